@@ -1,0 +1,1 @@
+"""Values: models, configuration, exceptions. Nothing here imports anything else of ours."""

@@ -1,0 +1,298 @@
+"""The settings of one model's run, and the file in which a person keeps them."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from comparator.core.exceptions import ConfigurationError
+
+DTYPES = ("auto", "bfloat16", "float16", "float32")
+PROMPT_FORMATS = ("auto", "chat", "plain")
+LARGEST_CONTEXT_TOKENS = 16_777_216
+LARGEST_SEED = 2**32 - 2  # llama.cpp reads 2**32 - 1 as "choose one at random"
+
+Check = Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number_within(low: float, high: float) -> Check:
+    return lambda value: _is_number(value) and low <= value <= high
+
+
+def _integer_within(low: int, high: int) -> Check:
+    return lambda value: _is_integer(value) and low <= value <= high
+
+
+def _optional(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _temperature(value: Any) -> bool:
+    return _is_number(value) and (value == 0 or 0.1 <= value <= 2.0)
+
+
+def _boolean(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _one_of(choices: tuple[str, ...]) -> Check:
+    return lambda value: isinstance(value, str) and value in choices
+
+
+def _stop_strings(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) <= 16
+        and all(isinstance(text, str) and 0 < len(text) <= 200 for text in value)
+    )
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+# Field -> (what is accepted, the same in words).
+_RULES: dict[str, tuple[Check, str]] = {
+    "temperature": (_temperature, "between 0.1 and 2.0, or 0 for greedy"),
+    "max_tokens": (_integer_within(1, 4096), "a whole number between 1 and 4096"),
+    "top_p": (
+        lambda value: _is_number(value) and 0 < value <= 1,
+        "greater than 0 and at most 1 (1 turns it off)",
+    ),
+    "do_sample": (_boolean, "true or false"),
+    "pad_token_id": (_optional(_integer_within(0, 2**31 - 1)), "a token id (0 or more) or null"),
+    "eos_token_id": (_optional(_integer_within(0, 2**31 - 1)), "a token id (0 or more) or null"),
+    "top_k": (_integer_within(0, 1_000_000), "a whole number, 0 or more (0 turns it off)"),
+    "repeat_penalty": (_number_within(0.1, 10.0), "between 0.1 and 10 (1 turns it off)"),
+    "n_ctx": (
+        _integer_within(1, LARGEST_CONTEXT_TOKENS),
+        f"a number of tokens between 1 and {LARGEST_CONTEXT_TOKENS}",
+    ),
+    "n_threads": (_optional(_integer_within(1, 1024)), "a number of threads (1 to 1024) or null"),
+    "use_gpu": (_boolean, "true or false"),
+    "low_cpu_mem_usage": (_boolean, "true or false"),
+    "torch_dtype": (_one_of(DTYPES), f"one of {', '.join(DTYPES)}"),
+    "min_p": (_number_within(0.0, 1.0), "between 0 and 1 (0 turns it off)"),
+    "seed": (_optional(_integer_within(0, LARGEST_SEED)), f"between 0 and {LARGEST_SEED}, or null"),
+    "stop": (_stop_strings, "a list of at most 16 texts of 1 to 200 characters"),
+    "system_prompt": (_text, "text"),
+    "prompt_format": (_one_of(PROMPT_FORMATS), f"one of {', '.join(PROMPT_FORMATS)}"),
+    "n_gpu_layers": (_optional(_integer_within(-1, 100_000)), "-1 (all), 0 or more, or null"),
+    "trust_remote_code": (_boolean, "true or false"),
+}
+
+
+@dataclass
+class ModelConfig:
+    """How one model is asked. Every value reaches both engines and means the same in both.
+
+    Attributes:
+        temperature: 0.1 to 2.0, or 0 for greedy.
+        max_tokens: tokens to generate at the most, 1 to 4096.
+        top_p: nucleus sampling, over 0 to 1; 1 turns it off.
+        do_sample: False is greedy: the likeliest token each time.
+        pad_token_id: token id or None; only for engines that pad.
+        eos_token_id: a further token id that ends the answer, or None.
+        top_k: keep the k likeliest tokens, 0 or more; 0 turns it off.
+        repeat_penalty: 0.1 to 10 over the last 64 tokens; 1 turns it off.
+        n_ctx: context in tokens, 1 to 16777216; a model's own limit may be lower.
+        n_threads: CPU threads, 1 to 1024; None takes the free physical cores.
+        use_gpu: use the accelerator where there is one.
+        low_cpu_mem_usage: load weights without a second copy in RAM.
+        torch_dtype: ``auto``, ``bfloat16``, ``float16`` or ``float32`` (transformers models).
+        min_p: drop tokens less likely than min_p times the likeliest, 0 to 1; 0 turns it off.
+        seed: 0 to 4294967294 makes a run repeatable; None takes a new one each time.
+        stop: at most 16 texts that end the answer and are not part of it.
+        system_prompt: what the model is told before the prompt; empty for none.
+        prompt_format: ``auto`` (the model's chat template where it has one), ``chat``, ``plain``.
+        n_gpu_layers: layers on the accelerator (GGUF); None follows use_gpu, -1 is all.
+        trust_remote_code: run Python code that comes with the model. Off unless you turn it on.
+    """
+
+    temperature: float = 0.7
+    max_tokens: int = 512
+    top_p: float = 0.9
+    do_sample: bool = True
+    pad_token_id: int | None = None
+    eos_token_id: int | None = None
+    top_k: int = 40
+    repeat_penalty: float = 1.1
+    n_ctx: int = 2048
+    n_threads: int | None = None
+    use_gpu: bool = True
+    low_cpu_mem_usage: bool = True
+    torch_dtype: str = "auto"
+    min_p: float = 0.0
+    seed: int | None = None
+    stop: list[str] = field(default_factory=list)
+    system_prompt: str = ""
+    prompt_format: str = "auto"
+    n_gpu_layers: int | None = None
+    trust_remote_code: bool = False
+
+    def validate(self) -> None:
+        """Check every field.
+
+        Raises:
+            ConfigurationError: names the first field that is unknown or out of its range.
+        """
+        _refuse_unknown(vars(self))
+        for name, (accepts, words) in _RULES.items():
+            value = getattr(self, name)
+            if not accepts(value):
+                raise ConfigurationError(f"{name} must be {words}, not {_shown(value)}.")
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is taken each time."""
+        return not self.do_sample or self.temperature == 0
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Make a checked configuration from a mapping such as parsed JSON.
+
+        Raises:
+            ConfigurationError: an unknown key, by name, or a value out of range.
+        """
+        if not isinstance(values, Mapping):
+            raise ConfigurationError(f"Settings must be a mapping, not {_shown(values)}.")
+        _refuse_unknown(values)
+        config = cls(**values)
+        config.validate()
+        return config
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _refuse_unknown(names: Mapping[str, Any]) -> None:
+    for name in names:
+        if name not in _RULES:
+            near = difflib.get_close_matches(str(name), _RULES, n=1)
+            hint = f" Did you mean {near[0]}?" if near else f" Known: {', '.join(_RULES)}."
+            raise ConfigurationError(f"Unknown setting {_shown(name)}.{hint}")
+
+
+class ConfigManager:
+    """Keeps one configuration per model id in a JSON file, and never loses one.
+
+    A file that cannot be read is reported, copied beside itself under a name that ends in
+    ``.broken-`` and eight digits, and stays as it is until something is saved.
+    """
+
+    def __init__(self, config_path: str = "~/.multi_llm_comparator/config.json") -> None:
+        self.config_path = Path(config_path).expanduser()
+
+    def load_config(self) -> dict[str, ModelConfig]:
+        """Return the saved configurations, by model id; empty where there is no file.
+
+        Raises:
+            ConfigurationError: the file is not readable, not JSON, or has wrong settings.
+        """
+        try:
+            text = self.config_path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._broken(f"it cannot be read ({error})") from error
+        try:
+            return self._parse(text)
+        except (ValueError, RecursionError) as error:
+            raise self._broken(str(error)) from error
+
+    def save_config(self, configs: Mapping[str, ModelConfig]) -> None:
+        """Write all configurations at once; after a crash the old or the new file is whole.
+
+        Raises:
+            ConfigurationError: a configuration is wrong, or the file cannot be written.
+        """
+        for config in configs.values():
+            config.validate()
+        data = {model_id: asdict(config) for model_id, config in configs.items()}
+        text = json.dumps(data, indent=2, ensure_ascii=False)
+        try:
+            self._keep_aside_if_broken()
+            write_atomically(self.config_path, text)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The settings could not be saved to {self.config_path}: {error.strerror or error}. "
+                "Free some space or choose a folder that you may write to."
+            ) from error
+
+    @staticmethod
+    def _parse(text: str) -> dict[str, ModelConfig]:
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ConfigurationError("it must be an object of settings by model id")
+        configs = {}
+        for model_id, values in data.items():
+            try:
+                configs[model_id] = ModelConfig.from_dict(values)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"model {model_id}: {error}") from error
+        return configs
+
+    def _broken(self, reason: str) -> ConfigurationError:
+        copy = self._keep_aside()
+        kept = f" A copy is kept as {copy}." if copy else ""
+        return ConfigurationError(
+            f"The settings file {self.config_path} is not usable: {reason}. "
+            f"Mend it, or delete it to start afresh.{kept}"
+        )
+
+    def _keep_aside_if_broken(self) -> None:
+        if not self.config_path.exists():
+            return
+        try:
+            self.load_config()
+        except ConfigurationError:
+            self._keep_aside()
+
+    def _keep_aside(self) -> Path | None:
+        try:
+            content = self.config_path.read_bytes()
+            mark = hashlib.sha256(content).hexdigest()[:8]
+            copy = self.config_path.with_name(f"{self.config_path.name}.broken-{mark}")
+            if not copy.exists():
+                write_atomically(copy, content)
+        except OSError:
+            return None
+        return copy
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file by new content in one step that a crash cannot halve.
+
+    Raises:
+        OSError: the folder is not writable or the disk is full; the old file is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,199 @@
+"""What a model is and what a run of it yields: plain values, shared by every layer."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from comparator.core.config import ModelConfig
+
+__all__ = [
+    "InferenceResult",
+    "InferenceStats",
+    "ModelConfig",
+    "ModelInfo",
+    "ModelType",
+    "PromptReport",
+    "RunState",
+]
+
+
+class ModelType(Enum):
+    """Which engine runs a model."""
+
+    PYTORCH = "pytorch"
+    GGUF = "gguf"
+    ECHO = "echo"
+    CUSTOM = "custom"
+
+
+class RunState(str, Enum):
+    """Where one model's run stands, in the words that a person reads."""
+
+    WAITING = "waiting"
+    LOADING = "loading"
+    READING = "reading the prompt"
+    WRITING = "writing"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass
+class ModelInfo:
+    """One model on disk.
+
+    Attributes:
+        id: stable identifier; made from the path where it is empty.
+        name: what a person calls it.
+        path: a file (GGUF) or a directory (transformers).
+        model_type: the engine that runs it.
+        size: bytes of all its weight files.
+        config: facts known without loading, such as ``problem``: why it cannot be loaded.
+    """
+
+    id: str
+    name: str
+    path: str
+    model_type: ModelType
+    size: int
+    config: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make the id where none was given."""
+        if not self.id:
+            self.id = self.generate_id()
+
+    def generate_id(self) -> str:
+        """Return the first eight hexadecimal digits of the MD5 of the path."""
+        digest = hashlib.md5(self.path.encode("utf-8", "surrogateescape"), usedforsecurity=False)
+        return digest.hexdigest()[:8]
+
+    @property
+    def problem(self) -> str | None:
+        """Why this entry cannot be loaded, or None when nothing speaks against it."""
+        return self.config.get("problem")
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the ``model`` part of a record, ready for JSON."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "model_type": self.model_type.value,
+            "path": self.path,
+            "size": self.size,
+        }
+
+
+@dataclass
+class InferenceStats:
+    """The numbers of one run.
+
+    Attributes:
+        start_time: wall clock at the start, seconds since the epoch.
+        end_time: wall clock at the end, after the child process was reaped.
+        token_count: generated tokens (tokens of the model, not fragments of text).
+        tokens_per_second: decode speed, (tokens - 1) / (last token - first token).
+        memory_usage: peak private memory (USS) of the child process, bytes.
+        load_seconds: from the start of the run until the model was ready.
+        time_to_first_token: from the start of the run, load included, seconds.
+        prompt_tokens: tokens of the rendered prompt.
+        finish_reason: ``stop``, ``length``, ``cancelled`` or ``error``.
+        device_memory_usage: peak memory on the accelerator, bytes; None without one.
+    """
+
+    start_time: float
+    end_time: float | None = None
+    token_count: int = 0
+    tokens_per_second: float | None = None
+    memory_usage: int | None = None
+    load_seconds: float | None = None
+    time_to_first_token: float | None = None
+    prompt_tokens: int | None = None
+    finish_reason: str | None = None
+    device_memory_usage: int | None = None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to end, load included; None while it runs."""
+        if self.end_time is None:
+            return None
+        return self.end_time - self.start_time
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the ``stats`` part of a record, ready for JSON."""
+        return {**asdict(self), "duration": self.duration}
+
+
+@dataclass
+class PromptReport:
+    """What the model was really given.
+
+    Attributes:
+        rendered: the text after the chat template, or the plain prompt.
+        template_source: ``gguf``, ``tokenizer``, ``fallback`` or ``none`` (plain completion).
+        dropped_tokens: tokens cut from the prompt; always 0, since nothing is cut.
+    """
+
+    rendered: str = ""
+    template_source: str = "none"
+    dropped_tokens: int = 0
+
+
+@dataclass
+class InferenceResult:
+    """One model's answer, as far as it has come.
+
+    Attributes:
+        model_id: the id under which the model was asked.
+        content: the text so far.
+        is_complete: True when nothing will be added; true also of failures.
+        error: what went wrong and what to do, in words; None when all went well.
+        stats: the numbers.
+        error_kind: ``load``, ``out_of_memory``, ``crashed``, ``timeout``, ``inference``,
+            ``configuration`` or ``refused``.
+        state: where the run stands; ``progress`` adds the share of the load done (0 to 1).
+        model: the model asked.
+        config: every setting really sent.
+        prompt: what the model was really given.
+        engine: name, version, device, dtype, threads and context length of what answered.
+        receipt: what the machine had free before the run and after the child's exit, bytes.
+        log_tail: the last lines that the child printed, kept as evidence.
+        notice: anything a reader should know, such as replaced characters in the prompt.
+    """
+
+    model_id: str
+    content: str
+    is_complete: bool
+    error: str | None
+    stats: InferenceStats
+    error_kind: str | None = None
+    state: RunState = RunState.WAITING
+    progress: float | None = None
+    model: ModelInfo | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    prompt: PromptReport = field(default_factory=PromptReport)
+    engine: dict[str, Any] = field(default_factory=dict)
+    receipt: dict[str, Any] = field(default_factory=dict)
+    log_tail: str = ""
+    notice: str | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the record of DESIGN's contract: one JSON object a model."""
+        return {
+            "model": self.model.to_record() if self.model else {"id": self.model_id},
+            "content": self.content,
+            "is_complete": self.is_complete,
+            "error": self.error,
+            "error_kind": self.error_kind,
+            "state": self.state.value,
+            "stats": self.stats.to_record(),
+            "config": dict(self.config),
+            "prompt": asdict(self.prompt),
+            "engine": dict(self.engine),
+            "receipt": dict(self.receipt),
+            "notice": self.notice,
+            "log_tail": self.log_tail,
+        }

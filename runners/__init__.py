@@ -1,0 +1,1 @@
+"""How a model is run: the messages, the child process, and the engines inside it."""

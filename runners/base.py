@@ -1,0 +1,124 @@
+"""What an engine must be able to do. A user's own engine subclasses BaseInferencer, too."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Union
+
+
+@dataclass(frozen=True)
+class PromptTokens:
+    """The prompt as the model gets it, told before the model reads it.
+
+    ``template_source`` is ``gguf``, ``tokenizer``, ``fallback`` or ``none`` (plain completion).
+    """
+
+    prompt_tokens: int
+    rendered_prompt: str
+    template_source: str
+
+
+@dataclass(frozen=True)
+class TokenText:
+    """One generated token and the text that became readable by it; often empty or a part."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class End:
+    """Why it ended (``stop``, ``length``, ``cancelled``) and the text still held back."""
+
+    reason: str
+    text: str = ""
+
+
+Piece = Union[PromptTokens, TokenText, End]  # noqa: UP007
+
+
+def _report_nothing(step: str, done: float, total: float) -> None:
+    """Take the place of a progress report where nobody listens."""
+
+
+def _never() -> bool:
+    return False
+
+
+class BaseInferencer(ABC):
+    """Loads one model and streams its answer.
+
+    Four methods are abstract. The others have defaults that an engine replaces where it
+    knows more: tokens instead of fragments, its prompt, its device.
+
+    Attributes:
+        model: the engine's own object, None while nothing is loaded.
+        is_loaded: whether ``generate_stream`` may be called.
+        report_progress: call it while loading with a step and how much of a total is done.
+        should_stop: ask it between tokens; True ends the answer with what there is.
+    """
+
+    def __init__(self) -> None:
+        self.model: Any = None
+        self.is_loaded = False
+        self.report_progress: Callable[[str, float, float], None] = _report_nothing
+        self.should_stop: Callable[[], bool] = _never
+
+    @abstractmethod
+    def load_model(self, model_path: str, config: dict[str, Any]) -> None:
+        """Load the model at a path with the fields of a ModelConfig.
+
+        Raises:
+            ModelLoadError: the model cannot be loaded.
+        """
+
+    @abstractmethod
+    def generate_stream(self, prompt: str) -> Iterator[str]:
+        """Yield the answer as fragments of text.
+
+        Raises:
+            InferenceError: nothing is loaded, or the generation failed.
+        """
+
+    @abstractmethod
+    def unload_model(self) -> None:
+        """Let go of the model and of its memory; harmless when nothing is loaded."""
+
+    @abstractmethod
+    def get_model_info(self) -> dict[str, Any]:
+        """Return facts about the loaded model, empty when nothing is loaded.
+
+        Known keys: ``model_type``, ``device``, ``dtype``, ``engine``, ``threads``,
+        ``context_length`` (tokens), ``vocab_size``, ``model_size`` (parameters).
+        """
+
+    def is_model_loaded(self) -> bool:
+        """Return whether a model is loaded."""
+        return self.is_loaded
+
+    def prepare(self, model_path: str, config: dict[str, Any], prompt: str) -> None:
+        """Refuse what cannot work before the weights are loaded.
+
+        Raises:
+            PromptTooLongError: the prompt does not fit the context.
+            ModelLoadError: the files cannot be a model of this engine.
+        """
+
+    def pieces(self, prompt: str) -> Iterator[Piece]:
+        """Yield the prompt's report, every token, and one End.
+
+        The default serves engines that only know ``generate_stream``: each fragment counts
+        as one token, and the prompt is reported as it was given.
+        """
+        yield PromptTokens(0, prompt, "none")
+        for text in self.generate_stream(prompt):
+            yield TokenText(text)
+            if self.should_stop():
+                yield End("cancelled")
+                return
+        yield End("stop")
+
+    def device_memory_bytes(self) -> int:
+        """Return the peak memory on the accelerator in bytes; 0 without one."""
+        return 0

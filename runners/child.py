@@ -1,0 +1,273 @@
+"""The child's life, top to bottom: settle, load, answer, tell the end, exit.
+
+It runs in a process that was forked for one run and never serves another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from comparator.core import exceptions
+from comparator.core.models import ModelInfo, ModelType
+from comparator.core.text import without_surrogates
+from runners import memory, protocol, registry
+from runners.base import BaseInferencer, End, PromptTokens, TokenText
+from runners.sandbox import enter_sandbox
+
+_PR_SET_PDEATHSIG = 1
+_FAILURE_KINDS: tuple[tuple[type[BaseException], str], ...] = (
+    (exceptions.PromptTooLongError, "refused"),
+    (exceptions.ModelLoadError, "load"),
+    (exceptions.ModelNotFoundError, "load"),
+    (exceptions.ConfigurationError, "configuration"),
+    (exceptions.InferenceError, "inference"),
+)
+
+
+def main(
+    assignment: protocol.Assignment,
+    wire: socket.socket,
+    log: socket.socket | None,
+    parent_pid: int | None,
+) -> None:
+    """Live the whole life of a child; never returns."""
+    settle(log, parent_pid)
+    teller = Teller(wire, assignment.started)
+    stage = Stage()
+    try:
+        sandbox = enter_sandbox(assignment)
+        teller.tell(protocol.Hello(teller.seconds(), sandbox))
+        if assignment.job:
+            do_job(assignment, teller, stage)
+        else:
+            answer(assignment, teller, stage)
+    except BrokenPipeError:
+        os._exit(1)  # the parent is gone, so nobody is left to tell
+    except BaseException as error:
+        teller.tell(failure(error, stage.name))
+    leave()
+
+
+def settle(log: socket.socket | None, parent_pid: int | None) -> None:
+    """Make this process its own: group, signals, output, and an end when its parent ends."""
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
+    die_with_parent(parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, _stop_asked)
+    if log is not None:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
+def die_with_parent(parent_pid: int | None) -> None:
+    """Ask the kernel to kill this process when its parent ends, even if it is stopped then."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if parent_pid is not None and os.getppid() != parent_pid:
+        os._exit(1)  # it ended before the request took effect
+
+
+class _StopFlag:
+    raised = False
+
+
+def _stop_asked(_number: int, _frame: Any) -> None:
+    _StopFlag.raised = True
+
+
+def stop_is_asked() -> bool:
+    """Return whether the parent has asked this run to end."""
+    return _StopFlag.raised
+
+
+class Stage:
+    """Where the child stands, for the words of a failure."""
+
+    name = "start"
+
+
+class Teller:
+    """Writes messages to the parent, with times taken before the write."""
+
+    def __init__(self, wire: socket.socket, started: float) -> None:
+        self._wire = wire
+        self._started = started
+
+    def seconds(self) -> float:
+        """Return the seconds since the parent began this run."""
+        return max(0.0, time.monotonic() - self._started)
+
+    def tell(self, message: protocol.Message) -> None:
+        """Send one message; waits when the parent is slow."""
+        self._wire.sendall(protocol.encode(message))
+
+    def progress(self, step: str, done: float, total: float) -> None:
+        """Send how far a load or a job has come."""
+        self.tell(protocol.Loading(step[:200], max(0.0, done), max(0.0, total)))
+
+
+def answer(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
+    """Load the model, stream its answer and tell the end."""
+    stage.name = "load"
+    teller.progress("start", 0, 1)
+    inferencer = find_inferencer(assignment)
+    inferencer.report_progress = teller.progress
+    inferencer.should_stop = stop_is_asked
+    path = str(assignment.model["path"])
+    inferencer.prepare(path, assignment.config, assignment.prompt)
+    inferencer.load_model(path, assignment.config)
+    teller.tell(loaded(inferencer, teller.seconds()))
+    stage.name = "prompt"
+    stream(inferencer, assignment.prompt, teller, stage)
+
+
+def stream(inferencer: BaseInferencer, prompt: str, teller: Teller, stage: Stage) -> None:
+    """Tell every piece as it comes."""
+    count = 0
+    for piece in inferencer.pieces(prompt):
+        now = teller.seconds()
+        if isinstance(piece, TokenText):
+            count += 1
+            teller.tell(protocol.Token(without_surrogates(piece.text), count, now))
+        elif isinstance(piece, PromptTokens):
+            stage.name = "generate"
+            teller.tell(
+                protocol.Prompted(
+                    now, piece.prompt_tokens, without_surrogates(piece.rendered_prompt), piece.template_source
+                )
+            )
+        else:
+            teller.tell(finished(inferencer, piece, count, now))
+
+
+def loaded(inferencer: BaseInferencer, seconds: float) -> protocol.Loaded:
+    """Make the message that says what answers."""
+    info = inferencer.get_model_info()
+    return protocol.Loaded(
+        seconds,
+        context_length=int(info.get("context_length") or 0),
+        device=str(info.get("device", ""))[:200],
+        dtype=str(info.get("dtype", ""))[:200],
+        engine=str(info.get("engine") or info.get("model_type") or "")[:200],
+        threads=int(info.get("threads") or 0),
+    )
+
+
+def finished(inferencer: BaseInferencer, end: End, tokens: int, seconds: float) -> protocol.Finished:
+    """Make the final message of a good run."""
+    return protocol.Finished(
+        end.reason,
+        tokens,
+        seconds,
+        peak_bytes=memory.private_bytes(),
+        peak_device_bytes=inferencer.device_memory_bytes(),
+        text=without_surrogates(end.text),
+    )
+
+
+def find_inferencer(assignment: protocol.Assignment) -> BaseInferencer:
+    """Ask the user's factories first, then take the built-in engine of the kind."""
+    fields = {**assignment.model, "model_type": ModelType(assignment.model["model_type"])}
+    model = ModelInfo(**fields)
+    for factory in _factories(assignment.factories):
+        inferencer = factory(model)
+        if inferencer is not None:
+            return adopt(inferencer)
+    if assignment.kind == ModelType.CUSTOM.value:
+        raise exceptions.ModelLoadError(
+            "No registered factory made an inferencer for this custom model. "
+            "Register one with register_inferencer_factory before the run."
+        )
+    return registry.create_inferencer(assignment.kind)
+
+
+def adopt(inferencer: Any) -> BaseInferencer:
+    """Accept a factory's product, also when its __init__ forgot to call ours.
+
+    Raises:
+        ModelLoadError: it is no BaseInferencer.
+    """
+    if not isinstance(inferencer, BaseInferencer):
+        raise exceptions.ModelLoadError(
+            f"The registered factory returned {type(inferencer).__name__}, not a BaseInferencer."
+        )
+    if not hasattr(inferencer, "should_stop"):
+        BaseInferencer.__init__(inferencer)
+    return inferencer
+
+
+def _factories(pickled: bytes) -> Iterator[Any]:
+    if not pickled:
+        return
+    import dill
+
+    yield from dill.loads(pickled)
+
+
+def do_job(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
+    """Do a job on model files and tell its end."""
+    stage.name = "load"
+    job = registry.resolve(registry.JOBS[assignment.kind])
+    job(assignment.config, teller.progress, stop_is_asked)
+    teller.tell(protocol.Finished("stop", 0, teller.seconds(), memory.private_bytes()))
+
+
+def failure(error: BaseException, stage: str) -> protocol.Failed:
+    """Tell an error as data, in words for people, with the traceback as evidence."""
+    kind, message = explain(error, stage)
+    trace = "".join(traceback.format_exception(error))
+    return protocol.Failed(
+        stage, kind, without_surrogates(message), without_surrogates(trace[-20_000:]), memory.private_bytes()
+    )
+
+
+def explain(error: BaseException, stage: str) -> tuple[str, str]:
+    """Return the error_kind and the sentence for an error of a stage."""
+    text = str(error).strip()
+    if out_of_memory(error):
+        return "out_of_memory", (
+            f"Not enough memory ({text or type(error).__name__}). "
+            "Choose a smaller model or quantisation, or a smaller context (n_ctx)."
+        )
+    for family, kind in _FAILURE_KINDS:
+        if isinstance(error, family):
+            return kind, text or type(error).__name__
+    if isinstance(error, SystemExit):
+        return "crashed", f"The model's code asked its process to exit (code {error.code})."
+    words = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if stage in ("start", "load"):
+        return "load", f"The model could not be loaded: {words}."
+    return "inference", f"The model failed while it answered: {words}."
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out, on the host or on a device."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "can't allocate memory" in text
+    )
+
+
+def leave() -> None:
+    """End at once: the system takes memory back faster than destructors do."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,172 @@
+"""A fake engine without weights: it repeats the prompt, at a speed and with a fate of choice.
+
+Its model file is JSON whose name ends in ``.echo.json``; every key is optional::
+
+    {"text": "what to answer instead of the prompt", "tokens": 64, "tokens_per_second": 50,
+     "load_seconds": 0.2, "fault": "sigkill", "fault_stage": "generate", "fault_after": 3}
+
+``fault`` names an entry of FAULTS, ``fault_stage`` is ``load``, ``prompt`` or ``generate``,
+``fault_after`` counts the tokens written before it happens.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from comparator.core.exceptions import InferenceError, ModelLoadError
+from runners.base import BaseInferencer, End, Piece, PromptTokens, TokenText
+
+_STEP_SECONDS = 0.02
+
+
+def _raise() -> None:
+    raise RuntimeError("the echo engine was told to fail")
+
+
+def _signal_self(number: int) -> Callable[[], None]:
+    return lambda: os.kill(os.getpid(), number)
+
+
+def _hang() -> None:
+    while True:
+        time.sleep(1)
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _hold_interpreter() -> None:
+    """Sleep in C without giving the interpreter lock back, as a hung native call does."""
+    ctypes.PyDLL(None).sleep(3600)
+
+
+def _exhaust_memory() -> None:
+    raise MemoryError
+
+
+def _print_and_abort() -> None:
+    sys.stderr.write("ggml.c:1: GGML_ASSERT(n_layer > 0) failed\n")
+    sys.stderr.flush()
+    os.abort()
+
+
+FAULTS: dict[str, Callable[[], Any]] = {
+    "abort": _print_and_abort,
+    "exit_0": lambda: os._exit(0),
+    "exit_3": lambda: os._exit(3),
+    "hang": _hang,
+    "hold_interpreter": _hold_interpreter,
+    "memory": _exhaust_memory,
+    "raise": _raise,
+    "sigkill": _signal_self(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL),
+    "sigsegv": lambda: ctypes.string_at(0),
+    "sigstop": _signal_self(getattr(signal, "SIGSTOP", signal.SIGTERM)),
+    "spin": _spin,
+    "system_exit": lambda: sys.exit(4),
+}
+
+
+class EchoInferencer(BaseInferencer):
+    """Streams words back; see the module's docstring for what its file may ask of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._config: dict[str, Any] = {}
+
+    def load_model(self, model_path: str, config: dict[str, Any]) -> None:
+        """Read the script at the path and take as long as it says.
+
+        Raises:
+            ModelLoadError: the file is not a JSON object.
+        """
+        self.model = self._read(model_path)
+        self._config = config
+        self._meet_fault("load", 0)
+        self._take(float(self.model.get("load_seconds", 0)))
+        self.is_loaded = True
+
+    def generate_stream(self, prompt: str) -> Iterator[str]:
+        """Yield the answer word by word."""
+        for piece in self.pieces(prompt):
+            if isinstance(piece, (TokenText, End)) and piece.text:
+                yield piece.text
+
+    def pieces(self, prompt: str) -> Iterator[Piece]:
+        """Yield the prompt's report, every word as a token, and the end."""
+        if not self.is_loaded:
+            raise InferenceError("Model not loaded. Call load_model first.")
+        self._meet_fault("prompt", 0)
+        yield PromptTokens(len(self._words(prompt)), prompt, "none")
+        limit = int(self._config.get("max_tokens", 512))
+        words = self._answer(prompt)
+        for count, word in enumerate(itertools.islice(words, limit)):
+            self._meet_fault("generate", count)
+            self._pace()
+            yield TokenText(word)
+            if self.should_stop():
+                yield End("cancelled")
+                return
+        self._meet_fault("generate", None)
+        yield End("length" if next(words, None) is not None else "stop")
+
+    def unload_model(self) -> None:
+        """Forget the script."""
+        self.model = None
+        self.is_loaded = False
+
+    def get_model_info(self) -> dict[str, Any]:
+        """Return what is shown of this engine."""
+        if not self.is_loaded:
+            return {}
+        context = int(self._config.get("n_ctx", 2048))
+        return {"model_type": "echo", "device": "cpu", "engine": "echo", "context_length": context}
+
+    @staticmethod
+    def _read(model_path: str) -> dict[str, Any]:
+        try:
+            with open(model_path, encoding="utf-8") as file:
+                script = json.load(file)
+        except (OSError, ValueError) as error:
+            raise ModelLoadError(f"{model_path} is not an echo model: {error}.") from error
+        if not isinstance(script, dict):
+            raise ModelLoadError(f"{model_path} is not an echo model: it must be a JSON object.")
+        return script
+
+    @staticmethod
+    def _words(text: str) -> list[str]:
+        return re.findall(r"\S+\s*", text) or [text]
+
+    def _answer(self, prompt: str) -> Iterator[str]:
+        words = self._words(str(self.model.get("text", prompt)))
+        total = int(self.model.get("tokens", len(words)))
+        return itertools.islice(itertools.cycle(words), total)
+
+    def _pace(self) -> None:
+        speed = float(self.model.get("tokens_per_second", 0))
+        if speed > 0:
+            time.sleep(1 / speed)
+
+    def _take(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.report_progress("weights", seconds - left, seconds)
+            time.sleep(min(left, _STEP_SECONDS))
+        self.report_progress("weights", 1, 1)
+
+    def _meet_fault(self, stage: str, count: int | None) -> None:
+        if self.model.get("fault_stage", "generate") != stage:
+            return
+        after = int(self.model.get("fault_after", 0))
+        if self.model.get("fault") and (count == after or (count is None and after < 0)):
+            FAULTS[self.model["fault"]]()

@@ -1,0 +1,373 @@
+"""The parent's side of one run: start the child, read it, end it, and say how it ended.
+
+One thread a run, the pump, is the only writer of its state. Others call ``stop`` (a flag)
+and receive messages through the ``deliver`` function that they gave.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from comparator.core.text import with_controls_shown, without_surrogates
+from runners import autopsy, ladder, memory, protocol, registry
+from runners.zygote import ForkedChild, SpawnedChild, fork_is_safe, zygotes
+
+LOG_TAIL_BYTES = 65_536
+LOG_TAIL_LINES = 200
+READ_BYTES = 262_144
+POLL_SECONDS = 0.05
+SAMPLE_SECONDS = 0.25
+EXIT_GRACE_SECONDS = 0.5  # after its final message a child has this long to be gone
+MESSAGE_LIMIT = 50_000  # messages of one run; 4096 tokens and a load need far fewer
+
+Deliver = Callable[[protocol.Message], None]
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """How long each stage may take without a sign of life, in seconds; None is for ever."""
+
+    load_seconds: float | None = 600.0
+    first_token_seconds: float | None = 600.0
+    between_tokens_seconds: float | None = 120.0
+    total_seconds: float | None = 3600.0
+
+    def of(self, stage: str) -> float | None:
+        """Return the limit of a stage."""
+        if stage in ("start", "load"):
+            return self.load_seconds
+        return self.first_token_seconds if stage == "prompt" else self.between_tokens_seconds
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the machine had free before the run and has back after the child's exit, bytes."""
+
+    available_before: int
+    available_after: int
+    peak_bytes: int
+    peak_device_bytes: int = 0
+    exit_seconds: float = 0.0
+
+
+class Run:
+    """One child process from start to receipt."""
+
+    def __init__(
+        self,
+        assignment: protocol.Assignment,
+        deliver: Deliver,
+        deadlines: Deadlines | None = None,
+        start_method: str | None = None,
+    ) -> None:
+        self.assignment = assignment
+        self.receipt: Receipt | None = None
+        self.log_tail = ""
+        self._deliver = deliver
+        self._deadlines = deadlines or Deadlines()
+        self._method = start_method or ("fork" if fork_is_safe() else "spawn")
+        self._stop_asked = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="comparator-pump", daemon=True)
+        self._child: ForkedChild | SpawnedChild | None = None
+
+    def start(self) -> Run:
+        """Start the child; messages arrive until exactly one final one."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ask for the end and return at once; harmless at any time."""
+        self._stop_asked.set()
+
+    def join(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until the child is reaped; return whether it is."""
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None before it exists."""
+        return self._child.pid if self._child else None
+
+    def _live(self) -> None:
+        before = memory.available_bytes()
+        try:
+            watch = self._attempt()
+            if watch.zygote_died and not watch.tokens_seen and not watch.ending:
+                watch = self._attempt()  # replaced once, before anything was shown
+        except OSError as error:
+            self._deliver(protocol.Failed("start", "crashed", _could_not_start(error)))
+            return
+        self.log_tail = watch.log_tail()
+        self.receipt = Receipt(
+            available_before=before,
+            available_after=memory.available_bytes(),
+            peak_bytes=watch.peak_bytes,
+            peak_device_bytes=watch.peak_device_bytes,
+            exit_seconds=watch.exit_seconds,
+        )
+        self._deliver(watch.final_message())
+
+    def _attempt(self) -> Watch:
+        wire, childs_wire = socket.socketpair()
+        log, childs_log = socket.socketpair()
+        try:
+            with childs_wire, childs_log:
+                self._child = self._begin(childs_wire, childs_log)
+            watch = Watch(self._child, wire, log, self._deliver, self._deadlines, self._stop_asked)
+            watch.until_gone()
+            return watch
+        finally:
+            wire.close()
+            log.close()
+            if self._child is not None:
+                self._child.close()
+
+    def _begin(self, wire: socket.socket, log: socket.socket) -> ForkedChild | SpawnedChild:
+        if self._method == "spawn":
+            return SpawnedChild(self.assignment, wire, log)
+        kind = self.assignment.kind
+        zygote = zygotes.of(registry.JOB_ENGINES.get(kind, kind))
+        return ForkedChild(zygote, self.assignment, [wire.fileno(), log.fileno()])
+
+
+class Watch:
+    """Reads one child until it is gone. Lives in the pump thread alone."""
+
+    def __init__(
+        self,
+        child: ForkedChild | SpawnedChild,
+        wire: socket.socket,
+        log: socket.socket,
+        deliver: Deliver,
+        deadlines: Deadlines,
+        stop_asked: threading.Event,
+    ) -> None:
+        self._child = child
+        self._wire, self._log = wire, log
+        self._deliver = deliver
+        self._deadlines = deadlines
+        self._stop_asked = stop_asked
+        self._lines = protocol.LineReader()
+        self._log_bytes = bytearray()
+        self._final: protocol.Message | None = None
+        self._ladder: ladder.StopLadder | None = None
+        self._channel_closed = False
+        self._messages = 0
+        self._began = self._last_sign = time.monotonic()
+        self._final_at: float | None = None
+        self._next_sample = 0.0
+        self.stage = "start"
+        self.tokens_seen = 0
+        self.peak_bytes = 0
+        self.peak_device_bytes = 0
+        self.exit_seconds = 0.0
+
+    @property
+    def zygote_died(self) -> bool:
+        """Whether the child vanished since its zygote did, without a final message."""
+        return self._child.zygote_died and self._final is None
+
+    @property
+    def ending(self) -> bool:
+        """Whether the parent itself has begun to end the child."""
+        return self._ladder is not None and self._ladder.rung > 0
+
+    def until_gone(self) -> None:
+        """Read everything until the child has been reaped, then what is left on the pipe."""
+        with selectors.DefaultSelector() as selector:
+            self._register(selector)
+            while self._child.poll() is None:
+                for key, _events in selector.select(self._wait_seconds()):
+                    if key.data is not None and not key.data():
+                        selector.unregister(key.fileobj)
+                self._mind_the_clock()
+        self._read_wire()
+        self._read_log()
+        if self._final_at is not None:
+            self.exit_seconds = time.monotonic() - self._final_at
+        if self._child.pid is not None:
+            ladder.kill_group(self._child.pid)  # grandchildren that outlived it
+
+    def final_message(self) -> protocol.Message:
+        """Return the one message that ends the run."""
+        if self._final is not None:
+            return self._final
+        total = psutil.virtual_memory().total
+        tail = self.log_tail()
+        code = None if self.ending else self._child.poll()
+        cause = autopsy.cause(code, tail, memory.available_bytes(), total, self.peak_bytes)
+        return protocol.Crashed(self._child.poll(), cause, self.stage, tail)
+
+    def log_tail(self) -> str:
+        """Return the last lines that the child printed, safe to show."""
+        text = without_surrogates(bytes(self._log_bytes).decode("utf-8", "replace"))
+        return "\n".join(with_controls_shown(text).splitlines()[-LOG_TAIL_LINES:])
+
+    def _register(self, selector: selectors.BaseSelector) -> None:
+        for channel, read in ((self._wire, self._read_wire), (self._log, self._read_log)):
+            channel.setblocking(False)
+            selector.register(channel, selectors.EVENT_READ, read)
+        if self._child.fileno() >= 0:
+            selector.register(self._child.fileno(), selectors.EVENT_READ, None)
+
+    def _wait_seconds(self) -> float:
+        return 0.01 if self.ending or self._final is not None else POLL_SECONDS
+
+    def _read_wire(self) -> bool:
+        """Take in what the child told; return whether the channel is still open."""
+        while True:
+            data = self._receive(self._wire)
+            if data is None:
+                return True
+            if not data:
+                self._channel_closed = True
+                return False
+            self._take_in(data)
+
+    def _read_log(self) -> bool:
+        while True:
+            data = self._receive(self._log)
+            if data is None:
+                return True
+            if not data:
+                return False
+            self._log_bytes += data
+            del self._log_bytes[:-LOG_TAIL_BYTES]
+
+    @staticmethod
+    def _receive(channel: socket.socket) -> bytes | None:
+        try:
+            return channel.recv(READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def _take_in(self, data: bytes) -> None:
+        if self._final is not None:
+            return  # nothing after the final message counts
+        try:
+            for message in self._lines.feed(data):
+                self._messages += 1
+                if self._final is not None or self._messages > MESSAGE_LIMIT:
+                    raise protocol.ProtocolError("more messages than a run has")
+                self._receive_message(message)
+        except protocol.ProtocolError as error:
+            self._break_off(error)
+
+    def _receive_message(self, message: protocol.ChildMessage) -> None:
+        self._last_sign = time.monotonic()
+        if isinstance(message, (protocol.Finished, protocol.Failed)):
+            self._note_end(message)
+            return
+        if isinstance(message, protocol.Loading):
+            self.stage = "load"
+        elif isinstance(message, protocol.Loaded):
+            self.stage = "prompt"
+        elif isinstance(message, protocol.Token):
+            self._check_index(message)
+            self.stage = "generate"
+        if not self.ending:
+            self._deliver(message)
+
+    def _check_index(self, message: protocol.Token) -> None:
+        self.tokens_seen += 1
+        if message.index != self.tokens_seen:
+            raise protocol.ProtocolError("tokens are not numbered in order")
+
+    def _note_end(self, message: protocol.Finished | protocol.Failed) -> None:
+        self.peak_bytes = max(self.peak_bytes, message.peak_bytes)
+        if isinstance(message, protocol.Finished):
+            self.peak_device_bytes = message.peak_device_bytes
+        if self._final is None:
+            self._end_with(message)
+
+    def _end_with(self, message: protocol.Message) -> None:
+        self._final = message
+        self._final_at = time.monotonic()
+
+    def _break_off(self, error: protocol.ProtocolError) -> None:
+        self._end_with(
+            protocol.Failed(
+                self.stage,
+                "crashed",
+                f"The model process sent something that is no message of a run: {error}. "
+                "It was ended; its file may be hostile or its engine broken.",
+            )
+        )
+        self._ladder = ladder.StopLadder()
+        self._ladder.skip_to_kill()
+
+    def _mind_the_clock(self) -> None:
+        now = time.monotonic()
+        self._notice_reasons_to_end(now)
+        if self._ladder is not None and self._child.pid is not None:
+            self._ladder.climb(self._child.pid)
+        elif now >= self._next_sample and self._child.pid is not None:
+            self._next_sample = now + SAMPLE_SECONDS
+            self.peak_bytes = max(self.peak_bytes, memory.private_bytes(self._child.pid))
+
+    def _notice_reasons_to_end(self, now: float) -> None:
+        if self._final is not None:
+            if self._ladder is None and now - (self._final_at or now) > EXIT_GRACE_SECONDS:
+                self._ladder = ladder.StopLadder()
+            return
+        if self._stop_asked.is_set():
+            self._end_with(protocol.Cancelled(self.stage))
+            self._ladder = ladder.StopLadder()
+        elif self._channel_closed:
+            self._channel_closed = False
+            self._ladder = self._ladder or ladder.StopLadder(next_at=now + EXIT_GRACE_SECONDS)
+        else:
+            self._notice_deadlines(now)
+
+    def _notice_deadlines(self, now: float) -> None:
+        for limit, since, stage in (
+            (self._deadlines.of(self.stage), self._last_sign, self.stage),
+            (self._deadlines.total_seconds, self._began, "whole run"),
+        ):
+            if limit is not None and now - since > limit and self._ladder is None:
+                self._end_with(protocol.TimedOut(stage, limit))
+                self._ladder = ladder.StopLadder()
+
+
+def _could_not_start(error: OSError) -> str:
+    return (
+        f"The model process could not be started: {error}. "
+        "The machine may be out of processes, open files or memory; close programs and retry."
+    )
+
+
+def run_to_end(
+    assignment: protocol.Assignment, on_message: Callable[[Any], None], **options: Any
+) -> protocol.Message:
+    """Run a child and wait for its final message, which is returned; for jobs.
+
+    A KeyboardInterrupt stops the child, waits for its end and goes on.
+    """
+    received: list[protocol.Message] = []
+
+    def deliver(message: protocol.Message) -> None:
+        received[:] = [message]
+        on_message(message)
+
+    run = Run(assignment, deliver, **options).start()
+    try:
+        while not run.join(POLL_SECONDS):
+            pass
+    except BaseException:
+        run.stop()
+        with contextlib.suppress(KeyboardInterrupt):
+            run.join(5)
+        raise
+    return received[-1]

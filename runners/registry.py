@@ -1,0 +1,117 @@
+"""Which engine runs which kind of model, and which function does which job on files.
+
+Adding an engine: 1. a class in ``runners/<name>_inferencer.py`` that subclasses
+BaseInferencer; 2. a line in ENGINES; 3. run the contract tests over it. Nothing is imported
+here: names are resolved in the child process.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Any, cast
+
+from comparator.core.exceptions import EngineMissingError, ModelLoadError
+from runners.base import BaseInferencer
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How an engine is found.
+
+    Attributes:
+        inferencer: ``module:Class``.
+        warm_modules: imported once in its fork server; nothing in them may run an operation.
+        requires: the import names that must be installed.
+        install: the command that installs them.
+    """
+
+    inferencer: str
+    warm_modules: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    install: str = ""
+
+
+ENGINES: dict[str, Engine] = {
+    "echo": Engine("runners.echo_inferencer:EchoInferencer"),
+    "gguf": Engine(
+        "runners.gguf_inferencer:GGUFInferencer",
+        warm_modules=("llama_cpp", "llama_cpp.llama_chat_format"),
+        requires=("llama_cpp",),
+        install='pip install "llama-cpp-python>=0.3.36"',
+    ),
+    "pytorch": Engine(
+        "runners.pytorch_inferencer:PyTorchInferencer",
+        warm_modules=(
+            "torch",
+            "transformers",
+            "transformers.models.auto.modeling_auto",
+            "transformers.models.auto.tokenization_auto",
+            "transformers.generation",
+            "safetensors.torch",
+        ),
+        requires=("torch", "transformers"),
+        install='pip install "torch>=2.10" "transformers>=5.3"',
+    ),
+}
+
+# Work on model files that is done in a child process: name -> "module:function".
+JOBS: dict[str, str] = {
+    "dequantize": "runners.model_making:dequantize",
+    "quantize": "runners.model_making:quantize",
+}
+
+# A job runs in the fork server of the engine whose libraries it needs.
+JOB_ENGINES: dict[str, str] = {"dequantize": "pytorch", "quantize": "gguf"}
+
+
+def resolve(reference: str) -> Any:
+    """Import ``module:name`` and return the object."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def engine(kind: str) -> Engine:
+    """Return the entry of a kind.
+
+    Raises:
+        ModelLoadError: no engine of that name; the message lists those there are.
+    """
+    if kind in ENGINES:
+        return ENGINES[kind]
+    near = difflib.get_close_matches(kind, ENGINES, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ModelLoadError(f"Unknown engine {kind!r}.{hint} There are: {', '.join(ENGINES)}.")
+
+
+def missing_requirements(kind: str) -> list[str]:
+    """Return the import names that an engine needs and this Python lacks."""
+    return [name for name in engine(kind).requires if importlib.util.find_spec(name) is None]
+
+
+def check_installed(kind: str) -> None:
+    """Refuse an engine whose libraries are not installed.
+
+    Raises:
+        EngineMissingError: with the command that installs them.
+    """
+    missing = missing_requirements(kind)
+    if missing:
+        raise EngineMissingError(
+            f"The {kind} engine needs {' and '.join(missing)}, which is not installed. "
+            f"Install it with: {engine(kind).install}"
+        )
+
+
+def create_inferencer(kind: str) -> BaseInferencer:
+    """Import an engine's class and return a new instance.
+
+    Raises:
+        EngineMissingError: its libraries are not installed.
+        ModelLoadError: no engine of that name.
+    """
+    reference = engine(kind).inferencer
+    check_installed(kind)
+    return cast(BaseInferencer, resolve(reference)())

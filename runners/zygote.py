@@ -1,0 +1,322 @@
+"""Starting children: one warm fork server per engine, or a fresh process where fork is missing.
+
+A zygote is a fork server of ``multiprocess`` (an own instance each) that has imported one
+engine's libraries and nothing else. It starts with a cleaned environment and never runs an
+operation of those libraries: one parallel operation in it, and every child forked from it
+hangs. A child costs it one fork; what it imported is shared by all of them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import multiprocess
+from multiprocess import connection, forkserver, spawn, util
+
+from runners import child, environment, protocol, registry
+
+_CLOSE_GRACE_SECONDS = 2.0
+_RUN_NAME = "comparator-run"
+
+
+def fork_is_safe() -> bool:
+    """Tell whether children may be forked: not on Windows, nor on macOS, whose Metal breaks."""
+    return sys.platform.startswith("linux")
+
+
+class Zygote(forkserver.ForkServer):  # type: ignore[misc]  # the library has no types
+    """The fork server of one engine."""
+
+    def __init__(self, kind: str, modelling_modules: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.kind = kind
+        self._modules = [*registry.ENGINES[kind].warm_modules, *modelling_modules]
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server, None while none runs."""
+        return self._server.pid if self._server and self._server.poll() is None else None
+
+    def ensure_running(self) -> None:
+        """Start the server, or replace one that died; returns before its imports are done."""
+        with self._lock:
+            if self.pid is not None:
+                return
+            self._forget()
+            self._start()
+
+    def connect_to_new_process(self, fds: list[int]) -> tuple[int, int]:
+        """Ask for a fork; return the descriptors that tell its pid and exit, and take its task.
+
+        Unlike the original this starts no resource tracker: nothing here needs one.
+        """
+        self.ensure_running()
+        with socket.socket(socket.AF_UNIX) as client, open(os.devnull, "rb") as no_tracker:
+            client.connect(self._forkserver_address)
+            told, tell = os.pipe()
+            take, give = os.pipe()
+            alive = self._forkserver_alive_fd
+            try:
+                passed = [take, tell, alive, no_tracker.fileno(), *fds]
+                forkserver.reduction.sendfds(client, passed)
+            except BaseException:
+                os.close(told)
+                os.close(give)
+                raise
+            finally:
+                os.close(take)
+                os.close(tell)
+        return told, give
+
+    def close(self) -> None:
+        """End the server, and with it any child that still runs."""
+        with self._lock:
+            self._forget()
+
+    def _start(self) -> None:
+        with socket.socket(socket.AF_UNIX) as listener:
+            address = connection.arbitrary_address("AF_UNIX")
+            listener.bind(address)
+            listener.listen()
+            alive_read, alive_write = os.pipe()
+            try:
+                self._server = self._launch(listener.fileno(), alive_read)
+            except BaseException:
+                os.close(alive_write)
+                raise
+            finally:
+                os.close(alive_read)
+        self._forkserver_address = address
+        self._forkserver_alive_fd = alive_write
+
+    def _launch(self, listener: int, alive: int) -> subprocess.Popen[bytes]:
+        call = f"serve({listener}, {alive}, {self._modules!r})"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from runners.zygote import serve; {call}"
+        return subprocess.Popen(
+            [sys.executable, *util._args_from_interpreter_flags(), "-c", code],
+            env=environment.cleaned(os.environ),
+            pass_fds=(listener, alive),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in the terminal is for the parent alone
+        )
+
+    def _forget(self) -> None:
+        if self._forkserver_alive_fd is not None:
+            os.close(self._forkserver_alive_fd)
+            self._forkserver_alive_fd = None
+        if self._forkserver_address and not util.is_abstract_socket_namespace(
+            self._forkserver_address
+        ):
+            with contextlib.suppress(OSError):
+                os.unlink(self._forkserver_address)
+        self._forkserver_address = None
+        if self._server is not None:
+            _end(self._server)
+            self._server = None
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(_CLOSE_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def serve(listener: int, alive: int, modules: list[str]) -> None:
+    """Be a zygote: import, freeze what the collector would otherwise copy, and fork on demand."""
+    os.environ.update(environment.cleaned(os.environ))
+    for name in modules:
+        with contextlib.suppress(Exception):  # the child meets the same error and tells it
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    forkserver.main(listener, alive, [])
+
+
+class Task:
+    """What the fork server's child unpickles and runs in the place of a Process."""
+
+    def __init__(self, assignment: protocol.Assignment, zygote_pid: int) -> None:
+        self.assignment = assignment
+        self.zygote_pid = zygote_pid
+
+    def _bootstrap(self, parent_sentinel: int) -> int:
+        """Live the child's life; called by ``multiprocess`` in the forked process."""
+        os.close(parent_sentinel)
+        os.close(forkserver._forkserver._forkserver_alive_fd)
+        wire, log = forkserver._forkserver._inherited_fds
+        child.main(
+            self.assignment,
+            socket.socket(fileno=wire),
+            socket.socket(fileno=log),
+            self.zygote_pid,
+        )
+        return 0
+
+
+class ForkedChild:
+    """A child forked from a zygote. ``pid`` is None until the zygote has told it."""
+
+    def __init__(self, zygote: Zygote, assignment: protocol.Assignment, fds: list[int]) -> None:
+        self.pid: int | None = None
+        self.exit_code: int | None = None
+        self._told, self._give = zygote.connect_to_new_process(fds)
+        os.set_blocking(self._told, False)
+        self._task = Task(assignment, zygote.pid or 0)
+        self._buffer = b""
+
+    def fileno(self) -> int:
+        """Return a descriptor that becomes readable when there is news to ``poll``."""
+        return self._told
+
+    def poll(self) -> int | None:
+        """Take in the zygote's news; return the exit code once the child has been reaped."""
+        while self.exit_code is None:
+            try:
+                data = os.read(self._told, forkserver.SIGNED_STRUCT.size - len(self._buffer))
+            except BlockingIOError:
+                break
+            if not data:  # the zygote itself is gone, and its children die with it
+                self.exit_code = 255
+                break
+            self._buffer += data
+            if len(self._buffer) == forkserver.SIGNED_STRUCT.size:
+                (number,) = forkserver.SIGNED_STRUCT.unpack(self._buffer)
+                self._buffer = b""
+                self._take(number)
+        return self.exit_code
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        if self.pid is None:
+            os.close(self._give)
+        os.close(self._told)
+
+    @property
+    def zygote_died(self) -> bool:
+        """Whether the exit code is unknown since the zygote went first."""
+        return self.exit_code == 255
+
+    def _take(self, number: int) -> None:
+        if self.pid is not None:
+            self.exit_code = number
+            return
+        self.pid = number
+        preparation = {"sys_path": sys.path, "dir": os.getcwd()}
+        with contextlib.suppress(BrokenPipeError), open(self._give, "wb") as task:
+            task.write(pickle.dumps(preparation) + pickle.dumps(self._task))
+
+
+class SpawnedChild:
+    """A child in a fresh interpreter, for systems where fork is missing or unsafe."""
+
+    zygote_died = False
+
+    def __init__(
+        self, assignment: protocol.Assignment, wire: socket.socket, log: socket.socket
+    ) -> None:
+        _never_import_main_again()
+        captured = None if sys.platform == "win32" else log
+        self._process = multiprocess.get_context("spawn").Process(
+            target=live_spawned, args=(assignment, wire, captured), name=_RUN_NAME
+        )
+        self._process.start()
+        self.pid: int | None = self._process.pid
+
+    def fileno(self) -> int:
+        """Return no descriptor: the exit is polled, since grandchildren inherit the sentinel."""
+        return -1
+
+    def poll(self) -> int | None:
+        """Return the exit code once the child has been reaped."""
+        code: int | None = self._process.exitcode
+        return code
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        self._process.close()
+
+
+def live_spawned(
+    assignment: protocol.Assignment, wire: socket.socket, log: socket.socket | None
+) -> None:
+    """Live a child's life in a fresh interpreter."""
+    clean = environment.cleaned(os.environ)
+    os.environ.clear()
+    os.environ.update(clean)
+    child.main(assignment, wire, log, None)
+
+
+def _never_import_main_again() -> None:
+    """Keep ``multiprocess`` from running the user's script again in our spawned children."""
+    original = spawn.get_preparation_data
+    if getattr(original, "leaves_main_alone", False):
+        return
+
+    def preparation_data(name: str) -> dict[str, Any]:
+        data: dict[str, Any] = original(name)
+        if name == _RUN_NAME:
+            data.pop("init_main_from_name", None)
+            data.pop("init_main_from_path", None)
+        return data
+
+    preparation_data.leaves_main_alone = True  # type: ignore[attr-defined]
+    spawn.get_preparation_data = preparation_data
+
+
+class Zygotes:
+    """The zygotes of this program, started when first needed or warmed up before."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, Zygote] = {}
+        self._modelling: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+
+    def warm_up(self, kinds: Sequence[str], modelling_modules: Sequence[str] = ()) -> None:
+        """Start the zygotes of these engines now; their imports go on in the background."""
+        if modelling_modules:
+            self._modelling = tuple(modelling_modules)
+        for kind in kinds:
+            if fork_is_safe():
+                self.of(kind).ensure_running()
+
+    def of(self, kind: str) -> Zygote:
+        """Return the zygote of an engine; kinds without libraries share the light one."""
+        kind = kind if kind in registry.ENGINES else "echo"
+        with self._lock:
+            if kind not in self._by_kind:
+                modules = self._modelling if kind == "pytorch" else ()
+                self._by_kind[kind] = Zygote(kind, modules)
+            return self._by_kind[kind]
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the zygotes that run."""
+        with self._lock:
+            return [zygote.pid for zygote in self._by_kind.values() if zygote.pid is not None]
+
+    def close(self) -> None:
+        """End all zygotes; the next run starts new ones."""
+        with self._lock:
+            zygotes, self._by_kind = list(self._by_kind.values()), {}
+        for zygote in zygotes:
+            zygote.close()
+
+
+zygotes = Zygotes()
+atexit.register(zygotes.close)
