@@ -97,7 +97,7 @@ class BaseInferencer(ABC):
         """Return whether a model is loaded."""
         return self.is_loaded
 
-    def prepare(self, model_path: str, config: dict[str, Any], prompt: str) -> None:
+    def prepare(self, model_path: str, config: dict[str, Any], prompt: str) -> None:  # noqa: B027
         """Refuse what cannot work before the weights are loaded.
 
         Raises:

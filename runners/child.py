@@ -148,7 +148,10 @@ def stream(inferencer: BaseInferencer, prompt: str, teller: Teller, stage: Stage
             stage.name = "generate"
             teller.tell(
                 protocol.Prompted(
-                    now, piece.prompt_tokens, without_surrogates(piece.rendered_prompt), piece.template_source
+                    now,
+                    piece.prompt_tokens,
+                    without_surrogates(piece.rendered_prompt),
+                    piece.template_source,
                 )
             )
         else:
@@ -168,7 +171,9 @@ def loaded(inferencer: BaseInferencer, seconds: float) -> protocol.Loaded:
     )
 
 
-def finished(inferencer: BaseInferencer, end: End, tokens: int, seconds: float) -> protocol.Finished:
+def finished(
+    inferencer: BaseInferencer, end: End, tokens: int, seconds: float
+) -> protocol.Finished:
     """Make the final message of a good run."""
     return protocol.Finished(
         end.reason,
@@ -232,7 +237,11 @@ def failure(error: BaseException, stage: str) -> protocol.Failed:
     kind, message = explain(error, stage)
     trace = "".join(traceback.format_exception(error))
     return protocol.Failed(
-        stage, kind, without_surrogates(message), without_surrogates(trace[-20_000:]), memory.private_bytes()
+        stage,
+        kind,
+        without_surrogates(message),
+        without_surrogates(trace[-20_000:]),
+        memory.private_bytes(),
     )
 
 

@@ -11,12 +11,14 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import dill
 import psutil
 
+from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import with_controls_shown, without_surrogates
 from runners import autopsy, ladder, memory, protocol, registry
 from runners.zygote import ForkedChild, SpawnedChild, fork_is_safe, zygotes
@@ -339,6 +341,23 @@ class Watch:
             if limit is not None and now - since > limit and self._ladder is None:
                 self._end_with(protocol.TimedOut(stage, limit))
                 self._ladder = ladder.StopLadder()
+
+
+def pickled(factories: Sequence[Any]) -> bytes:
+    """Return a user's factories as bytes that a child can take, wherever they were defined.
+
+    Raises:
+        ConfigurationError: something in them cannot travel to another process.
+    """
+    if not factories:
+        return b""
+    try:
+        return bytes(dill.dumps(list(factories), recurse=True))
+    except Exception as error:
+        raise ConfigurationError(
+            f"The inferencer factory cannot be sent to a model process: {error}. "
+            "It must not hold open files, locks or connections; open them in load_model."
+        ) from error
 
 
 def _could_not_start(error: OSError) -> str:

@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +233,8 @@ class ConfigManager:
             write_atomically(self.config_path, text)
         except OSError as error:
             raise ConfigurationError(
-                f"The settings could not be saved to {self.config_path}: {error.strerror or error}. "
+                f"The settings could not be saved to {self.config_path}: "
+                f"{error.strerror or error}. "
                 "Free some space or choose a folder that you may write to."
             ) from error
 

@@ -1,0 +1,225 @@
+"""One prompt to up to four models: who runs when, and what has come so far.
+
+The pumps of ``runners.process`` deliver messages into one queue; whoever shows the comparison
+drains it and reads snapshots. Starting the next model is done by the pump whose run ended,
+so that no viewer, however slow, can hold the comparison up.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import MultiLLMError
+from comparator.core.models import InferenceResult, ModelInfo
+from comparator.services import preflight, read_ahead
+from comparator.services.records import ResultBuilder
+from runners import protocol, registry
+from runners.process import Deadlines, Run
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One column of a comparison: a model with its settings.
+
+    ``refusal`` is why it may not run (such as memory), or None.
+    """
+
+    model: ModelInfo
+    config: ModelConfig
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a comparison.
+
+    Attributes:
+        prompt: the question.
+        slots: one to four columns.
+        together: run all at once, sharing the cores, instead of one after another.
+        factories: the user's inferencer factories, pickled by dill.
+        deadlines: how long each stage may take.
+        notice: said in every result.
+    """
+
+    prompt: str
+    slots: Sequence[Slot]
+    together: bool = False
+    factories: bytes = b""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    notice: str | None = None
+
+
+@dataclass(frozen=True)
+class News:
+    """A message of one slot and when it came (``time.monotonic``); None is the turn's begin."""
+
+    slot: int
+    message: protocol.Message | None
+    at: float
+
+
+class Comparison:
+    """A comparison under way. ``drain`` and ``results`` belong to one reader."""
+
+    def __init__(self, request: Request, on_news: Callable[[], None] | None = None) -> None:
+        self.request = request
+        self._on_news = on_news or (lambda: None)
+        self._builders = [
+            ResultBuilder(slot.model, slot.config, request.notice) for slot in request.slots
+        ]
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._runs: dict[int, Run] = {}
+        self._waiting = list(range(len(request.slots)))
+        self._lock = threading.Lock()
+        self._stopped: set[int] = set()
+
+    def start(self) -> Comparison:
+        """Start the first model, or all of them where they run together."""
+        while self._start_next() and self.request.together:
+            pass
+        return self
+
+    def drain(self, timeout_seconds: float = 0.0) -> set[int]:
+        """Take in what has come and return the slots that changed, waiting for the first."""
+        changed: set[int] = set()
+        try:
+            while True:
+                news = self._news.get(timeout=0 if changed else timeout_seconds)
+                self._fold(news)
+                changed.add(news.slot)
+        except queue.Empty:
+            return changed
+
+    def take_one(self, timeout_seconds: float) -> int | None:
+        """Take in the next message alone and return its slot; None when nothing came."""
+        try:
+            news = self._news.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+        self._fold(news)
+        return news.slot
+
+    def result(self, slot: int) -> InferenceResult:
+        """Return a snapshot of one column."""
+        return self._builders[slot].snapshot()
+
+    def results(self) -> list[InferenceResult]:
+        """Return a snapshot of every column."""
+        return [builder.snapshot() for builder in self._builders]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every column has its final message."""
+        return all(builder.is_complete for builder in self._builders)
+
+    def stop(self, slot: int | None = None) -> None:
+        """Stop one column, or all; returns at once and is harmless at any time."""
+        slots = range(len(self._builders)) if slot is None else [slot]
+        with self._lock:
+            self._stopped.update(slots)
+            runs = [self._runs[number] for number in slots if number in self._runs]
+            waiting = [number for number in slots if number in self._waiting]
+            self._waiting = [number for number in self._waiting if number not in waiting]
+        for run in runs:
+            run.stop()
+        for number in waiting:
+            self._tell(number, protocol.Cancelled("start"))
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait until no child of this comparison is left; return whether that is so."""
+        end = time.monotonic() + timeout_seconds
+        with self._lock:
+            runs = list(self._runs.values())
+        return all([run.join(max(0.0, end - time.monotonic())) for run in runs])
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the children that run."""
+        with self._lock:
+            return [run.pid for run in self._runs.values() if run.pid and not run.join(0)]
+
+    def _fold(self, news: News) -> None:
+        builder = self._builders[news.slot]
+        if news.message is None:
+            builder.begin(news.at)
+            return
+        run = self._runs.get(news.slot)
+        if isinstance(news.message, protocol.FINAL) and run is not None:
+            builder.keep_evidence(run.receipt, run.log_tail)
+        builder.take(news.message, news.at)
+
+    def _start_next(self) -> bool:
+        with self._lock:
+            if not self._waiting:
+                return False
+            number = self._waiting.pop(0)
+        slot = self.request.slots[number]
+        refused = refusal(slot)
+        if refused is not None:
+            self._tell(number, refused)
+            return self._start_next()
+        started = time.monotonic()
+        self._news.put(News(number, None, started))
+        self._start_run(number, slot, started)
+        return True
+
+    def _start_run(self, number: int, slot: Slot, started: float) -> None:
+        run = Run(
+            self._assignment(slot, started),
+            lambda message: self._delivered(number, message),
+            self.request.deadlines,
+        )
+        with self._lock:
+            self._runs[number] = run
+            stopped = number in self._stopped
+        if stopped:
+            run.stop()
+        run.start()
+
+    def _assignment(self, slot: Slot, started: float) -> protocol.Assignment:
+        model = {**asdict(slot.model), "model_type": slot.model.model_type.value}
+        return protocol.Assignment(
+            kind=slot.model.model_type.value,
+            model=model,
+            prompt=self.request.prompt,
+            config=asdict(slot.config),
+            started=started,
+            factories=self.request.factories,
+            readable=(slot.model.path,),
+        )
+
+    def _delivered(self, number: int, message: protocol.Message) -> None:
+        """Pass a message on; called in the pump thread of that run."""
+        self._tell(number, message)
+        if isinstance(message, protocol.Prompted):
+            self._read_ahead()
+        if isinstance(message, protocol.FINAL) and not self.request.together:
+            self._start_next()
+
+    def _read_ahead(self) -> None:
+        with self._lock:
+            following = self._waiting[0] if self._waiting else None
+        if following is not None:
+            read_ahead.begin(self.request.slots[following].model)
+
+    def _tell(self, number: int, message: protocol.Message) -> None:
+        self._news.put(News(number, message, time.monotonic()))
+        self._on_news()
+
+
+def refusal(slot: Slot) -> protocol.Failed | None:
+    """Return why a slot cannot run, known without starting anything."""
+    if slot.refusal:
+        return protocol.Failed("start", "refused", slot.refusal)
+    try:
+        preflight.check(slot.model, slot.config)
+        if slot.model.model_type.value in registry.ENGINES:
+            registry.check_installed(slot.model.model_type.value)
+    except MultiLLMError as error:
+        return protocol.Failed("start", "load", str(error))
+    return None

@@ -1,0 +1,205 @@
+"""The library's front door: ask several models, get snapshots of all their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ConfigurationError
+from comparator.core.models import InferenceResult, ModelInfo, ModelType
+from comparator.core.text import without_surrogates
+from comparator.services.comparison import Comparison, Request, Slot
+from comparator.services.memory_manager import MemoryManager
+from comparator.services.model_manager import MOST_MODELS, told_apart
+from runners import registry
+from runners.process import Deadlines, pickled
+from runners.zygote import zygotes
+
+if TYPE_CHECKING:
+    from runners.base import BaseInferencer
+
+Factory = Callable[[ModelInfo], "BaseInferencer | None"]
+
+LONGEST_PROMPT_BYTES = 1_000_000
+REPLACED = "Characters that are no text were replaced by U+FFFD."
+WAIT_SECONDS = 0.1
+JOIN_SECONDS = 5.0
+
+
+class InferenceEngine:
+    """Runs comparisons, every model in a child process of its own.
+
+    Attributes:
+        memory_manager: decides who may run, and whether together.
+        active_inferencers: the comparisons under way, by the id of the first of their models.
+    """
+
+    def __init__(
+        self, memory_manager: MemoryManager | None = None, deadlines: Deadlines | None = None
+    ) -> None:
+        self.memory_manager = memory_manager or MemoryManager()
+        self.deadlines = deadlines or Deadlines()
+        self.active_inferencers: dict[str, Comparison] = {}
+        self._factories: list[Factory] = []
+
+    def run_inference(
+        self,
+        prompt: str,
+        models: Sequence[ModelInfo],
+        configs: Mapping[str, ModelConfig] | None = None,
+        *,
+        system_prompt: str | None = None,
+        together: bool = False,
+    ) -> Iterator[dict[str, InferenceResult]]:
+        """Ask one to four models and yield all results after every change.
+
+        Args:
+            prompt: the question.
+            models: the models; one that stands twice gets the id ``id#2`` the second time.
+            configs: settings by model id; defaults where there are none.
+            system_prompt: for every model whose settings have none of their own.
+            together: run at once where the memory allows it, instead of one after another.
+
+        Yields:
+            Snapshots by model id that later steps never change. The last one is complete: a
+            model that failed says so in ``error`` and never raises.
+
+        Raises:
+            ConfigurationError: the request or a setting is wrong. Nothing was started.
+        """
+        request = self.request(prompt, models, configs, system_prompt, together)
+        return self._stream(request)
+
+    def request(
+        self,
+        prompt: str,
+        models: Sequence[ModelInfo],
+        configs: Mapping[str, ModelConfig] | None = None,
+        system_prompt: str | None = None,
+        together: bool = False,
+    ) -> Request:
+        """Check a question and its settings, and decide by memory who may run.
+
+        Raises:
+            ConfigurationError: what is wrong and what would be right.
+        """
+        text = _checked_prompt(prompt)
+        models = told_apart(_checked_models(models))
+        settings = [_settings_of(model, configs or {}, system_prompt) for model in models]
+        plan = self.memory_manager.plan(models, settings, together)
+        slots = [Slot(*parts) for parts in zip(models, settings, plan.refusals, strict=True)]
+        return Request(
+            prompt=text,
+            slots=slots,
+            together=plan.order == "together",
+            factories=pickled(self._factories),
+            deadlines=self.deadlines,
+            notice=None if text == prompt else REPLACED,
+        )
+
+    def compare(self, request: Request, on_news: Callable[[], None] | None = None) -> Comparison:
+        """Start a comparison and return it; ``on_news`` is called from other threads."""
+        kinds = {_kind(slot.model) for slot in request.slots}
+        zygotes.warm_up(sorted(kind for kind in kinds if not registry.missing_requirements(kind)))
+        comparison = Comparison(request, on_news)
+        self.active_inferencers[request.slots[0].model.id] = comparison
+        return comparison.start()
+
+    def register_inferencer_factory(self, factory: Factory) -> None:
+        """Ask this factory first which inferencer runs a model; None leaves it to the others.
+
+        The factory and its class travel to the child process by dill, so that they may be
+        defined in a script or a notebook.
+        """
+        if not callable(factory):
+            raise ConfigurationError("An inferencer factory must be callable.")
+        pickled([factory])
+        self._factories.append(factory)
+
+    def create_inferencer(self, model_info: ModelInfo) -> BaseInferencer:
+        """Return an inferencer for use in this process, without isolation.
+
+        Raises:
+            EngineMissingError: the engine is not installed.
+            ModelLoadError: no factory and no engine takes this model.
+        """
+        for factory in self._factories:
+            inferencer = factory(model_info)
+            if inferencer is not None:
+                return inferencer
+        return registry.create_inferencer(model_info.model_type.value)
+
+    def cleanup_resources(self) -> None:
+        """End everything that runs, the fork servers included; the next run starts anew."""
+        for comparison in list(self.active_inferencers.values()):
+            comparison.stop()
+            comparison.join(JOIN_SECONDS)
+        self.active_inferencers.clear()
+        zygotes.close()
+        self.memory_manager.cleanup()
+
+    def finish(self, comparison: Comparison) -> None:
+        """Stop what is left of a comparison and forget it; waits until its children are gone."""
+        comparison.stop()
+        comparison.join(JOIN_SECONDS)
+        self.active_inferencers = {
+            key: other for key, other in self.active_inferencers.items() if other is not comparison
+        }
+
+    def _stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
+        comparison = self.compare(request)
+        snapshots = comparison.results()
+        try:
+            while not comparison.is_complete:
+                changed = comparison.take_one(WAIT_SECONDS)
+                if changed is None:
+                    continue
+                snapshots[changed] = comparison.result(changed)
+                yield {result.model_id: result for result in snapshots}
+        finally:
+            self.finish(comparison)
+
+
+def _checked_prompt(prompt: str) -> str:
+    if not isinstance(prompt, str):
+        raise ConfigurationError(f"The prompt must be text, not {type(prompt).__name__}.")
+    if not prompt.strip():
+        raise ConfigurationError("Type a prompt first; it is empty.")
+    text = without_surrogates(prompt)
+    size = len(text.encode())
+    if size > LONGEST_PROMPT_BYTES:
+        raise ConfigurationError(
+            f"The prompt has {size} bytes; the limit is {LONGEST_PROMPT_BYTES}. Shorten it."
+        )
+    return text
+
+
+def _checked_models(models: Sequence[ModelInfo]) -> list[ModelInfo]:
+    if not models:
+        raise ConfigurationError("Choose at least one model.")
+    if len(models) > MOST_MODELS:
+        raise ConfigurationError(f"Choose up to {MOST_MODELS} models; {len(models)} were given.")
+    for model in models:
+        if not isinstance(model, ModelInfo):
+            raise ConfigurationError(f"A model must be a ModelInfo, not {type(model).__name__}.")
+    return list(models)
+
+
+def _settings_of(
+    model: ModelInfo, configs: Mapping[str, ModelConfig], system_prompt: str | None
+) -> ModelConfig:
+    config = configs.get(model.id) or configs.get(model.id.partition("#")[0]) or ModelConfig()
+    if not isinstance(config, ModelConfig):
+        config = ModelConfig.from_dict(config)
+    if system_prompt and not config.system_prompt:
+        config = replace(config, system_prompt=system_prompt)
+    config = replace(config)  # a copy: the caller may change theirs while this runs
+    config.validate()
+    return config
+
+
+def _kind(model: ModelInfo) -> str:
+    known = model.model_type is not ModelType.CUSTOM
+    return model.model_type.value if known else ModelType.ECHO.value

@@ -1,0 +1,186 @@
+"""What can be refused before any process starts, with a sentence for each reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import struct
+from pathlib import Path
+from typing import Any
+
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ModelLoadError
+from comparator.core.models import ModelInfo, ModelType
+from comparator.services import discovery, gguf_header
+from comparator.services.model_facts import read_config
+
+_LFS_POINTER = b"version https://git-lfs"
+_WEB_PAGE = (b"<!doctype", b"<html")
+_MOST_LAYERS = 10_000
+_LARGEST_SIZE = 100_000_000
+
+
+def check(model: ModelInfo, config: ModelConfig) -> None:
+    """Refuse a model that cannot be loaded or must not be.
+
+    Raises:
+        ModelLoadError: what is wrong with which file, and what to do.
+    """
+    if model.model_type is ModelType.CUSTOM:
+        return
+    path = Path(model.path)
+    status = _status(path)
+    if model.problem:
+        raise ModelLoadError(model.problem)
+    if model.model_type is ModelType.PYTORCH:
+        _check_directory(path, status, config)
+    elif model.model_type is ModelType.GGUF:
+        _check_gguf(path, status)
+    else:
+        _check_regular(path, status)
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        raise ModelLoadError(f"No file or folder at {path}. Was it moved or deleted?") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelLoadError(f"Cannot read {path}: {reason}.") from error
+
+
+def _check_regular(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ModelLoadError(f"{path.name} is a folder, not a {path.suffix or 'model'} file.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelLoadError(f"{path.name} is not a regular file.")
+    if status.st_size == 0:
+        raise ModelLoadError(f"{path.name} is empty (0 bytes). Download it again.")
+
+
+def _check_beginning(path: Path, status: os.stat_result) -> None:
+    """Refuse what is often saved in the place of a model."""
+    _check_regular(path, status)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(512).lstrip()
+    except OSError as error:
+        raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
+    if start.lower().startswith(_WEB_PAGE):
+        raise ModelLoadError(
+            f"{path.name} is a web page, not a model (it starts with '{start[:9].decode()}'). "
+            "Download the file itself."
+        )
+    if start.startswith(_LFS_POINTER):
+        raise ModelLoadError(
+            f"{path.name} is a Git LFS pointer ({status.st_size} bytes), not the model. "
+            "Run git lfs pull in its folder."
+        )
+
+
+def _check_gguf(path: Path, status: os.stat_result) -> None:
+    _check_beginning(path, status)
+    gguf_header.read_metadata(path)
+
+
+def _check_directory(path: Path, status: os.stat_result, config: ModelConfig) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        _check_beginning(path, status)
+        raise ModelLoadError(
+            f"{path.name} is weights only. Put config.json and the tokenizer files beside it "
+            "and choose the folder."
+        )
+    names = {entry.name for entry in os.scandir(path)}
+    if not names:
+        raise ModelLoadError(f"The folder {path} is empty: no config.json, no weights, no .gguf.")
+    if "adapter_config.json" in names and "config.json" not in names:
+        raise ModelLoadError(f"{path.name} is a LoRA adapter; it needs its base model.")
+    _check_config(read_config(path), config)
+    _check_weights(path, names)
+
+
+def _check_config(content: dict[str, Any], config: ModelConfig) -> None:
+    if not isinstance(content.get("model_type"), str):
+        raise ModelLoadError("config.json does not say its model_type. Download the model again.")
+    if content.get("auto_map") and not config.trust_remote_code:
+        raise ModelLoadError(
+            "The model needs Python code of its own (auto_map in config.json), which is not run. "
+            "If you trust its author, set trust_remote_code for this model."
+        )
+    for name in ("_attn_implementation", "attn_implementation"):
+        if "/" in str(content.get(name) or ""):
+            raise ModelLoadError(
+                f"config.json asks for code from the internet ({content[name]}); refused."
+            )
+    _check_sizes(content)
+
+
+def _check_sizes(content: dict[str, Any]) -> None:
+    """Refuse numbers that no model has, before an engine allocates for them."""
+    for name, most in (
+        ("num_hidden_layers", _MOST_LAYERS),
+        ("num_attention_heads", _MOST_LAYERS),
+        ("num_key_value_heads", _MOST_LAYERS),
+        ("hidden_size", _LARGEST_SIZE),
+        ("intermediate_size", _LARGEST_SIZE),
+        ("vocab_size", _LARGEST_SIZE),
+    ):
+        value = content.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ModelLoadError(f"config.json: {name} is {value!r}; it must be a number.")
+        if not 1 <= value <= most:
+            raise ModelLoadError(f"config.json: {name} is {value}; it must be 1 to {most}.")
+
+
+def _check_weights(path: Path, names: set[str]) -> None:
+    indexes = [name for name in names if name.endswith(".index.json")]
+    for name in indexes:
+        _check_index(path, name)
+    weights = [name for name in names if name.lower().endswith(discovery.WEIGHT_SUFFIXES)]
+    if not weights:
+        raise ModelLoadError(f"The folder {path} has a config.json but no weights.")
+    for name in weights:
+        _check_beginning(path / name, _status(path / name))
+        if name.endswith(".safetensors"):
+            _check_safetensors(path / name)
+
+
+def _check_index(path: Path, name: str) -> None:
+    try:
+        shards = set(json.loads((path / name).read_text("utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise ModelLoadError(f"{name} is no valid index of shards. Download it again.") from error
+    for shard in shards:
+        if not isinstance(shard, str) or shard != os.path.basename(shard) or shard in ("", ".."):
+            raise ModelLoadError(f"{name}: shard name {shard!r} leaves the folder; refused.")
+    missing = sorted(shard for shard in shards if not (path / shard).exists())
+    if missing:
+        raise ModelLoadError(
+            f"{missing[0]} is missing ({len(missing)} of {len(shards)} shards). Download it again."
+        )
+
+
+def _check_safetensors(path: Path) -> None:
+    """Compare a safetensors file's length with what its header promises.
+
+    Format: https://huggingface.co/docs/safetensors, an eight-byte length, a JSON header, data.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        start = file.read(8)
+        if len(start) < 8 or (length := struct.unpack("<Q", start)[0]) > min(size, 100_000_000):
+            raise ModelLoadError(f"{path.name} is not a safetensors file, or it is damaged.")
+        try:
+            header = json.loads(file.read(length))
+            ends = [e["data_offsets"][1] for n, e in header.items() if n != "__metadata__"]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+            raise ModelLoadError(f"{path.name} has a damaged header. Download it again.") from None
+    expected = 8 + length + max(ends, default=0)
+    if size < expected:
+        raise ModelLoadError(
+            f"{path.name} is incomplete: {size} of {expected} bytes. Download it again."
+        )

@@ -1,0 +1,170 @@
+"""From the messages of one child to the result that people see: a fold, nothing else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, replace
+from typing import Any
+
+from comparator.core.config import ModelConfig
+from comparator.core.models import (
+    InferenceResult,
+    InferenceStats,
+    ModelInfo,
+    PromptReport,
+    RunState,
+)
+from runners import protocol
+from runners.process import Receipt
+
+
+class ResultBuilder:
+    """Takes the messages of one run and hands out snapshots that never change later."""
+
+    def __init__(self, model: ModelInfo, config: ModelConfig, notice: str | None = None) -> None:
+        self.parts: list[str] = []
+        self._first_token: float | None = None
+        self._last_token: float | None = None
+        self._began: float | None = None
+        self._wall_clock_offset = time.time() - time.monotonic()  # once: clocks may jump
+        self._result = InferenceResult(
+            model_id=model.id,
+            content="",
+            is_complete=False,
+            error=None,
+            stats=InferenceStats(start_time=time.time()),
+            model=model,
+            config=asdict(config),
+            notice=notice,
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the final message has come."""
+        return self._result.is_complete
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands."""
+        return self._result.state
+
+    def begin(self, at: float) -> None:
+        """Start the clocks: this model's turn has come (``at`` of ``time.monotonic``)."""
+        self._began = at
+        self._change(state=RunState.LOADING)
+        self._count(start_time=self._wall_clock_offset + at)
+
+    def snapshot(self) -> InferenceResult:
+        """Return the result as it stands, independent of what comes later."""
+        stats = replace(self._result.stats)
+        if not self._result.is_complete:
+            stats.tokens_per_second = self._speed()
+        return replace(self._result, content="".join(self.parts), stats=stats)
+
+    def keep_evidence(self, receipt: Receipt | None, log_tail: str) -> None:
+        """Note what the parent knows of a child that is gone; before its final message."""
+        self._change(log_tail=log_tail)
+        if receipt is not None:
+            self._count(memory_usage=receipt.peak_bytes)
+            if receipt.peak_device_bytes:
+                self._count(device_memory_usage=receipt.peak_device_bytes)
+            self._change(receipt=asdict(receipt))
+
+    def take(self, message: protocol.Message, at: float) -> None:
+        """Fold in one message that came ``at`` a moment of ``time.monotonic``."""
+        if isinstance(message, protocol.Token):
+            self._token(message)
+        elif isinstance(message, protocol.Loading):
+            share = min(1.0, message.done / message.total) if message.total > 0 else None
+            self._change(state=RunState.LOADING, progress=share)
+        elif isinstance(message, protocol.Loaded):
+            self._loaded(message)
+        elif isinstance(message, protocol.Prompted):
+            self._prompted(message)
+        elif isinstance(message, protocol.FINAL):
+            self._end(message, at)
+
+    def _token(self, message: protocol.Token) -> None:
+        self.parts.append(message.text)
+        self._last_token = message.seconds
+        if self._first_token is None:
+            self._first_token = message.seconds
+            self._change(state=RunState.WRITING)
+            self._count(time_to_first_token=message.seconds)
+        self._result.stats.token_count = message.index
+
+    def _loaded(self, message: protocol.Loaded) -> None:
+        engine = {
+            "name": message.engine,
+            "device": message.device,
+            "dtype": message.dtype,
+            "threads": message.threads,
+            "context_length": message.context_length,
+        }
+        self._change(state=RunState.READING, progress=None, engine=engine)
+        self._count(load_seconds=message.seconds)
+
+    def _prompted(self, message: protocol.Prompted) -> None:
+        self._change(
+            state=RunState.READING,
+            prompt=PromptReport(
+                message.rendered_prompt, message.template_source, message.dropped_tokens
+            ),
+        )
+        self._count(prompt_tokens=message.prompt_tokens)
+
+    def _end(self, message: protocol.Message, at: float) -> None:
+        if isinstance(message, protocol.Finished):
+            self.parts.append(message.text)
+            self._finish(at, message.reason)
+        elif isinstance(message, protocol.Failed):
+            self._finish(at, "error", message.message, message.kind)
+        elif isinstance(message, protocol.Crashed):
+            after = f" It had written {self._result.stats.token_count} tokens." * bool(self.parts)
+            self._finish(at, "error", message.cause + after, "crashed")
+        elif isinstance(message, protocol.TimedOut):
+            self._finish(at, "error", _timed_out(message), "timeout")
+        else:
+            self._finish(at, "cancelled")
+
+    def _finish(
+        self, at: float, reason: str, error: str | None = None, kind: str | None = None
+    ) -> None:
+        state = RunState.FAILED if error else RunState.DONE
+        if reason == "cancelled":
+            state = RunState.STOPPED
+        self._change(state=state, progress=None, error=error, error_kind=kind, is_complete=True)
+        elapsed = at - self._began if self._began is not None else 0.0
+        self._count(
+            end_time=self._result.stats.start_time + elapsed,
+            finish_reason=reason,
+            tokens_per_second=self._speed() or 0.0,
+        )
+
+    def _speed(self) -> float | None:
+        """Decode speed: (tokens - 1) / (last token - first token)."""
+        if self._first_token is None or self._last_token is None:
+            return None
+        elapsed = self._last_token - self._first_token
+        return (self._result.stats.token_count - 1) / elapsed if elapsed > 0 else None
+
+    def _change(self, **values: Any) -> None:
+        self._result = replace(self._result, **values)
+
+    def _count(self, **values: Any) -> None:
+        self._result = replace(self._result, stats=replace(self._result.stats, **values))
+
+
+def _timed_out(message: protocol.TimedOut) -> str:
+    stage = {
+        "start": "starting",
+        "load": "loading",
+        "prompt": "reading the prompt",
+        "generate": "writing",
+        "whole run": "the whole run",
+    }.get(message.stage, message.stage)
+    return (
+        f"No sign of life for {message.limit:g} s while {stage}, so the model process was ended. "
+        if message.stage != "whole run"
+        else f"The whole run took longer than {message.limit:g} s, so it was ended. "
+    ) + "A smaller model or context is faster; the limit can be raised."

@@ -1,0 +1,88 @@
+"""Fixtures that every test shares: the starter models, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from comparator.core.models import ModelInfo, ModelType
+from runners.zygote import zygotes
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SETTLE_SECONDS = 5.0
+
+
+@pytest.fixture(scope="session")
+def starter_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with the four starter models, made once and kept in the checkout's cache."""
+    from comparator.services import starter
+
+    directory = REPOSITORY / "models"
+    starter.install(directory, lambda progress: None)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def starter_models(starter_models_dir: Path) -> dict[str, str]:
+    """The starter models' paths by what they are."""
+    from comparator.services import starter
+
+    return {key: str(starter_models_dir / place) for key, place in starter.PLACES.items()}
+
+
+@pytest.fixture
+def echo_model(tmp_path: Path) -> Callable[..., ModelInfo]:
+    """Make an echo model from the keys of its script."""
+
+    def make(name: str = "echo", **script: Any) -> ModelInfo:
+        path = tmp_path / f"{name}.echo.json"
+        path.write_text(json.dumps(script))
+        return ModelInfo("", name, str(path), ModelType.ECHO, path.stat().st_size)
+
+    return make
+
+
+def _left_over() -> list[psutil.Process]:
+    """Children of the tests, without the fork servers, which live as long as the tests."""
+    servers = set(zygotes.pids())
+    children = psutil.Process().children(recursive=True)
+    return [c for c in children if c.pid not in servers and not _is_helper(c)]
+
+
+def _is_helper(process: psutil.Process) -> bool:
+    """Whether this is the browser driver's own process, or already gone."""
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        words = " ".join(process.cmdline())
+    except psutil.Error:
+        return True
+    return "playwright" in words or "resource_tracker" in words
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a process behind."""
+    before = {process.pid for process in _left_over()}
+    yield
+    end = time.monotonic() + SETTLE_SECONDS
+    while True:
+        left = [process for process in _left_over() if process.pid not in before]
+        if not left:
+            return
+        if time.monotonic() > end:
+            pytest.fail(f"processes left behind: {left}")
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def close_fork_servers() -> Iterator[None]:
+    """End the fork servers after the last test."""
+    yield
+    zygotes.close()
