@@ -54,12 +54,13 @@ class ResultBuilder:
         self._change(state=RunState.LOADING)
         self._count(start_time=self._wall_clock_offset + at)
 
-    def snapshot(self) -> InferenceResult:
+    def snapshot(self, with_content: bool = True) -> InferenceResult:
         """Return the result as it stands, independent of what comes later."""
         stats = replace(self._result.stats)
         if not self._result.is_complete:
             stats.tokens_per_second = self._speed()
-        return replace(self._result, content="".join(self.parts), stats=stats)
+        content = "".join(self.parts) if with_content else ""
+        return replace(self._result, content=content, stats=stats)
 
     def keep_evidence(self, receipt: Receipt | None, log_tail: str) -> None:
         """Note what the parent knows of a child that is gone; before its final message."""
@@ -72,8 +73,12 @@ class ResultBuilder:
 
     def take(self, message: protocol.Message, at: float) -> None:
         """Fold in one message that came ``at`` a moment of ``time.monotonic``."""
+        if self.is_complete:
+            return  # the final message is the last one
         if isinstance(message, protocol.Token):
             self._token(message)
+        elif isinstance(message, protocol.Hello):
+            self._change(engine={"sandbox": message.sandbox})
         elif isinstance(message, protocol.Loading):
             share = min(1.0, message.done / message.total) if message.total > 0 else None
             self._change(state=RunState.LOADING, progress=share)
@@ -100,6 +105,7 @@ class ResultBuilder:
             "dtype": message.dtype,
             "threads": message.threads,
             "context_length": message.context_length,
+            "sandbox": self._result.engine.get("sandbox", ""),
         }
         self._change(state=RunState.READING, progress=None, engine=engine)
         self._count(load_seconds=message.seconds)

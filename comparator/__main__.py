@@ -1,0 +1,6 @@
+"""``python -m comparator`` is the command line."""
+
+from comparator.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Results as text, Markdown, JSON, JSON lines or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+
+from comparator.core.models import InferenceResult
+from comparator.core.text import with_controls_shown
+
+_CSV_STATS = (
+    "duration",
+    "load_seconds",
+    "time_to_first_token",
+    "prompt_tokens",
+    "token_count",
+    "tokens_per_second",
+    "memory_usage",
+    "finish_reason",
+)
+
+
+def as_text(results: Sequence[InferenceResult]) -> str:
+    """Return the answers one after another, each under its model's name and numbers."""
+    return "\n".join(
+        f"=== {title(result)} ===\n{_answer(result)}\n--- {figures(result)}\n" for result in results
+    )
+
+
+def as_markdown(results: Sequence[InferenceResult]) -> str:
+    """Return a table of the numbers and the answers below it."""
+    lines = ["| " + " | ".join(_MARKDOWN_COLUMNS) + " |", "|" + "---|" * len(_MARKDOWN_COLUMNS)]
+    for result in results:
+        cells = [column(result) for column in _MARKDOWN_COLUMNS.values()]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for result in results:
+        lines += ["", f"## {title(result)}", "", _answer(result)]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(results: Sequence[InferenceResult]) -> str:
+    """Return a JSON list of records."""
+    return json.dumps([r.to_record() for r in results], ensure_ascii=False, indent=2) + "\n"
+
+
+def as_json_lines(results: Sequence[InferenceResult]) -> str:
+    """Return one record a line."""
+    return "".join(json.dumps(r.to_record(), ensure_ascii=False) + "\n" for r in results)
+
+
+def as_csv(results: Sequence[InferenceResult]) -> str:
+    """Return one row a model."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["id", "name", "model_type", "path", "size", *_CSV_STATS, "error", "content"])
+    for result in results:
+        record = result.to_record()
+        model, stats = record["model"], record["stats"]
+        writer.writerow(
+            [
+                *(model.get(key) for key in ("id", "name", "model_type", "path", "size")),
+                *(stats[key] for key in _CSV_STATS),
+                record["error"],
+                record["content"],
+            ]
+        )
+    return out.getvalue()
+
+
+FORMATS: dict[str, Callable[[Sequence[InferenceResult]], str]] = {
+    "text": as_text,
+    "md": as_markdown,
+    "json": as_json,
+    "jsonl": as_json_lines,
+    "csv": as_csv,
+}
+
+
+def title(result: InferenceResult) -> str:
+    """Return a model's name, its engine, and its number where it stands twice."""
+    if result.model is None:
+        return result.model_id
+    _plain, _, number = result.model_id.partition("#")
+    again = f" #{number}" if number else ""
+    return f"{with_controls_shown(result.model.name)}{again} ({result.model.model_type.value})"
+
+
+def figures(result: InferenceResult) -> str:
+    """Return the numbers of a finished run in one line."""
+    stats = result.stats
+    parts = [
+        f"{stats.token_count} tokens",
+        f"{stats.tokens_per_second or 0:.1f} tokens/s",
+        f"first token {_seconds(stats.time_to_first_token)}",
+        f"load {_seconds(stats.load_seconds)}",
+        f"peak {megabytes(stats.memory_usage)}",
+    ]
+    if stats.finish_reason == "length":
+        parts.append("cut at the token limit")
+    return ", ".join(parts)
+
+
+def megabytes(size: int | None) -> str:
+    """Return bytes as megabytes (10**6), or a dash."""
+    return "–" if size is None else f"{size / 1e6:.0f} MB"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f} s"
+
+
+def _answer(result: InferenceResult) -> str:
+    text = with_controls_shown(result.content)
+    if result.error:
+        return f"{text}\n[{result.error_kind}] {with_controls_shown(result.error)}".lstrip()
+    return text
+
+
+_MARKDOWN_COLUMNS: dict[str, Callable[[InferenceResult], str]] = {
+    "model": title,
+    "state": lambda r: r.state.value,
+    "first token": lambda r: _seconds(r.stats.time_to_first_token),
+    "tokens/s": lambda r: f"{r.stats.tokens_per_second or 0:.1f}",
+    "tokens": lambda r: str(r.stats.token_count),
+    "load": lambda r: _seconds(r.stats.load_seconds),
+    "peak memory": lambda r: megabytes(r.stats.memory_usage),
+}

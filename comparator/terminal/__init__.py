@@ -1,0 +1,1 @@
+"""What the command line shows: live columns, tables and progress bars. It decides nothing."""
