@@ -1,6 +1,6 @@
 """Time to first token of a run forked from a warm process, against a plain spawned child.
 
-Usage: python benchmarks/start_cost.py MODEL [--repeats 5] [--write benchmarks/results/start_cost.json]
+Usage: python benchmarks/start_cost.py MODEL ... [--repeats 5] [--write RESULT.json]
 
 Both run the same child code on the same model, one after the other in turn (A B A B …). The
 warm process is started and one uncounted run of each is made before. Quote the medians and the

@@ -25,6 +25,7 @@ def show(models_dir: Path | None, as_json: bool) -> int:
         )
         print()
     elif models:
+        print(f"Models in {manager.models_dir.absolute()}:")
         show_models(models, Console())
     else:
         print(

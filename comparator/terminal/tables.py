@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -33,7 +34,17 @@ def model_record(model: ModelInfo) -> dict[str, Any]:
 
 def show_models(models: Sequence[ModelInfo], console: Console) -> None:
     """Print the models that can be run, and below them those that cannot, with the reason."""
-    table = Table("id", "name", "engine", "quantisation", "size", "context", "path")
+    table = Table(
+        "id",
+        "engine",
+        "quant",
+        "size",
+        "context",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+    )
+    table.add_column("name", overflow="fold")  # nothing that a person must type is cut
     for model in models:
         if model.problem is None:
             table.add_row(*_row(model))
@@ -48,12 +59,11 @@ def _row(model: ModelInfo) -> list[str]:
     facts = facts_of(model)
     return [
         model.id,
-        with_controls_shown(model.name),
         model.model_type.value,
         facts.quantisation or "–",
         megabytes(model.size),
         str(facts.context_length or "–"),
-        with_controls_shown(model.path),
+        with_controls_shown(model.name),
     ]
 
 
