@@ -49,9 +49,7 @@ ModelsDir = Annotated[
 @app.command()
 def serve(
     models_dir: ModelsDir = None,
-    share: Annotated[
-        bool, typer.Option("--share", help="Open a public link to it.")
-    ] = False,
+    share: Annotated[bool, typer.Option("--share", help="Open a public link to it.")] = False,
     server_name: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="Address to listen on; 0.0.0.0 for all. Default: this machine only."),

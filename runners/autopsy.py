@@ -12,6 +12,11 @@ _TELLING = re.compile(
 )
 _LOW_SHARE = 0.1
 
+ZYGOTE_DIED = (
+    "The process that starts the models of this engine ended, and this model with it: "
+    "someone killed it or memory ran out. The next run starts a new one."
+)
+
 _CAUSES = {
     "SIGKILL": "someone or something killed it",
     "SIGSEGV": "the engine read memory that it does not own: a damaged file or a bug in the engine",

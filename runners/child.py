@@ -19,7 +19,7 @@ from typing import Any
 from comparator.core import exceptions
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
-from runners import memory, protocol, registry
+from runners import memory, protocol, registry, temporary
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
 from runners.sandbox import enter_sandbox
 
@@ -41,6 +41,7 @@ def main(
 ) -> None:
     """Live the whole life of a child; never returns."""
     settle(log, parent_pid)
+    temporary.use(assignment.temporary)
     teller = Teller(wire, assignment.started)
     stage = Stage()
     try:

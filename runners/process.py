@@ -11,6 +11,7 @@ import selectors
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,34 +21,21 @@ import psutil
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import with_controls_shown, without_surrogates
-from runners import autopsy, ladder, memory, protocol, registry
+from runners import autopsy, ladder, memory, protocol, registry, temporary
+from runners.deadlines import Deadlines as Deadlines
 from runners.zygote import ForkedChild, SpawnedChild, fork_is_safe, zygotes
 
 LOG_TAIL_BYTES = 65_536
 LOG_TAIL_LINES = 200
 READ_BYTES = 262_144
+READS_AT_ONCE = 16  # then the clock is minded, so that a flood cannot hold the pump
 POLL_SECONDS = 0.05
 SAMPLE_SECONDS = 0.25
 EXIT_GRACE_SECONDS = 0.5  # after its final message a child has this long to be gone
 MESSAGE_LIMIT = 50_000  # messages of one run; 4096 tokens and a load need far fewer
+RUN_LIMIT_BYTES = 64 * 1024 * 1024  # everything that one child may tell
 
 Deliver = Callable[[protocol.Message], None]
-
-
-@dataclass(frozen=True)
-class Deadlines:
-    """How long each stage may take without a sign of life, in seconds; None is for ever."""
-
-    load_seconds: float | None = 600.0
-    first_token_seconds: float | None = 600.0
-    between_tokens_seconds: float | None = 120.0
-    total_seconds: float | None = 3600.0
-
-    def of(self, stage: str) -> float | None:
-        """Return the limit of a stage."""
-        if stage in ("start", "load"):
-            return self.load_seconds
-        return self.first_token_seconds if stage == "prompt" else self.between_tokens_seconds
 
 
 @dataclass(frozen=True)
@@ -101,13 +89,19 @@ class Run:
         return self._child.pid if self._child else None
 
     def _live(self) -> None:
+        with temporary.private_directory() as folder:
+            self.assignment = protocol.with_temporary(self.assignment, folder)
+            self._live_in()
+
+    def _live_in(self) -> None:
         before = memory.available_bytes()
         try:
             watch = self._attempt()
             if watch.zygote_died and not watch.tokens_seen and not watch.ending:
                 watch = self._attempt()  # replaced once, before anything was shown
-        except OSError as error:
-            self._deliver(protocol.Failed("start", "crashed", _could_not_start(error)))
+        except Exception as error:  # a run ends by a final message, whatever happens
+            trace = traceback.format_exc()
+            self._deliver(protocol.Failed("start", "crashed", _could_not_start(error), trace))
             return
         self.log_tail = watch.log_tail()
         self.receipt = Receipt(
@@ -120,6 +114,7 @@ class Run:
         self._deliver(watch.final_message())
 
     def _attempt(self) -> Watch:
+        self._child = None
         wire, childs_wire = socket.socketpair()
         log, childs_log = socket.socketpair()
         try:
@@ -132,7 +127,7 @@ class Run:
             wire.close()
             log.close()
             if self._child is not None:
-                self._child.close()
+                self._child.close()  # and kills what still runs
 
     def _begin(self, wire: socket.socket, log: socket.socket) -> ForkedChild | SpawnedChild:
         if self._method == "spawn":
@@ -164,7 +159,7 @@ class Watch:
         self._final: protocol.Message | None = None
         self._ladder: ladder.StopLadder | None = None
         self._channel_closed = False
-        self._messages = 0
+        self._messages = self._bytes = 0
         self._began = self._last_sign = time.monotonic()
         self._final_at: float | None = None
         self._next_sample = 0.0
@@ -188,7 +183,7 @@ class Watch:
         """Read everything until the child has been reaped, then what is left on the pipe."""
         with selectors.DefaultSelector() as selector:
             self._register(selector)
-            while self._child.poll() is None:
+            while self._child.poll() is None and not self._is_unborn():
                 for key, _events in selector.select(self._wait_seconds()):
                     if key.data is not None and not key.data():
                         selector.unregister(key.fileobj)
@@ -200,12 +195,18 @@ class Watch:
         if self._child.pid is not None:
             ladder.kill_group(self._child.pid)  # grandchildren that outlived it
 
+    def _is_unborn(self) -> bool:
+        """Whether the run ended before a busy or stopped zygote forked its child."""
+        return self._final is not None and self._child.pid is None
+
     def final_message(self) -> protocol.Message:
         """Return the one message that ends the run."""
         if self._final is not None:
             return self._final
-        total = psutil.virtual_memory().total
         tail = self.log_tail()
+        if self._child.zygote_died:
+            return protocol.Crashed(None, autopsy.ZYGOTE_DIED, self.stage, tail)
+        total = psutil.virtual_memory().total
         code = None if self.ending else self._child.poll()
         cause = autopsy.cause(code, tail, memory.available_bytes(), total, self.peak_bytes)
         return protocol.Crashed(self._child.poll(), cause, self.stage, tail)
@@ -227,24 +228,26 @@ class Watch:
 
     def _read_wire(self) -> bool:
         """Take in what the child told; return whether the channel is still open."""
-        while True:
+        for _ in range(READS_AT_ONCE):
             data = self._receive(self._wire)
             if data is None:
-                return True
+                break
             if not data:
                 self._channel_closed = True
                 return False
             self._take_in(data)
+        return True
 
     def _read_log(self) -> bool:
-        while True:
+        for _ in range(READS_AT_ONCE):
             data = self._receive(self._log)
             if data is None:
-                return True
+                break
             if not data:
                 return False
             self._log_bytes += data
             del self._log_bytes[:-LOG_TAIL_BYTES]
+        return True
 
     @staticmethod
     def _receive(channel: socket.socket) -> bytes | None:
@@ -256,9 +259,12 @@ class Watch:
             return b""
 
     def _take_in(self, data: bytes) -> None:
-        if self._final is not None:
-            return  # nothing after the final message counts
+        if self.ending or isinstance(self._final, (protocol.Cancelled, protocol.TimedOut)):
+            return  # nothing counts after the parent has ended the run
+        self._bytes += len(data)
         try:
+            if self._final is not None or self._bytes > RUN_LIMIT_BYTES:
+                raise protocol.ProtocolError("more than a run has to tell")
             for message in self._lines.feed(data):
                 self._messages += 1
                 if self._final is not None or self._messages > MESSAGE_LIMIT:
@@ -360,9 +366,9 @@ def pickled(factories: Sequence[Any]) -> bytes:
         ) from error
 
 
-def _could_not_start(error: OSError) -> str:
+def _could_not_start(error: Exception) -> str:
     return (
-        f"The model process could not be started: {error}. "
+        f"The model process could not be started or watched: {error}. "
         "The machine may be out of processes, open files or memory; close programs and retry."
     )
 

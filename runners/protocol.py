@@ -26,14 +26,14 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all messages."""
 
 
-class Hello(Message, tag=True):
+class Hello(Message, frozen=True, tag=True):
     """The child lives. ``sandbox`` says in words what it may not do."""
 
     seconds: Seconds
     sandbox: Word = "off"
 
 
-class Loading(Message, tag=True):
+class Loading(Message, frozen=True, tag=True):
     """A step of the load; ``done`` of ``total`` (bytes, tensors or parts)."""
 
     step: Word
@@ -41,7 +41,7 @@ class Loading(Message, tag=True):
     total: Share
 
 
-class Loaded(Message, tag=True):
+class Loaded(Message, frozen=True, tag=True):
     """The model is ready.
 
     ``context_length`` is in tokens: what this run may use, prompt and answer together.
@@ -55,7 +55,7 @@ class Loaded(Message, tag=True):
     threads: Count = 0
 
 
-class Prompted(Message, tag=True):
+class Prompted(Message, frozen=True, tag=True):
     """The prompt as tokens, before the model reads it (prefill)."""
 
     seconds: Seconds
@@ -65,7 +65,7 @@ class Prompted(Message, tag=True):
     dropped_tokens: Count = 0
 
 
-class Token(Message, tag=True):
+class Token(Message, frozen=True, tag=True):
     """One generated token. ``text`` is what became readable by it, often part of a word.
 
     It is empty where a token ends inside a character or a possible stop text.
@@ -76,7 +76,7 @@ class Token(Message, tag=True):
     seconds: Seconds
 
 
-class Finished(Message, tag=True):
+class Finished(Message, frozen=True, tag=True):
     """The end of a good run. ``text`` is what was still held back.
 
     ``reason`` is ``stop``, ``length`` or ``cancelled``; sizes are in bytes.
@@ -90,7 +90,7 @@ class Finished(Message, tag=True):
     text: str = ""
 
 
-class Failed(Message, tag=True):
+class Failed(Message, frozen=True, tag=True):
     """The end of a run by an error that the child could tell.
 
     ``stage`` is ``start``, ``load``, ``prompt`` or ``generate``; ``kind`` an error_kind of
@@ -107,7 +107,7 @@ class Failed(Message, tag=True):
 ChildMessage = Union[Hello, Loading, Loaded, Prompted, Token, Finished, Failed]  # noqa: UP007
 
 
-class Crashed(Message, tag=True):
+class Crashed(Message, frozen=True, tag=True):
     """Made by the parent: the child ended without a final message."""
 
     exit_code: int | None
@@ -116,20 +116,20 @@ class Crashed(Message, tag=True):
     log_tail: str
 
 
-class TimedOut(Message, tag=True):
+class TimedOut(Message, frozen=True, tag=True):
     """Made by the parent: ``stage`` took longer than ``limit`` seconds."""
 
     stage: str
     limit: float
 
 
-class Cancelled(Message, tag=True):
+class Cancelled(Message, frozen=True, tag=True):
     """Made by the parent: the run was stopped by the person who asked."""
 
     stage: str
 
 
-class Tick(Message, tag=True):
+class Tick(Message, frozen=True, tag=True):
     """Made by the parent about every 0.1 s, so that a stop takes effect at once."""
 
 
@@ -149,6 +149,7 @@ class Assignment(msgspec.Struct, frozen=True):
         job: True for work on files (making a model) instead of a run.
         readable: directories and files that the child may read, for its sandbox.
         writable: directories that the child may write to.
+        temporary: the child's own temporary folder; None where there is none.
     """
 
     kind: str
@@ -160,6 +161,15 @@ class Assignment(msgspec.Struct, frozen=True):
     job: bool = False
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    temporary: str | None = None
+
+
+def with_temporary(assignment: Assignment, folder: str | None) -> Assignment:
+    """Return the assignment with a temporary folder that the child may write to."""
+    if folder is None:
+        return assignment
+    writable = (*assignment.writable, folder)
+    return msgspec.structs.replace(assignment, temporary=folder, writable=writable)
 
 
 class ProtocolError(Exception):
@@ -206,6 +216,7 @@ class LineReader:
     @staticmethod
     def _decode(line: bytes) -> ChildMessage:
         try:
-            return _decoder.decode(line)
+            message: ChildMessage = _decoder.decode(line)
+            return message
         except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
             raise ProtocolError(f"no message of the protocol ({error})") from error

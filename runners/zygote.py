@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import multiprocess
-from multiprocess import connection, forkserver, spawn, util
+from multiprocess import forkserver, spawn, util
 
-from runners import child, environment, protocol, registry
+from runners import child, environment, ladder, protocol, registry, temporary
 
 _CLOSE_GRACE_SECONDS = 2.0
 _RUN_NAME = "comparator-run"
@@ -43,6 +43,7 @@ class Zygote(forkserver.ForkServer):  # type: ignore[misc]  # the library has no
         self.kind = kind
         self._modules = [*registry.ENGINES[kind].warm_modules, *modelling_modules]
         self._server: subprocess.Popen[bytes] | None = None
+        self._folder: str | None = None  # holds the socket at which forks are asked for
 
     @property
     def pid(self) -> int | None:
@@ -63,6 +64,17 @@ class Zygote(forkserver.ForkServer):  # type: ignore[misc]  # the library has no
         Unlike the original this starts no resource tracker: nothing here needs one.
         """
         self.ensure_running()
+        asked = self._server
+        try:
+            return self._ask_for_fork(fds)
+        except ConnectionError:  # it is dying, and not yet known to be dead
+            with self._lock:
+                if self._server is asked:
+                    self._forget()
+                    self._start()
+            return self._ask_for_fork(fds)
+
+    def _ask_for_fork(self, fds: list[int]) -> tuple[int, int]:
         with socket.socket(socket.AF_UNIX) as client, open(os.devnull, "rb") as no_tracker:
             client.connect(self._forkserver_address)
             told, tell = os.pipe()
@@ -87,7 +99,8 @@ class Zygote(forkserver.ForkServer):  # type: ignore[misc]  # the library has no
 
     def _start(self) -> None:
         with socket.socket(socket.AF_UNIX) as listener:
-            address = connection.arbitrary_address("AF_UNIX")
+            self._folder = temporary.make()
+            address = os.path.join(self._folder, "listener")
             listener.bind(address)
             listener.listen()
             alive_read, alive_write = os.pipe()
@@ -117,12 +130,10 @@ class Zygote(forkserver.ForkServer):  # type: ignore[misc]  # the library has no
     def _forget(self) -> None:
         if self._forkserver_alive_fd is not None:
             os.close(self._forkserver_alive_fd)
-            self._forkserver_alive_fd = None
-        if self._forkserver_address and not util.is_abstract_socket_namespace(
-            self._forkserver_address
-        ):
-            with contextlib.suppress(OSError):
-                os.unlink(self._forkserver_address)
+            self._forkserver_alive_fd = None  # type: ignore[assignment]
+        if self._folder is not None:
+            temporary.remove(self._folder)
+        self._folder = None
         self._forkserver_address = None
         if self._server is not None:
             _end(self._server)
@@ -176,6 +187,7 @@ class ForkedChild:
     def __init__(self, zygote: Zygote, assignment: protocol.Assignment, fds: list[int]) -> None:
         self.pid: int | None = None
         self.exit_code: int | None = None
+        self.zygote_died = False  # then the exit code is unknown
         self._told, self._give = zygote.connect_to_new_process(fds)
         os.set_blocking(self._told, False)
         self._task = Task(assignment, zygote.pid or 0)
@@ -193,7 +205,7 @@ class ForkedChild:
             except BlockingIOError:
                 break
             if not data:  # the zygote itself is gone, and its children die with it
-                self.exit_code = 255
+                self.exit_code, self.zygote_died = 255, True
                 break
             self._buffer += data
             if len(self._buffer) == forkserver.SIGNED_STRUCT.size:
@@ -203,15 +215,12 @@ class ForkedChild:
         return self.exit_code
 
     def close(self) -> None:
-        """Close the descriptors."""
+        """Close the descriptors, and kill the child where it still runs."""
+        if self.exit_code is None and self.pid is not None:
+            ladder.kill_tree(self.pid)
         if self.pid is None:
-            os.close(self._give)
+            os.close(self._give)  # a child that is forked later finds no task and exits
         os.close(self._told)
-
-    @property
-    def zygote_died(self) -> bool:
-        """Whether the exit code is unknown since the zygote went first."""
-        return self.exit_code == 255
 
     def _take(self, number: int) -> None:
         if self.pid is not None:
@@ -238,6 +247,7 @@ class SpawnedChild:
         )
         self._process.start()
         self.pid: int | None = self._process.pid
+        self.exit_code: int | None = None
 
     def fileno(self) -> int:
         """Return no descriptor: the exit is polled, since grandchildren inherit the sentinel."""
@@ -245,11 +255,15 @@ class SpawnedChild:
 
     def poll(self) -> int | None:
         """Return the exit code once the child has been reaped."""
-        code: int | None = self._process.exitcode
-        return code
+        if self.exit_code is None:
+            self.exit_code = self._process.exitcode
+        return self.exit_code
 
     def close(self) -> None:
-        """Close the descriptors."""
+        """Close the descriptors, and kill the child where it still runs."""
+        if self.poll() is None and self.pid is not None:
+            ladder.kill_tree(self.pid)
+            self._process.join()
         self._process.close()
 
 
@@ -300,6 +314,8 @@ class Zygotes:
         """Return the zygote of an engine; kinds without libraries share the light one."""
         kind = kind if kind in registry.ENGINES else "echo"
         with self._lock:
+            if not self._by_kind:
+                temporary.remove_stale()
             if kind not in self._by_kind:
                 modules = self._modelling if kind == "pytorch" else ()
                 self._by_kind[kind] = Zygote(kind, modules)

@@ -227,7 +227,7 @@ class ConfigManager:
         for config in configs.values():
             config.validate()
         data = {model_id: asdict(config) for model_id, config in configs.items()}
-        text = json.dumps(data, indent=2, ensure_ascii=False)
+        text = json.dumps(data, indent=2, ensure_ascii=_has_surrogates(data))
         try:
             self._keep_aside_if_broken()
             write_atomically(self.config_path, text)
@@ -279,6 +279,15 @@ class ConfigManager:
         return copy
 
 
+def _has_surrogates(data: Any) -> bool:
+    """Tell whether UTF-8 cannot carry some text of the data, such as a name from the disk."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file by new content in one step that a crash cannot halve.
 
@@ -286,7 +295,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         OSError: the folder is not writable or the disk is full; the old file is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:
         with os.fdopen(handle, "wb") as file:

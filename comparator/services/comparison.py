@@ -78,6 +78,8 @@ class Comparison:
         self._waiting = list(range(len(request.slots)))
         self._lock = threading.Lock()
         self._stopped: set[int] = set()
+        self._left = len(request.slots)
+        self._ended = threading.Event()
 
     def start(self) -> Comparison:
         """Start the first model, or all of them where they run together."""
@@ -113,6 +115,15 @@ class Comparison:
         """Return a snapshot of every column."""
         return [builder.snapshot() for builder in self._builders]
 
+    def standing(self, slot: int) -> InferenceResult:
+        """Return a snapshot of one column without its text, at a cost that does not grow."""
+        return self._builders[slot].snapshot(with_content=False)
+
+    def text_since(self, slot: int, part: int) -> tuple[str, int]:
+        """Return what a column has written since its first ``part`` parts, and their number."""
+        parts = self._builders[slot].parts
+        return "".join(parts[part:]), len(parts)
+
     @property
     def is_complete(self) -> bool:
         """Whether every column has its final message."""
@@ -137,6 +148,15 @@ class Comparison:
         with self._lock:
             runs = list(self._runs.values())
         return all([run.join(max(0.0, end - time.monotonic())) for run in runs])
+
+    def wait_until_ended(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until every column's child is reaped (or will never start), read or not."""
+        return self._ended.wait(timeout_seconds)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no child is left and none will come; the news of it may still be unread."""
+        return self._ended.is_set()
 
     def pids(self) -> list[int]:
         """Return the process ids of the children that run."""
@@ -174,12 +194,12 @@ class Comparison:
             lambda message: self._delivered(number, message),
             self.request.deadlines,
         )
-        with self._lock:
-            self._runs[number] = run
+        with self._lock:  # so that nobody joins a run that has not begun
             stopped = number in self._stopped
+            if not stopped:
+                self._runs[number] = run.start()
         if stopped:
-            run.stop()
-        run.start()
+            self._delivered(number, protocol.Cancelled("start"))
 
     def _assignment(self, slot: Slot, started: float) -> protocol.Assignment:
         model = {**asdict(slot.model), "model_type": slot.model.model_type.value}
@@ -209,7 +229,15 @@ class Comparison:
 
     def _tell(self, number: int, message: protocol.Message) -> None:
         self._news.put(News(number, message, time.monotonic()))
+        if isinstance(message, protocol.FINAL):
+            self._count_down()
         self._on_news()
+
+    def _count_down(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                self._ended.set()
 
 
 def refusal(slot: Slot) -> protocol.Failed | None:

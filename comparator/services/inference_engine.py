@@ -33,7 +33,8 @@ class InferenceEngine:
 
     Attributes:
         memory_manager: decides who may run, and whether together.
-        active_inferencers: the comparisons under way, by the id of the first of their models.
+        active_inferencers: the comparisons under way, by the id of the first of their models
+            (with a prime where the same model leads several at once).
     """
 
     def __init__(
@@ -101,10 +102,17 @@ class InferenceEngine:
 
     def compare(self, request: Request, on_news: Callable[[], None] | None = None) -> Comparison:
         """Start a comparison and return it; ``on_news`` is called from other threads."""
+        return self.start(Comparison(request, on_news))
+
+    def start(self, comparison: Comparison) -> Comparison:
+        """Start a comparison that was made before, such as one that had to wait in line."""
+        request = comparison.request
         kinds = {_kind(slot.model) for slot in request.slots}
         zygotes.warm_up(sorted(kind for kind in kinds if not registry.missing_requirements(kind)))
-        comparison = Comparison(request, on_news)
-        self.active_inferencers[request.slots[0].model.id] = comparison
+        key = request.slots[0].model.id
+        while key in self.active_inferencers:
+            key += "'"
+        self.active_inferencers[key] = comparison
         return comparison.start()
 
     def register_inferencer_factory(self, factory: Factory) -> None:
@@ -144,9 +152,9 @@ class InferenceEngine:
         """Stop what is left of a comparison and forget it; waits until its children are gone."""
         comparison.stop()
         comparison.join(JOIN_SECONDS)
-        self.active_inferencers = {
-            key: other for key, other in self.active_inferencers.items() if other is not comparison
-        }
+        for key, other in list(self.active_inferencers.items()):
+            if other is comparison:
+                self.active_inferencers.pop(key, None)
 
     def _stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
         comparison = self.compare(request)

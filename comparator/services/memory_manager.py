@@ -74,7 +74,7 @@ class MemoryManager:
 
     def total_bytes(self) -> int:
         """Return the RAM that this program may use: the machine's, or its container's."""
-        return min(psutil.virtual_memory().total, _container_limit())
+        return int(min(psutil.virtual_memory().total, _container_limit()))
 
     def available_bytes(self) -> int:
         """Return what models may use now, container limit and ``max_memory_gb`` included."""

@@ -75,10 +75,10 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 
 def _gguf_facts(metadata: dict[str, Any]) -> ModelFacts:
-    architecture = metadata.get("general.architecture")
+    architecture = _text(metadata.get("general.architecture"))
 
-    def value(name: str) -> Any:
-        return metadata.get(f"{architecture}.{name}")
+    def value(name: str) -> int | None:
+        return _first(metadata, f"{architecture}.{name}")
 
     layers, heads = value("block_count"), value("attention.head_count")
     width = value("embedding_length")

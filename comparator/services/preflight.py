@@ -17,6 +17,7 @@ from comparator.services.model_facts import read_config
 
 _LFS_POINTER = b"version https://git-lfs"
 _WEB_PAGE = (b"<!doctype", b"<html")
+_WRONG_SHAPE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 _MOST_LAYERS = 10_000
 _LARGEST_SIZE = 100_000_000
 
@@ -30,6 +31,13 @@ def check(model: ModelInfo, config: ModelConfig) -> None:
     if model.model_type is ModelType.CUSTOM:
         return
     path = Path(model.path)
+    try:
+        _check_files(model, path, config)
+    except OSError as error:
+        raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def _check_files(model: ModelInfo, path: Path, config: ModelConfig) -> None:
     status = _status(path)
     if model.problem:
         raise ModelLoadError(model.problem)
@@ -63,11 +71,8 @@ def _check_regular(path: Path, status: os.stat_result) -> None:
 def _check_beginning(path: Path, status: os.stat_result) -> None:
     """Refuse what is often saved in the place of a model."""
     _check_regular(path, status)
-    try:
-        with open(path, "rb") as file:
-            start = file.read(512).lstrip()
-    except OSError as error:
-        raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
+    with open(path, "rb") as file:
+        start = file.read(512).lstrip()
     if start.lower().startswith(_WEB_PAGE):
         raise ModelLoadError(
             f"{path.name} is a web page, not a model (it starts with '{start[:9].decode()}'). "
@@ -176,10 +181,11 @@ def _check_safetensors(path: Path) -> None:
             raise ModelLoadError(f"{path.name} is not a safetensors file, or it is damaged.")
         try:
             header = json.loads(file.read(length))
-            ends = [e["data_offsets"][1] for n, e in header.items() if n != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+            tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+            end = max((int(tensor["data_offsets"][1]) for tensor in tensors), default=0)
+        except (*_WRONG_SHAPE, RecursionError):
             raise ModelLoadError(f"{path.name} has a damaged header. Download it again.") from None
-    expected = 8 + length + max(ends, default=0)
+    expected = 8 + length + end
     if size < expected:
         raise ModelLoadError(
             f"{path.name} is incomplete: {size} of {expected} bytes. Download it again."

@@ -99,4 +99,4 @@ def state_words(result: InferenceResult) -> str:
         return f"loading {result.progress:.0%}"
     if result.state is RunState.FAILED:
         return f"failed: {with_controls_shown(result.error or '')}"
-    return result.state.value
+    return str(result.state.value)

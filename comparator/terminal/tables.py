@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -15,8 +15,10 @@ from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
 from comparator.services.exports import megabytes
 from comparator.services.model_facts import facts_of
-from comparator.services.starter import Progress as Report
-from comparator.services.starter import StarterProgress
+
+if TYPE_CHECKING:  # the list of models must not load what makes them
+    from comparator.services.starter import Progress as Report
+    from comparator.services.starter import StarterProgress
 
 
 def model_record(model: ModelInfo) -> dict[str, Any]:

@@ -1,0 +1,13 @@
+"""The web page with default settings: ``python app.py``. A Hugging Face Space starts it so."""
+
+
+def main() -> None:
+    """Serve the page until a signal ends it."""
+    from comparator.services.settings import Settings, default_models_dir
+    from comparator.ui import serve
+
+    serve(Settings(models_dir=default_models_dir()))
+
+
+if __name__ == "__main__":
+    main()

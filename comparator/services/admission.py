@@ -1,0 +1,103 @@
+"""The line in front of the comparisons: first come, first served, and everyone sees their place.
+
+A place is held from the start of a comparison until its last child process is reaped; what a
+browser or Gradio thinks of it does not matter here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from comparator.core.exceptions import MultiLLMError
+
+
+class LineFullError(MultiLLMError):
+    """So many comparisons wait that no further one is taken."""
+
+
+class Ticket:
+    """One comparison's place: in line first, then at work, then given back by ``leave``."""
+
+    def __init__(self, admission: Admission, on_change: Callable[[], None]) -> None:
+        self._admission = admission
+        self._settled = threading.Event()
+        self.tell = on_change
+        self.is_admitted = False
+
+    @property
+    def position(self) -> int:
+        """Return 0 at work (or gone), else the place in line, counted from 1."""
+        return self._admission.position_of(self)
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait for the turn; return whether it has come (False also when the ticket was left)."""
+        self._settled.wait(timeout_seconds)
+        return self.is_admitted
+
+    def leave(self) -> None:
+        """Give the place back, at work or in line; harmless when repeated."""
+        self._admission.release(self)
+
+    def settle(self, admitted: bool) -> None:
+        """Say that the waiting is over; called by the line."""
+        self.is_admitted = admitted
+        self._settled.set()
+
+
+class Admission:
+    """Lets ``at_once`` comparisons work and ``line_length`` wait.
+
+    Its callbacks (``on_change`` of ``enter``) are called without its lock, from any thread.
+    """
+
+    def __init__(self, at_once: int = 1, line_length: int = 32) -> None:
+        self._at_once = max(1, at_once)
+        self._line_length = max(0, line_length)
+        self._lock = threading.Lock()
+        self._at_work: list[Ticket] = []
+        self._line: list[Ticket] = []
+
+    def enter(self, on_change: Callable[[], None] = lambda: None) -> Ticket:
+        """Join the line and return a ticket, which is admitted at once where a place is free.
+
+        Raises:
+            LineFullError: so many wait already that it is better to come back later.
+        """
+        ticket = Ticket(self, on_change)
+        with self._lock:
+            if len(self._at_work) < self._at_once:
+                self._admit(ticket)
+            elif len(self._line) >= self._line_length:
+                raise LineFullError(
+                    f"{len(self._line)} comparisons are waiting already, and no more can join "
+                    "the line. Try again in a few minutes."
+                )
+            else:
+                self._line.append(ticket)
+        return ticket
+
+    def release(self, ticket: Ticket) -> None:
+        """Take a ticket out, let the next ones in, and tell all whose place has changed."""
+        with self._lock:
+            waiting = list(self._line)
+            self._at_work = [other for other in self._at_work if other is not ticket]
+            self._line = [other for other in self._line if other is not ticket]
+            if not ticket.is_admitted:
+                ticket.settle(admitted=False)
+            while self._line and len(self._at_work) < self._at_once:
+                self._admit(self._line.pop(0))
+        for other in waiting:
+            other.tell()
+
+    def position_of(self, ticket: Ticket) -> int:
+        """Return a ticket's place in line, counted from 1; 0 when it does not wait."""
+        with self._lock:
+            for position, other in enumerate(self._line, start=1):
+                if other is ticket:
+                    return position
+        return 0
+
+    def _admit(self, ticket: Ticket) -> None:
+        self._at_work.append(ticket)
+        ticket.settle(admitted=True)

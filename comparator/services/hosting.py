@@ -1,0 +1,244 @@
+"""What the page and its endpoints are served from: models, the line, and each visitor's run.
+
+Nothing here knows of Gradio. A visitor is a session key that only that visitor's browser or
+client knows; stop and leave act on that session's comparisons alone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
+from comparator.core.models import ModelInfo
+from comparator.services import starter, warm_up
+from comparator.services.admission import Admission
+from comparator.services.comparison import Comparison
+from comparator.services.discovery import Skipped
+from comparator.services.inference_engine import InferenceEngine
+from comparator.services.model_facts import facts_of
+from comparator.services.model_manager import ModelManager
+from comparator.services.questions import Question, models_and_configs
+from comparator.services.settings import Settings
+
+CLOSE_SECONDS = 5.0
+Bell = Callable[[], None]
+
+
+class BusyError(ConfigurationError):
+    """The session has a comparison under way."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What the models folder holds: what can be asked, what not, and what was passed over."""
+
+    offered: list[ModelInfo] = field(default_factory=list)
+    unusable: list[ModelInfo] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+class Sitting:
+    """One visitor's comparison, from the line to the exit of its last child.
+
+    One reader drains it. A thread of its own waits for the turn and for the end, so that the
+    place is given back when the children are reaped, whoever still looks.
+    """
+
+    def __init__(self, engine: InferenceEngine, comparison: Comparison) -> None:
+        self.comparison = comparison
+        self.trouble: str | None = None
+        self._engine = engine
+        self._ticket: Any = None
+        self._stop_asked = False
+
+    def begin(self, admission: Admission, on_news: Bell, on_end: Bell) -> None:
+        """Join the line.
+
+        Raises:
+            LineFullError: no further comparison is taken.
+        """
+        self._ticket = admission.enter(on_news)
+        threading.Thread(
+            target=self._live, args=(on_end,), name="comparator-sitting", daemon=True
+        ).start()
+
+    @property
+    def position(self) -> int:
+        """Return the place in line, counted from 1; 0 when it no longer waits."""
+        return int(self._ticket.position)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether all of it was asked to stop."""
+        return self._stop_asked
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the reader has seen the end of every column."""
+        return self.comparison.is_complete
+
+    def stop(self, slot: int | None = None) -> None:
+        """Stop one column or all; returns at once and is harmless at any time."""
+        self._stop_asked = self._stop_asked or slot is None
+        self.comparison.stop(slot)
+        if self.comparison.has_ended:
+            self._ticket.leave()
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait until no child is left."""
+        return self.comparison.wait_until_ended(timeout_seconds)
+
+    def _live(self, on_end: Bell) -> None:
+        try:
+            if self._ticket.wait() and not self.comparison.has_ended:
+                self._engine.start(self.comparison)
+            self.comparison.wait_until_ended()
+        except OSError as error:
+            self.trouble = f"The model processes could not be started: {error}."
+            self.comparison.stop()
+        finally:
+            self._engine.finish(self.comparison)
+            self._ticket.leave()
+            on_end()
+
+
+class Host:
+    """The service behind one page."""
+
+    def __init__(self, settings: Settings, engine: InferenceEngine | None = None) -> None:
+        self.settings = settings
+        self.engine = engine or InferenceEngine()
+        self.manager = ModelManager(settings.models_dir)
+        self.admission = Admission(settings.comparisons_at_once, settings.line_length)
+        self._sittings: dict[str, list[Sitting]] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def shelf(self) -> Shelf:
+        """Scan the models folder and return what it holds; empty where there is no folder."""
+        try:
+            models = self.manager.scan_models()
+        except ModelNotFoundError:
+            return Shelf()
+        return Shelf(
+            [model for model in models if not model.problem],
+            [model for model in models if model.problem],
+            list(self.manager.skipped),
+        )
+
+    def warm_up(self) -> None:
+        """Start the fork servers that the models need, in the background."""
+        warm_up.begin(self.shelf().offered)
+
+    def model_records(self) -> list[dict[str, Any]]:
+        """Return every model as an object ready for JSON, without paths of this machine."""
+        shelf = self.shelf()
+        return [
+            {
+                **self._without_path(model.to_record()),
+                "quantisation": facts_of(model).quantisation,
+                "problem": model.problem,
+            }
+            for model in [*shelf.offered, *shelf.unusable]
+        ]
+
+    def records(self, comparison: Comparison) -> list[dict[str, Any]]:
+        """Return every column's record as visitors may see it."""
+        records = [result.to_record() for result in comparison.results()]
+        return [{**record, "model": self._without_path(record["model"])} for record in records]
+
+    def _without_path(self, model: dict[str, Any]) -> dict[str, Any]:
+        """Replace a model's path by null, and add it as seen from the models folder.
+
+        Visitors need not know where the folder is; and ``gradio_client`` takes any object
+        whose ``path`` is text for a file that it has to download.
+        """
+        path = model.get("path") or ""
+        folder = os.path.abspath(self.settings.models_dir)
+        inside = path.startswith(folder + os.sep)
+        file = os.path.relpath(path, folder) if inside else os.path.basename(path)
+        return {**model, "path": None, "file": file}
+
+    def begin(self, session: str, question: Question, on_news: Bell) -> Sitting:
+        """Check a question and put it in line for a session. May read files: not for the loop.
+
+        Raises:
+            BusyError: the session's last comparison still goes on.
+            MultiLLMError: the question is wrong, or the line is full. Nothing was started.
+        """
+        self._refuse_second(session)
+        if not self.manager.available_models:
+            self.shelf()
+        models, configs = models_and_configs(question, self.manager)
+        request = self.engine.request(question.prompt, models, configs, None, question.together)
+        sitting = Sitting(self.engine, Comparison(request, on_news))
+        with self._lock:
+            if self._closed:
+                raise ConfigurationError("The page is being closed.")
+            if self._has_running(session):
+                raise _busy()
+            self._sittings.setdefault(session, []).append(sitting)
+        try:
+            sitting.begin(self.admission, on_news, lambda: self._forget(session, sitting))
+        except BaseException:
+            self._forget(session, sitting)
+            raise
+        return sitting
+
+    def current(self, session: str) -> Sitting | None:
+        """Return the session's latest comparison while it has children or waits."""
+        with self._lock:
+            sittings = self._sittings.get(session)
+            return sittings[-1] if sittings else None
+
+    def stop(self, session: str, slot: int | None = None) -> bool:
+        """Stop what a session runs, or one column of it; return whether anything ran."""
+        with self._lock:
+            sittings = list(self._sittings.get(session, ()))
+        for sitting in sittings:
+            sitting.stop(slot)
+        return bool(sittings)
+
+    def install_starter(self, on_progress: starter.Progress) -> None:
+        """Put the starter models in place. Takes long: not for the loop.
+
+        Raises:
+            MultiLLMError: a sentence that says why it did not work.
+        """
+        starter.install(self.settings.models_dir, on_progress)
+        self.warm_up()
+
+    def close(self) -> None:
+        """Stop everything, wait for the children to be gone, and end the fork servers."""
+        with self._lock:
+            self._closed = True
+            sittings = [sitting for several in self._sittings.values() for sitting in several]
+        for sitting in sittings:
+            sitting.stop()
+        for sitting in sittings:
+            sitting.join(CLOSE_SECONDS)
+        self.engine.cleanup_resources()
+
+    def _refuse_second(self, session: str) -> None:
+        with self._lock:
+            if self._has_running(session):
+                raise _busy()
+
+    def _has_running(self, session: str) -> bool:
+        return any(not sitting.is_stopping for sitting in self._sittings.get(session, ()))
+
+    def _forget(self, session: str, sitting: Sitting) -> None:
+        with self._lock:
+            left = [other for other in self._sittings.get(session, ()) if other is not sitting]
+            if left:
+                self._sittings[session] = left
+            else:
+                self._sittings.pop(session, None)
+
+
+def _busy() -> BusyError:
+    return BusyError("Your comparison is still running. Stop it first, or wait for its end.")

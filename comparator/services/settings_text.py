@@ -1,0 +1,93 @@
+"""Settings written as text, such as ``temperature=0.2 seed=3 stop=["\\n"]``."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ConfigurationError
+
+LONGEST_TEXT = 10_000
+
+_SPACE = re.compile(r"[\s,;]*")
+_NAME = re.compile(r"(?P<name>[A-Za-z][\w-]*)(?P<equals>\s*=\s*)?")
+_BARE = re.compile(r"[^\s,;]+")
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
+_WORDS: dict[str, Any] = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "none": None,
+    "null": None,
+}
+_DECODER = json.JSONDecoder()
+
+
+def parse_settings(text: str) -> dict[str, Any]:
+    """Return the settings in a text of ``name=value`` pairs; ``greedy`` stands alone.
+
+    Values are numbers, true or false, null, "quoted texts" or JSON lists; anything else is
+    taken as text. Spaces, commas, semicolons and line ends part the pairs.
+
+    Raises:
+        ConfigurationError: the text is no such list, or a setting is unknown or out of range.
+    """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"Settings must be text, not {type(text).__name__}.")
+    if len(text) > LONGEST_TEXT:
+        raise ConfigurationError(f"Settings may have {LONGEST_TEXT} characters; this is more.")
+    settings: dict[str, Any] = {}
+    position = _skip_space(text, 0)
+    while position < len(text):
+        name, value, position = _pair(text, position)
+        if name in settings:
+            raise ConfigurationError(f"The setting {name} is given twice. Give it once.")
+        settings[name] = value
+        position = _skip_space(text, position)
+    ModelConfig.from_dict(settings)
+    return settings
+
+
+def _pair(text: str, position: int) -> tuple[str, Any, int]:
+    match = _NAME.match(text, position)
+    if match is None:
+        raise ConfigurationError(
+            f"Cannot read {text[position : position + 30]!r}. "
+            "Write settings as name=value, for example: temperature=0.2 seed=3"
+        )
+    name = match["name"].replace("-", "_")
+    if match["equals"]:
+        value, end = _value(text, match.end())
+        return name, value, end
+    if name == "greedy":
+        return "do_sample", False, match.end()
+    raise ConfigurationError(f"{name} has no value. Write it as {name}=value.")
+
+
+def _value(text: str, position: int) -> tuple[Any, int]:
+    quoted = _QUOTED.match(text, position)
+    if quoted is not None:
+        return re.sub(r"\\(.)", r"\1", quoted[1]), quoted.end()
+    try:
+        value, end = _DECODER.raw_decode(text, position)
+    except (ValueError, RecursionError):
+        value, end = None, -1
+    if end >= 0 and (end == len(text) or text[end] in " \t\r\n,;"):
+        return value, end
+    bare = _BARE.match(text, position)
+    if bare is None or bare[0][0] in "\"'[{":
+        raise ConfigurationError(
+            f"Cannot read the value {text[position : position + 30]!r}. "
+            'Put texts in "quotes" and lists in [brackets].'
+        )
+    return _WORDS.get(bare[0].lower(), bare[0]), bare.end()
+
+
+def _skip_space(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    return match.end() if match else position

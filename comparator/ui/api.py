@@ -1,0 +1,75 @@
+"""The public endpoints for ``gradio_client`` and plain HTTP; names and shapes are promises."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from comparator.core.exceptions import MultiLLMError
+from comparator.services.hosting import Host
+from comparator.services.questions import from_endpoint
+from comparator.ui.board import UPDATE_SECONDS, YIELD_SECONDS, Bell
+from comparator.ui.handlers import UNEXPECTED, session_of
+
+log = logging.getLogger(__name__)
+Record = dict[str, Any]
+
+
+def add_endpoints(host: Host) -> None:
+    """Add ``/models``, ``/compare`` and ``/stop`` to the page under construction."""
+
+    def models() -> list[dict]:  # type: ignore[type-arg]  # Gradio makes the schema from this
+        """Return every model: id, name, model_type, file, size, quantisation, problem."""
+        return host.model_records()
+
+    async def compare(
+        prompt: str,
+        models: list[str],
+        system_prompt: str = "",
+        config: dict = {},  # type: ignore[type-arg]  # noqa: B006  # never changed here
+        request: gr.Request = None,  # Gradio fills it in
+    ) -> AsyncIterator[list[dict]]:  # type: ignore[type-arg]
+        """Ask up to four models and stream the list of their records.
+
+        models: ids or names. config: fields of a ModelConfig, with settings of single models
+        under "per_model" by id, and "together": true to run all at once.
+        """
+        async for records in _records(host, request, (prompt, models, system_prompt, config)):
+            yield records
+
+    def stop(request: gr.Request) -> bool:
+        """Stop what this session runs; return whether anything ran."""
+        return host.stop(session_of(request))
+
+    gr.api(models, api_name="models", concurrency_limit=4)
+    gr.api(compare, api_name="compare", concurrency_limit=None)
+    gr.api(stop, api_name="stop", queue=False)
+
+
+async def _records(
+    host: Host, request: Any, arguments: tuple[Any, Any, Any, Any]
+) -> AsyncIterator[list[Record]]:
+    session, bell = session_of(request) or secrets.token_hex(16), Bell()
+    try:
+        question = from_endpoint(*arguments)
+        sitting = await asyncio.to_thread(host.begin, session, question, bell.ring)
+    except MultiLLMError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    except Exception as error:
+        log.exception("A comparison could not be begun")
+        raise gr.Error(UNEXPECTED, print_exception=False) from error
+    comparison = sitting.comparison
+    try:
+        yield host.records(comparison)
+        while not sitting.is_complete:
+            await bell.wait(YIELD_SECONDS)
+            comparison.drain()
+            yield host.records(comparison)
+            await asyncio.sleep(0 if sitting.is_complete else UPDATE_SECONDS)
+    finally:
+        sitting.stop()

@@ -1,0 +1,211 @@
+"""The page's event handlers, made by closures over the host so that tests need no server.
+
+Each docstring names the wires: what comes in from which widgets and what goes out to which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from comparator.core.exceptions import MultiLLMError
+from comparator.services.hosting import BusyError, Host, Shelf
+from comparator.services.questions import Question, from_page
+from comparator.services.starter import StarterProgress
+from comparator.ui import render
+from comparator.ui.board import YIELD_SECONDS, Bell, Board, View, follow
+
+MOST_BOARDS = 256
+NOTE_SECONDS = 4.0
+UNEXPECTED = "Something went wrong inside the page; the server's log has the details. Try again."
+
+log = logging.getLogger(__name__)
+Handler = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """Every handler of one page."""
+
+    load: Handler
+    refresh: Handler
+    run: Handler
+    stop: Handler
+    stop_column: Handler
+    refill: Handler
+    install: Handler
+    leave: Handler
+
+
+class Boards:
+    """The latest board of each session, so that a browser can ask for a part it has missed."""
+
+    def __init__(self) -> None:
+        self._by_session: OrderedDict[str, Board] = OrderedDict()
+
+    def keep(self, session: str, board: Board) -> None:
+        """Remember a session's board in place of its last one."""
+        self._by_session[session] = board
+        self._by_session.move_to_end(session)
+        while len(self._by_session) > MOST_BOARDS:
+            self._by_session.popitem(last=False)
+
+    def of(self, session: str) -> Board | None:
+        """Return a session's board, if it has one."""
+        return self._by_session.get(session)
+
+    def drop(self, session: str) -> None:
+        """Forget a session."""
+        self._by_session.pop(session, None)
+
+
+def session_of(request: Any) -> str:
+    """Return the key under which a visitor's runs are kept; secret, never shown or logged."""
+    return str(getattr(request, "session_hash", None) or "")
+
+
+def make_handlers(host: Host, field_names: Sequence[str], columns: int) -> Handlers:
+    """Return the handlers of a page with these settings' widgets and so many columns."""
+    boards = Boards()
+    run = _make_run(host, boards, field_names, columns)
+    load, refresh = _make_shelf_handlers(host, columns)
+    stop, stop_column, refill, leave = _make_session_handlers(host, boards)
+    return Handlers(
+        load, refresh, run, stop, stop_column, refill, _make_install(host, columns), leave
+    )
+
+
+def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: int) -> Handler:
+    async def run(request: gr.Request, *values: Any) -> AsyncIterator[Any]:
+        """Inputs: prompts, together, models, own settings, settings. Output: the board."""
+        session, bell = session_of(request), Bell()
+        try:
+            question = _question(values, field_names, columns)
+            sitting = await asyncio.to_thread(host.begin, session, question, bell.ring)
+        except BusyError as error:
+            gr.Info(str(error), duration=NOTE_SECONDS)
+            yield gr.skip()
+            return
+        except MultiLLMError as error:
+            yield refused(str(error))
+            return
+        except Exception:
+            log.exception("A comparison could not be begun")
+            yield refused(UNEXPECTED)
+            return
+        try:
+            board = Board(sitting)
+            boards.keep(session, board)
+            async for view in follow(board, sitting, bell):
+                yield view
+        finally:
+            sitting.stop()
+
+    return run
+
+
+def _make_shelf_handlers(host: Host, columns: int) -> tuple[Handler, Handler]:
+    async def load() -> list[Any]:
+        """Outputs: models, list of what cannot be loaded, panel of the starter set."""
+        return shelf_updates(await asyncio.to_thread(host.shelf), [None] * columns)
+
+    async def refresh(*chosen: str | None) -> list[Any]:
+        """Inputs: models. Outputs: models, list of what cannot be loaded, starter panel."""
+        return shelf_updates(await asyncio.to_thread(host.shelf), chosen)
+
+    return load, refresh
+
+
+def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler, Handler, Handler]:
+    def stop(request: gr.Request) -> None:
+        """No inputs, no outputs: stops the session's comparison; always harmless."""
+        host.stop(session_of(request))
+
+    def stop_column(event: gr.EventData, request: gr.Request) -> None:
+        """Input: the slot that the board's event carries. Stops that column alone."""
+        slot = event._data.get("slot") if isinstance(event._data, dict) else None
+        if isinstance(slot, int) and 0 <= slot < 4:
+            host.stop(session_of(request), slot)
+
+    def refill(request: gr.Request) -> View | None:
+        """Output: the refill element, with every text of the session's comparison."""
+        board = boards.of(session_of(request))
+        return board.full_texts() if board else None
+
+    def leave(request: gr.Request) -> None:
+        """No wires: the tab is closed, so its comparison ends."""
+        host.stop(session_of(request))
+        boards.drop(session_of(request))
+
+    return stop, stop_column, refill, leave
+
+
+def _make_install(host: Host, columns: int) -> Handler:
+    async def install() -> AsyncIterator[Any]:
+        """Outputs: models, list of what cannot be loaded, starter panel, progress."""
+        bell, latest = Bell(), StarterProgress("Starting", 0, 1, 0.0)
+
+        def note(progress: StarterProgress) -> None:
+            nonlocal latest
+            latest = progress
+            bell.ring()
+
+        task = asyncio.ensure_future(asyncio.to_thread(host.install_starter, note))
+        kept = [gr.skip()] * (columns + 2)
+        task.add_done_callback(lambda done: (done.cancelled() or done.exception(), bell.ring()))
+        while not task.done():
+            yield [*kept, render.starter_note(latest.step, latest.share)]
+            await bell.wait(YIELD_SECONDS)
+        error = _trouble_of(task)
+        if error:
+            yield [*kept, render.starter_note(error, None)]
+            return
+        shelf = await asyncio.to_thread(host.shelf)
+        yield [*shelf_updates(shelf, [None] * columns), ""]
+
+    return install
+
+
+def _trouble_of(task: asyncio.Task[None]) -> str:
+    error = task.exception()
+    if error is None:
+        return ""
+    if isinstance(error, MultiLLMError):
+        return str(error)
+    log.error("The starter set could not be installed", exc_info=error)
+    return UNEXPECTED
+
+
+def _question(values: Sequence[Any], field_names: Sequence[str], columns: int) -> Question:
+    prompt, system_prompt, together, *values = values
+    models, own = values[:columns], values[columns : 2 * columns]
+    form = dict(zip(field_names, values[2 * columns :], strict=True))
+    chosen = list(zip(models, own, strict=True))
+    return from_page(prompt, system_prompt, chosen, form, bool(together))
+
+
+def refused(sentence: str) -> View:
+    """Return the view of a question that was not taken."""
+    return {"run": 0, "running": False, "note": "", "refused": sentence, "columns": []}
+
+
+def shelf_updates(shelf: Shelf, chosen: Sequence[str | None]) -> list[Any]:
+    """Return updates of the model lists (keeping what is chosen), the note and the panel."""
+    entries = render.choices(shelf.offered)
+    known = [model.id for model in shelf.offered]
+    if any(model_id in known for model_id in chosen):
+        values = [model_id if model_id in known else "" for model_id in chosen]
+    else:
+        values = [*known[:2], *[""] * len(chosen)][: len(chosen)]
+    note = render.unusable_note(shelf)
+    return [
+        *(gr.update(choices=entries, value=value) for value in values),
+        gr.update(value=note, visible=bool(note)),
+        gr.update(visible=not shelf.offered),
+    ]

@@ -1,0 +1,287 @@
+"""The page: which widgets there are and which handler hears which of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from comparator.core.config import DTYPES, PROMPT_FORMATS, ModelConfig
+from comparator.services.hosting import Host
+from comparator.services.model_manager import MOST_MODELS
+from comparator.ui.api import add_endpoints
+from comparator.ui.handlers import Handlers, make_handlers
+
+STATIC = Path(__file__).parent / "static"
+SCRIPTS = ("markdown.js", "column.js", "board.js")
+LETTERS = "ABCD"
+LONGEST_LINE = 10_000
+
+
+@dataclass(frozen=True)
+class Widgets:
+    """The page's widgets by what they are for; ``settings`` by the name of the setting."""
+
+    models: list[Any]
+    own_settings: list[Any]
+    refresh: Any
+    unusable: Any
+    starter_panel: Any
+    starter_button: Any
+    starter_progress: Any
+    prompt: Any
+    system_prompt: Any
+    run: Any
+    stop: Any
+    together: Any
+    settings: dict[str, Any]
+    board: Any
+    refill: Any
+
+
+def build_page(host: Host) -> Any:
+    """Return the page, a ``gr.Blocks``, over a host."""
+    with gr.Blocks(title="Multi-LLM Comparator", fill_width=True, analytics_enabled=False) as page:
+        widgets = _widgets()
+        handlers = make_handlers(host, list(widgets.settings), MOST_MODELS)
+        _wire(page, widgets, handlers)
+        add_endpoints(host)
+    return page
+
+
+def theme() -> Any:
+    """Return a calm theme that asks no other server for fonts."""
+    return gr.themes.Base(
+        primary_hue="indigo",
+        neutral_hue="slate",
+        spacing_size="sm",
+        radius_size="md",
+        text_size="md",
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospace"],
+    )
+
+
+def _widgets() -> Widgets:
+    with gr.Row(elem_id="heading"):
+        gr.HTML(_static("heading.html"), padding=False, scale=1)
+        unusable = gr.HTML(visible=False, padding=False, elem_id="unusable", scale=0)
+    panel, button, progress = _starter_panel()
+    models, refresh = _model_row()
+    prompt, system_prompt, run, stop, settings = _question_row()
+    with gr.Accordion("More settings", open=False, elem_id="more"):
+        more, together = _more_settings()
+        own = _own_settings()
+    board = gr.HTML(
+        None,
+        html_template='<div id="board-root"></div>',
+        js_on_load="\n".join(_static(name) for name in SCRIPTS),
+        apply_default_css=False,
+        padding=False,
+        elem_id="board",
+    )
+    refill = gr.HTML(
+        None,
+        html_template="<i></i>",
+        js_on_load=_static("refill.js"),
+        padding=False,
+        elem_id="refill",
+    )
+    return Widgets(
+        models=models,
+        own_settings=own,
+        refresh=refresh,
+        unusable=unusable,
+        starter_panel=panel,
+        starter_button=button,
+        starter_progress=progress,
+        prompt=prompt,
+        system_prompt=system_prompt,
+        run=run,
+        stop=stop,
+        together=together,
+        settings={**settings, **more},
+        board=board,
+        refill=refill,
+    )
+
+
+def _starter_panel() -> tuple[Any, Any, Any]:
+    with gr.Column(visible=False, elem_id="starter") as panel:
+        gr.HTML(_static("starter.html"), padding=False)
+        button = gr.Button("Install the starter set", variant="primary", elem_id="install")
+        progress = gr.HTML("", padding=False, elem_id="starter-progress")
+    return panel, button, progress
+
+
+def _model_row() -> tuple[list[Any], Any]:
+    with gr.Row(elem_id="models", equal_height=True):
+        lists = [
+            gr.Dropdown(
+                [("none", "")],
+                value="",
+                label=f"Model {letter}",
+                min_width=180,
+                elem_id=f"model-{letter.lower()}",
+            )
+            for letter in LETTERS[:MOST_MODELS]
+        ]
+        refresh = gr.Button("Refresh", elem_id="refresh", size="sm", min_width=84, scale=0)
+    return lists, refresh
+
+
+def _question_row() -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    with gr.Row(elem_id="question", equal_height=True):
+        with gr.Column(scale=6, min_width=380):
+            prompt = gr.Textbox(
+                label="Prompt",
+                placeholder="Ask something. Enter runs, Shift+Enter starts a new line.",
+                lines=3,
+                max_lines=3,
+                autofocus=True,
+                elem_id="prompt",
+            )
+        with gr.Column(scale=5, min_width=380):
+            system_prompt = gr.Textbox(
+                label="System prompt",
+                placeholder="Optional: what every model is told first",
+                lines=1,
+                max_lines=1,
+                elem_id="system-prompt",
+            )
+            settings = _main_settings()
+        with gr.Column(scale=1, min_width=110, elem_id="actions"):
+            run = gr.Button("Run", variant="primary", elem_id="run")
+            stop = gr.Button("Stop", variant="stop", elem_id="stop")
+    return prompt, system_prompt, run, stop, settings
+
+
+def _main_settings() -> dict[str, Any]:
+    default = ModelConfig()
+    with gr.Row(elem_id="main-settings", equal_height=True):
+        return {
+            "temperature": _number("Temperature", default.temperature, 0.1, "temperature"),
+            "max_tokens": _number("Max tokens", default.max_tokens, 1, "max-tokens"),
+            "seed": _optional_number("Seed", "random", "seed"),
+            "greedy": gr.Checkbox(False, label="Greedy", min_width=80, elem_id="greedy"),
+        }
+
+
+def _more_settings() -> tuple[dict[str, Any], Any]:
+    default = ModelConfig()
+    with gr.Row():
+        sampling = {
+            "top_p": _number("top_p", default.top_p, 0.05),
+            "top_k": _number("top_k", default.top_k, 1),
+            "min_p": _number("min_p", default.min_p, 0.01),
+            "repeat_penalty": _number("Repeat penalty", default.repeat_penalty, 0.05),
+            "n_ctx": _number("Context (tokens)", default.n_ctx, 1),
+            "n_threads": _optional_number("Threads", "automatic", "threads"),
+        }
+    with gr.Row(equal_height=True):
+        others = {
+            "prompt_format": gr.Dropdown(
+                list(PROMPT_FORMATS),
+                value=default.prompt_format,
+                label="Prompt format",
+                min_width=140,
+            ),
+            "torch_dtype": gr.Dropdown(
+                list(DTYPES),
+                value=default.torch_dtype,
+                label="Number type (PyTorch)",
+                min_width=140,
+            ),
+            "stop": gr.Textbox(
+                label="Stop texts",
+                placeholder="one a line",
+                lines=1,
+                max_lines=4,
+                min_width=140,
+                elem_id="stops",
+            ),
+        }
+        others["use_gpu"] = _checkbox("Use the GPU if there is one", default.use_gpu)
+        together = _checkbox("Run together when memory allows", False, "together")
+        others["trust_remote_code"] = _checkbox("Run code that comes with a model", False)
+    return {**sampling, **others}, together
+
+
+def _number(label: str, value: float, step: float, name: str | None = None) -> Any:
+    """Return a field for a number; its range is checked by the service, which says it in words."""
+    precision = 0 if isinstance(value, int) else None
+    return gr.Number(value, label=label, step=step, precision=precision, min_width=80, elem_id=name)
+
+
+def _optional_number(label: str, placeholder: str, name: str) -> Any:
+    """Return a text field for a number that may be left out: an empty gr.Number sends 0."""
+    return gr.Textbox(
+        label=label, placeholder=placeholder, lines=1, max_lines=1, min_width=80, elem_id=name
+    )
+
+
+def _checkbox(label: str, value: bool, name: str | None = None) -> Any:
+    return gr.Checkbox(value, label=label, min_width=140, elem_id=name)
+
+
+def _own_settings() -> list[Any]:
+    with gr.Row():
+        return [
+            gr.Textbox(
+                label=f"Own settings of model {letter}",
+                placeholder="temperature=0.2 seed=3",
+                lines=1,
+                max_lines=1,
+                min_width=180,
+                elem_id=f"own-{letter.lower()}",
+            )
+            for letter in LETTERS[:MOST_MODELS]
+        ]
+
+
+def _wire(page: Any, widgets: Widgets, handlers: Handlers) -> None:
+    """Connect widgets and handlers; waiting happens in our own line, not in Gradio's."""
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    at_once = {**quiet, "queue": False}
+    shelf = [*widgets.models, widgets.unusable, widgets.starter_panel]
+    inputs = [
+        widgets.prompt,
+        widgets.system_prompt,
+        widgets.together,
+        *widgets.models,
+        *widgets.own_settings,
+        *widgets.settings.values(),
+    ]
+    page.load(handlers.load, None, shelf, api_name="page_load", **at_once)
+    page.unload(handlers.leave)
+    widgets.refresh.click(
+        handlers.refresh, widgets.models, shelf, api_name="page_refresh", **at_once
+    )
+    widgets.run.click(
+        handlers.run,
+        inputs,
+        widgets.board,
+        api_name="page_run",
+        concurrency_limit=None,
+        trigger_mode="multiple",
+        **quiet,
+    )
+    widgets.stop.click(handlers.stop, None, None, api_name="page_stop", **at_once)
+    widgets.board.stop_column(
+        handlers.stop_column, None, None, api_name="page_stop_column", **at_once
+    )
+    widgets.board.refill(handlers.refill, None, widgets.refill, api_name="page_refill", **at_once)
+    widgets.starter_button.click(
+        handlers.install,
+        None,
+        [*shelf, widgets.starter_progress],
+        api_name="page_install",
+        concurrency_limit=4,
+        **quiet,
+    )
+
+
+def _static(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")

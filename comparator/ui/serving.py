@@ -1,0 +1,99 @@
+"""Serving the page until a signal ends it, and leaving nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from comparator.services.hosting import Host
+from comparator.services.settings import Settings
+from comparator.ui.page import STATIC, build_page, theme
+from comparator.ui.protection import middleware
+
+LONGEST_QUEUE = 256  # events that Gradio itself holds; comparisons wait in our own line
+MOST_SESSIONS = 1000
+EVENT_BYTES_LIMIT = "4mb"
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def serve(settings: Settings) -> None:
+    """Serve the page and block until Ctrl-C (exit code 130), SIGTERM (143) or SIGHUP (129).
+
+    Raises:
+        SystemExit: a signal ended the page; every comparison and fork server was ended first.
+    """
+    with signals_end_the_program():
+        host = Host(settings)
+        page: Any = None
+        try:
+            host.warm_up()
+            page = build_page(host)
+            launch(page, settings)
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            sys.stderr.write("\nStopped.\n")
+            raise SystemExit(130) from None
+        finally:
+            _close(host, page)
+
+
+def launch(page: Any, settings: Settings) -> str:
+    """Start the server in the background and return its local address."""
+    page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=16)
+    _app, address, _shared = page.launch(
+        share=settings.share,
+        server_name=settings.server_name,
+        server_port=settings.server_port,
+        auth=list(settings.auth) or None,
+        root_path=settings.root_path,
+        inbrowser=settings.inbrowser,
+        prevent_thread_lock=True,
+        ssr_mode=False,
+        show_error=False,
+        enable_monitoring=False,
+        footer_links=[],
+        max_file_size=EVENT_BYTES_LIMIT,
+        state_session_capacity=MOST_SESSIONS,
+        app_kwargs={"middleware": middleware(settings)},
+        theme=theme(),
+        css_paths=[STATIC / "page.css"],
+    )
+    return str(address)
+
+
+@contextmanager
+def signals_end_the_program() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit in the main thread, where finally is waiting."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _end) for number in _ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    _ignore_signals()
+    raise SystemExit(128 + number)
+
+
+def _ignore_signals() -> None:
+    for number in (*_ENDINGS, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _close(host: Host, page: Any) -> None:
+    """End the children first, then the server, whatever signals come meanwhile."""
+    if threading.current_thread() is threading.main_thread():
+        _ignore_signals()
+    host.close()
+    if page is not None:
+        page.close(verbose=False)

@@ -1,0 +1,102 @@
+// The board: draws the views that the server sends, and takes keys and clicks back to it.
+// Events for the server: "stop_column" with the slot, and "refill" when a part was missed.
+
+const root = element.querySelector("#board-root");
+const bar = make("div", root, "board-bar");
+const note = make("p", bar, "board-note");
+note.setAttribute("role", "status");
+const modes = make("div", bar, "modes");
+modes.setAttribute("role", "group");
+modes.setAttribute("aria-label", "How answers are shown");
+const refusal = make("p", root, "error board-error");
+refusal.setAttribute("role", "alert");
+const grid = make("div", root, "replies");
+const hint = make("p", root, "hint");
+hint.textContent = "The answers appear here, one column a model.";
+
+let columns = [];
+let run = null;
+let asked = 0;
+
+for (const mode of ["Markdown", "Plain text"]) {
+  const button = make("button", modes);
+  button.type = "button";
+  button.textContent = mode;
+  button.addEventListener("click", () => setMode(mode));
+}
+
+function setMode(mode) {
+  root.dataset.mode = mode === "Markdown" ? "markdown" : "plain";
+  for (const button of modes.children) {
+    button.setAttribute("aria-pressed", String(button.textContent === mode));
+  }
+}
+
+function fresh(view) {
+  run = view.run;
+  columns = view.columns.map((_, slot) => new Column(slot, stopColumn));
+  grid.replaceChildren(...columns.map((column) => column.root));
+  grid.dataset.count = String(columns.length);
+}
+
+function draw() {
+  const view = props.value;
+  if (!view || typeof view !== "object") return;
+  refusal.textContent = view.refused || "";
+  note.textContent = view.note || "";
+  document.body.classList.toggle("comparing", Boolean(view.running));
+  if (view.refused) return;
+  if (view.run !== run) fresh(view);
+  hint.hidden = columns.length > 0;
+  const whole = view.columns.map((column, slot) => columns[slot].draw(column));
+  if (whole.includes(false)) askForText();
+}
+
+function askForText() {
+  const now = Date.now();
+  if (now - asked < 1000) return;
+  asked = now;
+  trigger("refill", {});
+}
+
+function stopColumn(slot) {
+  trigger("stop_column", { slot });
+}
+
+function press(id) {
+  const button = document.querySelector(`button#${id}, #${id} button`);
+  if (button) button.click();
+}
+
+window.addEventListener("comparator-refill", (event) => {
+  const texts = event.detail;
+  if (!texts || texts.run !== run) return;
+  texts.blocks.forEach((blocks, slot) => columns[slot] && columns[slot].refill(blocks));
+});
+
+function inPrompt(event) {
+  return event.target instanceof Element && event.target.closest("#prompt, #system-prompt");
+}
+
+// Enter runs (not while an input method composes a character), Escape stops.
+function keyDown(event) {
+  const composing = event.isComposing || event.keyCode === 229;
+  if (event.key === "Enter" && inPrompt(event) && !composing && !event.shiftKey) {
+    event.preventDefault();
+    event.stopPropagation();
+    press("run");
+  } else if (event.key === "Escape" && document.body.classList.contains("comparing")) {
+    press("stop");
+  }
+}
+
+// Gradio's text field would take Shift+Enter as "submit"; here it starts a new line.
+function keyPress(event) {
+  if (event.key === "Enter" && event.shiftKey && inPrompt(event)) event.stopPropagation();
+}
+
+document.addEventListener("keydown", keyDown, true);
+document.addEventListener("keypress", keyPress, true);
+setMode("Markdown");
+watch("value", draw);
+draw();

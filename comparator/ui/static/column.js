@@ -1,0 +1,133 @@
+// One column of the board: a model's name, its state in words, its answer and its figures.
+
+class Column {
+  constructor(slot, onStop) {
+    this.slot = slot;
+    this.blocks = [];
+    this.shown = "";
+    this.drawn = {};
+    this.root = make("section", null, "reply");
+    this.root.dataset.slot = String(slot);
+    this.buildHead(onStop);
+    this.error = make("p", this.root, "error");
+    this.error.setAttribute("role", "alert");
+    this.notice = make("p", this.root, "notice");
+    this.answer = make("div", this.root, "answer");
+    this.answer.tabIndex = 0;
+    this.markdownRoot = make("div", this.answer, "markdown");
+    this.plainRoot = make("pre", this.answer, "plain");
+    this.markdown = new MarkdownView(this.markdownRoot);
+    this.numbers = make("dl", this.root, "numbers");
+    this.details = make("div", this.root, "evidence");
+  }
+
+  buildHead(onStop) {
+    const head = make("header", this.root);
+    const line = make("div", head, "title");
+    this.name = make("h2", line);
+    this.stop = make("button", line, "stop-column");
+    this.stop.type = "button";
+    this.stop.textContent = "Stop";
+    this.stop.addEventListener("click", () => onStop(this.slot));
+    const second = make("div", head, "subtitle");
+    this.kind = make("span", second, "kind");
+    this.state = make("span", second, "state");
+    this.state.setAttribute("role", "status");
+    this.bar = make("div", head, "bar");
+    this.fill = make("div", this.bar);
+  }
+
+  // Draw a view; return false where a part of the text is missing.
+  draw(view) {
+    this.put(this.name, view.name);
+    this.name.title = view.name;
+    this.put(this.kind, view.kind);
+    this.put(this.state, view.words);
+    this.root.dataset.state = view.state;
+    const active = ["waiting", "loading", "reading the prompt", "writing"].includes(view.state);
+    this.stop.hidden = !active;
+    this.stop.setAttribute("aria-label", `Stop ${view.name}`);
+    this.bar.dataset.busy = view.share === null ? view.state : "share";
+    this.fill.style.width = view.share === null ? "" : `${Math.round(view.share * 100)}%`;
+    this.put(this.error, view.error);
+    this.put(this.notice, [view.notice, view.cut ? "Cut off at the limit of tokens." : ""].join(" ").trim());
+    this.drawPairs("numbers", view.numbers, (pairs) => this.drawNumbers(pairs));
+    this.drawPairs("details", view.details, (pairs) => this.drawDetails(pairs));
+    return this.takeText(view.text);
+  }
+
+  put(node, text) {
+    if (node.textContent !== text) node.textContent = text;
+  }
+
+  drawPairs(key, pairs, draw) {
+    const mark = JSON.stringify(pairs);
+    if (this.drawn[key] === mark) return;
+    this.drawn[key] = mark;
+    draw(pairs);
+  }
+
+  drawNumbers(pairs) {
+    this.numbers.replaceChildren();
+    for (const [label, value] of pairs) {
+      const pair = make("div", this.numbers);
+      make("dt", pair).textContent = label;
+      make("dd", pair).textContent = value;
+    }
+  }
+
+  drawDetails(pairs) {
+    this.details.replaceChildren();
+    if (!pairs.length) return;
+    const sent = pairs.filter(([label]) => label !== "Log");
+    const log = pairs.filter(([label]) => label === "Log");
+    if (sent.length) this.drawFold("What was sent", sent);
+    if (log.length) this.drawFold("Log of the process", log);
+  }
+
+  drawFold(title, pairs) {
+    const fold = make("details", this.details);
+    make("summary", fold).textContent = title;
+    for (const [label, text] of pairs) {
+      if (label !== "Log") make("h3", fold).textContent = label;
+      make("pre", fold).textContent = text;
+    }
+  }
+
+  // The view holds the last two blocks of the text; older ones are already here.
+  takeText(text) {
+    this.blocks[text.number] = text.now;
+    if (text.number > 0) this.blocks[text.number - 1] = text.before;
+    for (let number = 0; number < text.number; number += 1) {
+      if (this.blocks[number] === undefined) return false;
+    }
+    this.show();
+    return true;
+  }
+
+  refill(blocks) {
+    blocks.forEach((block, number) => {
+      if (this.blocks[number] === undefined || this.blocks[number].length < block.length) {
+        this.blocks[number] = block;
+      }
+    });
+    this.show();
+  }
+
+  show() {
+    const start = this.shown.length;
+    let length = 0;
+    let first = 0;
+    while (first < this.blocks.length && length + this.blocks[first].length <= start) {
+      length += this.blocks[first].length;
+      first += 1;
+    }
+    const added = this.blocks.slice(first).join("").slice(start - length);
+    if (!added) return;
+    const follows = this.answer.scrollHeight - this.answer.scrollTop - this.answer.clientHeight < 40;
+    this.shown += added;
+    this.markdown.append(added);
+    this.plainRoot.append(added);
+    if (follows) this.answer.scrollTop = this.answer.scrollHeight;
+  }
+}

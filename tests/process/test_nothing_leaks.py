@@ -1,0 +1,95 @@
+"""After many runs with faults among them, the program holds what it held after the first."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import tempfile
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from comparator.services.inference_engine import InferenceEngine
+from runners import memory, protocol
+from runners.process import Deadlines
+from runners.zygote import zygotes
+
+pytestmark = pytest.mark.process
+
+FAULTS = (None, "sigkill", None, "sigsegv", None, "raise", "exit_3", None, "hang", "abort")
+
+
+def holdings() -> dict[str, object]:
+    """Count what a program may leak; fork servers are no leak."""
+    gc.collect()
+    me = psutil.Process()
+    children = {p.pid for p in me.children(recursive=True)} - set(zygotes.pids())
+    return {
+        "descriptors": me.num_fds(),
+        "threads": threading.active_count(),
+        "children": {pid for pid in children if psutil.pid_exists(pid)},
+        "zombies": [p for p in me.children() if p.status() == psutil.STATUS_ZOMBIE],
+        "shared memory": sorted(os.listdir("/dev/shm")),
+        "temporary files": sorted(
+            name for name in os.listdir(tempfile.gettempdir()) if name.startswith("pymp-")
+        ),
+    }
+
+
+def test_sixty_runs_with_faults_four_at_a_time(echo_model, begin, wait_until):
+    models = [
+        echo_model(f"m{number}", fault=fault, fault_after=2) for number, fault in enumerate(FAULTS)
+    ]
+
+    def play(number: int) -> None:
+        model = models[number % len(models)]
+        played = begin(model, deadlines=Deadlines(between_tokens_seconds=0.3))
+        if number % 5 == 4:
+            played.run.stop()
+        played.to_end()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(play, range(10)))
+        before, private = holdings(), memory.private_bytes()
+        list(pool.map(play, range(60)))
+        assert wait_until(lambda: holdings() == before, 5), (before, holdings())
+        assert memory.private_bytes() - private < 10_000_000
+
+
+def test_twenty_comparisons_leave_no_child_and_no_memory(echo_model, wait_until):
+    models = [echo_model(f"m{number}", tokens=64) for number in range(4)]
+    engine = InferenceEngine()
+
+    def compare() -> None:
+        (results,) = deque(engine.run_inference("one two three four", models), maxlen=1)
+        assert all(result.error is None for result in results.values())
+
+    for _ in range(3):
+        compare()
+    before, private = holdings(), memory.private_bytes()
+    for _ in range(20):
+        compare()
+    assert wait_until(lambda: holdings() == before, 5), (before, holdings())
+    assert memory.private_bytes() - private < 5_000_000
+    assert engine.active_inferencers == {}
+
+
+def test_a_run_that_cannot_start_leaks_nothing(echo_model, begin):
+    """Out of descriptors: one sentence, and everything is as before."""
+    import resource
+
+    begin(echo_model()).to_end()
+    before = holdings()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as held:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + 3, hard))
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        played = begin(echo_model("late"))
+        assert played.run.join(10)
+    assert isinstance(played.final, protocol.Failed)
+    assert "could not be started" in played.final.message
+    assert holdings() == before

@@ -1,0 +1,218 @@
+"""A real server on echo models, a real browser, and helpers that wait for conditions."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_SECONDS = 60.0
+HOSTILE = """# Hostile
+
+<script>window.hacked = "script"</script>
+<img src="http://outside.invalid/a.png" onerror="window.hacked = 'image'">
+![picture](http://outside.invalid/b.png) [press](javascript:window.hacked='link')
+<iframe src="http://outside.invalid/c"></iframe> \x1b[2J \x00 and **bold** 用一句话 🙂
+"""
+MODELS: dict[str, dict[str, Any]] = {
+    "Crash": {"text": "some words first", "fault": "sigsegv", "fault_after": 2},
+    "Endless": {"text": "word ", "tokens": 100_000, "tokens_per_second": 50},
+    "Hostile": {"text": HOSTILE, "load_seconds": 0.1},
+    "Loading": {"load_seconds": 100},
+    "Long": {"text": "All **work** and no play. ", "tokens": 2000},
+    "Quick": {},
+}
+
+
+def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """Wait for a condition and return its value; fail when the time is over."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, "the condition did not become true in time"
+        time.sleep(0.02)
+
+
+@dataclass
+class Server:
+    """A page served by a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def runs(self) -> list[psutil.Process]:
+        """Return the model processes: children of the fork servers."""
+        found = []
+        for zygote in psutil.Process(self.process.pid).children():
+            try:
+                found += zygote.children()
+            except psutil.Error:
+                continue
+        return found
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """End the server by a signal and return its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+def start_server(models_dir: Path, log: Path, **environment: str) -> Server:
+    """Start ``python app.py`` on a free port and wait until it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=REPOSITORY,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={
+                **os.environ,
+                "COMPARATOR_MODELS_DIR": str(models_dir),
+                "GRADIO_SERVER_PORT": str(port),
+                **environment,
+            },
+        )
+    server = Server(process, f"http://127.0.0.1:{port}/", log)
+    try:
+        until(lambda: process.poll() is not None or _answers(server.url), START_SECONDS)
+        assert process.poll() is None, log.read_text()
+    except BaseException:
+        process.kill()
+        process.wait(10)
+        raise
+    return server
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def echo_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with fakes for every fate, and one file that is no model."""
+    directory = tmp_path_factory.mktemp("echo_models")
+    for name, script in MODELS.items():
+        (directory / f"{name}.echo.json").write_text(json.dumps(script))
+    (directory / "broken.gguf").touch()
+    return directory
+
+
+@pytest.fixture(scope="session")
+def server(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The page on echo models; it must end in peace and without a traceback."""
+    server = start_server(echo_models_dir, tmp_path_factory.mktemp("server") / "log.txt")
+    try:
+        yield server
+    finally:
+        code = server.end()
+    assert code == 143
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test after which the shared server still has a model process."""
+    yield
+    if "server" in request.fixturenames:
+        server: Server = request.getfixturevalue("server")
+        until(lambda: not server.runs())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Open the page in a browser session of its own, ready to be used."""
+    contexts = []
+
+    def open_tab(url: str = server.url, **options: Any) -> Page:
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.goto(url)
+        tab.wait_for_selector("#board-root .modes")
+        return tab
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def tab(open_tab: Callable[..., Page]) -> Page:
+    """One tab on the page."""
+    tab = open_tab()
+    wait_for_models(tab)
+    return tab
+
+
+def wait_for_models(tab: Page) -> None:
+    """Wait until the lists of models are filled."""
+    tab.wait_for_function("(document.querySelector('#model-a input')?.value || 'none') !== 'none'")
+
+
+def choose(tab: Page, *names: str) -> None:
+    """Choose these models, and none in the lists that are left."""
+    wait_for_models(tab)
+    for letter, name in zip("abcd", [*names, *["none"] * 4], strict=False):
+        tab.click(f"#model-{letter} input")
+        tab.click(f"ul[role=listbox] li:has-text('{name}')")
+
+
+def ask(tab: Page, prompt: str, *names: str) -> None:
+    """Choose models, type a prompt and press Enter."""
+    choose(tab, *names)
+    tab.fill("#prompt textarea", prompt)
+    tab.press("#prompt textarea", "Enter")
+
+
+def wait_for_state(tab: Page, slot: int, state: str, seconds: float = 15) -> None:
+    """Wait until a column is in a state."""
+    tab.wait_for_selector(
+        f".reply[data-slot='{slot}'][data-state='{state}']", timeout=seconds * 1000
+    )
+
+
+def reply(tab: Page, slot: int) -> Any:
+    """Return one column."""
+    return tab.locator(f".reply[data-slot='{slot}']")

@@ -1,0 +1,121 @@
+"""The promises to programs: ``/models``, ``/compare`` and ``/stop`` through gradio_client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from tests.ui.conftest import Server, until
+
+pytestmark = pytest.mark.ui
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    client = Client(server.url, verbose=False)
+    yield client
+    client.close()
+
+
+def _compare(client: Client, *models: str, prompt: Any = "hi there", **config: Any) -> Any:
+    return client.submit(prompt, list(models), "", config, api_name="/compare")
+
+
+def test_only_the_three_endpoints_are_public(client: Client) -> None:
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/models", "/compare", "/stop"}
+
+
+def test_models(client: Client) -> None:
+    models = {model["name"]: model for model in client.predict(api_name="/models")}
+    keys = {"id", "name", "model_type", "path", "file", "size", "quantisation", "problem"}
+    assert set(models["Quick"]) == keys
+    assert models["Quick"]["problem"] is None
+    assert models["Quick"]["path"] is None  # gradio_client would take it for a file to download
+    assert models["Quick"]["file"] == "Quick.echo.json"
+    assert "empty" in models["broken"]["problem"]
+
+
+def test_compare_streams_records_and_ends_complete(client: Client) -> None:
+    job = _compare(client, "Quick", "Crash", seed=3)
+    last = job.result(timeout=20)
+    assert [record["model"]["name"] for record in last] == ["Quick", "Crash"]
+    quick, crash = last
+    assert (quick["content"], quick["is_complete"], quick["error"]) == ("hi there", True, None)
+    assert quick["config"]["seed"] == 3
+    assert quick["stats"]["finish_reason"] == "stop"
+    assert crash["error_kind"] == "crashed"
+    assert crash["content"] == "some words "
+    assert len(job.outputs()) >= 2
+
+
+def test_per_model_settings(client: Client) -> None:
+    job = _compare(client, "Quick", "Quick", per_model={"Quick#2": {"max_tokens": 1}})
+    assert [record["content"] for record in job.result(timeout=20)] == ["hi there", "hi "]
+
+
+def test_stop_ends_this_session_only(client: Client, server: Server) -> None:
+    other = Client(server.url, verbose=False)
+    job = _compare(client, "Endless")
+    until(server.runs)
+    assert other.predict(api_name="/stop") is False
+    assert server.runs()
+    assert client.predict(api_name="/stop") is True
+    assert job.result(timeout=5)[0]["state"] == "stopped"
+    until(lambda: not server.runs(), 2)
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("", ["Quick"], "", {}), "Type a prompt first"),
+        ((None, ["Quick"], "", {}), "prompt must be text, not null"),
+        (({"a": 1}, ["Quick"], "", {}), "prompt must be text, not an object"),
+        (("x" * 2_000_000, ["Quick"], "", {}), "the limit is"),
+        (("hi", [], "", {}), "Choose at least one model"),
+        (("hi", ["Quick"] * 5, "", {}), "Choose up to 4 models"),
+        (("hi", ["/etc/passwd"], "", {}), "No model '/etc/passwd'"),
+        (("hi", ["broken"], "", {}), "cannot be loaded"),
+        (("hi", ["Quick"], 7, {}), "system_prompt must be text"),
+        (("hi", ["Quick"], "", "seed=1"), "config must be an object"),
+        (("hi", ["Quick"], "", {"max_tokens": 10**9}), "max_tokens must be"),
+        (("hi", ["Quick"], "", {"temperature": "hot"}), "temperature must be"),
+        (("hi", ["Quick"], "", {"nonsense": 1}), "Unknown setting"),
+    ],
+)
+def test_bad_input_is_a_sentence(
+    client: Client, server: Server, arguments: tuple[Any, ...], words: str
+) -> None:
+    with pytest.raises(AppError, match=words):
+        client.predict(*arguments, api_name="/compare")
+    assert server.runs() == []
+
+
+def test_a_client_that_goes_away_costs_nothing_more(server: Server) -> None:
+    api = f"{server.url}gradio_api/"
+    data = {"data": ["go", ["Endless"], "", {}], "session_hash": "somebody"}
+    with httpx.Client() as http:
+        event = http.post(f"{api}call/compare", json=data).json()["event_id"]
+        with http.stream("GET", f"{api}call/compare/{event}") as stream:
+            next(stream.iter_lines())
+            until(server.runs)
+        gone = time.monotonic()
+        until(lambda: not server.runs(), 3)
+        assert time.monotonic() - gone < 1.5
+
+
+def test_headers_bind_the_browser_and_foreign_hosts_are_refused(server: Server) -> None:
+    answer = httpx.get(server.url)
+    policy = answer.headers["content-security-policy"]
+    assert "img-src 'self' data: blob:" in policy
+    assert "default-src 'self'" in policy
+    assert httpx.get(server.url, headers={"Host": "attacker.example"}).status_code == 400
+    assert httpx.get(f"{server.url}gradio_api/monitoring/summary").status_code in (403, 404)
+    assert httpx.get(f"{server.url}monitoring/summary").status_code in (403, 404)

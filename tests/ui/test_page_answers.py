@@ -1,0 +1,151 @@
+"""What a person sees of a comparison, on echo models in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import Server, ask, choose, reply, wait_for_state
+
+pytestmark = pytest.mark.ui
+
+
+def test_the_page_is_one_screen_and_two_models_are_chosen(tab: Page) -> None:
+    box = tab.locator("#run").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] < 500
+    assert tab.evaluate("document.documentElement.scrollHeight") <= 800
+    assert tab.input_value("#model-a input").startswith("Crash · Echo · ")
+    assert tab.input_value("#model-b input").startswith("Endless · Echo · ")
+    assert tab.input_value("#model-c input") == "none"
+    expect(tab.locator("#starter")).not_to_be_visible()
+
+
+def test_files_that_cannot_be_loaded_are_told_and_not_offered(tab: Page) -> None:
+    tab.click("#unusable summary")
+    expect(tab.locator("#unusable li")).to_have_text(
+        "broken The file is empty (0 bytes). Download it again."
+    )
+    tab.click("#model-a input")
+    assert not any(
+        "broken" in text for text in tab.locator("ul[role=listbox] li").all_text_contents()
+    )
+
+
+def test_enter_runs_and_the_columns_show_answers_and_figures(tab: Page) -> None:
+    ask(tab, "Hello **world** out there", "Quick", "Long")
+    wait_for_state(tab, 0, "done")
+    wait_for_state(tab, 1, "done")
+    expect(reply(tab, 0).locator("h2")).to_have_text("Quick")
+    expect(reply(tab, 0).locator(".answer strong")).to_have_text("world")
+    expect(reply(tab, 0).locator(".state")).to_have_text("done")
+    labels = reply(tab, 0).locator("dt").all_text_contents()
+    assert labels == ["First token", "Speed", "Tokens", "Peak memory", "Load"]
+    expect(reply(tab, 1).locator(".notice")).to_have_text("Cut off at the limit of tokens.")
+
+
+def test_a_long_answer_arrives_whole_and_once(tab: Page) -> None:
+    tab.fill("#max-tokens input", "2000")
+    ask(tab, "go", "Long")
+    wait_for_state(tab, 0, "done", 30)
+    words = ["All", "**work**", "and", "no", "play."]
+    expected = " ".join(words[number % len(words)] for number in range(2000))
+    shown = reply(tab, 0).locator(".plain").evaluate("node => node.textContent")
+    assert shown.split() == expected.split()
+    assert reply(tab, 0).locator(".markdown strong").count() == 400
+
+
+def test_shift_enter_makes_a_new_line(tab: Page) -> None:
+    choose(tab, "Quick")
+    tab.fill("#prompt textarea", "one")
+    tab.press("#prompt textarea", "End")
+    tab.press("#prompt textarea", "Shift+Enter")
+    tab.keyboard.type("two")
+    assert tab.input_value("#prompt textarea") == "one\ntwo"
+    assert tab.locator(".reply").count() == 0
+
+
+def test_plain_text_and_back_without_another_run(tab: Page) -> None:
+    ask(tab, "**bold** text", "Quick", "Quick")
+    wait_for_state(tab, 1, "done")
+    tab.click("text=Plain text")
+    for slot in (0, 1):
+        expect(reply(tab, slot).locator(".plain")).to_be_visible()
+        expect(reply(tab, slot).locator(".plain")).to_have_text("**bold** text")
+        expect(reply(tab, slot).locator(".markdown")).not_to_be_visible()
+    tab.click(".modes >> text=Markdown")
+    expect(reply(tab, 0).locator(".markdown strong")).to_be_visible()
+
+
+def test_a_failure_stays_in_its_column_in_words(tab: Page) -> None:
+    ask(tab, "three little words", "Quick", "Crash", "Quick")
+    for slot, state in enumerate(("done", "failed", "done")):
+        wait_for_state(tab, slot, state)
+    failed = reply(tab, 1)
+    expect(failed.locator(".error")).to_contain_text("SIGSEGV")
+    expect(failed.locator(".answer")).to_contain_text("some words")
+    expect(reply(tab, 0).locator(".error")).not_to_be_visible()
+    assert "Traceback" not in tab.locator("body").inner_text()
+
+
+def test_what_was_sent_is_folded_away(tab: Page) -> None:
+    tab.fill("#seed input, #seed textarea", "42")
+    ask(tab, "show me", "Quick")
+    wait_for_state(tab, 0, "done")
+    reply(tab, 0).locator("summary").first.click()
+    expect(reply(tab, 0).locator("details").first).to_contain_text("seed = 42")
+    expect(reply(tab, 0).locator("details").first).to_contain_text("show me")
+
+
+def test_hostile_text_runs_nothing_and_fetches_nothing(open_tab: Callable[..., Page]) -> None:
+    tab = open_tab()
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    ask(tab, "go", "Hostile")
+    wait_for_state(tab, 0, "done")
+    answer = reply(tab, 0).locator(".answer")
+    assert tab.evaluate("window.hacked") is None
+    assert answer.locator("script, img, iframe, a[href^=javascript]").count() == 0
+    expect(answer.locator(".markdown")).to_contain_text("\\x1b[2J \\x00")
+    expect(answer.locator(".markdown")).to_contain_text("用一句话 🙂")
+    assert not [url for url in asked if "outside.invalid" in url]
+
+
+def test_nothing_is_fetched_from_another_server(
+    open_tab: Callable[..., Page], server: Server, browser: Any
+) -> None:
+    context = browser.new_context()
+    tab = context.new_page()
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(server.url)
+    tab.wait_for_selector("#board-root .modes")
+    context.close()
+    foreign = [u for u in asked if not u.startswith((server.url, "data:", "blob:"))]
+    assert foreign == []
+
+
+def test_wrong_settings_are_a_sentence_and_start_nothing(tab: Page, server: Server) -> None:
+    choose(tab, "Quick")
+    tab.press("#prompt textarea", "Enter")
+    expect(tab.locator(".board-error")).to_have_text("Type a prompt first; it is empty.")
+    tab.fill("#max-tokens input", "0")
+    ask(tab, "hi", "Quick")
+    expect(tab.locator(".board-error")).to_contain_text("max_tokens must be a whole number")
+    assert server.runs() == []
+    tab.fill("#max-tokens input", "5")
+    tab.press("#prompt textarea", "Enter")
+    wait_for_state(tab, 0, "done")
+    expect(tab.locator(".board-error")).not_to_be_visible()
+
+
+def test_own_settings_bind_one_column(tab: Page) -> None:
+    tab.click("#more button")
+    tab.fill("#own-b input, #own-b textarea", "max_tokens=2")
+    ask(tab, "one two three four", "Quick", "Quick")
+    wait_for_state(tab, 1, "done")
+    expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("one two three four")
+    expect(reply(tab, 1).locator(".answer .markdown")).to_have_text("one two ")

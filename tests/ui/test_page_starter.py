@@ -1,0 +1,58 @@
+"""The main job on four starter models, and the page without any model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import choose, reply, start_server, wait_for_state
+
+pytestmark = pytest.mark.ui
+
+
+def test_without_models_the_page_offers_the_starter_set(
+    open_tab: Callable[..., Page], tmp_path: Path
+) -> None:
+    (tmp_path / "models").mkdir()
+    server = start_server(tmp_path / "models", tmp_path / "log.txt")
+    try:
+        tab = open_tab(server.url)
+        expect(tab.locator("#starter")).to_be_visible()
+        expect(tab.locator("#install")).to_have_text("Install the starter set")
+        (tmp_path / "models" / "Late.echo.json").write_text("{}")
+        tab.click("#refresh")
+        expect(tab.locator("#starter")).not_to_be_visible()
+        assert tab.input_value("#model-a input").startswith("Late")
+    finally:
+        assert server.end() == 143
+
+
+@pytest.mark.model
+def test_four_starter_models_answer_side_by_side(
+    open_tab: Callable[..., Page], starter_models_dir: Path, tmp_path: Path
+) -> None:
+    server = start_server(starter_models_dir, tmp_path / "log.txt")
+    try:
+        tab = open_tab(server.url)
+        choose(tab, "Q2_K", "Q4_1", "Q8_0", "PyTorch")
+        tab.fill("#max-tokens input", "24")
+        tab.fill("#seed input, #seed textarea", "1")
+        tab.fill("#prompt textarea", "Name three colours of the rainbow.")
+        tab.click("#run")
+        for slot in range(4):
+            wait_for_state(tab, slot, "done", 120)
+            assert reply(tab, slot).locator(".plain").evaluate("n => n.textContent").strip()
+            labels = reply(tab, slot).locator("dt").all_text_contents()
+            assert labels == ["First token", "Speed", "Tokens", "Peak memory", "Load"]
+        tab.fill("#max-tokens input", "1000")
+        tab.press("#prompt textarea", "Enter")
+        wait_for_state(tab, 0, "writing", 60)
+        tab.keyboard.press("Escape")
+        for slot in range(4):
+            wait_for_state(tab, slot, "stopped", 5)
+    finally:
+        assert server.end() == 143
+    assert "Traceback" not in server.log.read_text()

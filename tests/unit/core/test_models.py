@@ -1,0 +1,115 @@
+"""The values: ids, snapshots' records, exceptions, and text that anything can take."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from comparator.core import exceptions
+from comparator.core.models import (
+    InferenceResult,
+    InferenceStats,
+    ModelInfo,
+    ModelType,
+    PromptReport,
+    RunState,
+)
+from comparator.core.text import with_controls_shown, without_surrogates
+
+
+class TestModelInfo:
+    def test_an_empty_id_is_made_from_the_path(self):
+        path = "/models/模型 🙂.gguf"
+        model = ModelInfo("", "name", path, ModelType.GGUF, 1, {})
+        assert model.id == hashlib.md5(path.encode()).hexdigest()[:8]
+        assert model.id == model.generate_id()
+        assert ModelInfo("", "other", path, ModelType.PYTORCH, 2).id == model.id
+
+    def test_a_given_id_stays(self):
+        assert ModelInfo("mine", "name", "/p", ModelType.GGUF, 1).id == "mine"
+
+    def test_a_path_that_is_no_utf8_has_an_id(self):
+        assert len(ModelInfo("", "name", "/p/\udcff", ModelType.GGUF, 1).id) == 8
+
+    def test_two_models_share_no_configuration(self):
+        one, two = (ModelInfo("", "n", "/p", ModelType.GGUF, 1) for _ in range(2))
+        one.config["problem"] = "broken"
+        assert (one.problem, two.problem) == ("broken", None)
+
+
+class TestRecord:
+    RESULT = InferenceResult(
+        model_id="abc",
+        content="你好",
+        is_complete=True,
+        error=None,
+        stats=InferenceStats(10.0, 12.5, 3, 2.0, 1000, 0.5, 1.0, 4, "stop"),
+        state=RunState.DONE,
+        model=ModelInfo("abc", "n", "/p", ModelType.GGUF, 5),
+        config={"temperature": 0.7},
+        prompt=PromptReport("hello", "gguf"),
+    )
+
+    def test_it_has_the_keys_of_the_contract_and_ours(self):
+        record = self.RESULT.to_record()
+        assert list(record) == [
+            *("model", "content", "is_complete", "error", "error_kind"),
+            *("state", "stats", "config", "prompt", "engine", "receipt", "notice", "log_tail"),
+        ]
+        assert set(record["model"]) == {"id", "name", "model_type", "path", "size"}
+        assert set(record["stats"]) == {
+            *("start_time", "end_time", "duration", "load_seconds", "time_to_first_token"),
+            *("prompt_tokens", "token_count", "tokens_per_second", "memory_usage"),
+            *("finish_reason", "device_memory_usage"),
+        }
+        assert set(record["prompt"]) == {"rendered", "template_source", "dropped_tokens"}
+
+    def test_it_is_json_and_its_values_are_plain(self):
+        record = json.loads(json.dumps(self.RESULT.to_record()))
+        assert record["model"]["model_type"] == "gguf"
+        assert record["state"] == "done"
+        assert record["stats"]["duration"] == 2.5
+
+    def test_without_a_model_the_id_remains(self):
+        result = InferenceResult("abc", "", False, None, InferenceStats(1.0))
+        assert result.to_record()["model"] == {"id": "abc"}
+
+    def test_changing_a_record_leaves_the_result(self):
+        record = self.RESULT.to_record()
+        record["config"]["temperature"] = 9
+        record["stats"]["token_count"] = 9
+        assert self.RESULT.config == {"temperature": 0.7}
+        assert self.RESULT.stats.token_count == 3
+
+
+@pytest.mark.parametrize(("start", "end", "expected"), [(0.0, None, None), (1.0, 3.5, 2.5)])
+def test_duration(start, end, expected):
+    assert InferenceStats(start, end).duration == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "bases"),
+    [
+        ("ModelNotFoundError", [exceptions.MultiLLMError]),
+        ("ModelLoadError", [exceptions.MultiLLMError]),
+        ("EngineMissingError", [exceptions.ModelLoadError]),
+        ("InferenceError", [exceptions.MultiLLMError]),
+        ("PromptTooLongError", [exceptions.InferenceError]),
+        ("ConfigurationError", [exceptions.MultiLLMError, ValueError]),
+    ],
+)
+def test_the_tree_of_exceptions(name, bases):
+    kind = getattr(exceptions, name)
+    assert all(issubclass(kind, base) for base in bases)
+    assert issubclass(kind, exceptions.MultiLLMError)
+
+
+def test_surrogates_are_replaced_and_nothing_else():
+    assert without_surrogates("a\ud800b\udfff 🙂你") == "a\ufffdb\ufffd 🙂你"
+
+
+def test_controls_are_shown_and_text_stays():
+    shown = with_controls_shown("a\x00\x1b[2J\x7f\x9b\u202e\u2066 🙂\tb\nc")
+    assert shown == "a\\x00\\x1b[2J\\x7f\\x9b\\u202e\\u2066 🙂\tb\nc"

@@ -1,0 +1,235 @@
+"""What is a model on disk, what is none, and what is passed over with a reason."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from comparator.core.models import ModelType
+from comparator.services import discovery
+
+
+def put(path: Path, size: int = 4, content: bytes | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size if content is None else content)
+    return path
+
+
+def transformer(folder: Path, **files: int) -> Path:
+    put(folder / "config.json", content=b'{"model_type": "llama"}')
+    for name, size in files.items():
+        put(folder / name.replace("__", "."), size)
+    return folder
+
+
+def names(scan: discovery.Scan) -> list[str]:
+    return [model.name for model in scan.models]
+
+
+class TestTransformersDirectories:
+    def test_a_directory_is_one_model(self, tmp_path):
+        folder = transformer(tmp_path / "pytorch" / "llama", model__safetensors=100)
+        put(folder / "tokenizer.json", 50)
+        (model,) = discovery.scan(tmp_path).models
+        assert (model.name, model.path) == ("llama", str(folder))
+        assert (model.model_type, model.size, model.problem) == (ModelType.PYTORCH, 100, None)
+
+    def test_its_size_is_the_sum_of_its_weight_files(self, tmp_path):
+        transformer(tmp_path / "m", **{"a-1__safetensors": 100, "a-2__safetensors": 30})
+        assert discovery.scan(tmp_path).models[0].size == 130
+
+    def test_weights_in_two_formats_count_once(self, tmp_path):
+        transformer(tmp_path / "m", model__safetensors=100, pytorch_model__bin=90)
+        assert discovery.scan(tmp_path).models[0].size == 100
+
+    @pytest.mark.parametrize("suffix", ["safetensors", "bin", "pt", "pth"])
+    def test_every_kind_of_weights(self, tmp_path, suffix):
+        transformer(tmp_path / "m", **{f"model__{suffix}": 7})
+        assert discovery.scan(tmp_path).models[0].size == 7
+
+    def test_checkpoints_inside_a_model_are_no_models(self, tmp_path):
+        folder = transformer(tmp_path / "m", model__safetensors=1)
+        transformer(folder / "checkpoint-100", model__safetensors=1)
+        assert names(discovery.scan(tmp_path)) == ["m"]
+
+    def test_a_training_state_is_no_weights(self, tmp_path):
+        put(tmp_path / "optimizer.pt")
+        put(tmp_path / "training_args.bin")
+        assert discovery.scan(tmp_path).models == []
+
+    def test_an_adapter_is_none_and_said(self, tmp_path):
+        put(tmp_path / "lora" / "adapter_config.json", content=b"{}")
+        put(tmp_path / "lora" / "adapter_model.safetensors")
+        scan = discovery.scan(tmp_path)
+        assert scan.models == []
+        assert [Path(s.path).name for s in scan.skipped] == ["lora"]
+        assert "LoRA adapter" in scan.skipped[0].reason
+
+    @pytest.mark.parametrize("name", ["a.safetensors", "a.bin", "a.pt", "a.pth"])
+    def test_loose_weights_are_listed_with_the_reason(self, tmp_path, name):
+        put(tmp_path / name, 9)
+        (model,) = discovery.scan(tmp_path).models
+        assert (model.name, model.size) == (name, 9)
+        assert model.problem.startswith("Weights only: config.json")
+
+
+class TestGguf:
+    def test_a_file_is_one_model(self, tmp_path):
+        path = put(tmp_path / "gguf" / "deep" / "Q4.GGUF", 12)
+        (model,) = discovery.scan(tmp_path).models
+        assert (model.name, model.path, model.size) == ("Q4", str(path), 12)
+        assert model.model_type is ModelType.GGUF
+
+    def test_shards_are_one_model(self, tmp_path):
+        for number in (1, 2, 3):
+            put(tmp_path / f"big-0000{number}-of-00003.gguf", 10 * number)
+        (model,) = discovery.scan(tmp_path).models
+        assert (model.name, model.size, model.problem) == ("big", 60, None)
+        assert model.path.endswith("big-00001-of-00003.gguf")
+
+    @pytest.mark.parametrize("missing", [1, 2, 3])
+    def test_a_missing_shard_is_a_problem(self, tmp_path, missing):
+        for number in {1, 2, 3} - {missing}:
+            put(tmp_path / f"big-0000{number}-of-00003.gguf")
+        (model,) = discovery.scan(tmp_path).models
+        assert model.problem.startswith(f"Shard {missing} of 3 is missing.")
+
+    def test_two_sets_of_shards_are_two_models(self, tmp_path):
+        for name in ("a-00001-of-00001", "b-00001-of-00001"):
+            put(tmp_path / f"{name}.gguf")
+        assert names(discovery.scan(tmp_path)) == ["a", "b"]
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "mmproj-model-f16.gguf",
+            "model.mmproj.gguf",
+            "model.gguf.part",
+            "model.gguf.incomplete",
+            "model.gguf.crdownload",
+            "model.gguf.partial",
+            "model.gguf.aria2",
+            ".model.gguf",
+            "model.txt",
+        ],
+    )
+    def test_projectors_and_half_downloads_are_none(self, tmp_path, name):
+        put(tmp_path / name)
+        assert discovery.scan(tmp_path).models == []
+
+    def test_gguf_files_beside_a_transformers_model_are_models_too(self, tmp_path):
+        folder = transformer(tmp_path / "m", model__safetensors=1)
+        put(folder / "q8.gguf")
+        assert sorted(names(discovery.scan(tmp_path))) == ["m", "q8"]
+
+
+class TestOddEntries:
+    def test_an_empty_file_and_a_pipe_are_listed_with_their_problem(self, tmp_path):
+        put(tmp_path / "empty.gguf", 0)
+        os.mkfifo(tmp_path / "pipe.gguf")
+        begun = time.monotonic()
+        problems = {model.name: model.problem for model in discovery.scan(tmp_path).models}
+        assert time.monotonic() - begun < 2, "a pipe must not be opened"
+        assert problems == {
+            "empty": "The file is empty (0 bytes). Download it again.",
+            "pipe": "Not a regular file.",
+        }
+
+    def test_loops_of_links_end(self, tmp_path):
+        put(tmp_path / "a" / "m.gguf")
+        (tmp_path / "a" / "up").symlink_to(tmp_path)
+        (tmp_path / "a" / "self").symlink_to(tmp_path / "a")
+        assert names(discovery.scan(tmp_path)) == ["m"]
+
+    def test_a_link_to_a_model_elsewhere_is_followed(self, tmp_path):
+        put(tmp_path / "store" / "m.gguf", 5)
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / "link.gguf").symlink_to(tmp_path / "store" / "m.gguf")
+        (model,) = discovery.scan(tmp_path / "models").models
+        assert (model.name, model.size) == ("link", 5)
+
+    def test_one_file_under_two_links_is_one_model(self, tmp_path):
+        put(tmp_path / "m.gguf")
+        (tmp_path / "z.gguf").symlink_to(tmp_path / "m.gguf")
+        (tmp_path / "y.gguf").hardlink_to(tmp_path / "m.gguf")
+        assert names(discovery.scan(tmp_path)) == ["m"]
+
+    def test_one_folder_under_two_links_is_one_model(self, tmp_path):
+        transformer(tmp_path / "m", model__safetensors=1)
+        (tmp_path / "n").symlink_to(tmp_path / "m")
+        assert names(discovery.scan(tmp_path)) == ["m"]
+
+    def test_what_cannot_be_read_is_reported_and_skipped(self, tmp_path):
+        put(tmp_path / "good.gguf")
+        (tmp_path / "round.gguf").symlink_to("round.gguf")
+        (tmp_path / "gone.gguf").symlink_to("nowhere")
+        (tmp_path / "loop").symlink_to("loop")
+        scan = discovery.scan(tmp_path)
+        assert names(scan) == ["good"]
+        reasons = {Path(entry.path).name: entry.reason for entry in scan.skipped}
+        assert {"round.gguf", "gone.gguf"} <= set(reasons)
+        assert "Too many levels of symbolic links" in reasons["round.gguf"]
+        assert "No such file" in reasons["gone.gguf"]
+        assert all(reason.startswith("Cannot be read: ") for reason in reasons.values())
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+    def test_a_forbidden_folder_is_reported(self, tmp_path):
+        put(tmp_path / "good.gguf")
+        (tmp_path / "locked").mkdir(mode=0)
+        scan = discovery.scan(tmp_path)
+        assert names(scan) == ["good"]
+        assert "Permission denied" in scan.skipped[0].reason
+
+    @pytest.mark.parametrize("name", ["line\nbreak", "🙂 模型", "x" * 250, "a'b\"c", "\udcff"])
+    def test_odd_names_are_names(self, tmp_path, name):
+        put(tmp_path / f"{name}.gguf")
+        (model,) = discovery.scan(tmp_path).models
+        assert model.name == name
+        assert len(model.id) == 8
+
+    def test_folders_below_folders(self, tmp_path):
+        deep = tmp_path.joinpath(*["d"] * 20)
+        put(deep / "m.gguf")
+        assert names(discovery.scan(tmp_path)) == ["m"]
+
+    def test_models_with_a_problem_come_last(self, tmp_path):
+        put(tmp_path / "a.gguf", 0)
+        put(tmp_path / "b.gguf", 1)
+        assert names(discovery.scan(tmp_path)) == ["b", "a"]
+
+
+class TestStability:
+    def test_ids_do_not_depend_on_the_way_a_folder_is_named(self, tmp_path, monkeypatch):
+        put(tmp_path / "models" / "m.gguf")
+        transformer(tmp_path / "models" / "t", model__safetensors=1)
+        monkeypatch.chdir(tmp_path)
+        ways = [tmp_path / "models", Path("models"), Path("models/../models"), Path("./models/")]
+        found = [[(m.id, m.path) for m in discovery.scan(way).models] for way in ways]
+        assert found.count(found[0]) == len(ways)
+
+    def test_ten_thousand_files_in_a_moment(self, tmp_path):
+        for number in range(100):
+            folder = tmp_path / f"f{number}"
+            folder.mkdir()
+            for other in range(100):
+                (folder / f"{other}.gguf").touch()
+        begun = time.monotonic()
+        found = discovery.scan(tmp_path)
+        assert time.monotonic() - begun < 3
+        assert len(found.models) == 10_000
+
+
+class TestInspect:
+    def test_a_file_or_a_folder_by_its_path(self, tmp_path):
+        path = put(tmp_path / "m.gguf")
+        folder = transformer(tmp_path / "t", model__safetensors=1)
+        assert discovery.inspect(path).id == discovery.scan(tmp_path).models[0].id
+        assert discovery.inspect(folder).name == "t"
+
+    def test_what_is_no_model(self, tmp_path):
+        assert discovery.inspect(put(tmp_path / "notes.txt")) is None
+        assert discovery.inspect(tmp_path) is None
+        assert discovery.inspect(tmp_path / "nowhere") is None
