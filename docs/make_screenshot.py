@@ -85,13 +85,16 @@ def _take(address: str, arguments: argparse.Namespace) -> None:
 
 def _choose_all(tab: Any) -> int:
     """Choose a model in each list, as many as there are, and return how many."""
-    tab.click("#model-a input")
-    names = tab.locator("ul[role=listbox] li").all_text_contents()
-    tab.keyboard.press("Escape")
-    count = min(4, len(names) - 1)
-    for position, letter in enumerate("abcd"[:count], start=1):
+    count = 1
+    for position, letter in enumerate("abcd", start=1):
         tab.click(f"#model-{letter} input")
-        tab.locator("ul[role=listbox] li").nth(position).click()
+        entries = tab.locator("ul[role=listbox] li")
+        entries.first.wait_for()
+        count = min(4, entries.count() - 1)
+        entries.nth(min(position, count)).click()
+        tab.wait_for_selector("ul[role=listbox]", state="hidden")
+        if position == count:
+            break
     return count
 
 

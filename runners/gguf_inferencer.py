@@ -25,7 +25,8 @@ class GGUFInferencer(BaseInferencer):
         super().__init__()
         self._config: dict[str, Any] = {}
         self._context: GGUFContext | None = None
-        self._prepared: tuple[str, PreparedPrompt] | None = None
+        self._prepared: tuple[str, str, dict[str, Any], PreparedPrompt] | None = None
+        self._path = ""
         self._told = 0.0
         self._threads = 0
 
@@ -44,7 +45,7 @@ class GGUFInferencer(BaseInferencer):
             prepared = model.prompt(prompt, config)
             own_limit = _trained_context(model)
             check_fits(prepared.tokens, model.name, config.get("n_ctx"), own_limit)
-            self._prepared = (prompt, prepared)
+            self._prepared = (model_path, prompt, dict(config), prepared)
         finally:
             model.close()
 
@@ -55,7 +56,7 @@ class GGUFInferencer(BaseInferencer):
             ModelLoadError: with llama.cpp's reason.
         """
         self._free()
-        self._config = dict(config)
+        self._path, self._config = model_path, dict(config)
         self._told = 0.0
         self.model = GGUFModel.load(
             model_path, gpu_layers=_gpu_layers(config), progress=self._tell_progress
@@ -143,8 +144,9 @@ class GGUFInferencer(BaseInferencer):
         return not self.should_stop()
 
     def _prompt(self, prompt: str) -> PreparedPrompt:
-        if self._prepared is not None and self._prepared[0] == prompt:
-            prepared = self._prepared[1]
+        wanted = (self._path, prompt, self._config)
+        if self._prepared is not None and self._prepared[:3] == wanted:
+            prepared = self._prepared[3]
         else:
             prepared = self.model.prompt(prompt, self._config)
         own_limit = self.model.trained_context

@@ -17,6 +17,7 @@ from typing import Any
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from runners import gguf_library
 from runners.devices import thread_count
+from runners.torch_loading import bars_reported
 
 Report = Callable[[str, float, float], None]
 
@@ -45,12 +46,13 @@ def dequantize(arguments: dict[str, Any], report: Report, should_stop: Callable[
     tokenizer = AutoTokenizer.from_pretrained(source.parent, **place)
     _refuse_stopped(should_stop)
     report("read weights", 1, 3)
-    model = AutoModelForCausalLM.from_pretrained(
-        source.parent,
-        quantization_config=GgufConfig(dequantize=True),
-        dtype=torch.bfloat16,
-        **place,
-    )
+    with bars_reported(report):
+        model = AutoModelForCausalLM.from_pretrained(
+            source.parent,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.bfloat16,
+            **place,
+        )
     _refuse_stopped(should_stop)
     report("write", 2, 3)
     _set_end_tokens(model, tokenizer)

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,20 +89,20 @@ class Run:
         return self._child.pid if self._child else None
 
     def _live(self) -> None:
-        with temporary.private_directory() as folder:
-            self.assignment = protocol.with_temporary(self.assignment, folder)
-            self._live_in()
-
-    def _live_in(self) -> None:
-        before = memory.available_bytes()
         try:
-            watch = self._attempt()
-            if watch.zygote_died and not watch.tokens_seen and not watch.ending:
-                watch = self._attempt()  # replaced once, before anything was shown
+            with temporary.private_directory() as folder:
+                self.assignment = protocol.with_temporary(self.assignment, folder)
+                final = self._play()
         except Exception as error:  # a run ends by a final message, whatever happens
             trace = traceback.format_exc()
-            self._deliver(protocol.Failed("start", "crashed", _could_not_start(error), trace))
-            return
+            final = protocol.Failed("start", "crashed", _could_not_start(error), trace)
+        self._deliver(final)
+
+    def _play(self) -> protocol.Message:
+        before = memory.available_bytes()
+        watch = self._attempt()
+        if watch.zygote_died and not watch.tokens_seen and not watch.ending:
+            watch = self._attempt()  # replaced once, before anything was shown
         self.log_tail = watch.log_tail()
         self.receipt = Receipt(
             available_before=before,
@@ -111,23 +111,18 @@ class Run:
             peak_device_bytes=watch.peak_device_bytes,
             exit_seconds=watch.exit_seconds,
         )
-        self._deliver(watch.final_message())
+        return watch.final_message()
 
     def _attempt(self) -> Watch:
         self._child = None
-        wire, childs_wire = socket.socketpair()
-        log, childs_log = socket.socketpair()
-        try:
-            with childs_wire, childs_log:
-                self._child = self._begin(childs_wire, childs_log)
-            watch = Watch(self._child, wire, log, self._deliver, self._deadlines, self._stop_asked)
-            watch.until_gone()
-            return watch
-        finally:
-            wire.close()
-            log.close()
-            if self._child is not None:
-                self._child.close()  # and kills what still runs
+        with _pair() as (wire, childs_wire), _pair() as (log, childs_log):
+            child = self._child = self._begin(childs_wire, childs_log)
+            childs_wire.close()
+            childs_log.close()
+            with contextlib.closing(child):  # which kills what still runs
+                watch = Watch(child, wire, log, self._deliver, self._deadlines, self._stop_asked)
+                watch.until_gone()
+        return watch
 
     def _begin(self, wire: socket.socket, log: socket.socket) -> ForkedChild | SpawnedChild:
         if self._method == "spawn":
@@ -135,6 +130,13 @@ class Run:
         kind = self.assignment.kind
         zygote = zygotes.of(registry.JOB_ENGINES.get(kind, kind))
         return ForkedChild(zygote, self.assignment, [wire.fileno(), log.fileno()])
+
+
+@contextlib.contextmanager
+def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, childs = socket.socketpair()
+    with ours, childs:
+        yield ours, childs
 
 
 class Watch:

@@ -36,7 +36,7 @@ class PyTorchInferencer(BaseInferencer):
         self._config: dict[str, Any] = {}
         self._path = ""
         self._model_config: Any = None
-        self._prepared: tuple[str, PreparedPrompt] | None = None
+        self._prepared: tuple[str, dict[str, Any], PreparedPrompt] | None = None
         self._end_tokens: frozenset[int] = frozenset()
         self._dtype_words = ""
         self._threads = 0
@@ -59,7 +59,7 @@ class PyTorchInferencer(BaseInferencer):
             ModelLoadError: the directory is no causal language model.
         """
         self._read_small_files(model_path, config)
-        self._prepared = (prompt, self._make_prompt(prompt, config))
+        self._prompt(prompt, config)
 
     def load_model(self, model_path: str, config: dict[str, Any]) -> None:
         """Load a directory with the fields of a ModelConfig.
@@ -107,9 +107,7 @@ class PyTorchInferencer(BaseInferencer):
         """
         if not self.is_loaded:
             raise InferenceError("Model not loaded. Call load_model first.")
-        if self._prepared is None or self._prepared[0] != prompt:
-            self._prepared = (prompt, self._make_prompt(prompt, self._config))
-        prepared = self._prepared[1]
+        prepared = self._prompt(prompt, self._config)
         self._check_vocabulary(prepared.tokens)
         rendered = prepared.rendered
         yield PromptTokens(len(prepared.tokens), rendered.text, rendered.source)
@@ -163,6 +161,12 @@ class PyTorchInferencer(BaseInferencer):
         if self.should_stop():
             raise ModelLoadError("The load was stopped.")
         self.report_progress(step, done, total)
+
+    def _prompt(self, prompt: str, config: dict[str, Any]) -> PreparedPrompt:
+        """Return the prompt as tokens; what ``prepare`` made of it is not made again."""
+        if self._prepared is None or self._prepared[:2] != (prompt, config):
+            self._prepared = (prompt, dict(config), self._make_prompt(prompt, config))
+        return self._prepared[2]
 
     def _make_prompt(self, prompt: str, config: dict[str, Any]) -> PreparedPrompt:
         prepared = make_prompt(self.tokenizer, prompt, config)

@@ -170,7 +170,7 @@ def load_weights(
     if device.type != "cpu" and _can_place():
         arguments["device_map"] = {"": device}
     _check_shards(Path(path))
-    with _bars_reported(progress):
+    with bars_reported(progress):
         model, info = _load_with_attention(path, arguments)
     _check_complete(info, Path(path).name)
     model.eval()
@@ -241,7 +241,7 @@ def _check_complete(info: dict[str, Any], name: str) -> None:
 
 
 @contextlib.contextmanager
-def _bars_reported(progress: Progress) -> Iterator[None]:
+def bars_reported(progress: Progress) -> Iterator[None]:
     """Report the progress bar of transformers' loader while the body runs."""
     from transformers.utils import logging
 

@@ -75,21 +75,19 @@ class Zygote(forkserver.ForkServer):  # type: ignore[misc]  # the library has no
             return self._ask_for_fork(fds)
 
     def _ask_for_fork(self, fds: list[int]) -> tuple[int, int]:
-        with socket.socket(socket.AF_UNIX) as client, open(os.devnull, "rb") as no_tracker:
+        with contextlib.ExitStack() as sent, contextlib.ExitStack() as kept:
+            client = sent.enter_context(socket.socket(socket.AF_UNIX))
+            no_tracker = sent.enter_context(open(os.devnull, "rb"))
             client.connect(self._forkserver_address)
             told, tell = os.pipe()
+            kept.callback(os.close, told)
+            sent.callback(os.close, tell)
             take, give = os.pipe()
-            alive = self._forkserver_alive_fd
-            try:
-                passed = [take, tell, alive, no_tracker.fileno(), *fds]
-                forkserver.reduction.sendfds(client, passed)
-            except BaseException:
-                os.close(told)
-                os.close(give)
-                raise
-            finally:
-                os.close(take)
-                os.close(tell)
+            kept.callback(os.close, give)
+            sent.callback(os.close, take)
+            passed = [take, tell, self._forkserver_alive_fd, no_tracker.fileno(), *fds]
+            forkserver.reduction.sendfds(client, passed)
+            kept.pop_all()  # the caller's from now on
         return told, give
 
     def close(self) -> None:
@@ -134,7 +132,7 @@ class Zygote(forkserver.ForkServer):  # type: ignore[misc]  # the library has no
         if self._folder is not None:
             temporary.remove(self._folder)
         self._folder = None
-        self._forkserver_address = None
+        self._forkserver_address = None  # type: ignore[assignment]
         if self._server is not None:
             _end(self._server)
             self._server = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,28 @@ class Boards:
     def drop(self, session: str) -> None:
         """Forget a session."""
         self._by_session.pop(session, None)
+
+
+class Job:
+    """Long work in a thread that does not hold the program's end up, as the loop's own would."""
+
+    def __init__(self, work: Callable[[], None], bell: Bell) -> None:
+        self.is_over = False
+        self.trouble = ""
+        self._work = work
+        self._bell = bell
+        threading.Thread(target=self._live, name="comparator-job", daemon=True).start()
+
+    def _live(self) -> None:
+        try:
+            self._work()
+        except MultiLLMError as error:
+            self.trouble = str(error)
+        except Exception:
+            log.exception("The starter set could not be installed")
+            self.trouble = UNEXPECTED
+        self.is_over = True
+        self._bell.ring()
 
 
 def session_of(request: Any) -> str:
@@ -156,30 +179,18 @@ def _make_install(host: Host, columns: int) -> Handler:
             latest = progress
             bell.ring()
 
-        task = asyncio.ensure_future(asyncio.to_thread(host.install_starter, note))
         kept = [gr.skip()] * (columns + 2)
-        task.add_done_callback(lambda done: (done.cancelled() or done.exception(), bell.ring()))
-        while not task.done():
+        job = Job(lambda: host.install_starter(note), bell)
+        while not job.is_over:
             yield [*kept, render.starter_note(latest.step, latest.share)]
             await bell.wait(YIELD_SECONDS)
-        error = _trouble_of(task)
-        if error:
-            yield [*kept, render.starter_note(error, None)]
+        if job.trouble:
+            yield [*kept, render.starter_note(job.trouble, None)]
             return
         shelf = await asyncio.to_thread(host.shelf)
         yield [*shelf_updates(shelf, [None] * columns), ""]
 
     return install
-
-
-def _trouble_of(task: asyncio.Task[None]) -> str:
-    error = task.exception()
-    if error is None:
-        return ""
-    if isinstance(error, MultiLLMError):
-        return str(error)
-    log.error("The starter set could not be installed", exc_info=error)
-    return UNEXPECTED
 
 
 def _question(values: Sequence[Any], field_names: Sequence[str], columns: int) -> Question:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -95,5 +96,8 @@ def _close(host: Host, page: Any) -> None:
     if threading.current_thread() is threading.main_thread():
         _ignore_signals()
     host.close()
-    if page is not None:
+    server = getattr(page, "server", None)
+    if server is not None:
+        server.force_exit = True  # do not wait for browsers that keep their streams open,
+        logging.getLogger("uvicorn.error").disabled = True  # nor print that they were cut off
         page.close(verbose=False)

@@ -73,22 +73,24 @@ def collect(inferencer: BaseInferencer, prompt: str) -> Answer:
     return Answer(first, [piece.text for piece in middle if isinstance(piece, TokenText)], last)
 
 
-@pytest.fixture(params=["echo", "gguf", "pytorch"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> EngineUnderTest:
-    if request.param == "echo":
+def engine_of(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> EngineUnderTest:
+    if kind == "echo":
         path = tmp_path / "model.echo.json"
         path.write_text(json.dumps({"tokens": 8}), encoding="utf-8")
         return EngineUnderTest("echo", str(path))
     models = request.getfixturevalue("starter_models")
-    key = "gguf_q4_1" if request.param == "gguf" else "pytorch"
-    return EngineUnderTest(request.param, str(models[key]))
+    return EngineUnderTest(kind, str(models["gguf_q4_1" if kind == "gguf" else "pytorch"]))
 
 
-@pytest.fixture
-def real_engine(engine: EngineUnderTest) -> EngineUnderTest:
-    if not engine.has_weights:
-        pytest.skip("the echo engine has no weights")
-    return engine
+@pytest.fixture(params=["echo", "gguf", "pytorch"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> EngineUnderTest:
+    return engine_of(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["gguf", "pytorch"])
+def real_engine(request: pytest.FixtureRequest, tmp_path: Path) -> EngineUnderTest:
+    """An engine with weights."""
+    return engine_of(request.param, request, tmp_path)
 
 
 @pytest.fixture
@@ -237,6 +239,15 @@ def test_plain_prompt_is_used_and_said(real_engine: EngineUnderTest) -> None:
     assert answer.prompt.rendered_prompt == f"Be brief.\n\n{QUESTION}"
 
 
+def test_other_settings_after_prepare_are_heeded(real_engine: EngineUnderTest) -> None:
+    inferencer = real_engine.load(prompt=QUESTION * 40, n_ctx=1024)
+    inferencer.load_model(real_engine.path, asdict(ModelConfig(prompt_format="plain")))
+    piece = next(iter(inferencer.pieces(QUESTION * 40)))
+    inferencer.unload_model()
+    assert isinstance(piece, PromptTokens)
+    assert piece.rendered_prompt == QUESTION * 40
+
+
 def test_special_tokens_in_a_plain_prompt_are_text(real_engine: EngineUnderTest) -> None:
     answer = real_engine.ask("<|im_end|>", prompt_format="plain", max_tokens=1)
     assert answer.prompt.prompt_tokens > 1
@@ -290,7 +301,7 @@ def test_prompt_too_long_is_refused_after_the_load(real_engine: EngineUnderTest)
 def test_own_limit_of_the_model_is_told(real_engine: EngineUnderTest) -> None:
     inferencer = create_inferencer(real_engine.kind)
     config = asdict(ModelConfig(n_ctx=100_000))
-    with pytest.raises(PromptTooLongError, match="takes 8192.*model's own limit"):
+    with pytest.raises(PromptTooLongError, match=r"takes 8192.*model's own limit"):
         inferencer.prepare(real_engine.path, config, "word " * 9000)
 
 

@@ -10,6 +10,8 @@ import psutil
 import pytest
 
 from comparator.core.models import RunState
+from comparator.services import comparison as comparison_module
+from comparator.services.comparison import Comparison
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol
 from runners.base import BaseInferencer
@@ -110,6 +112,29 @@ def test_cleanup_ends_every_comparison_of_the_same_model(echo_model, wait_until)
     assert wait_until(lambda: all(comparison.pids() for comparison in comparisons))
     engine.cleanup_resources()
     assert [comparison.pids() for comparison in comparisons] == [[], []]
+    for comparison in comparisons:
+        comparison.drain(1.0)
+        assert comparison.result(0).state is RunState.STOPPED
+
+
+def test_a_stop_in_the_moment_of_the_start_starts_nothing(echo_model, monkeypatch):
+    engine = InferenceEngine()
+    request = engine.request("one two", [echo_model("a"), echo_model("b")])
+    comparison = Comparison(request)
+    original = comparison_module.refusal
+
+    def stop_then_look(slot):
+        comparison.stop()
+        return original(slot)
+
+    monkeypatch.setattr(comparison_module, "refusal", stop_then_look)
+    comparison.start()
+    end = time.monotonic() + 5
+    while not comparison.is_complete and time.monotonic() < end:
+        comparison.drain(0.1)
+    assert [result.state for result in comparison.results()] == [RunState.STOPPED] * 2
+    assert comparison.join(1)
+    assert comparison._runs == {}
 
 
 def test_a_receiver_that_fails_leaves_no_child(echo_model, begin, gone, wait_until):

@@ -197,6 +197,7 @@ def choose(tab: Page, *names: str) -> None:
     for letter, name in zip("abcd", [*names, *["none"] * 4], strict=False):
         tab.click(f"#model-{letter} input")
         tab.click(f"ul[role=listbox] li:has-text('{name}')")
+        tab.wait_for_selector("ul[role=listbox]", state="hidden")
 
 
 def ask(tab: Page, prompt: str, *names: str) -> None:

@@ -52,7 +52,7 @@ class Column {
     this.put(this.error, view.error);
     this.put(this.notice, [view.notice, view.cut ? "Cut off at the limit of tokens." : ""].join(" ").trim());
     this.drawPairs("numbers", view.numbers, (pairs) => this.drawNumbers(pairs));
-    this.drawPairs("details", view.details, (pairs) => this.drawDetails(pairs));
+    this.drawPairs("details", view.details, (pairs) => this.drawDetails(pairs, view.state));
     return this.takeText(view.text);
   }
 
@@ -76,20 +76,20 @@ class Column {
     }
   }
 
-  drawDetails(pairs) {
+  // What a failed process has printed is evidence and gets a fold of its own.
+  drawDetails(pairs, state) {
     this.details.replaceChildren();
-    if (!pairs.length) return;
-    const sent = pairs.filter(([label]) => label !== "Log");
-    const log = pairs.filter(([label]) => label === "Log");
-    if (sent.length) this.drawFold("What was sent", sent);
-    if (log.length) this.drawFold("Log of the process", log);
+    const apart = (label) => label === "Log" && state === "failed";
+    this.drawFold("What was sent", pairs.filter(([label]) => !apart(label)));
+    this.drawFold("Log of the process", pairs.filter(([label]) => apart(label)));
   }
 
   drawFold(title, pairs) {
+    if (!pairs.length) return;
     const fold = make("details", this.details);
     make("summary", fold).textContent = title;
     for (const [label, text] of pairs) {
-      if (label !== "Log") make("h3", fold).textContent = label;
+      if (pairs.length > 1) make("h3", fold).textContent = label;
       make("pre", fold).textContent = text;
     }
   }

@@ -54,7 +54,7 @@ def test_failing_template_is_told() -> None:
     def fails(messages: Messages) -> str:
         raise KeyError("name")
 
-    with pytest.raises(InferenceError, match="chat template fails .*prompt_format to plain"):
+    with pytest.raises(InferenceError, match=r"chat template fails .*prompt_format to plain"):
         render(fails, "gguf", "q", {})
 
 

@@ -67,7 +67,9 @@ FAMILIES = {
         "{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}{% continue %}"
         "{% endif %}{% generation %}{{ m.content }}{% endgeneration %}{% break %}{% endfor %}"
     ),
-    "with undefined names": "{{ pad_token }}{% if x is defined %}y{% endif %}{{ messages[0].name }}",
+    "with undefined names": (
+        "{{ pad_token }}{% if x is defined %}y{% endif %}{{ messages[0].name }}"
+    ),
     "with other dashes": "  {%- for m in messages -%}  {{ m.content }}  {%- endfor -%}  \n",
 }
 
@@ -111,5 +113,5 @@ def test_tricks_are_refused(source: str) -> None:
 
 
 def test_damaged_template_is_told() -> None:
-    with pytest.raises(InferenceError, match="chat template fails .*Syntax"):
+    with pytest.raises(InferenceError, match=r"chat template fails .*Syntax"):
         compile_template("{% for %}", SPECIAL)

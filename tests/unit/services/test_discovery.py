@@ -216,9 +216,9 @@ class TestStability:
             folder.mkdir()
             for other in range(100):
                 (folder / f"{other}.gguf").touch()
-        begun = time.monotonic()
+        begun = time.process_time()  # not the wall clock: the machine is shared
         found = discovery.scan(tmp_path)
-        assert time.monotonic() - begun < 3
+        assert time.process_time() - begun < 1
         assert len(found.models) == 10_000
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +18,7 @@ from comparator.core.models import ModelInfo, ModelType, RunState
 from comparator.services import discovery, preflight
 from comparator.services.inference_engine import InferenceEngine
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 CONFIG = {
     "model_type": "llama",
     "num_hidden_layers": 2,
@@ -174,11 +179,49 @@ def test_17_a_loop_of_links(tmp_path):
     assert "Too many levels of symbolic links" in refused(tmp_path / "x.gguf", ModelType.GGUF)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_17_a_forbidden_file(tmp_path):
-    (tmp_path / "m.gguf").write_bytes(GOOD_GGUF)
-    (tmp_path / "m.gguf").chmod(0)
-    assert "Permission denied" in refused(tmp_path / "m.gguf")
+AS_NOBODY = """
+import os, sys
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ModelLoadError
+from comparator.core.models import ModelInfo, ModelType
+from comparator.services import preflight
+
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+for path in sys.argv[1:]:
+    kind = ModelType.GGUF if path.endswith("gguf") else ModelType.PYTORCH
+    try:
+        preflight.check(ModelInfo("", "m", path, kind, 1), ModelConfig())
+    except ModelLoadError as error:
+        print(error)
+"""
+
+
+def test_17_forbidden_files_and_folders():
+    """Root becomes the user nobody, in a folder that everyone may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        (root / "m.gguf").write_bytes(GOOD_GGUF)
+        (root / "locked").mkdir()
+        weights = root / "weights"
+        weights.mkdir()
+        (weights / "config.json").write_text(json.dumps(CONFIG))
+        (weights / "model.safetensors").write_bytes(safetensors())
+        for path in (root / "m.gguf", root / "locked", weights / "model.safetensors"):
+            path.chmod(0)
+        paths = [str(root / part) for part in ("m.gguf", "locked", "weights")]
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, *paths],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        (root / "locked").chmod(0o755)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [f"Cannot read {path}: Permission denied." for path in paths]
 
 
 def test_24_an_adapter(tmp_path):
