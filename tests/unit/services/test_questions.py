@@ -98,7 +98,7 @@ def test_the_page_form_says_which_model_has_wrong_settings() -> None:
 
 
 def test_a_seed_that_is_no_number() -> None:
-    with pytest.raises(MultiLLMError, match="seed must be a whole number or empty, not '1.5'"):
+    with pytest.raises(MultiLLMError, match=r"seed must be a whole number or empty, not '1\.5'"):
         from_page("hi", "", [("a", "")], {"seed": "1.5"}, False)
 
 
