@@ -38,7 +38,7 @@ ENGINES: dict[str, Engine] = {
     "echo": Engine("runners.echo_inferencer:EchoInferencer"),
     "gguf": Engine(
         "runners.gguf_inferencer:GGUFInferencer",
-        warm_modules=("llama_cpp", "llama_cpp.llama_chat_format"),
+        warm_modules=("llama_cpp", "llama_cpp.llama_chat_format", "runners.gguf_inferencer"),
         requires=("llama_cpp",),
         install='pip install "llama-cpp-python>=0.3.36"',
     ),
@@ -51,6 +51,7 @@ ENGINES: dict[str, Engine] = {
             "transformers.models.auto.tokenization_auto",
             "transformers.generation",
             "safetensors.torch",
+            "runners.pytorch_inferencer",
         ),
         requires=("torch", "transformers"),
         install='pip install "torch>=2.10" "transformers>=5.3"',
