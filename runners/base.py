@@ -122,3 +122,21 @@ class BaseInferencer(ABC):
     def device_memory_bytes(self) -> int:
         """Return the peak memory on the accelerator in bytes; 0 without one."""
         return 0
+
+
+class TokenInferencer(BaseInferencer):
+    """Base of engines that know their tokens: ``pieces`` is theirs, the stream follows from it."""
+
+    def generate_stream(self, prompt: str) -> Iterator[str]:
+        """Yield the answer as fragments of text.
+
+        Raises:
+            InferenceError: nothing is loaded, or the generation failed.
+        """
+        for piece in self.pieces(prompt):
+            if isinstance(piece, (TokenText, End)) and piece.text:
+                yield piece.text
+
+    @abstractmethod
+    def pieces(self, prompt: str) -> Iterator[Piece]:
+        """Yield the prompt's report, every token, and one End."""

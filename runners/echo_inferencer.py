@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from comparator.core.exceptions import InferenceError, ModelLoadError
-from runners.base import BaseInferencer, End, Piece, PromptTokens, TokenText
+from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
 
 _STEP_SECONDS = 0.02
 
@@ -77,7 +77,7 @@ FAULTS: dict[str, Callable[[], Any]] = {
 }
 
 
-class EchoInferencer(BaseInferencer):
+class EchoInferencer(TokenInferencer):
     """Streams words back; see the module's docstring for what its file may ask of it."""
 
     def __init__(self) -> None:
@@ -95,12 +95,6 @@ class EchoInferencer(BaseInferencer):
         self._meet_fault("load", 0)
         self._take(float(self.model.get("load_seconds", 0)))
         self.is_loaded = True
-
-    def generate_stream(self, prompt: str) -> Iterator[str]:
-        """Yield the answer word by word."""
-        for piece in self.pieces(prompt):
-            if isinstance(piece, (TokenText, End)) and piece.text:
-                yield piece.text
 
     def pieces(self, prompt: str) -> Iterator[Piece]:
         """Yield the prompt's report, every word as a token, and the end."""

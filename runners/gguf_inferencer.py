@@ -8,7 +8,7 @@ from typing import Any
 
 from comparator.core.exceptions import InferenceError
 from runners import gguf_library
-from runners.base import BaseInferencer, End, Piece, PromptTokens, TokenText
+from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
 from runners.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
 from runners.devices import thread_count
 from runners.gguf_model import GGUFContext, GGUFModel
@@ -18,7 +18,7 @@ from runners.stop_text import StopText
 _PROGRESS_STEP = 0.02
 
 
-class GGUFInferencer(BaseInferencer):
+class GGUFInferencer(TokenInferencer):
     """Runs one GGUF file."""
 
     def __init__(self) -> None:
@@ -71,16 +71,6 @@ class GGUFInferencer(BaseInferencer):
             raise
         self.report_progress("weights", 1.0, 1.0)
         self.is_loaded = True
-
-    def generate_stream(self, prompt: str) -> Iterator[str]:
-        """Yield the answer as fragments of text.
-
-        Raises:
-            InferenceError: nothing is loaded, or the generation failed.
-        """
-        for piece in self.pieces(prompt):
-            if isinstance(piece, (TokenText, End)) and piece.text:
-                yield piece.text
 
     def pieces(self, prompt: str) -> Iterator[Piece]:
         """Yield the prompt's report, every token, and one End.

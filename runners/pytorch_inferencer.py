@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from comparator.core.exceptions import InferenceError, ModelLoadError
 from runners import torch_loading
-from runners.base import BaseInferencer, End, Piece, PromptTokens, TokenText
+from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
 from runners.chat_prompt import PreparedPrompt, check_fits, context_limit
 from runners.devices import thread_count
 from runners.stop_text import StopText
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class PyTorchInferencer(BaseInferencer):
+class PyTorchInferencer(TokenInferencer):
     """Runs one transformers directory.
 
     Attributes:
@@ -87,16 +87,6 @@ class PyTorchInferencer(BaseInferencer):
         self._settle_dtype()
         self._end_tokens = end_tokens(self.tokenizer, self.model, config)
         self.is_loaded = True
-
-    def generate_stream(self, prompt: str) -> Iterator[str]:
-        """Yield the answer as fragments of text.
-
-        Raises:
-            InferenceError: nothing is loaded, or the generation failed.
-        """
-        for piece in self.pieces(prompt):
-            if isinstance(piece, (TokenText, End)) and piece.text:
-                yield piece.text
 
     def pieces(self, prompt: str) -> Iterator[Piece]:
         """Yield the prompt's report, every token, and one End.

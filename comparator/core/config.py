@@ -107,14 +107,15 @@ class ModelConfig:
         max_tokens: tokens to generate at the most, 1 to 4096.
         top_p: nucleus sampling, over 0 to 1; 1 turns it off.
         do_sample: False is greedy: the likeliest token each time.
-        pad_token_id: token id or None; only for engines that pad.
+        pad_token_id: token id or None; for inferencers of your own: one prompt at a time, as
+            the built-in engines run it, is never padded.
         eos_token_id: a further token id that ends the answer, or None.
         top_k: keep the k likeliest tokens, 0 or more; 0 turns it off.
         repeat_penalty: 0.1 to 10 over the last 64 tokens; 1 turns it off.
         n_ctx: context in tokens, 1 to 16777216; a model's own limit may be lower.
         n_threads: CPU threads, 1 to 1024; None takes the free physical cores.
         use_gpu: use the accelerator where there is one.
-        low_cpu_mem_usage: load weights without a second copy in RAM.
+        low_cpu_mem_usage: load weights without a second copy in RAM; transformers 5 always does.
         torch_dtype: ``auto``, ``bfloat16``, ``float16`` or ``float32`` (transformers models).
         min_p: drop tokens less likely than min_p times the likeliest, 0 to 1; 0 turns it off.
         seed: 0 to 4294967294 makes a run repeatable; None takes a new one each time.
