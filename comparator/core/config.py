@@ -6,13 +6,12 @@ import difflib
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from comparator.core.atomic_file import write_atomically
 from comparator.core.exceptions import ConfigurationError
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
@@ -287,23 +286,3 @@ def _has_surrogates(data: Any) -> bool:
     except UnicodeEncodeError:
         return True
     return False
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace a file by new content in one step that a crash cannot halve.
-
-    Raises:
-        OSError: the folder is not writable or the disk is full; the old file is untouched.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
