@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,12 @@ from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.models import ModelInfo
 from comparator.services import starter, warm_up
 from comparator.services.admission import Admission
-from comparator.services.comparison import Comparison
+from comparator.services.comparison import Comparison, Request
 from comparator.services.discovery import Skipped
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.model_facts import facts_of
 from comparator.services.model_manager import ModelManager
-from comparator.services.questions import Question, models_and_configs
+from comparator.services.questions import Question, models_and_configs, refuse_foreign_code
 from comparator.services.settings import Settings
 
 CLOSE_SECONDS = 5.0
@@ -46,10 +46,21 @@ class Sitting:
 
     One reader drains it. A thread of its own waits for the turn and for the end, so that the
     place is given back when the children are reaped, whoever still looks.
+
+    Args:
+        engine: what runs it.
+        comparison: what is run.
+        columns: which columns of the visitor's page it fills; as many as it has, by default.
     """
 
-    def __init__(self, engine: InferenceEngine, comparison: Comparison) -> None:
+    def __init__(
+        self,
+        engine: InferenceEngine,
+        comparison: Comparison,
+        columns: Sequence[int] | None = None,
+    ) -> None:
         self.comparison = comparison
+        self._columns = columns or range(len(comparison.request.slots))
         self.trouble: str | None = None
         self._engine = engine
         self._ticket: Any = None
@@ -81,10 +92,18 @@ class Sitting:
         """Whether the reader has seen the end of every column."""
         return self.comparison.is_complete
 
-    def stop(self, slot: int | None = None) -> None:
-        """Stop one column or all; returns at once and is harmless at any time."""
-        self._stop_asked = self._stop_asked or slot is None
-        self.comparison.stop(slot)
+    @property
+    def is_running(self) -> bool:
+        """Whether it waits or has children, and nobody has asked it to stop."""
+        return not self._stop_asked and not self.comparison.has_ended
+
+    def stop(self, column: int | None = None) -> None:
+        """Stop one column of the page or all; returns at once and is harmless at any time."""
+        if column is None:
+            self._stop_asked = True
+            self.comparison.stop()
+        elif column in self._columns:
+            self.comparison.stop(self._columns.index(column))
         if self.comparison.has_ended:
             self._ticket.leave()
 
@@ -111,7 +130,7 @@ class Host:
 
     def __init__(self, settings: Settings, engine: InferenceEngine | None = None) -> None:
         self.settings = settings
-        self.engine = engine or InferenceEngine()
+        self.engine = engine or InferenceEngine(deadlines=settings.deadlines)
         self.manager = ModelManager(settings.models_dir)
         self.admission = Admission(settings.comparisons_at_once, settings.line_length)
         self._sittings: dict[str, list[Sitting]] = {}
@@ -171,11 +190,35 @@ class Host:
             MultiLLMError: the question is wrong, or the line is full. Nothing was started.
         """
         self._refuse_second(session)
+        if self.settings.is_public:
+            refuse_foreign_code(question)
         if not self.manager.available_models:
             self.shelf()
         models, configs = models_and_configs(question, self.manager)
         request = self.engine.request(question.prompt, models, configs, None, question.together)
-        sitting = Sitting(self.engine, Comparison(request, on_news))
+        return self._take(session, request, None, on_news)
+
+    def again(
+        self, session: str, earlier: Comparison, slot: int, column: int, on_news: Bell
+    ) -> Sitting:
+        """Ask one model of an earlier comparison the same once more, with the same settings.
+
+        It is a comparison of its own, which waits in line like any other and fills one column
+        of the visitor's page. May read files: not for the loop.
+
+        Raises:
+            BusyError: something of this session still goes on.
+            MultiLLMError: the line is full. Nothing was started.
+        """
+        self._refuse_second(session)
+        if not earlier.standing(slot).is_complete:
+            raise _busy()
+        return self._take(session, self.engine.again(earlier.request, slot), [column], on_news)
+
+    def _take(
+        self, session: str, request: Request, columns: Sequence[int] | None, on_news: Bell
+    ) -> Sitting:
+        sitting = Sitting(self.engine, Comparison(request, on_news), columns)
         with self._lock:
             if self._closed:
                 raise ConfigurationError("The page is being closed.")
@@ -195,12 +238,12 @@ class Host:
             sittings = self._sittings.get(session)
             return sittings[-1] if sittings else None
 
-    def stop(self, session: str, slot: int | None = None) -> bool:
+    def stop(self, session: str, column: int | None = None) -> bool:
         """Stop what a session runs, or one column of it; return whether anything ran."""
         with self._lock:
             sittings = list(self._sittings.get(session, ()))
         for sitting in sittings:
-            sitting.stop(slot)
+            sitting.stop(column)
         return bool(sittings)
 
     def install_starter(self, on_progress: starter.Progress) -> None:
@@ -229,7 +272,7 @@ class Host:
                 raise _busy()
 
     def _has_running(self, session: str) -> bool:
-        return any(not sitting.is_stopping for sitting in self._sittings.get(session, ()))
+        return any(sitting.is_running for sitting in self._sittings.get(session, ()))
 
     def _forget(self, session: str, sitting: Sitting) -> None:
         with self._lock:

@@ -46,55 +46,87 @@ class Bell:
         self._rung = False
 
 
+class Column:
+    """One column: which comparison fills it, and how much of its text has been taken in."""
+
+    def __init__(self, sitting: Sitting, slot: int, attempt: int = 0) -> None:
+        self.sitting = sitting
+        self.slot = slot
+        self.attempt = attempt
+        self._text = render.TextBlocks()
+        self._parts = 0
+        self.view: View = {}
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Take in what is new and make the view anew."""
+        comparison = self.sitting.comparison
+        added, self._parts = comparison.text_since(self.slot, self._parts)
+        self._text.add(added)
+        result = comparison.standing(self.slot)
+        column = render.column(result, self._text.view(), self.sitting.position)
+        self.view = {**column, "attempt": self.attempt}
+
+    def full_text(self) -> list[str]:
+        """Return the whole text in blocks."""
+        return render.blocks(self.sitting.comparison.text_since(self.slot, 0)[0])
+
+
 class Board:
-    """The views of one comparison; only what changed is made anew."""
+    """The views of one comparison and of its columns' retries; only what changed is made anew."""
 
     def __init__(self, sitting: Sitting) -> None:
-        self._sitting = sitting
-        self._comparison = sitting.comparison
-        slots = range(len(self._comparison.request.slots))
         self._number = next(_numbers)
-        self._texts = [render.TextBlocks() for _ in slots]
-        self._parts = [0 for _ in slots]
-        self._columns: list[View] = [{} for _ in slots]
-        self._position = sitting.position
-        for slot in slots:
-            self._redraw(slot)
+        self._latest = sitting
+        self._columns = [
+            Column(sitting, slot) for slot in range(len(sitting.comparison.request.slots))
+        ]
+        self._positions = {sitting: sitting.position}
+        self.view = self._assembled()
+
+    def column(self, number: int) -> Column | None:
+        """Return one column, if there is one of that number."""
+        return self._columns[number] if 0 <= number < len(self._columns) else None
+
+    def retry(self, number: int, sitting: Sitting) -> None:
+        """Let a comparison of one model fill a column anew; the others stay as they are."""
+        self._columns[number] = Column(sitting, 0, self._columns[number].attempt + 1)
+        self._latest = sitting
+        self._positions = {column.sitting: -1 for column in self._columns}
         self.view = self._assembled()
 
     def update(self) -> bool:
         """Take in what has come; return whether the view is a new one."""
-        changed = self._comparison.drain()
-        position = self._sitting.position
-        if position != self._position:
-            self._position = position
-            changed = set(range(len(self._columns)))
-        if not changed:
-            return False
-        for slot in changed:
-            self._redraw(slot)
-        self.view = self._assembled()
-        return True
+        changed = [column for sitting in self._positions for column in self._changed(sitting)]
+        for column in changed:
+            column.redraw()
+        if changed:
+            self.view = self._assembled()
+        return bool(changed)
 
     def full_texts(self) -> View:
         """Return every column's whole text, for a browser that has missed a part."""
-        texts = [self._comparison.text_since(slot, 0)[0] for slot in range(len(self._columns))]
-        return {"run": self._number, "blocks": [render.blocks(text) for text in texts]}
-
-    def _redraw(self, slot: int) -> None:
-        text, self._parts[slot] = self._comparison.text_since(slot, self._parts[slot])
-        self._texts[slot].add(text)
-        result = self._comparison.standing(slot)
-        self._columns[slot] = render.column(result, self._texts[slot].view(), self._position)
-
-    def _assembled(self) -> View:
-        running = not self._comparison.is_complete
-        note = f"You are number {self._position} in line." if self._position else ""
         return {
             "run": self._number,
-            "running": running,
-            "note": self._sitting.trouble or note,
-            "columns": list(self._columns),
+            "attempts": [column.attempt for column in self._columns],
+            "blocks": [column.full_text() for column in self._columns],
+        }
+
+    def _changed(self, sitting: Sitting) -> list[Column]:
+        slots, position = sitting.comparison.drain(), sitting.position
+        moved = position != self._positions[sitting]
+        self._positions[sitting] = position
+        own = [column for column in self._columns if column.sitting is sitting]
+        return [column for column in own if moved or column.slot in slots]
+
+    def _assembled(self) -> View:
+        position = self._latest.position
+        note = f"You are number {position} in line." if position else ""
+        return {
+            "run": self._number,
+            "running": not all(sitting.is_complete for sitting in self._positions),
+            "note": self._latest.trouble or note,
+            "columns": [column.view for column in self._columns],
         }
 
 

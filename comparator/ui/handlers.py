@@ -17,6 +17,7 @@ import gradio as gr
 
 from comparator.core.exceptions import MultiLLMError
 from comparator.services.hosting import BusyError, Host, Shelf
+from comparator.services.model_manager import MOST_MODELS
 from comparator.services.questions import Question, from_page
 from comparator.services.starter import StarterProgress
 from comparator.ui import render
@@ -24,6 +25,7 @@ from comparator.ui.board import YIELD_SECONDS, Bell, Board, View, follow
 
 MOST_BOARDS = 256
 NOTE_SECONDS = 4.0
+FORGOTTEN = "This comparison is not known any more. Ask the question again."
 UNEXPECTED = "Something went wrong inside the page; the server's log has the details. Try again."
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class Handlers:
     run: Handler
     stop: Handler
     stop_column: Handler
+    retry: Handler
     refill: Handler
     install: Handler
     leave: Handler
@@ -97,11 +100,11 @@ def make_handlers(host: Host, field_names: Sequence[str], columns: int) -> Handl
     """Return the handlers of a page with these settings' widgets and so many columns."""
     boards = Boards()
     run = _make_run(host, boards, field_names, columns)
+    retry = _make_retry(host, boards)
     load, refresh = _make_shelf_handlers(host, columns)
     stop, stop_column, refill, leave = _make_session_handlers(host, boards)
-    return Handlers(
-        load, refresh, run, stop, stop_column, refill, _make_install(host, columns), leave
-    )
+    install = _make_install(host, columns)
+    return Handlers(load, refresh, run, stop, stop_column, retry, refill, install, leave)
 
 
 def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: int) -> Handler:
@@ -111,16 +114,8 @@ def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: i
         try:
             question = _question(values, field_names, columns)
             sitting = await asyncio.to_thread(host.begin, session, question, bell.ring)
-        except BusyError as error:
-            gr.Info(str(error), duration=NOTE_SECONDS)
-            yield gr.skip()
-            return
-        except MultiLLMError as error:
-            yield refused(str(error))
-            return
-        except Exception:
-            log.exception("A comparison could not be begun")
-            yield refused(UNEXPECTED)
+        except Exception as error:
+            yield not_begun(error)
             return
         try:
             board = Board(sitting)
@@ -133,13 +128,38 @@ def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: i
     return run
 
 
+def _make_retry(host: Host, boards: Boards) -> Handler:
+    async def retry(event: gr.EventData, request: gr.Request) -> AsyncIterator[Any]:
+        """Input: the column that the board's event carries. Output: the board."""
+        session, number, bell = session_of(request), column_of(event), Bell()
+        board = boards.of(session)
+        column = board.column(number) if board and number is not None else None
+        if board is None or number is None or column is None:
+            yield refused(FORGOTTEN)
+            return
+        earlier, slot = column.sitting.comparison, column.slot
+        try:
+            sitting = await asyncio.to_thread(host.again, session, earlier, slot, number, bell.ring)
+        except Exception as error:
+            yield not_begun(error)
+            return
+        try:
+            board.retry(number, sitting)
+            async for view in follow(board, sitting, bell):
+                yield view
+        finally:
+            sitting.stop()
+
+    return retry
+
+
 def _make_shelf_handlers(host: Host, columns: int) -> tuple[Handler, Handler]:
     async def load() -> list[Any]:
-        """Outputs: models, list of what cannot be loaded, panel of the starter set."""
+        """Outputs: models, catalogue, what cannot be loaded, starter panel."""
         return shelf_updates(await asyncio.to_thread(host.shelf), [None] * columns)
 
     async def refresh(*chosen: str | None) -> list[Any]:
-        """Inputs: models. Outputs: models, list of what cannot be loaded, starter panel."""
+        """Inputs: models. Outputs: models, catalogue, what cannot be loaded, starter panel."""
         return shelf_updates(await asyncio.to_thread(host.shelf), chosen)
 
     return load, refresh
@@ -151,10 +171,10 @@ def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler
         host.stop(session_of(request))
 
     def stop_column(event: gr.EventData, request: gr.Request) -> None:
-        """Input: the slot that the board's event carries. Stops that column alone."""
-        slot = event._data.get("slot") if isinstance(event._data, dict) else None
-        if isinstance(slot, int) and 0 <= slot < 4:
-            host.stop(session_of(request), slot)
+        """Input: the column that the board's event carries. Stops that column alone."""
+        number = column_of(event)
+        if number is not None:
+            host.stop(session_of(request), number)
 
     def refill(request: gr.Request) -> View | None:
         """Output: the refill element, with every text of the session's comparison."""
@@ -171,7 +191,7 @@ def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler
 
 def _make_install(host: Host, columns: int) -> Handler:
     async def install() -> AsyncIterator[Any]:
-        """Outputs: models, list of what cannot be loaded, starter panel, progress."""
+        """Outputs: models, catalogue, what cannot be loaded, starter panel, progress."""
         bell, latest = Bell(), StarterProgress("Starting", 0, 1, 0.0)
 
         def note(progress: StarterProgress) -> None:
@@ -179,7 +199,7 @@ def _make_install(host: Host, columns: int) -> Handler:
             latest = progress
             bell.ring()
 
-        kept = [gr.skip()] * (columns + 2)
+        kept = [gr.skip()] * (columns + 3)
         job = Job(lambda: host.install_starter(note), bell)
         while not job.is_over:
             yield [*kept, render.starter_note(latest.step, latest.share)]
@@ -201,6 +221,23 @@ def _question(values: Sequence[Any], field_names: Sequence[str], columns: int) -
     return from_page(prompt, system_prompt, chosen, form, bool(together))
 
 
+def column_of(event: Any) -> int | None:
+    """Return the number of the column that an event of the board carries, if it is one."""
+    number = event._data.get("slot") if isinstance(event._data, dict) else None
+    return number if type(number) is int and 0 <= number < MOST_MODELS else None
+
+
+def not_begun(error: Exception) -> Any:
+    """Return what the board shows when a comparison was not begun; called while handling it."""
+    if isinstance(error, BusyError):
+        gr.Info(str(error), duration=NOTE_SECONDS)
+        return gr.skip()
+    if isinstance(error, MultiLLMError):
+        return refused(str(error))
+    log.error("A comparison could not be begun", exc_info=error)
+    return refused(UNEXPECTED)
+
+
 def refused(sentence: str) -> View:
     """Return the view of a question that was not taken."""
     return {"run": 0, "running": False, "note": "", "refused": sentence, "columns": []}
@@ -217,6 +254,7 @@ def shelf_updates(shelf: Shelf, chosen: Sequence[str | None]) -> list[Any]:
     note = render.unusable_note(shelf)
     return [
         *(gr.update(choices=entries, value=value) for value in values),
+        render.catalogue(shelf.offered),
         gr.update(value=note, visible=bool(note)),
         gr.update(visible=not shelf.offered),
     ]

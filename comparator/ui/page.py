@@ -11,6 +11,7 @@ import gradio as gr
 from comparator.core.config import DTYPES, PROMPT_FORMATS, ModelConfig
 from comparator.services.hosting import Host
 from comparator.services.model_manager import MOST_MODELS
+from comparator.services.questions import FOREIGN_CODE
 from comparator.ui.api import add_endpoints
 from comparator.ui.handlers import Handlers, make_handlers
 
@@ -25,6 +26,7 @@ class Widgets:
     """The page's widgets by what they are for; ``settings`` by the name of the setting."""
 
     models: list[Any]
+    catalogue: Any
     own_settings: list[Any]
     refresh: Any
     unusable: Any
@@ -44,7 +46,7 @@ class Widgets:
 def build_page(host: Host) -> Any:
     """Return the page, a ``gr.Blocks``, over a host."""
     with gr.Blocks(title="Multi-LLM Comparator", fill_width=True, analytics_enabled=False) as page:
-        widgets = _widgets()
+        widgets = _widgets(host.settings.is_public)
         handlers = make_handlers(host, list(widgets.settings), MOST_MODELS)
         _wire(page, widgets, handlers)
         add_endpoints(host)
@@ -52,8 +54,8 @@ def build_page(host: Host) -> Any:
 
 
 def theme() -> Any:
-    """Return a calm theme that asks no other server for fonts."""
-    return gr.themes.Base(
+    """Return a calm theme that asks no other server for fonts, with contrast for every eye."""
+    calm = gr.themes.Base(
         primary_hue="indigo",
         neutral_hue="slate",
         spacing_size="sm",
@@ -62,17 +64,30 @@ def theme() -> Any:
         font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"],
         font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospace"],
     )
+    return calm.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_label_text_color="*neutral_600",
+        block_title_text_color="*neutral_600",
+        input_placeholder_color="#56657a",
+        input_placeholder_color_dark="*neutral_300",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_700",
+    )
 
 
-def _widgets() -> Widgets:
+def _widgets(is_public: bool) -> Widgets:
     with gr.Row(elem_id="heading"):
         gr.HTML(_static("heading.html"), padding=False, scale=1)
         unusable = gr.HTML(visible=False, padding=False, elem_id="unusable", scale=0)
     panel, button, progress = _starter_panel()
     models, refresh = _model_row()
+    catalogue = _script_only("choices.js", "catalogue")
     prompt, system_prompt, run, stop, settings = _question_row()
     with gr.Accordion("More settings", open=False, elem_id="more"):
-        more, together = _more_settings()
+        more, together = _more_settings(is_public)
         own = _own_settings()
     board = gr.HTML(
         None,
@@ -82,15 +97,10 @@ def _widgets() -> Widgets:
         padding=False,
         elem_id="board",
     )
-    refill = gr.HTML(
-        None,
-        html_template="<i></i>",
-        js_on_load=_static("refill.js"),
-        padding=False,
-        elem_id="refill",
-    )
+    refill = _script_only("refill.js", "refill")
     return Widgets(
         models=models,
+        catalogue=catalogue,
         own_settings=own,
         refresh=refresh,
         unusable=unusable,
@@ -105,6 +115,17 @@ def _widgets() -> Widgets:
         settings={**settings, **more},
         board=board,
         refill=refill,
+    )
+
+
+def _script_only(script: str, name: str) -> Any:
+    """Return an element that shows nothing and hands its value to a script."""
+    return gr.HTML(
+        None,
+        html_template="<i></i>",
+        js_on_load=_static(script),
+        padding=False,
+        elem_id=name,
     )
 
 
@@ -169,7 +190,7 @@ def _main_settings() -> dict[str, Any]:
         }
 
 
-def _more_settings() -> tuple[dict[str, Any], Any]:
+def _more_settings(is_public: bool) -> tuple[dict[str, Any], Any]:
     default = ModelConfig()
     with gr.Row():
         sampling = {
@@ -205,7 +226,8 @@ def _more_settings() -> tuple[dict[str, Any], Any]:
         }
         others["use_gpu"] = _checkbox("Use the GPU if there is one", default.use_gpu)
         together = _checkbox("Run together when memory allows", False, "together")
-        others["trust_remote_code"] = _checkbox("Run code that comes with a model", False)
+        if not is_public:
+            others[FOREIGN_CODE] = _checkbox("Run code that comes with a model", False)
     return {**sampling, **others}, together
 
 
@@ -245,7 +267,7 @@ def _wire(page: Any, widgets: Widgets, handlers: Handlers) -> None:
     """Connect widgets and handlers; waiting happens in our own line, not in Gradio's."""
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     at_once = {**quiet, "queue": False}
-    shelf = [*widgets.models, widgets.unusable, widgets.starter_panel]
+    shelf = [*widgets.models, widgets.catalogue, widgets.unusable, widgets.starter_panel]
     inputs = [
         widgets.prompt,
         widgets.system_prompt,
@@ -256,6 +278,8 @@ def _wire(page: Any, widgets: Widgets, handlers: Handlers) -> None:
     ]
     page.load(handlers.load, None, shelf, api_name="page_load", **at_once)
     page.unload(handlers.leave)
+    for models in widgets.models:
+        models.change(None, widgets.models, None, js=_static("chosen.js"), **quiet)
     widgets.refresh.click(
         handlers.refresh, widgets.models, shelf, api_name="page_refresh", **at_once
     )
@@ -271,6 +295,15 @@ def _wire(page: Any, widgets: Widgets, handlers: Handlers) -> None:
     widgets.stop.click(handlers.stop, None, None, api_name="page_stop", **at_once)
     widgets.board.stop_column(
         handlers.stop_column, None, None, api_name="page_stop_column", **at_once
+    )
+    widgets.board.retry_column(
+        handlers.retry,
+        None,
+        widgets.board,
+        api_name="page_retry",
+        concurrency_limit=None,
+        trigger_mode="multiple",
+        **quiet,
     )
     widgets.board.refill(handlers.refill, None, widgets.refill, api_name="page_refill", **at_once)
     widgets.starter_button.click(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -61,11 +60,7 @@ class SafeHeaders:
 def middleware(settings: Settings) -> list[Middleware]:
     """Return the layers of a page: safe headers, and on loopback a check of the Host header."""
     layers = [Middleware(SafeHeaders)]
-    if _is_loopback_only(settings):
-        layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK)))
+    if not settings.is_public:
+        hosts = [*LOOPBACK, *([settings.server_name] if settings.server_name else [])]
+        layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts))
     return layers
-
-
-def _is_loopback_only(settings: Settings) -> bool:
-    name = settings.server_name or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
-    return name in LOOPBACK and not settings.share and not settings.root_path

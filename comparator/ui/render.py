@@ -88,10 +88,7 @@ def numbers(result: InferenceResult) -> list[list[str]]:
     stats = result.stats
     pairs = [
         ["First token", seconds(stats.time_to_first_token)],
-        [
-            "Speed",
-            "" if stats.tokens_per_second is None else f"{stats.tokens_per_second:.1f} tok/s",
-        ],
+        ["Speed", speed(stats.tokens_per_second)],
         ["Tokens", str(stats.token_count) if stats.token_count else ""],
         ["Peak memory", size(stats.memory_usage)],
         ["Load", seconds(stats.load_seconds)],
@@ -130,6 +127,11 @@ def choice_label(model: ModelInfo) -> str:
     return f"{with_controls_shown(model.name)} · {kind_line(model)}"
 
 
+def catalogue(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
+    """Return name and kind of each model by its id, for the closed lists of models."""
+    return {model.id: [with_controls_shown(model.name), kind_line(model)] for model in models}
+
+
 def choices(models: Sequence[ModelInfo]) -> list[tuple[str, str]]:
     """Return the entries of a list of models: none, then each one's label and id."""
     return [("none", ""), *((choice_label(model), model.id) for model in models)]
@@ -151,10 +153,11 @@ def unusable_note(shelf: Shelf) -> str:
 def starter_note(step: str, share: float | None) -> str:
     """Return the starter set's progress as HTML."""
     if share is None:
-        return f'<p class="starter-step">{_escaped(step)}</p>'
+        return f'<p class="starter-step" role="status">{_escaped(step)}</p>'
     return (
-        f'<p class="starter-step">{_escaped(step)}</p>'
-        f'<progress max="1" value="{min(1.0, max(0.0, share)):.3f}"></progress>'
+        f'<p class="starter-step" role="status">{_escaped(step)}</p>'
+        f'<progress aria-label="Installing the starter set" max="1" '
+        f'value="{min(1.0, max(0.0, share)):.3f}"></progress>'
     )
 
 
@@ -163,6 +166,13 @@ def seconds(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
+
+
+def speed(value: float | None) -> str:
+    """Return a decoding speed with its unit, empty for None."""
+    if value is None:
+        return ""
+    return f"{value:.1f} tok/s" if value < 1000 else f"{value:.0f} tok/s"
 
 
 def size(value: int | None) -> str:

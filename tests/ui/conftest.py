@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,16 @@ HOSTILE = """# Hostile
 """
 MODELS: dict[str, dict[str, Any]] = {
     "Crash": {"text": "some words first", "fault": "sigsegv", "fault_after": 2},
+    # Models of their own for other tests: one that has crashed three times must wait.
+    "Failing": {"text": "some words first", "fault": "raise", "fault_after": 2},
+    "Repeatedly broken": {"text": "some words first", "fault": "sigsegv", "fault_after": 2},
     "Endless": {"text": "word ", "tokens": 100_000, "tokens_per_second": 50},
     "Hostile": {"text": HOSTILE, "load_seconds": 0.1},
     "Loading": {"load_seconds": 100},
     "Long": {"text": "All **work** and no play. ", "tokens": 2000},
+    "Mended": {"text": "answer at last", "fault": "exit_3", "fault_after": 1},
     "Quick": {},
+    "This is a model whose name is much too long for any field, Instruct v3 final": {},
 }
 
 
@@ -83,14 +88,16 @@ class Server:
         return self.process.wait(20)
 
 
-def start_server(models_dir: Path, log: Path, **environment: str) -> Server:
-    """Start ``python app.py`` on a free port and wait until it answers."""
+def start_server(
+    models_dir: Path, log: Path, command: Sequence[str] = ("app.py",), **environment: str
+) -> Server:
+    """Start ``python app.py``, or another command, on a free port and wait until it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py"],
+            [sys.executable, *command],
             cwd=REPOSITORY,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -195,7 +202,10 @@ def choose(tab: Page, *names: str) -> None:
     """Choose these models, and none in the lists that are left."""
     wait_for_models(tab)
     for letter, name in zip("abcd", [*names, *["none"] * 4], strict=False):
-        tab.click(f"#model-{letter} input")
+        field = tab.locator(f"#model-{letter} input")
+        if field.input_value() == name or field.input_value().startswith(f"{name} · "):
+            continue
+        field.click()
         tab.click(f"ul[role=listbox] li:has-text('{name}')")
         tab.wait_for_selector("ul[role=listbox]", state="hidden")
 

@@ -12,6 +12,8 @@ from tests.ui.conftest import Server, ask, choose, reply, wait_for_state
 
 pytestmark = pytest.mark.ui
 
+LONG_NAME = "This is a model whose name is much too long for any field, Instruct v3 final"
+
 
 def test_the_page_is_one_screen_and_two_models_are_chosen(tab: Page) -> None:
     box = tab.locator("#run").bounding_box()
@@ -22,6 +24,40 @@ def test_the_page_is_one_screen_and_two_models_are_chosen(tab: Page) -> None:
     assert tab.input_value("#model-b input").startswith("Endless · Echo · ")
     assert tab.input_value("#model-c input") == "none"
     expect(tab.locator("#starter")).not_to_be_visible()
+
+
+def test_engine_and_size_stay_in_sight_however_long_a_name_is(tab: Page) -> None:
+    choose(tab, LONG_NAME, "Quick", "Hostile")
+    field = tab.locator("#model-a .secondary-wrap")
+    name = field.locator(".chosen-name")
+    expect(name).to_have_text(LONG_NAME)
+    expect(tab.locator("#model-a .facts")).to_have_text("Echo · 2 bytes")
+    expect(field).to_have_attribute("title", f"{LONG_NAME} · Echo · 2 bytes")
+    expect(tab.locator("#model-d .facts")).not_to_be_visible()
+    for letter in "abc":
+        facts, block, cover, arrow = (
+            tab.locator(f"#model-{letter} {part}").evaluate("node => node.getBoundingClientRect()")
+            for part in (".facts", ".container", ".chosen-name", ".icon-wrap")
+        )
+        assert facts["right"] <= block["right"] + 1
+        assert cover["right"] <= arrow["left"]
+        assert cover["height"] < 40
+    assert name.evaluate("node => node.scrollWidth > node.clientWidth")  # cut, by an ellipsis
+    assert name.evaluate("node => getComputedStyle(node).textOverflow") == "ellipsis"
+    tab.click("#model-a input")
+    expect(name).not_to_be_visible()
+    tab.keyboard.press("Escape")
+
+
+def test_a_choice_changes_what_is_said_of_it(tab: Page) -> None:
+    choose(tab, "Quick", "Quick")
+    expect(tab.locator("#model-b .chosen-name")).to_have_text("Quick")
+    size = tab.locator("#model-b .facts").text_content()
+    choose(tab, "Quick", "Long")
+    expect(tab.locator("#model-b .chosen-name")).to_have_text("Long")
+    expect(tab.locator("#model-b .facts")).not_to_have_text(size or "")
+    choose(tab, "Quick")
+    expect(tab.locator("#model-b .facts")).not_to_be_visible()
 
 
 def test_files_that_cannot_be_loaded_are_told_and_not_offered(tab: Page) -> None:

@@ -1,5 +1,6 @@
 // The board: draws the views that the server sends, and takes keys and clicks back to it.
-// Events for the server: "stop_column" with the slot, and "refill" when a part was missed.
+// Events for the server: "stop_column" and "retry_column" with the slot, and "refill" when a part
+// was missed.
 
 const root = element.querySelector("#board-root");
 const bar = make("div", root, "board-bar");
@@ -12,11 +13,14 @@ const refusal = make("p", root, "error board-error");
 refusal.setAttribute("role", "alert");
 const grid = make("div", root, "replies");
 const hint = make("p", root, "hint");
+const spoken = make("p", root, "unseen"); // what a screen reader is told of the columns
+spoken.setAttribute("role", "status");
 hint.textContent = "The answers appear here, one column a model.";
 
 let columns = [];
 let run = null;
 let asked = 0;
+let states = [];
 
 for (const mode of ["Markdown", "Plain text"]) {
   const button = make("button", modes);
@@ -34,7 +38,8 @@ function setMode(mode) {
 
 function fresh(view) {
   run = view.run;
-  columns = view.columns.map((_, slot) => new Column(slot, stopColumn));
+  columns = view.columns.map((_, slot) => new Column(slot, stopColumn, retryColumn));
+  states = [];
   grid.replaceChildren(...columns.map((column) => column.root));
   grid.dataset.count = String(columns.length);
 }
@@ -44,12 +49,31 @@ function draw() {
   if (!view || typeof view !== "object") return;
   refusal.textContent = view.refused || "";
   note.textContent = view.note || "";
-  document.body.classList.toggle("comparing", Boolean(view.running));
+  showRunning();
   if (view.refused) return;
   if (view.run !== run) fresh(view);
   hint.hidden = columns.length > 0;
   const whole = view.columns.map((column, slot) => columns[slot].draw(column));
+  speak(view.columns);
   if (whole.includes(false)) askForText();
+}
+
+function showRunning() {
+  const running = Boolean(props.value && props.value.running);
+  document.body.classList.toggle("comparing", running);
+  for (const [id, idle] of [["run", running], ["stop", !running]]) {
+    const button = document.querySelector(`button#${id}, #${id} button`);
+    if (!button) return window.setTimeout(showRunning, 50); // the page is still being put together
+    button.setAttribute("aria-disabled", String(idle));
+  }
+}
+
+// Every change of a state is said once and politely; how far a load has come is not.
+function speak(views) {
+  const news = views.filter((view, slot) => view.state !== states[slot] && view.state !== "waiting");
+  states = views.map((view) => view.state);
+  const words = news.map((view) => [`${view.name}: ${view.state}.`, view.error].join(" ").trim());
+  if (words.length) spoken.textContent = words.join(" ");
 }
 
 function askForText() {
@@ -63,6 +87,10 @@ function stopColumn(slot) {
   trigger("stop_column", { slot });
 }
 
+function retryColumn(slot) {
+  trigger("retry_column", { slot });
+}
+
 function press(id) {
   const button = document.querySelector(`button#${id}, #${id} button`);
   if (button) button.click();
@@ -71,7 +99,7 @@ function press(id) {
 window.addEventListener("comparator-refill", (event) => {
   const texts = event.detail;
   if (!texts || texts.run !== run) return;
-  texts.blocks.forEach((blocks, slot) => columns[slot] && columns[slot].refill(blocks));
+  columns.forEach((column, slot) => column.refill(texts.blocks[slot], texts.attempts[slot]));
 });
 
 function inPrompt(event) {
@@ -98,5 +126,6 @@ function keyPress(event) {
 document.addEventListener("keydown", keyDown, true);
 document.addEventListener("keypress", keyPress, true);
 setMode("Markdown");
+showRunning();
 watch("value", draw);
 draw();

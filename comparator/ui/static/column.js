@@ -1,19 +1,20 @@
 // One column of the board: a model's name, its state in words, its answer and its figures.
 
 class Column {
-  constructor(slot, onStop) {
+  constructor(slot, onStop, onRetry) {
     this.slot = slot;
+    this.attempt = 0;
     this.blocks = [];
     this.shown = "";
     this.drawn = {};
     this.root = make("section", null, "reply");
     this.root.dataset.slot = String(slot);
-    this.buildHead(onStop);
+    this.buildHead(onStop, onRetry);
     this.error = make("p", this.root, "error");
-    this.error.setAttribute("role", "alert");
     this.notice = make("p", this.root, "notice");
     this.answer = make("div", this.root, "answer");
     this.answer.tabIndex = 0;
+    this.answer.setAttribute("role", "group");
     this.markdownRoot = make("div", this.answer, "markdown");
     this.plainRoot = make("pre", this.answer, "plain");
     this.markdown = new MarkdownView(this.markdownRoot);
@@ -21,32 +22,62 @@ class Column {
     this.details = make("div", this.root, "evidence");
   }
 
-  buildHead(onStop) {
+  buildHead(onStop, onRetry) {
     const head = make("header", this.root);
     const line = make("div", head, "title");
     this.name = make("h2", line);
-    this.stop = make("button", line, "stop-column");
-    this.stop.type = "button";
-    this.stop.textContent = "Stop";
-    this.stop.addEventListener("click", () => onStop(this.slot));
+    this.stop = this.buildButton(line, "Stop", onStop);
+    this.retry = this.buildButton(line, "Retry", onRetry);
     const second = make("div", head, "subtitle");
     this.kind = make("span", second, "kind");
     this.state = make("span", second, "state");
-    this.state.setAttribute("role", "status");
     this.bar = make("div", head, "bar");
+    this.bar.setAttribute("aria-hidden", "true");
     this.fill = make("div", this.bar);
+  }
+
+  buildButton(line, words, action) {
+    const button = make("button", line, `${words.toLowerCase()}-column`);
+    button.type = "button";
+    button.textContent = words;
+    button.hidden = true;
+    button.addEventListener("click", () => action(this.slot));
+    return button;
+  }
+
+  // Which of the two buttons is there; a keyboard stays where it was when they change places.
+  drawButtons(view) {
+    const active = ["waiting", "loading", "reading the prompt", "writing"].includes(view.state);
+    const focused = [this.stop, this.retry].includes(document.activeElement);
+    this.stop.hidden = !active;
+    this.retry.hidden = !["failed", "stopped"].includes(view.state);
+    this.stop.setAttribute("aria-label", `Stop ${view.name}`);
+    this.retry.setAttribute("aria-label", `Retry ${view.name}`);
+    if (!focused || [this.stop, this.retry].includes(document.activeElement)) return;
+    [this.stop, this.retry, this.answer].find((node) => !node.hidden).focus();
+  }
+
+  // Begin anew, for another attempt at the same question.
+  clear(attempt) {
+    this.attempt = attempt;
+    this.blocks = [];
+    this.shown = "";
+    this.markdown.clear();
+    this.plainRoot.replaceChildren();
   }
 
   // Draw a view; return false where a part of the text is missing.
   draw(view) {
+    if (view.attempt !== this.attempt) this.clear(view.attempt);
     this.put(this.name, view.name);
     this.name.title = view.name;
     this.put(this.kind, view.kind);
     this.put(this.state, view.words);
     this.root.dataset.state = view.state;
-    const active = ["waiting", "loading", "reading the prompt", "writing"].includes(view.state);
-    this.stop.hidden = !active;
-    this.stop.setAttribute("aria-label", `Stop ${view.name}`);
+    this.root.dataset.attempt = String(view.attempt);
+    this.root.setAttribute("aria-label", view.name);
+    this.answer.setAttribute("aria-label", `Answer of ${view.name}`);
+    this.drawButtons(view);
     this.bar.dataset.busy = view.share === null ? view.state : "share";
     this.fill.style.width = view.share === null ? "" : `${Math.round(view.share * 100)}%`;
     this.put(this.error, view.error);
@@ -105,7 +136,8 @@ class Column {
     return true;
   }
 
-  refill(blocks) {
+  refill(blocks, attempt) {
+    if (attempt !== this.attempt) return;
     blocks.forEach((block, number) => {
       if (this.blocks[number] === undefined || this.blocks[number].length < block.length) {
         this.blocks[number] = block;

@@ -142,6 +142,50 @@ def test_a_closed_host_takes_nothing_more(host: Host) -> None:
         _begin(host, "two")
 
 
+def test_a_failed_column_is_asked_again_in_a_comparison_of_its_own(host: Host) -> None:
+    first = host.begin("one", Question("hi", [Choice("alpha", {"seed": 3})] * 2), lambda: None)
+    with pytest.raises(BusyError, match="still running"):
+        host.again("one", first.comparison, 0, 0, lambda: None)
+    first.stop()
+    first.comparison.drain()
+    retry = host.again("one", first.comparison, 1, 1, lambda: None)
+    [slot] = retry.comparison.request.slots
+    assert (slot.model.id, slot.config.seed) == (first.comparison.request.slots[1].model.id, 3)
+    assert retry.comparison.request.prompt == "hi"
+    host.stop("one", 0)  # the column of another comparison
+    assert not retry.comparison.has_ended
+    host.stop("one", 1)
+    assert retry.comparison.has_ended
+
+
+def test_a_column_that_still_ends_is_not_asked_again(host: Host, engine: IdleEngine) -> None:
+    first = _begin(host, "one")
+    engine.wait_for(1)
+    first._stop_asked = True  # stopped, and its child is not gone yet
+    with pytest.raises(BusyError):
+        host.again("one", first.comparison, 0, 0, lambda: None)
+    _end(first.comparison)
+
+
+def test_a_comparison_that_has_ended_holds_nobody_up(host: Host, engine: IdleEngine) -> None:
+    first = _begin(host, "one")
+    engine.wait_for(1)
+    _end(first.comparison)
+    _begin(host, "one")  # at once, whether or not the last one is tidied up
+    host.stop("one")
+
+
+def test_a_models_own_code_is_refused_on_a_public_page_alone(tmp_path: Path) -> None:
+    (tmp_path / "alpha.echo.json").write_text("{}")
+    question = Question("hi", [Choice("alpha")], settings={"trust_remote_code": True})
+    public = Host(Settings(models_dir=tmp_path, share=True), IdleEngine())
+    with pytest.raises(MultiLLMError, match="refused on a page that others can reach"):
+        public.begin("one", question, lambda: None)
+    private = Host(Settings(models_dir=tmp_path), IdleEngine())
+    private.begin("one", question, lambda: None)
+    private.stop("one")
+
+
 def test_no_folder_is_no_model(tmp_path: Path) -> None:
     host = Host(Settings(models_dir=tmp_path / "missing"), IdleEngine())
     assert host.shelf().offered == []

@@ -29,8 +29,8 @@ VISITOR = SimpleNamespace(session_hash="visitor")
 class FakeSitting:
     """A comparison to which a test tells what its children would have told."""
 
-    def __init__(self, on_news: Callable[[], None]) -> None:
-        slots = [Slot(MODEL, ModelConfig()), Slot(MODEL, ModelConfig())]
+    def __init__(self, on_news: Callable[[], None], columns: int = 2) -> None:
+        slots = [Slot(MODEL, ModelConfig()) for _ in range(columns)]
         self.comparison = Comparison(Request("hi", slots), on_news)
         self.on_news = on_news
         self.trouble: str | None = None
@@ -56,6 +56,7 @@ class FakeHost:
         self.error = error
         self.models = [MODEL]
         self.sitting: FakeSitting | None = None
+        self.asked_again: list[tuple[str, Comparison, int, int]] = []
         self.question: Question | None = None
         self.stopped: list[tuple[str, int | None]] = []
 
@@ -64,6 +65,20 @@ class FakeHost:
             raise self.error
         self.question = question
         self.sitting = FakeSitting(on_news)
+        return self.sitting
+
+    def again(
+        self,
+        session: str,
+        earlier: Comparison,
+        slot: int,
+        column: int,
+        on_news: Callable[[], None],
+    ) -> FakeSitting:
+        if self.error:
+            raise self.error
+        self.asked_again.append((session, earlier, slot, column))
+        self.sitting = FakeSitting(on_news, 1)
         return self.sitting
 
     def stop(self, session: str, slot: int | None = None) -> bool:
@@ -199,6 +214,63 @@ def test_run_while_running_leaves_the_board_alone(monkeypatch: pytest.MonkeyPatc
     assert said == ["Your comparison is still running."]
 
 
+async def _failed_run(host: FakeHost, handlers: Handlers) -> Comparison:
+    """Run a comparison whose first column answers and whose second one fails."""
+    stream = handlers.run(VISITOR, *FORM)
+    await _next(stream)
+    assert host.sitting is not None
+    host.sitting.tell(0, protocol.Token("Hello", 1, 0.1), protocol.Finished("stop", 1, 0.2))
+    host.sitting.tell(1, protocol.Token("Oh", 1, 0.1), protocol.Failed("load", "load", "Broken."))
+    async for _view in stream:
+        pass
+    return host.sitting.comparison
+
+
+def test_a_retry_fills_its_column_anew_and_leaves_the_others() -> None:
+    async def live() -> None:
+        host = FakeHost()
+        handlers = _handlers(host)
+        earlier = await _failed_run(host, handlers)
+        stream = handlers.retry(SimpleNamespace(_data={"slot": 1}), VISITOR)
+        view = await _next(stream)
+        assert host.asked_again == [("visitor", earlier, 1, 1)]
+        assert view["running"]
+        assert [column["state"] for column in view["columns"]] == ["done", "waiting"]
+        assert [column["attempt"] for column in view["columns"]] == [0, 1]
+        assert host.sitting is not None
+        host.sitting.tell(0, protocol.Token("Now", 1, 0.1), protocol.Finished("stop", 1, 0.2))
+        view = await _next(stream)
+        assert [column["text"]["now"] for column in view["columns"]] == ["Hello", "Now"]
+        assert not view["running"]
+        with pytest.raises(StopAsyncIteration):
+            await _next(stream)
+        assert host.sitting.stops == 1
+        texts = handlers.refill(VISITOR)
+        assert (texts["blocks"], texts["attempts"]) == ([["Hello"], ["Now"]], [0, 1])
+        again = handlers.retry(SimpleNamespace(_data={"slot": 1}), VISITOR)
+        await _next(again)
+        assert host.asked_again[1][1:] == (host.asked_again[1][1], 0, 1)  # slot 0 of the retry
+        await again.aclose()
+
+    asyncio.run(live())
+
+
+def test_a_retry_of_nothing_is_a_sentence() -> None:
+    async def live() -> None:
+        host = FakeHost()
+        handlers = _handlers(host)
+        for data in ({"slot": 0}, {"slot": 9}, {"slot": True}, {}, None):
+            view = await _next(handlers.retry(SimpleNamespace(_data=data), VISITOR))
+            assert "not known any more" in view["refused"]
+        await _failed_run(host, handlers)
+        stranger = SimpleNamespace(session_hash="stranger")
+        view = await _next(handlers.retry(SimpleNamespace(_data={"slot": 1}), stranger))
+        assert "not known any more" in view["refused"]
+        assert host.asked_again == []
+
+    asyncio.run(live())
+
+
 def test_stop_acts_on_the_visitors_own_session() -> None:
     host = FakeHost()
     handlers = _handlers(host)
@@ -233,11 +305,12 @@ def test_the_lists_offer_what_can_be_loaded_and_keep_the_choice() -> None:
     other = ModelInfo("b", "beta", "/b.echo.json", ModelType.ECHO, 10)
     first = shelf_updates(Shelf([MODEL, other]), [None] * 4)
     assert [update["value"] for update in first[:4]] == ["a", "b", "", ""]
-    assert first[5]["visible"] is False
+    assert first[4] == {"a": ["alpha", "Echo · 10 bytes"], "b": ["beta", "Echo · 10 bytes"]}
+    assert first[6]["visible"] is False
     kept = shelf_updates(Shelf([MODEL, other]), ["b", "b", "gone", None])
     assert [update["value"] for update in kept[:4]] == ["b", "b", "", ""]
     empty = shelf_updates(Shelf(), ["a", None, None, None])
-    assert empty[5]["visible"] is True
+    assert empty[6]["visible"] is True
 
 
 def test_installing_shows_progress_and_then_the_models() -> None:

@@ -1,0 +1,34 @@
+// The closed lists of models: engine, quantisation and size beside the label, where no long name
+// can push them out, and the name alone in the field. Its value: name and kind by the model's id.
+
+function draw() {
+  const catalogue = props.value || {};
+  const chosen = window.comparatorChosen || [];
+  document.querySelectorAll("#models .block:has(input[role='combobox'])").forEach((block, place) => {
+    const [name, kind] = catalogue[chosen[place]] || ["", ""];
+    const input = block.querySelector("input");
+    put(part(block.querySelector("[data-testid='block-info']"), "facts"), kind);
+    put(part(input.parentElement, "chosen-name"), name);
+    input.parentElement.title = name ? `${name} · ${kind}` : "";
+  });
+}
+
+// What the field itself holds is read aloud and says all of it: these two are for the eye.
+function part(parent, name) {
+  const found = parent.querySelector(`.${name}`);
+  if (found) return found;
+  const made = document.createElement("span");
+  made.className = name;
+  made.setAttribute("aria-hidden", "true");
+  parent.append(made);
+  return made;
+}
+
+function put(node, text) {
+  node.hidden = !text;
+  if (node.textContent !== text) node.textContent = text;
+}
+
+window.addEventListener("comparator-chosen", draw);
+watch("value", draw);
+draw();
