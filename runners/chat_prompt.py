@@ -12,6 +12,7 @@ from typing import Any
 
 from comparator.core.exceptions import InferenceError, PromptTooLongError
 from comparator.core.text import without_surrogates
+from runners.template_limits import check_length, within_limits
 
 Messages = list[dict[str, str]]
 Template = Callable[[Messages], str]
@@ -52,7 +53,7 @@ def render(
     (ChatML where there is none) or ``plain``.
 
     Raises:
-        InferenceError: the model's chat template fails.
+        InferenceError: the model's chat template fails or goes beyond its limits.
     """
     prompt = without_surrogates(prompt)
     system = without_surrogates(str(config.get("system_prompt") or ""))
@@ -61,7 +62,8 @@ def render(
         return RenderedPrompt(_plain(system, prompt), "none")
     if template is None:
         return RenderedPrompt(_chatml(_messages(system, prompt)), "fallback")
-    return RenderedPrompt(_with_template(template, system, prompt), source)
+    text = within_limits(lambda: _with_template(template, system, prompt))
+    return RenderedPrompt(check_length(text), source)
 
 
 def _plain(system: str, prompt: str) -> str:
@@ -87,6 +89,8 @@ def _with_template(template: Template, system: str, prompt: str) -> str:
             return text
     try:
         return template(_messages("", _plain(system, prompt)))
+    except MemoryError:
+        raise
     except Exception as error:
         raise InferenceError(template_failure(error)) from error
 
@@ -94,6 +98,8 @@ def _with_template(template: Template, system: str, prompt: str) -> str:
 def _quietly(template: Template, messages: Messages) -> str | None:
     try:
         return template(messages)
+    except MemoryError:
+        raise
     except Exception:  # a template refuses a role by raising, in any way it likes
         return None
 

@@ -11,6 +11,7 @@ from comparator.core.exceptions import InferenceError, ModelLoadError
 from runners import gguf_library
 from runners.chat_prompt import PreparedPrompt, RenderedPrompt, Template, render
 from runners.gguf_template import compile_template
+from runners.template_limits import within_limits
 
 BATCH_TOKENS = 512
 _CONTEXT_STEP = 256  # llama.cpp rounds a context up to it; the limit we tell stays exact
@@ -130,12 +131,14 @@ class GGUFModel:
             size = length + 1
         return None
 
+    def _compiled(self, source: str) -> Template:
+        return within_limits(lambda: compile_template(source, self._special_tokens()))
+
     def template(self) -> Template | None:
         """Return the file's chat template as a function, None where it has none."""
         if self._template is None:
             source = self.metadata("tokenizer.chat_template")
-            made = compile_template(source, self._special_tokens()) if source else None
-            self._template = (made,)
+            self._template = (self._compiled(source) if source else None,)
         return self._template[0]
 
     def _special_tokens(self) -> dict[str, str]:

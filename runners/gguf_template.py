@@ -14,13 +14,12 @@ from runners.chat_prompt import Template, template_failure
 def compile_template(source: str, special_tokens: Mapping[str, str]) -> Template:
     """Make a function of a Jinja chat template, with the names that transformers offers it.
 
-    The sandbox refuses attribute tricks; time and memory are limited by the child process.
+    The sandbox refuses attribute tricks; ``template_limits`` bounds time and memory.
     See https://huggingface.co/docs/transformers/chat_templating for what templates may use.
 
     Raises:
         InferenceError: the template is not valid Jinja.
     """
-    import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     environment = ImmutableSandboxedEnvironment(
@@ -33,7 +32,9 @@ def compile_template(source: str, special_tokens: Mapping[str, str]) -> Template
     environment.globals["strftime_now"] = _strftime_now
     try:
         compiled = environment.from_string(source)
-    except jinja2.TemplateError as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # also deep nesting, and what its constants compute
         raise InferenceError(template_failure(error)) from error
     names = {"tools": None, "documents": None, "add_generation_prompt": True, **special_tokens}
     return lambda messages: compiled.render(messages=messages, **names)

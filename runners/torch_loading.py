@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
+from comparator.core.text import with_controls_shown
 
 Progress = Callable[[str, float, float], None]
 
@@ -22,6 +24,19 @@ _NOT_CAUSAL = (
     "ForSequenceClassification",
     "ForTokenClassification",
 )
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "tokenizer.model",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+)
+_TRAINING = {"model", "model_state_dict", "optimizer", "optimizer_state_dict", "epoch"}
+_TRAINING_PARTS = ("module.", "optimizer.", "model_state_dict.", "optimizer_state_dict.")
+_FORBIDDEN_GLOBAL = re.compile(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL) ([\w.]{1,100})")
 _CONTEXT_NAMES = (
     "max_position_embeddings",
     "n_positions",
@@ -133,7 +148,26 @@ def load_tokenizer(path: str, trust_remote_code: bool) -> Any:
             path, local_files_only=True, trust_remote_code=trust_remote_code
         )
     except Exception as error:
-        raise _failure("the tokenizer", error) from error
+        raise _tokenizer_failure(Path(path), error) from error
+
+
+def _tokenizer_failure(path: Path, error: Exception) -> Exception:
+    """Make a sentence for a tokenizer that cannot be loaded: which of its files is why."""
+    if not any((path / name).exists() for name in _TOKENIZER_FILES):
+        return ModelLoadError(
+            f"The folder {path.name} has no tokenizer (such as tokenizer.json). "
+            "Put the tokenizer files of the same model beside config.json."
+        )
+    for name in _TOKENIZER_FILES:
+        if name.endswith(".json") and (path / name).exists():
+            try:
+                json.loads((path / name).read_bytes())
+            except (OSError, ValueError, RecursionError) as damage:
+                return ModelLoadError(
+                    f"The tokenizer file {name} of {path.name} is damaged: {damage}. "
+                    "Download it again."
+                )
+    return _failure("the tokenizer", error)
 
 
 def load_weights(
@@ -166,13 +200,14 @@ def load_weights(
         "use_safetensors": _use_safetensors(Path(path)),
         "weights_only": True,
         "output_loading_info": True,
+        "ignore_mismatched_sizes": True,  # so that they are named; _check_complete refuses them
     }
     if device.type != "cpu" and _can_place():
         arguments["device_map"] = {"": device}
     _check_shards(Path(path))
     with bars_reported(progress):
         model, info = _load_with_attention(path, arguments)
-    _check_complete(info, Path(path).name)
+    _check_complete(info, model, Path(path).name)
     model.eval()
     return model if model.device.type == device.type else model.to(device)
 
@@ -220,16 +255,19 @@ def _check_shards(path: Path) -> None:
                 raise ModelLoadError(f"The weight file {name} is missing. Download it again.")
 
 
-def _check_complete(info: dict[str, Any], name: str) -> None:
+def _check_complete(info: dict[str, Any], model: Any, name: str) -> None:
     """Refuse a model some of whose weights are not from its files: they would be random."""
     missing = sorted(info.get("missing_keys") or ())
     if missing:
+        total = max(len(missing), sum(1 for _ in model.parameters()))
+        verb = "is" if len(missing) == 1 else "are"
         raise ModelLoadError(
-            f"{len(missing)} weights of {name} are missing from its files, the first is "
-            f"{missing[0]}. Not loaded, since its answers would be noise. Download it again, or "
-            "check that config.json belongs to these weights."
+            f"{len(missing)} of {total} weights of {name} {verb} missing from its files, the first "
+            f"is {missing[0]}{_surplus(info)}. Not loaded, since its answers would be noise. "
+            f"config.json says {model.config.model_type}: check that it belongs to these weights, "
+            "or download the model again."
         )
-    mismatched = sorted(map(str, info.get("mismatched_keys") or ()))
+    mismatched = sorted(map(_shapes, info.get("mismatched_keys") or ()))
     if mismatched:
         raise ModelLoadError(
             f"{len(mismatched)} weights of {name} have another shape than config.json says, the "
@@ -238,6 +276,25 @@ def _check_complete(info: dict[str, Any], name: str) -> None:
     errors = info.get("error_msgs") or ()
     if errors:
         raise ModelLoadError(f"{name} cannot be loaded: {str(errors[0])[:300]}")
+
+
+def _shapes(mismatch: Any) -> str:
+    """Name a weight with the shape that it has and the one that it should have."""
+    if not isinstance(mismatch, tuple) or len(mismatch) != 3:
+        return str(mismatch)
+    name, stored, expected = mismatch
+    return f"{name} ({list(stored)} in place of {list(expected)})"
+
+
+def _surplus(info: dict[str, Any]) -> str:
+    """Tell what the files have in place of the missing weights, such as a training state."""
+    surplus = sorted(map(str, info.get("unexpected_keys") or ()))
+    if not surplus:
+        return ""
+    named = with_controls_shown(", ".join(key[:60] for key in surplus[:2]))
+    training = any(key in _TRAINING or key.startswith(_TRAINING_PARTS) for key in surplus)
+    kind = "It looks like a training checkpoint: it has" if training else "The files have"
+    return f". {kind} {len(surplus)} others, such as {named}"
 
 
 @contextlib.contextmanager
@@ -292,16 +349,28 @@ class _Bar:
             self._progress("weights", min(self._done, self._total), self._total)
 
 
+def _not_only_weights(what: str, text: str) -> ModelLoadError:
+    """Make a sentence of a refusal of torch, whose own advises to turn the protection off."""
+    if "TorchScript" in text:
+        return ModelLoadError(
+            f"Refused: a weight file of {what} is a TorchScript program; only weights are "
+            "accepted. Convert it to safetensors."
+        )
+    found = _FORBIDDEN_GLOBAL.search(text)
+    named = f" ({found[1]})" if found else ""
+    return ModelLoadError(
+        f"Refused: a weight file of {what} contains Python objects{named}, not only weights, or "
+        "it is damaged. Nothing in it was run. Get the weights as safetensors."
+    )
+
+
 def _failure(what: str, error: Exception) -> Exception:
     """Make a sentence of an error of transformers; what other layers explain stays as it is."""
     kind, text = type(error).__name__, str(error).strip()
     if isinstance(error, (ModelLoadError, MemoryError)) or "out of memory" in text.lower():
         return error
     if kind == "UnpicklingError" or "weights_only" in text:
-        return ModelLoadError(
-            f"Refused: a weight file of {what} contains Python objects, not only weights. "
-            "Convert it to safetensors."
-        )
+        return _not_only_weights(what, text)
     if kind == "SafetensorError":
         return ModelLoadError(
             f"A safetensors file of {what} is damaged or incomplete ({text}). Download it again."
@@ -313,7 +382,7 @@ def _failure(what: str, error: Exception) -> Exception:
             f"Weights of {what} have another shape than config.json says. "
             "Check that config.json belongs to these weights."
         )
-    reason = text.splitlines()[0][:300].rstrip(".") if text else "no reason given"
+    reason = with_controls_shown(" ".join(text.split()))[:300].rstrip(".") or "no reason given"
     return ModelLoadError(
         f"{engine_version()} cannot load {what}: {kind}: {reason}. "
         "The files are incomplete or damaged, or need another version."

@@ -7,6 +7,7 @@ from typing import Any
 
 from comparator.core.exceptions import InferenceError
 from runners.chat_prompt import Messages, PreparedPrompt, RenderedPrompt, Template, render
+from runners.template_limits import within_limits
 
 # What ends a turn in the templates of known model families, where it is a special token.
 _END_OF_TURN = (
@@ -25,6 +26,7 @@ _END_OF_TURN = (
     "<|return|>",
 )
 _PROBE = "An answer."
+_PROBE_SECONDS = 1.0
 
 
 def template_of(tokenizer: Any) -> Template | None:
@@ -120,7 +122,9 @@ def _turn_end(tokenizer: Any, special: dict[str, int]) -> str:
         return ""
     turns = [{"role": "user", "content": "A question."}, {"role": "assistant", "content": _PROBE}]
     try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False)
+        text = within_limits(
+            lambda: tokenizer.apply_chat_template(turns, tokenize=False), _PROBE_SECONDS
+        )
     except Exception:  # a template may refuse such a talk in any way it likes
         return ""
     after = text.rpartition(_PROBE)[2].lstrip()

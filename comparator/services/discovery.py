@@ -19,6 +19,7 @@ from comparator.core.models import ModelInfo, ModelType
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 ECHO_SUFFIX = ".echo.json"
 DEEPEST_LEVEL = 32
+MOST_SHARDS = 10_000
 _SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf$", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"mmproj|\.(incomplete|part|partial|crdownload|download|tmp|aria2)$", re.IGNORECASE
@@ -66,6 +67,18 @@ def inspect(path: Path) -> ModelInfo | None:
         return found[0] if found else None
     walk.visit_files(path.parent, {path.name: path.stat()} if path.exists() else {})
     return walk.result.models[0] if walk.result.models else None
+
+
+def shards_of(path: Path) -> list[Path]:
+    """Return all files of a GGUF model by the path of its first one; often only that one."""
+    match = _SHARD.match(path.name)
+    if match is None or int(match["total"]) > MOST_SHARDS:
+        return [path]
+    total = int(match["total"])
+    return [
+        path.with_name(f"{match['stem']}-{number:05d}-of-{total:05d}{path.suffix}")
+        for number in range(1, total + 1)
+    ]
 
 
 class _Walk:

@@ -6,17 +6,27 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (version 3). T
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import stat
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from comparator.core.exceptions import ModelLoadError
+from comparator.core.text import with_controls_shown
 
 MAGIC = b"GGUF"
 NEWEST_VERSION = 3
 MOST_ENTRIES = 100_000
+MOST_TENSORS = 200_000
+MOST_DIMENSIONS = 4  # ggml.h: GGML_MAX_DIMS
+DEFAULT_ALIGNMENT = 32
+LARGEST_ALIGNMENT = 1024 * 1024
 LONGEST_KEY_BYTES = 65_535
 LONGEST_TEXT_BYTES = 8 * 1024 * 1024
 MOST_HEADER_BYTES = 512 * 1024 * 1024
@@ -40,6 +50,16 @@ FILE_TYPES = {
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
 }  # fmt: skip
 
+# Type of a tensor -> (weights in a block, bytes of a block), from ggml.c's type_traits.
+TENSOR_TYPES = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
+    9: (32, 40), 10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210),
+    15: (256, 292), 16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18),
+    21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8),
+    28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17),
+    40: (64, 36), 41: (128, 18),
+}  # fmt: skip
+
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """Return the metadata of a GGUF file; of arrays only their length is kept.
@@ -47,11 +67,59 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     Raises:
         ModelLoadError: the file is no GGUF file that this build can read, and why.
     """
+    with _opened(path) as reader:
+        return reader.metadata()
+
+
+def check_complete(path: str | Path) -> None:
+    """Compare a file's length with where its header says that its tensors are.
+
+    A file that was whole is not read again until it changes.
+
+    Raises:
+        ModelLoadError: the header is none, or the data end before a tensor does.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
+    _check_complete(str(path), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=256)
+def _check_complete(path: str, _stamp: tuple[int, ...]) -> None:
+    with _opened(path) as reader:
+        alignment = reader.metadata().get("general.alignment", DEFAULT_ALIGNMENT)
+        tensors = [reader.tensor() for _ in range(reader.tensor_count)]
+        if not isinstance(alignment, int) or not 0 < alignment <= LARGEST_ALIGNMENT:
+            raise _damaged(f"an alignment of {str(alignment)[:40]} bytes")
+        begin = -(-reader.position // alignment) * alignment
+        size = reader.size
+    for tensor in tensors:
+        if begin + tensor.end > size:
+            whole = begin + max(other.end for other in tensors)
+            raise ModelLoadError(
+                f"{Path(path).name} is incomplete: its data end before tensor "
+                f"'{with_controls_shown(tensor.name[:80])}' does ({size} of {whole} bytes). "
+                "Download it again."
+            )
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor's name and where its bytes end, counted from the begin of all data."""
+
+    name: str
+    end: int
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[_Reader]:
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ModelLoadError(f"{path} is not a regular file.")
-            return _Reader(file).metadata()
+            yield _Reader(file)
     except OSError as error:
         raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
 
@@ -68,15 +136,39 @@ class _Reader:
         self._file = file
         self._window = b""
         self._at = 0  # in the window; behind its end after a long skip
+        self._window_begin = 0  # in the file
+        self.tensor_count = 0
         self._text_bytes = self._array_texts = 0
 
+    @property
+    def position(self) -> int:
+        """Where we stand in the file."""
+        return self._window_begin + self._at
+
+    @property
+    def size(self) -> int:
+        """The length of the file in bytes."""
+        return os.fstat(self._file.fileno()).st_size
+
     def metadata(self) -> dict[str, Any]:
-        _tensors, entries = self._counts()
+        """Read the metadata, with which a file begins."""
+        self.tensor_count, entries = self._counts()
         found: dict[str, Any] = {}
         for _ in range(entries):
             key = self._text(LONGEST_KEY_BYTES)
             found[key] = self._value(self._scalar("I"))
         return found
+
+    def tensor(self) -> Tensor:
+        """Read the description of one tensor; they follow the metadata."""
+        name = self._text(LONGEST_KEY_BYTES)
+        dimensions = self._scalar("I")
+        if dimensions > MOST_DIMENSIONS:
+            raise _damaged(f"a tensor of {dimensions} dimensions")
+        weights = math.prod(self._scalar("Q") for _ in range(dimensions))
+        kind, offset = self._scalar("I"), self._scalar("Q")
+        block, size = TENSOR_TYPES.get(kind, (1, 0))  # of newer types only the begin is known
+        return Tensor(name, offset + -(-weights // block) * size)
 
     def _counts(self) -> tuple[int, int]:
         if self._exactly(4) != MAGIC:
@@ -90,7 +182,7 @@ class _Reader:
                 "Convert the model again with a current llama.cpp."
             )
         tensors, entries = self._scalar("Q"), self._scalar("Q")
-        if entries > MOST_ENTRIES or tensors > MOST_ENTRIES * 10:
+        if entries > MOST_ENTRIES or tensors > MOST_TENSORS:
             raise _damaged(f"it claims {tensors} tensors and {entries} metadata entries")
         return tensors, entries
 
@@ -132,7 +224,7 @@ class _Reader:
                 while count:
                     at += 8 + read(window, at)[0]
                     count -= 1
-            except struct.error:
+            except (struct.error, OverflowError):  # behind the window, or behind any file
                 self._at = at
                 self._slide()
             else:
@@ -163,6 +255,7 @@ class _Reader:
         piece = self._file.read(WINDOW_BYTES)
         if not piece:
             raise _cut_short()
+        self._window_begin += self._at
         self._window, self._at = self._window[self._at :] + piece, 0
 
 

@@ -57,14 +57,22 @@ def read_config(directory: Path) -> dict[str, Any]:
     Raises:
         ModelLoadError: it is missing, unreadable, not JSON or no object.
     """
-    path = directory / "config.json"
+    return read_json(directory / "config.json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a small JSON file.
+
+    Raises:
+        ModelLoadError: it is missing, unreadable, not JSON or no object.
+    """
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(LONGEST_CONFIG_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise ModelLoadError(f"Cannot read {path}: {error}.") from error
     if len(text) > LONGEST_CONFIG_BYTES:
-        raise ModelLoadError(f"{path} is larger than any config.json. Download the model again.")
+        raise ModelLoadError(f"{path} is larger than any {path.name}. Download the model again.")
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:

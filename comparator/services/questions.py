@@ -14,6 +14,11 @@ from comparator.services.model_manager import MOST_MODELS, ModelManager, told_ap
 from comparator.services.settings_text import parse_settings
 
 PER_MODEL = "per_model"
+FOREIGN_CODE = "trust_remote_code"
+NO_FOREIGN_CODE = (
+    f"{FOREIGN_CODE} is refused on a page that others can reach, since it lets a model's own code "
+    "run on this machine. Use a page that only this machine can reach, without --share."
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,17 @@ def models_and_configs(
         for model, choice in zip(models, question.choices, strict=True)
     }
     return models, configs
+
+
+def refuse_foreign_code(question: Question) -> None:
+    """Refuse ``trust_remote_code``, however it was asked for.
+
+    Raises:
+        ConfigurationError: the question, or one of its models, wants it.
+    """
+    for settings in (question.settings, *(choice.own_settings for choice in question.choices)):
+        if settings.get(FOREIGN_CODE, False) is not False:
+            raise ConfigurationError(NO_FOREIGN_CODE)
 
 
 def from_page(

@@ -69,6 +69,40 @@ def test_every_file_type_of_the_library_is_known_or_newer():
         assert name is None or name in kind.name, kind
 
 
+def test_every_tensor_type_of_the_library_has_its_size():
+    from gguf import GGML_QUANT_SIZES
+
+    assert {int(kind): size for kind, size in GGML_QUANT_SIZES.items()} == gguf_header.TENSOR_TYPES
+
+
+@pytest.fixture
+def with_tensors(tmp_path):
+    """A file with two tensors, the second one behind a gap of the alignment."""
+    import numpy
+
+    path = tmp_path / "tensors.gguf"
+    writer = GGUFWriter(path, "llama")
+    writer.add_custom_alignment(64)
+    writer.add_tensor("first", numpy.zeros((3, 5), dtype=numpy.float32))
+    writer.add_tensor("last", numpy.zeros((2, 32), dtype=numpy.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_a_whole_file_is_complete_and_one_without_its_last_byte_is_not(with_tensors):
+    gguf_header.check_complete(with_tensors)
+    size = with_tensors.stat().st_size
+    os.truncate(with_tensors, size - 1)
+    with pytest.raises(ModelLoadError, match=rf"before tensor 'last' does \({size - 1} of {size}"):
+        gguf_header.check_complete(with_tensors)
+    os.truncate(with_tensors, size - 150)
+    with pytest.raises(ModelLoadError, match="before tensor 'first' does"):
+        gguf_header.check_complete(with_tensors)
+
+
 def header(version: int = 3, tensors: int = 0, entries: int = 1, rest: bytes = b"") -> bytes:
     return b"GGUF" + struct.pack("<IQQ", version, tensors, entries) + rest
 

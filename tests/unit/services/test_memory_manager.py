@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
+import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -12,9 +15,10 @@ from gguf import GGUFWriter
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType, RunState
-from comparator.services import memory_manager
+from comparator.services import device_memory
+from comparator.services.comparison import Comparison
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.memory_manager import ENGINE_BYTES, MemoryManager
+from comparator.services.memory_manager import ENGINE_BYTES, MemoryManager, MemoryNeed, Neighbour
 from comparator.services.model_facts import facts_of
 
 GIGABYTE = 10**9
@@ -114,7 +118,7 @@ class TestVerdict:
     )
     def test_three_words_with_numbers(self, monkeypatch, size, verdict):
         manager = MemoryManager()
-        monkeypatch.setattr(manager, "available_bytes", lambda: GIGABYTE)
+        monkeypatch.setattr(manager, "available_bytes", lambda neighbours=(): GIGABYTE)
         told = manager.verdict(model_of(size))
         assert told.name == verdict
         assert "needs about" in told.sentence
@@ -182,42 +186,195 @@ class TestMachine:
         assert info["total_bytes"] <= psutil.virtual_memory().total
         assert info["devices"] == MemoryManager().device_memory()
 
-    @pytest.mark.parametrize("version", [1, 2])
-    def test_a_containers_limit_counts(self, tmp_path, monkeypatch, version):
-        names = {
-            2: ("memory.max", "memory.current"),
-            1: ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-        }[version]
-        (tmp_path / "memory").mkdir()
-        (tmp_path / names[0]).write_text("100000000\n")
-        (tmp_path / names[1]).write_text("30000000\n")
-        _see_cgroups_in(tmp_path, monkeypatch)
-        manager = MemoryManager()
-        assert manager.total_bytes() == 100_000_000
-        assert manager.available_bytes() == 70_000_000
-
-    @pytest.mark.parametrize("limit", ["max", str(2**63 - 4096), "no number"])
-    def test_no_limit_of_a_container(self, tmp_path, monkeypatch, limit):
-        (tmp_path / "memory.max").write_text(limit)
-        (tmp_path / "memory.current").write_text("5")
-        _see_cgroups_in(tmp_path, monkeypatch)
-        assert MemoryManager().total_bytes() == psutil.virtual_memory().total
-
-    def test_a_container_over_its_limit_has_nothing(self, tmp_path, monkeypatch):
-        (tmp_path / "memory.max").write_text("100")
-        (tmp_path / "memory.current").write_text("200")
-        _see_cgroups_in(tmp_path, monkeypatch)
-        assert MemoryManager().available_bytes() == 0
-
     def test_cleanup_can_be_called_at_any_time(self):
         MemoryManager().cleanup()
 
 
-def _see_cgroups_in(folder, monkeypatch) -> None:
-    """Let the manager find /sys/fs/cgroup in another folder."""
-    real = memory_manager.Path
-    monkeypatch.setattr(
-        memory_manager,
-        "Path",
-        lambda name: real(str(name).replace("/sys/fs/cgroup", str(folder))),
-    )
+class TestNeighbours:
+    """Running children count with what they will still take; what they hold is gone already."""
+
+    def test_what_is_still_to_come_is_not_free(self, monkeypatch):
+        monkeypatch.setattr("runners.memory.available_bytes", lambda: 5 * GIGABYTE)
+        need = MemoryNeed(2 * GIGABYTE, GIGABYTE, 0)
+        manager = MemoryManager()
+        assert manager.available_bytes() == 5 * GIGABYTE
+        assert manager.available_bytes([Neighbour(need, GIGABYTE)]) == 3 * GIGABYTE
+        assert manager.available_bytes([Neighbour(need, 4 * GIGABYTE)]) == 5 * GIGABYTE
+        assert manager.available_bytes([Neighbour(need)] * 2) == 0
+
+    def test_the_limit_is_for_all_children_together(self, monkeypatch):
+        monkeypatch.setattr("runners.memory.available_bytes", lambda: 50 * GIGABYTE)
+        need = MemoryNeed(2 * GIGABYTE, GIGABYTE, 0)
+        manager = MemoryManager(max_memory_gb=8)
+        assert manager.available_bytes([Neighbour(need, GIGABYTE)]) == 5 * GIGABYTE
+        assert manager.available_bytes([Neighbour(need, 4 * GIGABYTE)]) == 4 * GIGABYTE
+
+    def test_a_model_that_fits_alone_is_refused_beside_another(self, monkeypatch):
+        monkeypatch.setattr("runners.memory.available_bytes", lambda: 5 * GIGABYTE)
+        models, configs = [model_of(3 * GIGABYTE)], [ModelConfig()]
+        neighbour = Neighbour(MemoryNeed(4 * GIGABYTE, 0, 0), GIGABYTE)
+        assert MemoryManager().plan(models, configs).refusals == (None,)
+        (refused,) = MemoryManager().plan(models, configs, neighbours=[neighbour]).refusals
+        assert refused.startswith("Cannot run: needs about 3.10 GB, 2.00 GB is free.")
+
+    def test_an_engine_counts_its_children(self, echo_model):
+        """The second comparison is decided while the first one's child is still small."""
+        engine = InferenceEngine(MemoryManager(max_memory_gb=1))
+        large = echo_model("large", tokens=4000, tokens_per_second=50)
+        large.size = 800_000_000
+        first = engine.compare(engine.request("one two", [large]))
+        try:
+            end = time.monotonic() + 10
+            while not first.pids() and time.monotonic() < end:
+                time.sleep(0.01)
+            other = echo_model("other")
+            other.size = 500_000_000
+            (slot,) = engine.request("hi", [other]).slots
+            assert "needs about 0.51 GB, 0.19 GB is free" in slot.refusal
+        finally:
+            engine.finish(first)
+        (slot,) = engine.request("hi", [other]).slots
+        assert slot.refusal is None
+
+    def test_who_waited_in_line_is_decided_at_the_start(self, echo_model):
+        engine = InferenceEngine(MemoryManager(max_memory_gb=1))
+        model = echo_model()
+        waiting = Comparison(engine.request("hi", [model]))
+        model.size = 5 * GIGABYTE
+        engine.start(waiting)
+        assert waiting.wait_until_ended(10)
+        waiting.drain(1)
+        assert waiting.result(0).error_kind == "refused"
+        engine.finish(waiting)
+
+
+class TestCeilings:
+    def test_a_child_may_take_what_is_available(self, monkeypatch):
+        monkeypatch.setattr("runners.memory.available_bytes", lambda: 5 * GIGABYTE)
+        models, configs = [model_of(GIGABYTE), model_of(2 * GIGABYTE)], [ModelConfig()] * 2
+        manager = MemoryManager()
+        assert manager.plan(models, configs).limits == (5 * GIGABYTE, 5 * GIGABYTE)
+        together = manager.plan(models, configs, together=True)
+        assert together.order == "together"
+        assert together.limits == (2_900_000_000, 3_900_000_000)
+
+    def test_the_limit_of_the_manager_is_the_ceiling(self):
+        plan = MemoryManager(max_memory_gb=1.5).plan([model_of(1)], [ModelConfig()])
+        assert plan.limits == (1_500_000_000,)
+
+    def test_an_override_sets_none(self):
+        manager = MemoryManager(max_memory_gb=1, enforce=False)
+        assert manager.plan([model_of(5 * GIGABYTE)], [ModelConfig()]).limits == (0,)
+
+
+class TestContextAdvice:
+    def test_a_context_that_fits_is_named(self, gguf_model, monkeypatch):
+        per_token = 2 * 24 * 3 * 64 * 2
+        room = 98_000_000 + ENGINE_BYTES[ModelType.GGUF] + 1500 * per_token
+        monkeypatch.setattr("runners.memory.available_bytes", lambda: room)
+        verdict = MemoryManager().verdict(gguf_model, ModelConfig(n_ctx=8192))
+        assert verdict.name == "cannot"
+        assert verdict.sentence.endswith("or a context (n_ctx) of at most 1280 tokens.")
+        assert MemoryManager().verdict(gguf_model, ModelConfig(n_ctx=1280)).name != "cannot"
+
+    def test_where_no_context_helps_none_is_named(self, gguf_model, monkeypatch):
+        monkeypatch.setattr("runners.memory.available_bytes", lambda: 98_000_000)
+        sentence = MemoryManager().verdict(gguf_model).sentence
+        assert "at most" not in sentence
+
+
+class FakeNVML:
+    """NVML with one device of 4 GB, of which 3 are free."""
+
+    def __init__(self):
+        self.closed = 0
+
+    def nvmlInit(self): ...
+
+    def nvmlShutdown(self):
+        self.closed += 1
+
+    def nvmlDeviceGetCount(self):
+        return 1
+
+    def nvmlDeviceGetHandleByIndex(self, index):
+        return index
+
+    def nvmlDeviceGetMemoryInfo(self, _handle):
+        return SimpleNamespace(total=4 * GIGABYTE, free=3 * GIGABYTE)
+
+    def nvmlDeviceGetName(self, _handle):
+        return "Fake 4"
+
+    def nvmlDeviceGetComputeRunningProcesses(self, _handle):
+        return [SimpleNamespace(pid=7, usedGpuMemory=500), SimpleNamespace(pid=8, usedGpuMemory=1)]
+
+
+@pytest.fixture
+def nvidia(monkeypatch):
+    """A machine with a device, and engines that were built for it."""
+    library = FakeNVML()
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+    monkeypatch.setattr(device_memory, "can_use_device", lambda kind: kind is not ModelType.ECHO)
+    return library
+
+
+class TestDevice:
+    def gguf(self, gguf_model, size):
+        return ModelInfo("", "m", gguf_model.path, ModelType.GGUF, size)
+
+    def test_the_device_is_told_and_the_library_closed(self, nvidia):
+        (device,) = MemoryManager().device_memory()
+        expected = {"name": "Fake 4", "total_bytes": 4 * GIGABYTE, "free_bytes": 3 * GIGABYTE}
+        assert device == expected
+        assert device_memory.held_by(7) == 500
+        assert device_memory.held_by(9) == 0
+        assert nvidia.closed == 3
+
+    def test_a_model_on_the_gpu_needs_its_memory_and_little_ram(self, nvidia, gguf_model):
+        model = self.gguf(gguf_model, 2 * GIGABYTE)
+        need = MemoryManager().estimate(model)
+        assert need.device == need.weights + need.key_value_cache
+        assert need.host == ENGINE_BYTES[ModelType.GGUF]
+        assert MemoryManager().estimate(model, ModelConfig(use_gpu=False)).device == 0
+        half = MemoryManager().estimate(model, ModelConfig(n_gpu_layers=12))
+        assert 0 < half.device < need.device
+        assert MemoryManager().estimate(model, ModelConfig(n_gpu_layers=-1)) == need
+
+    def test_a_verdict_of_its_own(self, nvidia, gguf_model):
+        manager = MemoryManager()
+        small, large = (self.gguf(gguf_model, size) for size in (GIGABYTE, 5 * GIGABYTE))
+        assert manager.device_verdict(small).name == "fits"
+        assert manager.device_verdict(small, ModelConfig(use_gpu=False)) is None
+        verdict = manager.verdict(large)
+        assert verdict.name == "cannot"
+        assert verdict.sentence.startswith("Cannot run on the GPU: needs about 5.")
+        assert "3.00 GB is free" in verdict.sentence
+        assert "use_gpu" in verdict.sentence
+        assert "n_gpu_layers" in verdict.sentence
+
+    def test_only_cannot_blocks_and_it_can_be_overridden(self, nvidia, gguf_model):
+        tight, large = (self.gguf(gguf_model, size) for size in (int(2.8 * GIGABYTE), 5 * GIGABYTE))
+        configs = [ModelConfig()] * 2
+        first, second = MemoryManager().plan([tight, large], configs).refusals
+        assert first is None
+        assert second.startswith("Cannot run on the GPU")
+        assert MemoryManager(enforce=False).plan([large], configs[:1]).refusals == (None,)
+
+    def test_two_that_fit_alone_do_not_run_together(self, nvidia, gguf_model):
+        models = [self.gguf(gguf_model, 2 * GIGABYTE)] * 2
+        plan = MemoryManager().plan(models, [ModelConfig()] * 2, together=True)
+        assert (plan.order, plan.refusals) == ("in turn", (None, None))
+
+    def test_drivers_of_gpus_get_no_ceiling(self, nvidia, gguf_model):
+        plan = MemoryManager().plan([self.gguf(gguf_model, GIGABYTE)], [ModelConfig()])
+        assert plan.limits == (0,)
+
+    def test_the_engines_here_were_built_for_the_processor(self):
+        """Where this fails, a GPU build is installed and the tests above are real."""
+        import importlib.metadata
+
+        if "+cpu" in importlib.metadata.version("torch"):
+            device_memory.can_use_device.cache_clear()
+            assert not device_memory.can_use_device(ModelType.PYTORCH)
+        assert not device_memory.can_use_device(ModelType.ECHO)

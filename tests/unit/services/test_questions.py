@@ -9,7 +9,13 @@ import pytest
 
 from comparator.core.exceptions import MultiLLMError
 from comparator.services.model_manager import ModelManager
-from comparator.services.questions import from_endpoint, from_page, models_and_configs, stop_strings
+from comparator.services.questions import (
+    from_endpoint,
+    from_page,
+    models_and_configs,
+    refuse_foreign_code,
+    stop_strings,
+)
 
 
 @pytest.fixture
@@ -100,6 +106,26 @@ def test_the_page_form_says_which_model_has_wrong_settings() -> None:
 def test_a_seed_that_is_no_number() -> None:
     with pytest.raises(MultiLLMError, match=r"seed must be a whole number or empty, not '1\.5'"):
         from_page("hi", "", [("a", "")], {"seed": "1.5"}, False)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"trust_remote_code": True},
+        {"trust_remote_code": "yes"},
+        {"per_model": {"alpha": {"trust_remote_code": True}}},
+    ],
+)
+def test_a_models_own_code_is_refused_in_public(config: Any) -> None:
+    with pytest.raises(MultiLLMError, match="trust_remote_code is refused on a page that others"):
+        refuse_foreign_code(from_endpoint("hi", ["alpha"], "", config))
+
+
+def test_what_asks_for_no_code_is_taken_in_public() -> None:
+    refuse_foreign_code(from_endpoint("hi", ["alpha"], "", {"trust_remote_code": False}))
+    refuse_foreign_code(from_page("hi", "", [("a", "seed=3")], {}, False))
+    with pytest.raises(MultiLLMError, match="refused"):
+        refuse_foreign_code(from_page("hi", "", [("a", "trust_remote_code=true")], {}, False))
 
 
 def test_stop_strings_are_lines() -> None:
