@@ -46,6 +46,40 @@ ModelsDir = Annotated[
 ]
 
 
+LoadTimeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--load-timeout",
+        metavar="SECONDS",
+        help="Without a sign of progress while loading; 0 for ever. Default: 600.",
+    ),
+]
+FirstTokenTimeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--first-token-timeout",
+        metavar="SECONDS",
+        help="From the loaded model to its first token; 0 for ever. Default: 600.",
+    ),
+]
+TokenTimeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--token-timeout",
+        metavar="SECONDS",
+        help="From one token to the next; 0 for ever. Default: 120.",
+    ),
+]
+TotalTimeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--total-timeout",
+        metavar="SECONDS",
+        help="A model's whole run; 0 for ever. Default: 3600.",
+    ),
+]
+
+
 @app.command()
 def serve(
     models_dir: ModelsDir = None,
@@ -69,13 +103,18 @@ def serve(
     inbrowser: Annotated[
         bool, typer.Option("--inbrowser", help="Open the page in your browser.")
     ] = False,
+    load_timeout: LoadTimeout = None,
+    first_token_timeout: FirstTokenTimeout = None,
+    token_timeout: TokenTimeout = None,
+    total_timeout: TotalTimeout = None,
 ) -> None:
     """Open the page: choose up to four models, ask, and watch the answers side by side."""
     from comparator.commands import serve as command
 
+    limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     _guarded(
         lambda: command.serve(
-            models_dir, share, server_name, server_port, auth or [], root_path, inbrowser
+            models_dir, share, server_name, server_port, auth or [], root_path, inbrowser, limits
         )
     )
 
@@ -152,6 +191,10 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Run also what does not seem to fit into memory.")
     ] = False,
+    load_timeout: LoadTimeout = None,
+    first_token_timeout: FirstTokenTimeout = None,
+    token_timeout: TokenTimeout = None,
+    total_timeout: TotalTimeout = None,
     output: Annotated[
         Format, typer.Option("--output", "-o", help="How the results are written.")
     ] = Format.text,
@@ -172,7 +215,8 @@ def run(
     question = command.Question(
         model, prompt, {key: value for key, value in common.items() if value is not None}
     )
-    options = command.Options(settings or [], together, max_memory_gb, force, output.value)
+    limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
+    options = command.Options(settings or [], together, max_memory_gb, force, output.value, limits)
     _guarded(lambda: command.run(question, options, models_dir))
 
 

@@ -12,25 +12,18 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from typing import Any
 
 from comparator.core import exceptions
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
-from runners import memory, protocol, registry, temporary
+from runners import ceiling, memory, protocol, registry, temporary
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
+from runners.failures import failure
 from runners.sandbox import enter_sandbox
 
 _PR_SET_PDEATHSIG = 1
-_FAILURE_KINDS: tuple[tuple[type[BaseException], str], ...] = (
-    (exceptions.PromptTooLongError, "refused"),
-    (exceptions.ModelLoadError, "load"),
-    (exceptions.ModelNotFoundError, "load"),
-    (exceptions.ConfigurationError, "configuration"),
-    (exceptions.InferenceError, "inference"),
-)
 
 
 def main(
@@ -45,6 +38,7 @@ def main(
     teller = Teller(wire, assignment.started)
     stage = Stage()
     try:
+        ceiling.impose(assignment.memory_limit_bytes, mapped_bytes(assignment))
         sandbox = enter_sandbox(assignment)
         teller.tell(protocol.Hello(teller.seconds(), sandbox))
         if assignment.job:
@@ -54,7 +48,7 @@ def main(
     except BrokenPipeError:
         os._exit(1)  # the parent is gone, so nobody is left to tell
     except BaseException as error:
-        teller.tell(failure(error, stage.name))
+        teller.tell(failure(error, stage.name, assignment))
     leave()
 
 
@@ -81,6 +75,12 @@ def die_with_parent(parent_pid: int | None) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if parent_pid is not None and os.getppid() != parent_pid:
         os._exit(1)  # it ended before the request took effect
+
+
+def mapped_bytes(assignment: protocol.Assignment) -> int:
+    """Return the size of files that are mapped privately: those of transformers models."""
+    size = assignment.model.get("size") if assignment.kind == ModelType.PYTORCH.value else 0
+    return int(size or 0)
 
 
 class _StopFlag:
@@ -231,48 +231,6 @@ def do_job(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> Non
     job = registry.resolve(registry.JOBS[assignment.kind])
     job(assignment.config, teller.progress, stop_is_asked)
     teller.tell(protocol.Finished("stop", 0, teller.seconds(), memory.private_bytes()))
-
-
-def failure(error: BaseException, stage: str) -> protocol.Failed:
-    """Tell an error as data, in words for people, with the traceback as evidence."""
-    kind, message = explain(error, stage)
-    trace = "".join(traceback.format_exception(error))
-    return protocol.Failed(
-        stage,
-        kind,
-        without_surrogates(message),
-        without_surrogates(trace[-20_000:]),
-        memory.private_bytes(),
-    )
-
-
-def explain(error: BaseException, stage: str) -> tuple[str, str]:
-    """Return the error_kind and the sentence for an error of a stage."""
-    text = str(error).strip()
-    if out_of_memory(error):
-        return "out_of_memory", (
-            f"Not enough memory ({text or type(error).__name__}). "
-            "Choose a smaller model or quantisation, or a smaller context (n_ctx)."
-        )
-    for family, kind in _FAILURE_KINDS:
-        if isinstance(error, family):
-            return kind, text or type(error).__name__
-    if isinstance(error, SystemExit):
-        return "crashed", f"The model's code asked its process to exit (code {error.code})."
-    words = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    if stage in ("start", "load"):
-        return "load", f"The model could not be loaded: {words}."
-    return "inference", f"The model failed while it answered: {words}."
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory ran out, on the host or on a device."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "can't allocate memory" in text
-    )
 
 
 def leave() -> None:

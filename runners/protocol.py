@@ -108,12 +108,16 @@ ChildMessage = Union[Hello, Loading, Loaded, Prompted, Token, Finished, Failed] 
 
 
 class Crashed(Message, frozen=True, tag=True):
-    """Made by the parent: the child ended without a final message."""
+    """Made by the parent: the child ended without a final message.
+
+    ``kind`` is ``crashed``, or ``out_of_memory`` where that is what ended it.
+    """
 
     exit_code: int | None
     cause: str
     stage: str
     log_tail: str
+    kind: str = "crashed"
 
 
 class TimedOut(Message, frozen=True, tag=True):
@@ -150,6 +154,8 @@ class Assignment(msgspec.Struct, frozen=True):
         readable: directories and files that the child may read, for its sandbox.
         writable: directories that the child may write to.
         temporary: the child's own temporary folder; None where there is none.
+        needed_bytes: the memory that the model is expected to need; 0 where nobody knows.
+        memory_limit_bytes: the memory that the child may take; 0 sets no ceiling.
     """
 
     kind: str
@@ -162,6 +168,8 @@ class Assignment(msgspec.Struct, frozen=True):
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     temporary: str | None = None
+    needed_bytes: int = 0
+    memory_limit_bytes: int = 0
 
 
 def with_temporary(assignment: Assignment, folder: str | None) -> Assignment:

@@ -22,7 +22,13 @@ def make() -> str:
     Raises:
         OSError: there is no writable temporary folder.
     """
-    return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+    try:
+        return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+    except OSError as error:
+        raise OSError(
+            f"there is no writable temporary folder ({error.strerror or error}); "
+            "set TMPDIR to a folder that you may write to"
+        ) from error
 
 
 def remove(path: str) -> None:

@@ -301,12 +301,16 @@ class Zygotes:
         self._lock = threading.Lock()
 
     def warm_up(self, kinds: Sequence[str], modelling_modules: Sequence[str] = ()) -> None:
-        """Start the zygotes of these engines now; their imports go on in the background."""
+        """Start the zygotes of these engines now; their imports go on in the background.
+
+        One that cannot be started is left to the run that needs it, which says why.
+        """
         if modelling_modules:
             self._modelling = tuple(modelling_modules)
         for kind in kinds:
             if fork_is_safe():
-                self.of(kind).ensure_running()
+                with contextlib.suppress(OSError):
+                    self.of(kind).ensure_running()
 
     def of(self, kind: str) -> Zygote:
         """Return the zygote of an engine; kinds without libraries share the light one."""

@@ -17,7 +17,7 @@ from comparator.services import exports
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
 from comparator.services.model_manager import MOST_MODELS, ModelManager, told_apart
-from comparator.services.settings import default_models_dir
+from comparator.services.settings import deadlines_from, default_models_dir
 from comparator.services.settings_text import parse_settings
 from comparator.terminal.live import LiveColumns, Show, StateLines
 
@@ -35,20 +35,28 @@ class Question:
 
 @dataclass(frozen=True)
 class Options:
-    """How the comparison is run and written."""
+    """How the comparison is run and written.
+
+    ``limits`` are those of load, first token, between tokens and the whole run, in seconds;
+    0 turns one off and None takes the default.
+    """
 
     set: Sequence[str]
     together: bool
     max_memory_gb: float | None
     force: bool
     output: str
+    limits: Sequence[float | None] = ()
 
 
 def run(question: Question, options: Options, models_dir: Path | None) -> int:
     """Run the comparison; return 0 only if every model answered."""
     models = find_models(question.models, models_dir)
     configs = configs_for(models, question.settings, options.set)
-    engine = InferenceEngine(MemoryManager(options.max_memory_gb, enforce=not options.force))
+    engine = InferenceEngine(
+        MemoryManager(options.max_memory_gb, enforce=not options.force),
+        deadlines_from(*options.limits),
+    )
     prompt = sys.stdin.read() if question.prompt == "-" else question.prompt
     try:
         results = _watch(engine, prompt, models, configs, options)

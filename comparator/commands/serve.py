@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.services.settings import Settings, default_models_dir
+from comparator.services.settings import Settings, deadlines_from, default_models_dir
 
 
 def serve(
@@ -17,6 +17,7 @@ def serve(
     auth: Sequence[str],
     root_path: str | None,
     inbrowser: bool,
+    limits: Sequence[float | None] = (),
 ) -> int:
     """Serve the page until it is ended; return the exit code."""
     settings = Settings(
@@ -27,6 +28,7 @@ def serve(
         auth=tuple(_pair(text) for text in auth),
         root_path=root_path,
         inbrowser=inbrowser,
+        deadlines=deadlines_from(*limits),
     )
     from comparator.ui import serve as serve_page
 

@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import MultiLLMError
-from comparator.core.models import InferenceResult, ModelInfo
-from comparator.services import preflight, read_ahead
+from comparator.core.models import InferenceResult, ModelInfo, ModelType
+from comparator.services import discovery, preflight, read_ahead
 from comparator.services.records import ResultBuilder
 from runners import protocol, registry
 from runners.process import Deadlines, Run
@@ -26,12 +27,17 @@ from runners.process import Deadlines, Run
 class Slot:
     """One column of a comparison: a model with its settings.
 
-    ``refusal`` is why it may not run (such as memory), or None.
+    Attributes:
+        refusal: why it may not run (such as memory), or None.
+        needed_bytes: the RAM that it is expected to need; 0 where nobody knows.
+        memory_limit_bytes: the RAM that its child may take; 0 sets no ceiling.
     """
 
     model: ModelInfo
     config: ModelConfig
     refusal: str | None = None
+    needed_bytes: int = 0
+    memory_limit_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Request:
         prompt: the question.
         slots: one to four columns.
         together: run all at once, sharing the cores, instead of one after another.
+        wants_together: whether that was asked for, also where memory forbade it.
         factories: the user's inferencer factories, pickled by dill.
         deadlines: how long each stage may take.
         notice: said in every result.
@@ -50,6 +57,7 @@ class Request:
     prompt: str
     slots: Sequence[Slot]
     together: bool = False
+    wants_together: bool = False
     factories: bytes = b""
     deadlines: Deadlines = field(default_factory=Deadlines)
     notice: str | None = None
@@ -64,11 +72,19 @@ class News:
     at: float
 
 
+def _ignore(_slot: int, _message: protocol.Message) -> None:
+    """Take the place of one who wants to know how columns end."""
+
+
 class Comparison:
-    """A comparison under way. ``drain`` and ``results`` belong to one reader."""
+    """A comparison under way. ``drain`` and ``results`` belong to one reader.
+
+    ``on_final`` is called once for each column with its final message, from any thread.
+    """
 
     def __init__(self, request: Request, on_news: Callable[[], None] | None = None) -> None:
         self.request = request
+        self.on_final: Callable[[int, protocol.Message], None] = _ignore
         self._on_news = on_news or (lambda: None)
         self._builders = [
             ResultBuilder(slot.model, slot.config, request.notice) for slot in request.slots
@@ -160,8 +176,13 @@ class Comparison:
 
     def pids(self) -> list[int]:
         """Return the process ids of the children that run."""
+        return [pid for _slot, pid in self.children()]
+
+    def children(self) -> list[tuple[int, int]]:
+        """Return slot and process id of every child that runs."""
         with self._lock:
-            return [run.pid for run in self._runs.values() if run.pid and not run.join(0)]
+            runs = list(self._runs.items())
+        return [(slot, run.pid) for slot, run in runs if run.pid and not run.join(0)]
 
     def _fold(self, news: News) -> None:
         builder = self._builders[news.slot]
@@ -210,7 +231,9 @@ class Comparison:
             config=asdict(slot.config),
             started=started,
             factories=self.request.factories,
-            readable=(slot.model.path,),
+            readable=_files_of(slot.model),
+            needed_bytes=slot.needed_bytes,
+            memory_limit_bytes=slot.memory_limit_bytes,
         )
 
     def _delivered(self, number: int, message: protocol.Message) -> None:
@@ -230,6 +253,7 @@ class Comparison:
     def _tell(self, number: int, message: protocol.Message) -> None:
         self._news.put(News(number, message, time.monotonic()))
         if isinstance(message, protocol.FINAL):
+            self.on_final(number, message)
             self._count_down()
         self._on_news()
 
@@ -240,14 +264,24 @@ class Comparison:
                 self._ended.set()
 
 
+def _files_of(model: ModelInfo) -> tuple[str, ...]:
+    """Return what the sandbox lets a model's process read: its folder, or all its shards."""
+    if model.model_type is not ModelType.GGUF:
+        return (model.path,)
+    return tuple(str(path) for path in discovery.shards_of(Path(model.path)))
+
+
 def refusal(slot: Slot) -> protocol.Failed | None:
-    """Return why a slot cannot run, known without starting anything."""
-    if slot.refusal:
-        return protocol.Failed("start", "refused", slot.refusal)
+    """Return why a slot cannot run, known without starting anything.
+
+    What is wrong with its files comes first: an estimate for a damaged model means nothing.
+    """
     try:
         preflight.check(slot.model, slot.config)
         if slot.model.model_type.value in registry.ENGINES:
             registry.check_installed(slot.model.model_type.value)
     except MultiLLMError as error:
         return protocol.Failed("start", "load", str(error))
+    if slot.refusal:
+        return protocol.Failed("start", "refused", slot.refusal)
     return None

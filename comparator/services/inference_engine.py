@@ -10,10 +10,13 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.core.text import without_surrogates
+from comparator.services import device_memory
 from comparator.services.comparison import Comparison, Request, Slot
-from comparator.services.memory_manager import MemoryManager
+from comparator.services.cooldown import Cooldown
+from comparator.services.memory_manager import MemoryManager, Neighbour
 from comparator.services.model_manager import MOST_MODELS, told_apart
-from runners import registry
+from comparator.services.records import error_kind_of
+from runners import memory, protocol, registry
 from runners.process import Deadlines, pickled
 from runners.zygote import zygotes
 
@@ -33,15 +36,21 @@ class InferenceEngine:
 
     Attributes:
         memory_manager: decides who may run, and whether together.
+        deadlines: how long each stage of a run may take.
+        cooldown: makes a model wait that crashed again and again.
         active_inferencers: the comparisons under way, by the id of the first of their models
             (with a prime where the same model leads several at once).
     """
 
     def __init__(
-        self, memory_manager: MemoryManager | None = None, deadlines: Deadlines | None = None
+        self,
+        memory_manager: MemoryManager | None = None,
+        deadlines: Deadlines | None = None,
+        cooldown: Cooldown | None = None,
     ) -> None:
         self.memory_manager = memory_manager or MemoryManager()
         self.deadlines = deadlines or Deadlines()
+        self.cooldown = cooldown or Cooldown()
         self.active_inferencers: dict[str, Comparison] = {}
         self._factories: list[Factory] = []
 
@@ -81,7 +90,7 @@ class InferenceEngine:
         system_prompt: str | None = None,
         together: bool = False,
     ) -> Request:
-        """Check a question and its settings, and decide by memory who may run.
+        """Check a question and its settings, and say who may run as things stand.
 
         Raises:
             ConfigurationError: what is wrong and what would be right.
@@ -89,24 +98,36 @@ class InferenceEngine:
         text = _checked_prompt(prompt)
         models = told_apart(_checked_models(models))
         settings = [_settings_of(model, configs or {}, system_prompt) for model in models]
-        plan = self.memory_manager.plan(models, settings, together)
-        slots = [Slot(*parts) for parts in zip(models, settings, plan.refusals, strict=True)]
-        return Request(
+        request = Request(
             prompt=text,
-            slots=slots,
-            together=plan.order == "together",
+            slots=[Slot(*parts) for parts in zip(models, settings, strict=True)],
+            wants_together=together,
             factories=pickled(self._factories),
             deadlines=self.deadlines,
             notice=None if text == prompt else REPLACED,
         )
+        return self._admitted(request)
+
+    def again(self, request: Request, slot: int) -> Request:
+        """Return the request that asks one column of an earlier request once more.
+
+        Who may run is decided anew; the prompt and that model's settings stay as they were.
+        """
+        column = request.slots[slot]
+        alone = replace(request, slots=[Slot(column.model, column.config)], wants_together=False)
+        return self._admitted(alone)
 
     def compare(self, request: Request, on_news: Callable[[], None] | None = None) -> Comparison:
         """Start a comparison and return it; ``on_news`` is called from other threads."""
         return self.start(Comparison(request, on_news))
 
     def start(self, comparison: Comparison) -> Comparison:
-        """Start a comparison that was made before, such as one that had to wait in line."""
-        request = comparison.request
+        """Start a comparison that was made before, such as one that had to wait in line.
+
+        Who may run is decided now: while it waited, memory was taken or given back.
+        """
+        request = comparison.request = self._admitted(comparison.request)
+        comparison.on_final = lambda slot, message: self._note(request.slots[slot].model, message)
         kinds = {_kind(slot.model) for slot in request.slots}
         zygotes.warm_up(sorted(kind for kind in kinds if not registry.missing_requirements(kind)))
         key = request.slots[0].model.id
@@ -155,6 +176,42 @@ class InferenceEngine:
         for key, other in list(self.active_inferencers.items()):
             if other is comparison:
                 self.active_inferencers.pop(key, None)
+
+    def _admitted(self, request: Request) -> Request:
+        """Decide by memory and by earlier crashes who may run, and whether together."""
+        models = [slot.model for slot in request.slots]
+        configs = [slot.config for slot in request.slots]
+        plan = self.memory_manager.plan(models, configs, request.wants_together, self._neighbours())
+        slots = [
+            replace(
+                slot,
+                refusal=self.cooldown.refusal(slot.model) or refusal,
+                needed_bytes=need.host,
+                memory_limit_bytes=limit,
+            )
+            for slot, refusal, need, limit in zip(
+                request.slots, plan.refusals, plan.needs, plan.limits, strict=True
+            )
+        ]
+        return replace(request, slots=slots, together=plan.order == "together")
+
+    def _neighbours(self) -> list[Neighbour]:
+        """Return the children of this engine that run now, with what they need and hold."""
+        return [
+            Neighbour(
+                self.memory_manager.estimate(slot.model, slot.config),
+                memory.taken_bytes(pid),
+                device_memory.held_by(pid),
+            )
+            for comparison in list(self.active_inferencers.values())
+            for number, pid in comparison.children()
+            for slot in [comparison.request.slots[number]]
+        ]
+
+    def _note(self, model: ModelInfo, message: protocol.Message) -> None:
+        """Take in how a column ended; one that was stopped says nothing of its model."""
+        if not isinstance(message, protocol.Cancelled):
+            self.cooldown.note(model, error_kind_of(message))
 
     def _stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
         comparison = self.compare(request)

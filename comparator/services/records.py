@@ -18,6 +18,13 @@ from runners import protocol
 from runners.process import Receipt
 
 
+def error_kind_of(message: protocol.Message) -> str | None:
+    """Return the error_kind of a final message; None for an answer, and for a stop."""
+    if isinstance(message, (protocol.Failed, protocol.Crashed)):
+        return message.kind
+    return "timeout" if isinstance(message, protocol.TimedOut) else None
+
+
 class ResultBuilder:
     """Takes the messages of one run and hands out snapshots that never change later."""
 
@@ -127,7 +134,7 @@ class ResultBuilder:
             self._finish(at, "error", message.message, message.kind)
         elif isinstance(message, protocol.Crashed):
             after = f" It had written {self._result.stats.token_count} tokens." * bool(self.parts)
-            self._finish(at, "error", message.cause + after, "crashed")
+            self._finish(at, "error", message.cause + after, message.kind)
         elif isinstance(message, protocol.TimedOut):
             self._finish(at, "error", _timed_out(message), "timeout")
         else:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import platformdirs
+
+from comparator.core.exceptions import ConfigurationError
+from runners.deadlines import Deadlines
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Settings:
         inbrowser: open the page in a browser.
         comparisons_at_once: how many comparisons run at a time; the others wait in line.
         line_length: how many may wait.
+        deadlines: how long each stage of a run may take.
     """
 
     models_dir: Path
@@ -34,6 +39,28 @@ class Settings:
     inbrowser: bool = False
     comparisons_at_once: int = 1
     line_length: int = 32
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than this machine's users can reach the page.
+
+        So it is with a share link, behind a proxy, on a Space, and on any address that is not
+        this machine's own; a log-in makes no difference.
+        """
+        if self.share or self.root_path or os.environ.get("SPACE_ID"):
+            return True
+        name = self.server_name or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+        return not _is_loopback(name)
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def default_models_dir() -> Path:
@@ -45,3 +72,27 @@ def default_models_dir() -> Path:
     if here.is_dir():
         return here
     return Path(platformdirs.user_data_dir("multi-llm-comparator", appauthor=False)) / "models"
+
+
+def deadlines_from(
+    load: float | None = None,
+    first_token: float | None = None,
+    token: float | None = None,
+    total: float | None = None,
+) -> Deadlines:
+    """Return the deadlines with those that were given, in seconds; 0 turns one off.
+
+    Raises:
+        ConfigurationError: names the limit that is no number of seconds.
+    """
+    given = {
+        "load_seconds": load,
+        "first_token_seconds": first_token,
+        "between_tokens_seconds": token,
+        "total_seconds": total,
+    }
+    try:
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return replace(Deadlines(), **chosen)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
-import tempfile
-import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+from holdings import holdings
 
 from comparator.services.inference_engine import InferenceEngine
 from runners import memory, protocol
 from runners.process import Deadlines
-from runners.zygote import zygotes
 
 pytestmark = pytest.mark.process
 
 FAULTS = (None, "sigkill", None, "sigsegv", None, "raise", "exit_3", None, "hang", "abort")
-
-
-def holdings() -> dict[str, object]:
-    """Count what a program may leak; fork servers are no leak."""
-    gc.collect()
-    me = psutil.Process()
-    children = {p.pid for p in me.children(recursive=True)} - set(zygotes.pids())
-    return {
-        "descriptors": me.num_fds(),
-        "threads": threading.active_count(),
-        "children": {pid for pid in children if psutil.pid_exists(pid)},
-        "zombies": [p for p in me.children() if p.status() == psutil.STATUS_ZOMBIE],
-        "shared memory": sorted(os.listdir("/dev/shm")),
-        "temporary files": sorted(
-            name for name in os.listdir(tempfile.gettempdir()) if name.startswith("pymp-")
-        ),
-    }
 
 
 def test_sixty_runs_with_faults_four_at_a_time(echo_model, begin, wait_until):

@@ -1,0 +1,21 @@
+# Every target uses the environment that scripts/test makes (.venv).
+PYTHON = .venv/bin/python
+RESULTS = build/results
+
+.PHONY: test soak promises
+
+# The gate: lint, types, tests.
+test:
+	./scripts/test
+
+# The parts that take minutes: a thousand runs, two thousand damaged models.
+soak:
+	mkdir -p $(RESULTS)
+	timeout 1200 $(PYTHON) -m pytest tests/soak -m soak --junitxml=$(RESULTS)/soak.xml; \
+	status=$$?; $(PYTHON) docs/make_promises.py $(RESULTS)/soak.xml && exit $$status
+
+# All other tests, and docs/promises.md with their results.
+promises:
+	mkdir -p $(RESULTS)
+	$(PYTHON) -m pytest --junitxml=$(RESULTS)/tests.xml; \
+	status=$$?; $(PYTHON) docs/make_promises.py $(RESULTS)/tests.xml && exit $$status
