@@ -1,8 +1,11 @@
 """The numbers that are shown agree with those of others who measured the same run.
 
-Bounds: counts are exact. The decode speed agrees with llama.cpp's own counters within 2 %, which
-measure the same steps of the same run, so that a busy machine slows both. What is compared with
-a clock or a sample from outside (20 ms, 5 %) may lose a race on a busy machine: three tries.
+Bounds: counts are exact. The decode speed is that of the whole loop of the child: computing a
+token, choosing it, and telling it to the parent. llama.cpp's counters know the computing alone.
+The test adds what choosing and telling took, and then wants 2 % in a single try. Against the bare
+counters the speed shown is lower by what telling costs, which grows when others want the cores;
+that difference has no bound here but its sign: the speed shown never flatters. What is compared
+with a clock or a sample from outside (20 ms, 5 %) may lose a race on a busy machine: three tries.
 """
 
 from __future__ import annotations
@@ -64,9 +67,13 @@ def tried(attempt: Callable[[], str | None]) -> None:
 
 
 def counting(model: ModelInfo) -> Any:
-    """A factory: the built-in engine, which adds llama.cpp's counters to the end of its text."""
+    """A factory: the built-in engine, which adds llama.cpp's counters to the end of its text.
+
+    What choosing and telling the tokens took is added by llama.cpp's own clock.
+    """
     from runners.base import End
     from runners.gguf_inferencer import GGUFInferencer
+    from runners.gguf_sampling import GGUFSampler
 
     class Counting(GGUFInferencer):
         def pieces(self, prompt):
@@ -74,15 +81,30 @@ def counting(model: ModelInfo) -> Any:
 
             import llama_cpp
 
+            now = llama_cpp.llama_time_us
+            choosing, telling, choose = [], [], GGUFSampler.next
+
+            def timed(sampler):
+                begun = now()
+                token = choose(sampler)
+                choosing.append(now() - begun)
+                return token
+
+            GGUFSampler.next = timed  # in this process, which ends with this run
             for piece in super().pieces(prompt):
                 if not isinstance(piece, End):
+                    begun = now()
                     yield piece
+                    telling.append(now() - begun)
                     continue
                 counters = llama_cpp.llama_perf_context(self._context.pointer)
                 told = {
                     "prompt_tokens": counters.n_p_eval,
                     "steps": counters.n_eval,
-                    "step_ms": counters.t_eval_ms,
+                    "computing_ms": counters.t_eval_ms,
+                    # Between the first and the last token; the prompt is told before them.
+                    "choosing_ms": sum(choosing[1:]) / 1000,
+                    "telling_ms": sum(telling[1:-1]) / 1000,
                 }
                 yield End(piece.reason, "\n" + json.dumps(told))
 
@@ -92,19 +114,17 @@ def counting(model: ModelInfo) -> Any:
 def test_counts_and_speed_equal_those_of_llama_cpp(real: dict[str, ModelInfo]) -> None:
     engine = InferenceEngine()
     engine.register_inferencer_factory(counting)
-
-    def attempt() -> str | None:
-        # Greedy without a penalty: choosing a token takes next to nothing beside computing it.
-        (result,) = ask([real["gguf"]], engine, max_tokens=96, do_sample=False, repeat_penalty=1.0)
-        told = json.loads(result.content.rsplit("\n", 1)[1])
-        assert result.stats.finish_reason == "length"
-        assert result.stats.prompt_tokens == told["prompt_tokens"]
-        assert result.stats.token_count == 96 == told["steps"] + 1
-        speed = told["steps"] / told["step_ms"] * 1000
-        shown = result.stats.tokens_per_second
-        return None if abs(shown / speed - 1) < 0.02 else f"{shown} is not {speed} tokens/s"
-
-    tried(attempt)
+    (result,) = ask([real["gguf"]], engine, max_tokens=96, do_sample=False)
+    told = json.loads(result.content.rsplit("\n", 1)[1])
+    assert result.stats.finish_reason == "length"
+    assert result.stats.prompt_tokens == told["prompt_tokens"]
+    assert result.stats.token_count == 96
+    assert result.stats.token_count == told["steps"] + 1
+    shown = 1000 / result.stats.tokens_per_second
+    computing = told["computing_ms"] / told["steps"]
+    loop = computing + (told["choosing_ms"] + told["telling_ms"]) / told["steps"]
+    assert shown == pytest.approx(loop, rel=0.02), "milliseconds a token"
+    assert shown >= computing, "never faster than the engine itself"
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
