@@ -201,9 +201,10 @@ def _make_install(host: Host, columns: int) -> Handler:
 
         kept = [gr.skip()] * (columns + 3)
         job = Job(lambda: host.install_starter(note), bell)
+        yield [*kept, render.starter_note(latest.step, latest.share)]
         while not job.is_over:
-            yield [*kept, render.starter_note(latest.step, latest.share)]
             await bell.wait(YIELD_SECONDS)
+            yield [*kept, render.starter_note(latest.step, latest.share)]
         if job.trouble:
             yield [*kept, render.starter_note(job.trouble, None)]
             return

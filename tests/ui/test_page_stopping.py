@@ -45,8 +45,8 @@ def test_stopping_one_column_lets_the_next_one_run(tab: Page) -> None:
 
 
 def test_stop_before_run_and_twice_is_harmless(tab: Page) -> None:
-    tab.click("#stop")
-    tab.click("#stop")
+    for _ in range(2):  # it looks idle then, and a click does no harm all the same
+        tab.click("#stop", force=True)
     ask(tab, "two words", "Quick")
     wait_for_state(tab, 0, "done")
 
