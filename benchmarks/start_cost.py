@@ -23,6 +23,7 @@ from pathlib import Path
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo
 from comparator.services.discovery import inspect
+from comparator.services.warm_up import kinds_of, modelling_modules
 from runners import protocol
 from runners.process import Run
 from runners.zygote import zygotes
@@ -52,6 +53,7 @@ def first_token_seconds(model: ModelInfo, method: str) -> float:
 
 def measure(model: ModelInfo, repeats: int) -> dict[str, object]:
     """Run both in turn and return the medians, the ratio and what they were measured on."""
+    zygotes.warm_up(kinds_of([model]), modelling_modules([model]))  # as the page does at its start
     seconds: dict[str, list[float]] = {"fork": [], "spawn": []}
     for number in range(repeats + 1):
         for method, times in seconds.items():

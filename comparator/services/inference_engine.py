@@ -16,6 +16,7 @@ from comparator.services.cooldown import Cooldown
 from comparator.services.memory_manager import MemoryManager, Neighbour
 from comparator.services.model_manager import MOST_MODELS, told_apart
 from comparator.services.records import error_kind_of
+from comparator.services.warm_up import modelling_modules
 from runners import memory, protocol, registry
 from runners.process import Deadlines, pickled
 from runners.zygote import zygotes
@@ -129,7 +130,10 @@ class InferenceEngine:
         request = comparison.request = self._admitted(comparison.request)
         comparison.on_final = lambda slot, message: self._note(request.slots[slot].model, message)
         kinds = {_kind(slot.model) for slot in request.slots}
-        zygotes.warm_up(sorted(kind for kind in kinds if not registry.missing_requirements(kind)))
+        zygotes.warm_up(
+            sorted(kind for kind in kinds if not registry.missing_requirements(kind)),
+            modelling_modules([slot.model for slot in request.slots]),
+        )
         key = request.slots[0].model.id
         while key in self.active_inferencers:
             key += "'"
