@@ -2,6 +2,7 @@
 // Events for the server: "stop_column" and "retry_column" with the slot, and "refill" when a part
 // was missed.
 
+const MOST_ASKS = 10;
 const root = element.querySelector("#board-root");
 const bar = make("div", root, "board-bar");
 const note = make("p", bar, "board-note");
@@ -19,6 +20,7 @@ hint.textContent = "The answers appear here, one column a model.";
 
 let columns = [];
 let run = null;
+let asking = 0;
 let asked = 0;
 let states = [];
 
@@ -40,6 +42,7 @@ function fresh(view) {
   run = view.run;
   columns = view.columns.map((_, slot) => new Column(slot, stopColumn, retryColumn));
   states = [];
+  asked = 0;
   grid.replaceChildren(...columns.map((column) => column.root));
   grid.dataset.count = String(columns.length);
 }
@@ -76,10 +79,15 @@ function speak(views) {
   if (words.length) spoken.textContent = words.join(" ");
 }
 
+// Ask for what was missed, once a second until it is here; the server may have forgotten it.
 function askForText() {
-  const now = Date.now();
-  if (now - asked < 1000) return;
-  asked = now;
+  if (asking || asked >= MOST_ASKS) return;
+  asked += 1;
+  asking = window.setTimeout(() => {
+    asking = 0;
+    if (columns.every((column) => column.isWhole())) asked = 0;
+    else askForText();
+  }, 1000);
   trigger("refill", {});
 }
 

@@ -5,6 +5,7 @@ class Column {
     this.slot = slot;
     this.attempt = 0;
     this.blocks = [];
+    this.whole = []; // by block: whether the server has said that it grows no more
     this.shown = "";
     this.drawn = {};
     this.root = make("section", null, "reply");
@@ -61,6 +62,7 @@ class Column {
   clear(attempt) {
     this.attempt = attempt;
     this.blocks = [];
+    this.whole = [];
     this.shown = "";
     this.markdown.clear();
     this.plainRoot.replaceChildren();
@@ -125,28 +127,39 @@ class Column {
     }
   }
 
-  // The view holds the last two blocks of the text; older ones are already here.
+  // The view holds the last two blocks of the text; older ones are already here, unless so much
+  // came between two views that the end of one was never sent.
   takeText(text) {
     this.blocks[text.number] = text.now;
-    if (text.number > 0) this.blocks[text.number - 1] = text.before;
-    for (let number = 0; number < text.number; number += 1) {
-      if (this.blocks[number] === undefined) return false;
+    if (text.number > 0) this.keepWhole(text.number - 1, text.before);
+    return this.show();
+  }
+
+  keepWhole(number, block) {
+    this.blocks[number] = block;
+    this.whole[number] = true;
+  }
+
+  isWhole() {
+    for (let number = 0; number < this.blocks.length - 1; number += 1) {
+      if (!this.whole[number]) return false;
     }
-    this.show();
     return true;
   }
 
   refill(blocks, attempt) {
     if (attempt !== this.attempt) return;
-    blocks.forEach((block, number) => {
-      if (this.blocks[number] === undefined || this.blocks[number].length < block.length) {
-        this.blocks[number] = block;
-      }
-    });
+    const last = blocks.length - 1;
+    blocks.slice(0, last).forEach((block, number) => this.keepWhole(number, block));
+    if (!this.whole[last] && (this.blocks[last] || "").length < blocks[last].length) {
+      this.blocks[last] = blocks[last];
+    }
     this.show();
   }
 
+  // Append what is new; return false where a part of it is missing.
   show() {
+    if (!this.isWhole()) return false;
     const start = this.shown.length;
     let length = 0;
     let first = 0;
@@ -155,11 +168,12 @@ class Column {
       first += 1;
     }
     const added = this.blocks.slice(first).join("").slice(start - length);
-    if (!added) return;
+    if (!added) return true;
     const follows = this.answer.scrollHeight - this.answer.scrollTop - this.answer.clientHeight < 40;
     this.shown += added;
     this.markdown.append(added);
     this.plainRoot.append(added);
     if (follows) this.answer.scrollTop = this.answer.scrollHeight;
+    return true;
   }
 }
