@@ -22,7 +22,7 @@ from pathlib import Path
 
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo
-from comparator.services.discovery import inspect
+from comparator.library.discovery import inspect
 from comparator.services.warm_up import kinds_of, modelling_modules
 from runners import protocol
 from runners.process import Run

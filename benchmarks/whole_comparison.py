@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 
 from comparator.core.config import ModelConfig
-from comparator.services.discovery import inspect
+from comparator.library.discovery import inspect
 from comparator.services.inference_engine import InferenceEngine
 
 HERE = Path(__file__).parent

@@ -21,7 +21,7 @@ SETTLE_SECONDS = 5.0
 @pytest.fixture(scope="session")
 def starter_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with the four starter models, made once and kept in the checkout's cache."""
-    from comparator.services import starter
+    from comparator.library import starter
 
     directory = REPOSITORY / "models"
     starter.install(directory, lambda progress: None)
@@ -31,7 +31,7 @@ def starter_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def starter_models(starter_models_dir: Path) -> dict[str, str]:
     """The starter models' paths by what they are."""
-    from comparator.services import starter
+    from comparator.library import starter
 
     return {key: str(starter_models_dir / place) for key, place in starter.PLACES.items()}
 

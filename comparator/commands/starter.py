@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from comparator.services import starter
+from comparator.library import starter
 from comparator.services.settings import default_models_dir
 from comparator.terminal.tables import show_models, starter_bar
 from runners.zygote import zygotes

@@ -17,7 +17,8 @@ from pathlib import Path
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
-from comparator.services import discovery, preflight, read_ahead
+from comparator.library import discovery
+from comparator.services import preflight, read_ahead
 from comparator.services.records import ResultBuilder
 from runners import protocol, registry
 from runners.process import Deadlines, Run

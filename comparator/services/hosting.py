@@ -14,12 +14,13 @@ from typing import Any
 
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.models import ModelInfo
-from comparator.services import starter, warm_up
+from comparator.library import starter
+from comparator.library.discovery import Skipped
+from comparator.library.model_facts import facts_of
+from comparator.services import warm_up
 from comparator.services.admission import Admission
 from comparator.services.comparison import Comparison, Request
-from comparator.services.discovery import Skipped
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.model_facts import facts_of
 from comparator.services.model_manager import ModelManager
 from comparator.services.questions import Question, models_and_configs, refuse_foreign_code
 from comparator.services.settings import Settings

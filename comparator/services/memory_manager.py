@@ -10,8 +10,8 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
+from comparator.library.model_facts import facts_of
 from comparator.services import device_memory
-from comparator.services.model_facts import facts_of
 from runners import memory
 
 # What an engine needs beside weights and KV cache, measured on the starter models (CPU).

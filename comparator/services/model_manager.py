@@ -8,7 +8,7 @@ from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.models import ModelInfo
-from comparator.services import discovery
+from comparator.library import discovery
 
 MOST_MODELS = 4
 

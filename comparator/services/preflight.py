@@ -14,8 +14,8 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import with_controls_shown
-from comparator.services import discovery, gguf_header
-from comparator.services.model_facts import read_config, read_json
+from comparator.library import discovery, gguf_header
+from comparator.library.model_facts import read_config, read_json
 
 _LFS_POINTER = b"version https://git-lfs"
 _ARCHIVE = b"PK\x03\x04"  # PyTorch's files are ZIP archives, before 1.6 bare pickles

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.services.discovery import WEIGHT_SUFFIXES
+from comparator.library.discovery import WEIGHT_SUFFIXES
 from runners import memory
 
 SPARE_FACTOR = 2.0  # only where this many times the model's size is available

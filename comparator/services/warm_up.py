@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.services.model_facts import facts_of
+from comparator.library.model_facts import facts_of
 from runners import registry
 from runners.zygote import zygotes
 

@@ -13,12 +13,12 @@ from rich.table import Table
 
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
+from comparator.library.model_facts import facts_of
 from comparator.services.exports import megabytes
-from comparator.services.model_facts import facts_of
 
 if TYPE_CHECKING:  # the list of models must not load what makes them
-    from comparator.services.starter import Progress as Report
-    from comparator.services.starter import StarterProgress
+    from comparator.library.starter import Progress as Report
+    from comparator.library.starter import StarterProgress
 
 
 def model_record(model: ModelInfo) -> dict[str, Any]:

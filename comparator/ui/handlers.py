@@ -16,10 +16,10 @@ from typing import Any
 import gradio as gr
 
 from comparator.core.exceptions import MultiLLMError
+from comparator.library.starter import StarterProgress
 from comparator.services.hosting import BusyError, Host, Shelf
 from comparator.services.model_manager import MOST_MODELS
 from comparator.services.questions import Question, from_page
-from comparator.services.starter import StarterProgress
 from comparator.ui import render
 from comparator.ui.board import YIELD_SECONDS, Bell, Board, View, follow
 

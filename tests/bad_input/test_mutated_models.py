@@ -48,8 +48,8 @@ def test_what_the_parent_itself_reads(whole_gguf: Path, whole_folder: Path, tmp_
 
     from comparator.core.config import ModelConfig
     from comparator.core.exceptions import ModelLoadError
+    from comparator.library.model_facts import facts_of
     from comparator.services import preflight
-    from comparator.services.model_facts import facts_of
 
     for seed in range(700):
         if seed % 7:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from comparator.core.exceptions import EngineMissingError, ModelLoadError
-from comparator.services import discovery, starter
-from comparator.services.model_facts import facts_of
+from comparator.library import discovery, starter
+from comparator.library.model_facts import facts_of
 
 
 @pytest.mark.model

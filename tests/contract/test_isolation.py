@@ -11,7 +11,7 @@ import pytest
 
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, RunState
-from comparator.services import starter
+from comparator.library import starter
 from comparator.services.comparison import Comparison
 from comparator.services.inference_engine import InferenceEngine
 from runners.zygote import zygotes

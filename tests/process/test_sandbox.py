@@ -100,7 +100,7 @@ def test_a_model_process_reaches_its_model_and_nothing_else(probed: dict[str, st
 @pytest.mark.model
 def test_both_engines_answer_inside_it(starter_models_dir: Path, probed: dict[str, str]) -> None:
     from comparator.core.config import ModelConfig
-    from comparator.services import starter
+    from comparator.library import starter
 
     models = starter.install(starter_models_dir, lambda progress: None)
     chosen = [models[0], models[3]]

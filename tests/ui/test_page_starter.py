@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from comparator.services.starter import PLACES
+from comparator.library.starter import PLACES
 from tests.ui.conftest import choose, reply, start_server, wait_for_state
 
 pytestmark = pytest.mark.ui

@@ -15,11 +15,11 @@ from gguf import GGUFWriter
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType, RunState
+from comparator.library.model_facts import facts_of
 from comparator.services import device_memory
 from comparator.services.comparison import Comparison
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import ENGINE_BYTES, MemoryManager, MemoryNeed, Neighbour
-from comparator.services.model_facts import facts_of
 
 GIGABYTE = 10**9
 

@@ -15,7 +15,8 @@ import pytest
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType, RunState
-from comparator.services import discovery, preflight
+from comparator.library import discovery
+from comparator.services import preflight
 from comparator.services.inference_engine import InferenceEngine
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -13,10 +13,10 @@ import pytest
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
+from comparator.library.starter import StarterProgress
 from comparator.services.comparison import Comparison, Request, Slot
 from comparator.services.hosting import BusyError, Shelf
 from comparator.services.questions import Question
-from comparator.services.starter import StarterProgress
 from comparator.ui.handlers import Handlers, make_handlers, shelf_updates
 from runners import protocol
 

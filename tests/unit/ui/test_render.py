@@ -14,7 +14,7 @@ from comparator.core.models import (
     PromptReport,
     RunState,
 )
-from comparator.services.discovery import Skipped
+from comparator.library.discovery import Skipped
 from comparator.services.hosting import Shelf
 from comparator.ui import render
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from comparator.core.models import ModelType
-from comparator.services import discovery
+from comparator.library import discovery
 
 
 def put(path: Path, size: int = 4, content: bytes | None = None) -> Path:

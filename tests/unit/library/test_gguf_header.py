@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
-from comparator.services import gguf_header
-from comparator.services.model_facts import facts_of
+from comparator.library import gguf_header
+from comparator.library.model_facts import facts_of
 
 LONGEST_REFUSAL_SECONDS = 0.5
 

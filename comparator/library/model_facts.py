@@ -10,7 +10,7 @@ from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
-from comparator.services import gguf_header
+from comparator.library import gguf_header
 
 LONGEST_CONFIG_BYTES = 16 * 1024 * 1024
 

@@ -9,7 +9,7 @@ import pytest
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
-from comparator.services.model_facts import ModelFacts, facts_of, read_config
+from comparator.library.model_facts import ModelFacts, facts_of, read_config
 
 
 @pytest.fixture

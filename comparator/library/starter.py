@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from comparator.core.exceptions import EngineMissingError, ModelLoadError
 from comparator.core.models import ModelInfo
-from comparator.services import discovery
+from comparator.library import discovery
 from runners import protocol
 from runners.process import run_to_end
 
