@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
+from comparator.commands.options import ModelsDir
 from comparator.services.model_manager import ModelManager
 from comparator.services.settings import default_models_dir
 from comparator.terminal.tables import model_record, show_models
 
 
-def show(models_dir: Path | None, as_json: bool) -> int:
-    """Print the models of a folder as a table or as JSON; return the exit code."""
+def command(
+    models_dir: ModelsDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
+) -> int:
+    """List the models there are.
+
+    Files that cannot be loaded are listed too, with the reason.
+    """
     manager = ModelManager(models_dir or default_models_dir())
     models = manager.scan_models()
     for skipped in manager.skipped:

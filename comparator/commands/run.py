@@ -10,6 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from comparator.commands.options import (
+    Assignments,
+    ContextSize,
+    FirstTokenTimeout,
+    Force,
+    Format,
+    Greedy,
+    LoadTimeout,
+    MaxMemory,
+    MaxTokens,
+    Models,
+    ModelsDir,
+    Output,
+    Prompt,
+    Seed,
+    System,
+    Temperature,
+    Threads,
+    Together,
+    TokenTimeout,
+    TotalTimeout,
+)
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.models import InferenceResult, ModelInfo, RunState
@@ -47,6 +69,48 @@ class Options:
     force: bool
     output: str
     limits: Sequence[float | None] = ()
+
+
+def command(
+    model: Models,
+    prompt: Prompt,
+    system: System = None,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    seed: Seed = None,
+    greedy: Greedy = False,
+    ctx_size: ContextSize = None,
+    threads: Threads = None,
+    assignments: Assignments = None,
+    together: Together = False,
+    max_memory_gb: MaxMemory = None,
+    force: Force = False,
+    load_timeout: LoadTimeout = None,
+    first_token_timeout: FirstTokenTimeout = None,
+    token_timeout: TokenTimeout = None,
+    total_timeout: TotalTimeout = None,
+    output: Output = Format.text,
+    models_dir: ModelsDir = None,
+) -> int:
+    """Ask up to four models the same question and print the answers.
+
+    They run one after another, so that none slows another down.
+    """
+    common = {
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "seed": seed,
+        "do_sample": False if greedy else None,
+        "n_ctx": ctx_size,
+        "n_threads": threads,
+        "system_prompt": system,
+    }
+    question = Question(
+        model, prompt, {key: value for key, value in common.items() if value is not None}
+    )
+    limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
+    options = Options(assignments or [], together, max_memory_gb, force, output.value, limits)
+    return run(question, options, models_dir)
 
 
 def run(question: Question, options: Options, models_dir: Path | None) -> int:

@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Annotated, Optional
 
+import typer
+
+from comparator.commands.options import (
+    FirstTokenTimeout,
+    LoadTimeout,
+    ModelsDir,
+    TokenTimeout,
+    TotalTimeout,
+)
 from comparator.core.exceptions import ConfigurationError
 from comparator.services.settings import Settings, deadlines_from, default_models_dir
 
 
-def serve(
-    models_dir: Path | None,
-    share: bool,
-    server_name: str | None,
-    server_port: int | None,
-    auth: Sequence[str],
-    root_path: str | None,
-    inbrowser: bool,
-    limits: Sequence[float | None] = (),
+def command(
+    models_dir: ModelsDir = None,
+    share: Annotated[bool, typer.Option("--share", help="Open a public link to it.")] = False,
+    server_name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Address to listen on; 0.0.0.0 for all. Default: this machine only."),
+    ] = None,
+    server_port: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Port. Default: the first free one from 7860."),
+    ] = None,
+    auth: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="USER:PASSWORD", help="Who may log in; repeatable."),
+    ] = None,
+    root_path: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Path under which a proxy shows the page."),
+    ] = None,
+    inbrowser: Annotated[
+        bool, typer.Option("--inbrowser", help="Open the page in your browser.")
+    ] = False,
+    load_timeout: LoadTimeout = None,
+    first_token_timeout: FirstTokenTimeout = None,
+    token_timeout: TokenTimeout = None,
+    total_timeout: TotalTimeout = None,
 ) -> int:
-    """Serve the page until it is ended; return the exit code."""
+    """Open the page: choose up to four models, ask, compare."""
     settings = Settings(
         models_dir=(models_dir or default_models_dir()).absolute(),
         share=share,
         server_name=server_name,
         server_port=server_port,
-        auth=tuple(_pair(text) for text in auth),
+        auth=tuple(_pair(text) for text in auth or []),
         root_path=root_path,
         inbrowser=inbrowser,
-        deadlines=deadlines_from(*limits),
+        deadlines=deadlines_from(load_timeout, first_token_timeout, token_timeout, total_timeout),
     )
     from comparator.ui import serve as serve_page
 

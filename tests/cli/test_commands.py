@@ -11,11 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from comparator.cli import COMMANDS
 
 LIMIT_SECONDS = 60
 
@@ -45,10 +48,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_help_explains_every_command() -> None:
-    for command in ("serve", "models", "run", "starter"):
+    for command, known in COMMANDS.items():
         result = comparator(command, "--help")
         assert result.returncode == 0
-        assert "--models-dir" in result.stdout
+        assert known.help in " ".join(result.stdout.split())
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert comparator("--version").stdout.strip() == version("multi-llm-comparator")
 
 
 def test_models_lists_and_tells_what_cannot_be_loaded(folder: Path) -> None:
