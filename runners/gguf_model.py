@@ -232,6 +232,7 @@ class GGUFContext:
 
     Attributes:
         limit: tokens of prompt and answer together.
+        vocabulary_size: number of tokens that there are to choose from.
         used: tokens read or written so far.
     """
 
@@ -243,6 +244,7 @@ class GGUFContext:
         """
         llama = self._llama = gguf_library.library()
         self.limit = limit
+        self.vocabulary_size = model.vocabulary_size
         self.used = 0
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = -(-limit // _CONTEXT_STEP) * _CONTEXT_STEP

@@ -17,7 +17,8 @@ _PR_SET_SECCOMP = 22
 _MODE_FILTER = 2
 _ALLOW = 0x7FFF0000
 _REFUSE = 0x00050000 | errno.EPERM
-_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_X32 = 0x40000000  # x86_64's second table of the same calls
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENT_AT = 0, 4, 16
 
 # Name -> (x86_64, aarch64).
@@ -63,13 +64,14 @@ def build_filter(architecture: int, column: int) -> bytes:
     ]
     head = [
         _step(_LOAD, 0, 0, _ARCHITECTURE_AT),
-        _step(_EQUAL, 0, len(numbers) + len(tail), architecture),
+        _step(_EQUAL, 0, len(numbers) + 1 + len(tail), architecture),
         _step(_LOAD, 0, 0, _NUMBER_AT),
     ]
+    comparisons = [(_AT_LEAST, _X32), *((_EQUAL, number) for number in numbers)]
     # Each comparison jumps to the last step, which refuses.
     checks = [
-        _step(_EQUAL, len(numbers) - index - 1 + len(tail) - 1, 0, number)
-        for index, number in enumerate(numbers)
+        _step(kind, len(comparisons) - index - 1 + len(tail) - 1, 0, number)
+        for index, (kind, number) in enumerate(comparisons)
     ]
     return b"".join([*head, *checks, *tail])
 

@@ -23,6 +23,7 @@ LOG_TAIL_LINES = 200
 READ_BYTES = 262_144
 READS_AT_ONCE = 16  # then the clock is minded, so that a flood cannot hold the pump
 POLL_SECONDS = 0.05
+REST_SECONDS = 0.02  # between two looks at the tokens
 SAMPLE_SECONDS = 0.25
 EXIT_GRACE_SECONDS = 0.5  # after its final message a child has this long to be gone
 MESSAGE_LIMIT = 50_000  # messages of one run; 4096 tokens and a load need far fewer
@@ -80,19 +81,25 @@ class Watch:
 
     def until_gone(self) -> None:
         """Read everything until the child has been reaped, then what is left on the pipe."""
-        with selectors.DefaultSelector() as selector:
-            self._register(selector)
+        with selectors.DefaultSelector() as selector, selectors.DefaultSelector() as its_end:
+            self._register(selector, its_end)
             while self._child.poll() is None and not self._is_unborn():
                 for key, _events in selector.select(self._wait_seconds()):
                     if key.data is not None and not key.data():
                         selector.unregister(key.fileobj)
                 self._mind_the_clock()
+                if self._may_rest():
+                    its_end.select(REST_SECONDS)
         self._read_wire()
         self._read_log()
         if self._final_at is not None:
             self.exit_seconds = time.monotonic() - self._final_at
         if self._child.pid is not None:
             ladder.kill_group(self._child.pid)  # grandchildren that outlived it
+
+    def _may_rest(self) -> bool:
+        """Whether tokens may gather: a reader that wakes for each takes time from the model."""
+        return self.stage == "generate" and not self.ending and self._final is None
 
     def _is_unborn(self) -> bool:
         """Whether the run ended before a busy or stopped zygote forked its child."""
@@ -132,12 +139,13 @@ class Watch:
         text = without_surrogates(bytes(self._log_bytes).decode("utf-8", "replace"))
         return "\n".join(with_controls_shown(text).splitlines()[-LOG_TAIL_LINES:])
 
-    def _register(self, selector: selectors.BaseSelector) -> None:
+    def _register(self, selector: selectors.BaseSelector, its_end: selectors.BaseSelector) -> None:
         for channel, read in ((self._wire, self._read_wire), (self._log, self._read_log)):
             channel.setblocking(False)
             selector.register(channel, selectors.EVENT_READ, read)
         if self._child.fileno() >= 0:
             selector.register(self._child.fileno(), selectors.EVENT_READ, None)
+            its_end.register(self._child.fileno(), selectors.EVENT_READ)
 
     def _wait_seconds(self) -> float:
         return 0.01 if self.ending or self._final is not None else POLL_SECONDS

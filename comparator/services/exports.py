@@ -25,8 +25,13 @@ _CSV_STATS = (
 def as_text(results: Sequence[InferenceResult]) -> str:
     """Return the answers one after another, each under its model's name and numbers."""
     return "\n".join(
-        f"=== {title(result)} ===\n{_answer(result)}\n--- {figures(result)}\n" for result in results
+        f"=== {title(result)} ===\n{_answer(result)}\n--- {figures(result)}\n{_note(result)}"
+        for result in results
     )
+
+
+def _note(result: InferenceResult) -> str:
+    return f"--- {result.notice}\n" if result.notice else ""
 
 
 def as_markdown(results: Sequence[InferenceResult]) -> str:
@@ -37,6 +42,8 @@ def as_markdown(results: Sequence[InferenceResult]) -> str:
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     for result in results:
         lines += ["", f"## {title(result)}", "", _answer(result)]
+        if result.notice:
+            lines += ["", f"> {result.notice}"]
     return "\n".join(lines) + "\n"
 
 

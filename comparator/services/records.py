@@ -11,6 +11,7 @@ from comparator.core.models import (
     InferenceResult,
     InferenceStats,
     ModelInfo,
+    ModelType,
     PromptReport,
     RunState,
 )
@@ -25,11 +26,16 @@ def error_kind_of(message: protocol.Message) -> str | None:
     return "timeout" if isinstance(message, protocol.TimedOut) else None
 
 
+NO_TEMPLATE = "No chat template in this model: the plain prompt is used."
+WITH_TEMPLATES = (ModelType.GGUF, ModelType.PYTORCH)
+
+
 class ResultBuilder:
     """Takes the messages of one run and hands out snapshots that never change later."""
 
     def __init__(self, model: ModelInfo, config: ModelConfig, notice: str | None = None) -> None:
         self.parts: list[str] = []
+        self._kind, self._notice = model.model_type, notice
         self._first_token: float | None = None
         self._last_token: float | None = None
         self._began: float | None = None
@@ -125,6 +131,13 @@ class ResultBuilder:
             ),
         )
         self._count(prompt_tokens=message.prompt_tokens)
+        if self._lacks_template(message):
+            self._change(notice=" ".join(filter(None, (self._notice, NO_TEMPLATE))))
+
+    def _lacks_template(self, message: protocol.Prompted) -> bool:
+        wanted = self._result.config.get("prompt_format") != "plain"
+        told = message.template_source == "none" and message.prompt_tokens > 0
+        return wanted and told and self._kind in WITH_TEMPLATES
 
     def _end(self, message: protocol.Message, at: float) -> None:
         if isinstance(message, protocol.Finished):

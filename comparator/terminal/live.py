@@ -82,6 +82,8 @@ def _panel(result: InferenceResult, width: int, tall: int) -> Panel:
     body = Text(with_controls_shown(result.content))
     if result.error:
         body.append(f"\n{with_controls_shown(result.error)}", style="red")
+    if result.notice:
+        body.append(f"\n{result.notice}", style="yellow")
     lines = body.wrap(Console(width=max(10, width - 4)), max(10, width - 4))
     shown = Text("\n").join(list(lines)[-(tall - 3) :])
     return Panel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -51,3 +52,36 @@ def test_a_run_on_a_full_disk_answers_or_says_why(tmp_path, echo_model):
     answer, left = done.stdout.splitlines()
     assert answer == "hello"
     assert left.count("comparator-run") <= 1, "the fork server's folder alone"
+
+
+READ_ONLY = """
+mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 77
+export HOME="$1"
+unset XDG_CACHE_HOME XDG_DATA_HOME XDG_CONFIG_HOME COMPARATOR_CACHE_DIR COMPARATOR_DATA_DIR
+touch "$1/x" 2> /dev/null && exit 78
+shift
+exec "$@"
+"""
+
+
+@pytest.mark.model
+def test_everything_works_in_a_home_that_is_read_only(tmp_path, starter_models):
+    """Both real engines, from the command line; nothing in the home may be missed."""
+    home = tmp_path / "home"
+    home.mkdir()
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-Urm", "true"]).returncode:
+        pytest.skip("no folder can be made read-only here without being root")
+    wanted = ["-m", starter_models["gguf_q4_1"], "-m", starter_models["pytorch"]]
+    command = [sys.executable, "-m", "comparator", "run", *wanted, "-p", "hi", "--max-tokens", "3"]
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", READ_ONLY, "sh", str(home), *command, "-o", "jsonl"],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["stats"]["token_count"] for record in records] == [3, 3]
+    assert "Traceback" not in done.stderr
+    assert list(home.iterdir()) == []

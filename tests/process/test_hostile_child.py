@@ -164,8 +164,8 @@ def test_half_a_line_and_silence_is_a_timeout(play, custom_model):
     assert final == protocol.TimedOut("load", 0.5)
 
 
-def test_a_line_without_end(play, custom_model):
-    final = attack(play, custom_model, b"x" * 1_000_000, 70, then="live").final
+def test_one_message_of_a_gigabyte(play, custom_model):
+    final = attack(play, custom_model, b"x" * 1_000_000, 1_074, then="live").final
     assert isinstance(final, protocol.Failed)
     assert "bytes" in final.message
 

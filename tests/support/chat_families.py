@@ -1,4 +1,4 @@
-"""Ten families of chat templates, written for the tests after what each family does.
+"""Twelve families of chat templates, written for the tests after what each family does.
 
 ``special`` begins with what begins a text, what ends one, and the unknown token. ``built_in`` is
 whether llama.cpp's own template engine knows the family from the template's text.
@@ -111,5 +111,19 @@ FAMILIES = {
         "{% endif %}" + TAIL + "{{ 'Assistant:' }}{% endif %}",
         ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<unk>"),
         built_in=False,  # known by words with other quotes
+    ),
+    "phi-4": Family(
+        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '<|im_sep|>' + m['content'] "
+        "+ '<|im_end|>' }}" + TAIL + "{{ '<|im_start|>assistant<|im_sep|>' }}{% endif %}",
+        ("<|endoftext|>", "<|im_end|>", "<unk>", "<|im_start|>", "<|im_sep|>"),
+    ),
+    "granite": Family(
+        "{% for m in messages %}{{ '<|start_of_role|>' + m['role'] + '<|end_of_role|>' "
+        "+ m['content'] + '<|end_of_text|>\n' }}" + TAIL + ""
+        "{{ '<|start_of_role|>assistant<|end_of_role|>' }}{% endif %}",
+        (
+            *("<s>", "<|end_of_text|>", "<unk>"),
+            *("<|start_of_role|>", "<|end_of_role|>"),
+        ),
     ),
 }

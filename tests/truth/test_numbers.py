@@ -1,11 +1,10 @@
 """The numbers that are shown agree with those of others who measured the same run.
 
-Bounds: counts are exact. The decode speed is that of the whole loop of the child: computing a
-token, choosing it, and telling it to the parent. llama.cpp's counters know the computing alone.
-The test adds what choosing and telling took, and then wants 2 % in a single try. Against the bare
-counters the speed shown is lower by what telling costs, which grows when others want the cores;
-that difference has no bound here but its sign: the speed shown never flatters. What is compared
-with a clock or a sample from outside (20 ms, 5 %) may lose a race on a busy machine: three tries.
+Bounds: counts are exact. llama.cpp's counters know the computing of tokens alone; the decode speed
+shown is that of the child's whole loop, which also chooses each token and tells it to the parent.
+It must agree with the bare counters within 2 %, and with counters, choosing and telling together
+within 1 %. What is compared with a clock, a counter or a sample from outside (20 ms, 2 %, 5 %) may
+lose a race on a busy machine: three tries.
 """
 
 from __future__ import annotations
@@ -111,7 +110,7 @@ def counting(model: ModelInfo) -> Any:
     return Counting() if model.model_type.value == "gguf" else None
 
 
-def test_counts_and_speed_equal_those_of_llama_cpp(real: dict[str, ModelInfo]) -> None:
+def test_counts_equal_those_of_llama_cpp(real: dict[str, ModelInfo]) -> None:
     engine = InferenceEngine()
     engine.register_inferencer_factory(counting)
     (result,) = ask([real["gguf"]], engine, max_tokens=96, do_sample=False)
@@ -120,11 +119,24 @@ def test_counts_and_speed_equal_those_of_llama_cpp(real: dict[str, ModelInfo]) -
     assert result.stats.prompt_tokens == told["prompt_tokens"]
     assert result.stats.token_count == 96
     assert result.stats.token_count == told["steps"] + 1
-    shown = 1000 / result.stats.tokens_per_second
-    computing = told["computing_ms"] / told["steps"]
-    loop = computing + (told["choosing_ms"] + told["telling_ms"]) / told["steps"]
-    assert shown == pytest.approx(loop, rel=0.02), "milliseconds a token"
-    assert shown >= computing, "never faster than the engine itself"
+
+
+def test_the_speed_is_that_of_llama_cpps_counters(real: dict[str, ModelInfo]) -> None:
+    engine = InferenceEngine()
+    engine.register_inferencer_factory(counting)
+
+    def attempt() -> str | None:
+        (result,) = ask([real["gguf"]], engine, max_tokens=96, do_sample=False)
+        told = json.loads(result.content.rsplit("\n", 1)[1])
+        shown = 1000 / result.stats.tokens_per_second
+        computing = told["computing_ms"] / told["steps"]
+        loop = computing + (told["choosing_ms"] + told["telling_ms"]) / told["steps"]
+        assert shown >= computing, "never faster than the engine itself"
+        if shown <= computing * 1.02 and shown == pytest.approx(loop, rel=0.01):
+            return None
+        return f"{shown:.2f} ms shown, {computing:.2f} ms by the counters, {loop:.2f} ms in all"
+
+    tried(attempt)
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
@@ -178,17 +190,23 @@ def test_time_to_first_token_is_a_clients(real: dict[str, ModelInfo], kind: str)
 def test_the_stages_of_a_comparison_add_up_to_its_wall_time(real: dict[str, ModelInfo]) -> None:
     engine = InferenceEngine()
     models = [real["gguf"], real["pytorch"], real["gguf"]]
-    begun = time.monotonic()
-    results = ask(models, engine)
-    wall = time.monotonic() - begun
-    ends = [(r.stats.start_time, r.stats.end_time) for r in results]
-    assert all(one[1] <= other[0] for one, other in itertools.pairwise(ends)), "in turn"
-    for stats in (result.stats for result in results):
-        writing = (stats.token_count - 1) / stats.tokens_per_second
-        assert 0 < stats.load_seconds < stats.time_to_first_token
-        exit_seconds = stats.duration - stats.time_to_first_token - writing
-        assert 0 <= exit_seconds < 1.0, "what is left is the exit of the child"
-    assert sum(result.stats.duration for result in results) == pytest.approx(wall, abs=0.5)
+    ask(models, engine, max_tokens=1)  # the fork servers are there
+
+    def attempt() -> str | None:
+        begun = time.monotonic()
+        results = ask(models, engine)
+        wall = time.monotonic() - begun
+        ends = [(r.stats.start_time, r.stats.end_time) for r in results]
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(ends)), "in turn"
+        for stats in (result.stats for result in results):
+            writing = (stats.token_count - 1) / stats.tokens_per_second
+            assert 0 < stats.load_seconds < stats.time_to_first_token
+            exit_seconds = stats.duration - stats.time_to_first_token - writing
+            assert 0 <= exit_seconds < 1.0, "what is left is the exit of the child"
+        stages = sum(result.stats.duration for result in results)
+        return None if 0 <= wall - stages < 0.05 else f"{stages:.3f} s of stages, {wall:.3f} s"
+
+    tried(attempt)
 
 
 def test_a_slow_reader_changes_no_number(real: dict[str, ModelInfo]) -> None:

@@ -1,4 +1,7 @@
-"""A model is given what its own template makes: ten families, both engines, three renderers."""
+"""A model is given what its own template makes: twelve families, both engines, three renderers.
+
+llama.cpp's own engine knows ten of them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pytest
 from chat_families import FAMILIES, Family
 
 from comparator.core.config import ModelConfig
+from comparator.services.exports import as_markdown, as_text
 from comparator.services.inference_engine import InferenceEngine
 
 SYSTEM = "Be brief."
@@ -150,3 +154,20 @@ def test_nothing_is_cut_in_silence(tiny_folder: Path, tiny_gguf: Path, length: i
         assert result.prompt.dropped_tokens == 0
         assert result.stats.token_count == min(100, 512 - 1 - length)
         assert result.stats.finish_reason == "length", "an answer cut short says so"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("prompt_format", ["auto", "plain"])
+def test_a_model_without_template_is_named_as_such(
+    tiny_folder: Path, tiny_gguf: Path, prompt_format: str
+) -> None:
+    """Row 33 of the bad inputs: never somebody else's template in silence."""
+    models = [model_files.as_model(path) for path in (tiny_gguf, tiny_folder)]
+    config = ModelConfig(max_tokens=2, n_threads=1, prompt_format=prompt_format)
+    *_, last = InferenceEngine().run_inference("hi", models, {m.id: config for m in models})
+    for result in last.values():
+        assert result.prompt.template_source == "none"
+        wanted = "No chat template in this model: the plain prompt is used."
+        assert result.notice == (wanted if prompt_format == "auto" else None)
+        assert (f"--- {wanted}\n" in as_text([result])) == (prompt_format == "auto")
+        assert (f"> {wanted}\n" in as_markdown([result])) == (prompt_format == "auto")
