@@ -10,7 +10,7 @@ from comparator.core.exceptions import InferenceError
 from runners import gguf_library
 from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
 from runners.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
-from runners.devices import thread_count
+from runners.cores import thread_count
 from runners.gguf_model import GGUFContext, GGUFModel
 from runners.gguf_sampling import GGUFSampler
 from runners.stop_text import StopText

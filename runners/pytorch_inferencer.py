@@ -10,7 +10,7 @@ from comparator.core.exceptions import InferenceError, ModelLoadError
 from runners import torch_loading
 from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
 from runners.chat_prompt import PreparedPrompt, check_fits, context_limit
-from runners.devices import thread_count
+from runners.cores import thread_count
 from runners.stop_text import StopText
 from runners.torch_prompt import end_tokens, make_prompt
 from runners.torch_sampling import TorchSampler

@@ -65,6 +65,7 @@ MAY_IMPORT = {
 # What the comparator may use of runners: the parent's side, never an engine.
 PARENTS_SIDE = {
     "runners.base",
+    "runners.cores",
     "runners.deadlines",
     "runners.memory",
     "runners.process",

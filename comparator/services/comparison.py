@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import MultiLLMError
@@ -20,7 +21,7 @@ from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.library import discovery
 from comparator.services import preflight, read_ahead
 from comparator.services.records import ResultBuilder
-from runners import protocol, registry
+from runners import cores, protocol, registry
 from runners.process import Deadlines, Run
 
 
@@ -229,13 +230,21 @@ class Comparison:
             kind=slot.model.model_type.value,
             model=model,
             prompt=self.request.prompt,
-            config=asdict(slot.config),
+            config=self._config_sent(slot),
             started=started,
             factories=self.request.factories,
             readable=_files_of(slot.model),
             needed_bytes=slot.needed_bytes,
             memory_limit_bytes=slot.memory_limit_bytes,
         )
+
+    def _config_sent(self, slot: Slot) -> dict[str, Any]:
+        """Return a slot's settings; models that run together share the cores."""
+        config = asdict(slot.config)
+        if self.request.together and not slot.config.n_threads:
+            running = sum(other.refusal is None for other in self.request.slots)
+            config["n_threads"] = cores.threads_for_one_of(running)
+        return config
 
     def _delivered(self, number: int, message: protocol.Message) -> None:
         """Pass a message on; called in the pump thread of that run."""

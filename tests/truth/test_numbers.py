@@ -22,6 +22,7 @@ import pytest
 from comparator.core.config import ModelConfig
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.services.inference_engine import InferenceEngine
+from runners.cores import threads_for_one_of
 
 pytestmark = [pytest.mark.process, pytest.mark.model]
 
@@ -271,10 +272,12 @@ def test_same_seed_same_answer_whoever_runs_before_or_beside(
 ) -> None:
     model = real[kind]
     other = real["pytorch" if kind == "gguf" else "gguf"]
-    settings = {"max_tokens": 16, "temperature": 1.2}
+    settings = {"max_tokens": 16, "temperature": 1.2, "n_threads": None}  # together: shared cores
     (alone,) = ask([model], **settings)
     _, after = ask([other, model], **settings)
-    first, second, *_ = ask([model, model, other], together=True, **settings)
+    first, second, third = ask([model, model, other], together=True, **settings)
+    threads = [result.engine["threads"] for result in (first, second, third)]
+    assert threads == [threads_for_one_of(3)] * 3
     assert len({alone.content, after.content, first.content, second.content}) == 1
     (with_another_seed,) = ask([model], **{**settings, "seed": 6})
     assert with_another_seed.content != alone.content

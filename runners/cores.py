@@ -1,4 +1,4 @@
-"""How many CPU threads a model may use. Accelerators are asked for by the engines themselves."""
+"""How many CPU threads a model may use."""
 
 from __future__ import annotations
 
@@ -12,8 +12,19 @@ _CPU_QUOTA_FILE = "/sys/fs/cgroup/cpu.max"
 
 
 def thread_count(config: dict[str, Any]) -> int:
-    """Return the threads to compute with: the configured number, else the free physical cores."""
-    return int(config.get("n_threads") or free_physical_cores())
+    """Return the threads to compute with: the configured number, else those of a model alone."""
+    return int(config.get("n_threads") or threads_for_one_of(1))
+
+
+def threads_for_one_of(models: int) -> int:
+    """Return the threads of each of several models that run at once, at least 1.
+
+    They share the free physical cores: with as many threads as cores each, they wait for one
+    another at every layer and run tens of times slower. Of more than two cores one is left to
+    the page and to whoever else wants to compute.
+    """
+    cores = free_physical_cores()
+    return max(1, (cores - 1 if cores > 2 else cores) // max(1, models))
 
 
 def free_physical_cores() -> int:
