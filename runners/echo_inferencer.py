@@ -6,7 +6,9 @@ Its model file is JSON whose name ends in ``.echo.json``; every key is optional:
      "load_seconds": 0.2, "fault": "sigkill", "fault_stage": "generate", "fault_after": 3}
 
 ``fault`` names an entry of FAULTS, ``fault_stage`` is ``load``, ``prompt`` or ``generate``,
-``fault_after`` counts the tokens written before it happens.
+``fault_after`` counts the tokens written before it happens. ``"stamps": true`` makes each token
+the time at which it leaves (``time.monotonic``, seconds), from which a client on the same
+machine reads off its delay.
 """
 
 from __future__ import annotations
@@ -107,7 +109,7 @@ class EchoInferencer(TokenInferencer):
         for count, word in enumerate(itertools.islice(words, limit)):
             self._meet_fault("generate", count)
             self._pace()
-            yield TokenText(word)
+            yield TokenText(f"{time.monotonic():.6f} " if self.model.get("stamps") else word)
             if self.should_stop():
                 yield End("cancelled")
                 return

@@ -1,26 +1,23 @@
 """The peer that most people would write: one process, models loaded and deleted in turn.
 
-Usage: python benchmarks/peers/by_hand.py, then one JSON line on standard input for each round:
-{"models": [paths], "prompt": text, "tokens": number}; one JSON line comes back for each.
-
 transformers with TextIteratorStreamer and a second thread, llama-cpp-python's own stream, and
 ``del`` with ``gc.collect()`` behind each. The libraries are imported before the first round.
+The streamer holds a word back until it is whole, so its first text comes after more than one
+token; its speed is counted from there, in this peer's favour. See ``lines.py`` for the lines.
 """
 
 from __future__ import annotations
 
 import gc
-import json
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
+import lines
 import psutil
 
 
-def ask_transformers(path: str, prompt: str, tokens: int) -> dict[str, float]:
+def ask_transformers(path: str, prompt: str, tokens: int) -> lines.Figures:
     """Load a transformers folder, stream an answer and let go of it."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, TextIteratorStreamer
 
@@ -46,14 +43,14 @@ def ask_transformers(path: str, prompt: str, tokens: int) -> dict[str, float]:
     written = counted[0] - inputs["input_ids"].shape[1]
     del model, thread, tokenizer, inputs, streamer, settings
     gc.collect()
-    return _figures(began, loaded, first or ended, ended, written)
+    return lines.figures(began, loaded, first or ended, ended, written)
 
 
 def _generate(model: Any, settings: dict[str, Any], counted: list[int]) -> None:
     counted.append(model.generate(**settings).shape[1])
 
 
-def ask_llama(path: str, prompt: str, tokens: int) -> dict[str, float]:
+def ask_llama(path: str, prompt: str, tokens: int) -> lines.Figures:
     """Load a GGUF file, stream an answer and let go of it."""
     from llama_cpp import Llama
 
@@ -72,50 +69,37 @@ def ask_llama(path: str, prompt: str, tokens: int) -> dict[str, float]:
     model.close()
     del model
     gc.collect()
-    return _figures(began, loaded, first or ended, ended, written)
+    return lines.figures(began, loaded, first or ended, ended, written)
 
 
-def _figures(
-    began: float, loaded: float, first: float, ended: float, tokens: int
-) -> dict[str, float]:
-    writing = ended - first
-    return {
-        "load_seconds": loaded - began,
-        "first_token_seconds": first - began,
-        "seconds": ended - began,
-        "tokens": tokens,
-        "tokens_per_second": (tokens - 1) / writing if writing > 0 else 0.0,
-    }
-
-
-def ask(path: str, prompt: str, tokens: int) -> dict[str, float]:
+def ask(path: str, prompt: str, tokens: int) -> lines.Figures:
     """Ask one model in this process."""
     one = ask_llama if path.endswith(".gguf") else ask_transformers
     return one(path, prompt, tokens)
 
 
-def serve() -> None:
-    """Answer one round for each line of standard input."""
+def import_libraries(path: str) -> None:
+    """Import what asking this model needs, for who counts that time."""
+    if path.endswith(".gguf"):
+        import llama_cpp  # noqa: F401
+    else:
+        from transformers import (  # noqa: F401
+            AutoModelForCausalLM,
+            AutoTokenizer,
+            TextIteratorStreamer,
+        )
+
+
+def main() -> None:
+    """Import the libraries, say so, and answer rounds."""
     import llama_cpp
     import torch
     import transformers
 
     torch.set_num_threads(psutil.cpu_count(logical=False) or 1)
-    versions = {m.__name__: m.__version__ for m in (llama_cpp, torch, transformers)}
-    print(json.dumps(versions), flush=True)
-    own = psutil.Process()
-    for line in sys.stdin:
-        request = json.loads(line)
-        before, began = own.memory_full_info().uss, time.perf_counter()
-        models = {
-            Path(path).name: ask(path, request["prompt"], request["tokens"])
-            for path in request["models"]
-        }
-        seconds = time.perf_counter() - began
-        time.sleep(1)
-        held = own.memory_full_info().uss - before
-        print(json.dumps({"seconds": seconds, "held_bytes": held, "models": models}), flush=True)
+    modules = (llama_cpp, torch, transformers)
+    lines.serve(lines.one_after_another(ask), {m.__name__: m.__version__ for m in modules})
 
 
 if __name__ == "__main__":
-    serve()
+    main()

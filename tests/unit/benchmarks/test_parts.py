@@ -1,0 +1,179 @@
+"""The instruments: file cache, memory of a program, and programs as contenders."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks import file_cache, holdings
+from benchmarks.company import (
+    BARE_LOOP,
+    BY_HAND,
+    LIBRARY,
+    PROMPT,
+    QUICK,
+    SERVER,
+    Company,
+    in_turn,
+    note_round,
+)
+from benchmarks.programs import Contender, PeerError, Program, WebProgram, quiet_environment
+from benchmarks.record import Record
+
+HOLDER = """
+import sys
+kept = bytearray(b"x") * 60_000_000
+print("ready", flush=True)
+sys.stdin.read()
+"""
+PARENT = f"""
+import subprocess, sys
+print("begun", flush=True)
+sys.stdin.readline()
+child = subprocess.Popen([sys.executable, "-c", {HOLDER!r}], stdin=subprocess.PIPE)
+sys.stdin.read()
+child.communicate()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="Linux only")
+def test_a_file_is_taken_out_of_the_cache(tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(os.urandom(8_000_000))
+    share = file_cache.cached_share(tmp_path)
+    if share is None:
+        pytest.skip("this file system does not tell what is cached")
+    assert share == 1.0
+    file_cache.drop(tmp_path)
+    assert (file_cache.cached_share(tmp_path) or 0.0) < 0.05
+    file.read_bytes()
+    assert file_cache.cached_share(file) == 1.0
+
+
+def test_memory_of_a_new_child_is_told_apart_from_the_parents() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdout.readline()
+    before = holdings.of(process.pid)
+    with holdings.Peak(process.pid) as peak:
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "ready\n"
+        after = holdings.of(process.pid)
+    process.communicate()
+    new, old = after.added(before)
+    assert 60e6 < new < 90e6
+    assert old == 0
+    assert after.parent - before.parent < 10e6
+    assert peak.private >= new
+    assert peak.proportional > 60e6
+
+
+def company(tmp_path: Path, record: Record, models_dir: Path | None = None) -> Company:
+    return Company(models_dir or tmp_path, QUICK, record, lambda sentence: None)
+
+
+def test_a_peer_that_is_not_installed_is_reported_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "xllamacpp.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'xllamacpp'\")"
+    )
+    record, asked = Record(), []
+
+    def work(name: str, contender: Contender) -> None:
+        asked.append(name)
+
+    with company(tmp_path, record) as who:
+        who.environment["PYTHONPATH"] = str(tmp_path)
+        in_turn(who, [SERVER], 2, work, "test")
+        in_turn(who, [SERVER], 2, work, "test")
+    assert asked == []
+    assert record.missing == {SERVER: "ModuleNotFoundError: No module named 'xllamacpp'"}
+
+
+def test_a_peer_that_fails_is_not_asked_again_and_ours_is_not_forgiven(
+    tmp_path: Path,
+) -> None:
+    record = Record()
+    with company(tmp_path, record) as who:
+
+        def work(_name: str, contender: Contender) -> None:
+            contender.round([tmp_path / "no.gguf"], PROMPT, 2)
+
+        in_turn(who, [BARE_LOOP], 3, work, "test")
+        assert list(record.missing) == [BARE_LOOP]
+        with pytest.raises(PeerError, match="no model"):
+            in_turn(who, [LIBRARY], 1, work, "test")
+
+
+def test_each_round_begins_with_another_contender(tmp_path: Path) -> None:
+    order: list[str] = []
+    with company(tmp_path, Record()) as who:
+        for name in (LIBRARY, BARE_LOOP, SERVER):
+            who._started[name] = object()  # type: ignore[assignment]
+        in_turn(who, [LIBRARY, BARE_LOOP, SERVER], 3, lambda name, _: order.append(name), "test")
+        who._started.clear()
+    a, b, c = LIBRARY, BARE_LOOP, SERVER
+    assert order == [a, b, c, b, c, a, c, a, b]
+
+
+def test_every_column_of_a_round_is_kept_and_an_early_end_is_told(tmp_path: Path) -> None:
+    record = Record()
+    columns = [
+        {"load_seconds": 1.0, "first_token_seconds": 2.0, "tokens_per_second": 3.0, "tokens": 8},
+        {"load_seconds": 4.0, "first_token_seconds": 5.0, "tokens_per_second": 6.0, "tokens": 7},
+    ]
+    with company(tmp_path, record) as who:
+        labels = ["PyTorch", "PyTorch"]
+        note_round(who, "comparison", LIBRARY, labels, {"models": columns}, 8)
+    values = {key[1]: series.values for key, series in record.series.items()}
+    assert values == {
+        "load": [1.0, 4.0],
+        "first_token": [2.0, 5.0],
+        "decode": [3.0, 6.0],
+        "tokens": [8.0, 7.0],
+    }
+    assert record.notes == [
+        f"comparison: {LIBRARY} wrote 7 tokens instead of 8 with PyTorch.",
+    ]
+
+
+@pytest.mark.model
+def test_contenders_write_the_same_tokens_and_end_without_a_trace(
+    tmp_path: Path, starter_models_dir: Path
+) -> None:
+    record = Record()
+    path = starter_models_dir / "gguf" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    figures = {}
+    with company(tmp_path, record, starter_models_dir) as who:
+
+        def work(name: str, contender: Contender) -> None:
+            (figures[name],) = contender.round([path], PROMPT, 6)["models"]
+
+        in_turn(who, [LIBRARY, BY_HAND, BARE_LOOP, SERVER], 1, work, "test")
+        pids = [contender.pid for contender in who.there([LIBRARY, BY_HAND]).values()]
+    assert set(figures) | set(record.missing) == {LIBRARY, BY_HAND, BARE_LOOP, SERVER}
+    assert {LIBRARY, BY_HAND, BARE_LOOP} <= set(figures)
+    for one in figures.values():
+        assert one["tokens"] == 6
+        assert 0 < one["load_seconds"] < one["first_token_seconds"] < one["seconds"]
+        assert one["tokens_per_second"] > 0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_page_that_cannot_start_says_why(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "raise SystemExit('no page today')"]
+    with pytest.raises(PeerError, match="no page today"):
+        WebProgram(command, quiet_environment(tmp_path))
+
+
+def test_an_unknown_program_is_an_error_in_words(tmp_path: Path) -> None:
+    with pytest.raises(PeerError, match="No such file"):
+        Program("nobody", quiet_environment(tmp_path))
