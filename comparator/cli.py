@@ -33,6 +33,12 @@ COMMANDS = {
     "run": Command("run", "Ask up to four models the same question and print the answers."),
     "models": Command("models", "List the models there are."),
     "starter": Command("starter", "Put four small models in place, made offline."),
+    "quantize": Command("quantize", "Make other quantisations of a GGUF model, by llama.cpp."),
+    "remove": Command("remove", "Remove models from your models folder."),
+    "bench": Command("bench", "Measure speed and memory beside what people would use instead."),
+    "space": Command(
+        "space", "Build what a Hugging Face Space is made of, or deploy it as one."
+    ),
 }
 
 

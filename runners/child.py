@@ -226,11 +226,12 @@ def _factories(pickled: bytes) -> Iterator[Any]:
 
 
 def do_job(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
-    """Do a job on model files and tell its end."""
+    """Do a job on model files and tell its end, with what it found out as the text."""
     stage.name = "load"
     job = registry.resolve(registry.JOBS[assignment.kind])
-    job(assignment.config, teller.progress, stop_is_asked)
-    teller.tell(protocol.Finished("stop", 0, teller.seconds(), memory.private_bytes()))
+    found = job(assignment.config, teller.progress, stop_is_asked) or ""
+    peak = memory.private_bytes()
+    teller.tell(protocol.Finished("stop", 0, teller.seconds(), peak, text=found))
 
 
 def leave() -> None:

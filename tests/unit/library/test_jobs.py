@@ -1,0 +1,91 @@
+"""Work on files is done by a child that may write to one folder and ends with its caller."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from wide_gguf import write_wide_gguf
+
+from comparator.core.exceptions import ModelLoadError
+from comparator.library import discovery, jobs, quantising
+from runners import protocol
+from runners.zygote import zygotes
+
+pytest.importorskip("llama_cpp")
+pytestmark = pytest.mark.process
+
+
+def workers() -> list[psutil.Process]:
+    servers = set(zygotes.pids())
+    return [p for p in psutil.Process().children(recursive=True) if p.pid not in servers]
+
+
+def arguments(folder: Path) -> dict[str, str]:
+    return {"target": str(folder / "made.gguf"), "type": "Q8_0"}
+
+
+def test_a_job_tells_how_far_it_is_and_ends_once(tmp_path: Path) -> None:
+    source = write_wide_gguf(tmp_path / "a.gguf")
+    told = list(jobs.messages(jobs.assignment("quantize", [source], arguments(tmp_path), tmp_path)))
+    assert isinstance(told[0], protocol.Hello)
+    assert isinstance(told[-1], protocol.Finished)
+    assert [message for message in told if isinstance(message, protocol.FINAL)] == told[-1:]
+    assert any(isinstance(message, protocol.Loading) for message in told)
+    assert jobs.finished(told[-1], "It") is told[-1]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is Linux's")
+def test_a_job_writes_to_its_own_folder_alone(tmp_path: Path) -> None:
+    source = write_wide_gguf(tmp_path / "a.gguf")
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    other.mkdir()
+    hello, *_, last = jobs.messages(jobs.assignment("quantize", [source], arguments(other), own))
+    assert isinstance(hello, protocol.Hello)
+    if "files" not in hello.sandbox:
+        pytest.skip(f"no sandbox for files on this kernel: {hello.sandbox}")
+    with pytest.raises(ModelLoadError, match=r"llama\.cpp cannot make Q8_0 of a\.gguf"):
+        jobs.finished(last, "It")
+    assert not list(other.iterdir())
+
+
+@pytest.mark.model
+def test_a_job_whose_process_is_killed_is_a_sentence_and_leaves_nothing(
+    starter_models: dict[str, str], tmp_path: Path
+) -> None:
+    source = discovery.inspect(Path(starter_models["gguf_q4_1"]))
+    assert source is not None
+    steps = quantising.make(quantising.plan(source, ["IQ4_NL"], tmp_path))
+    for step in steps:
+        if step.step == "quantise" and step.done > 0:
+            break
+    (worker,) = workers()
+    worker.kill()
+    with pytest.raises(ModelLoadError, match=r"^IQ4_NL of SmolLM2.* was not made: .*kill"):
+        list(steps)
+    assert not list((tmp_path / "gguf").iterdir())
+
+
+def test_a_job_that_is_not_wanted_any_more_is_stopped(tmp_path: Path) -> None:
+    source = write_wide_gguf(tmp_path / "a.gguf")
+    work = jobs.assignment("quantize", [source], arguments(tmp_path), tmp_path)
+    *_, last = jobs.messages(work, lambda: True)
+    with pytest.raises(jobs.Stopped):
+        jobs.finished(last, "It")
+    assert not workers()
+
+
+def test_a_caller_that_leaves_ends_the_job(tmp_path: Path) -> None:
+    source = write_wide_gguf(tmp_path / "a.gguf")
+    told = jobs.messages(jobs.assignment("quantize", [source], arguments(tmp_path), tmp_path))
+    assert isinstance(next(told), protocol.Hello)
+    told.close()
+    assert not workers()
+
+
+def test_silence_is_a_sentence() -> None:
+    with pytest.raises(ModelLoadError, match="It was not made: it stood still"):
+        jobs.finished(protocol.TimedOut("load", 1800.0), "It")
