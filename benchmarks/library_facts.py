@@ -24,12 +24,12 @@ from comparator.library.facts_store import FactsStore, read_facts
 TOKENS, MERGES, MODELS, ROUNDS = 150_000, 280_000, 1000, 5
 LONGEST_HEADER_SECONDS, LONGEST_CACHE_SECONDS = 0.1, 0.2
 _PEAK = """
-import resource, sys
+import sys, tracemalloc
 from pathlib import Path
 from comparator.library.gguf_facts import facts_of_gguf
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+tracemalloc.start()
 facts_of_gguf(Path(sys.argv[1]))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000)
+print(tracemalloc.get_traced_memory()[1] / 1e6)
 """
 
 

@@ -11,6 +11,7 @@ from runners import gguf_library
 from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
 from runners.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
 from runners.cores import thread_count
+from runners.gguf_devices import DeviceUse
 from runners.gguf_model import GGUFContext, GGUFModel
 from runners.gguf_sampling import GGUFSampler
 from runners.stop_text import StopText
@@ -21,6 +22,8 @@ _PROGRESS_STEP = 0.02
 class GGUFInferencer(TokenInferencer):
     """Runs one GGUF file."""
 
+    _library = staticmethod(gguf_library.library)  # which llama.cpp it runs on
+
     def __init__(self) -> None:
         super().__init__()
         self._config: dict[str, Any] = {}
@@ -29,6 +32,7 @@ class GGUFInferencer(TokenInferencer):
         self._path = ""
         self._told = 0.0
         self._threads = 0
+        self._device_use: DeviceUse | None = None
 
     def prepare(self, model_path: str, config: dict[str, Any], prompt: str) -> None:
         """Refuse a prompt that does not fit, from the vocabulary alone.
@@ -40,7 +44,7 @@ class GGUFInferencer(TokenInferencer):
         gguf_library.check_file(model_path)
         if surely_fits(prompt, config):
             return
-        model = GGUFModel.load(model_path, vocabulary_only=True)
+        model = GGUFModel.load(model_path, vocabulary_only=True, llama=self._library())
         try:
             prepared = model.prompt(prompt, config)
             own_limit = _trained_context(model)
@@ -58,8 +62,12 @@ class GGUFInferencer(TokenInferencer):
         self._free()
         self._path, self._config = model_path, dict(config)
         self._told = 0.0
+        self._device_use = DeviceUse(self._library())
         self.model = GGUFModel.load(
-            model_path, gpu_layers=_gpu_layers(config), progress=self._tell_progress
+            model_path,
+            gpu_layers=_gpu_layers(config),
+            progress=self._tell_progress,
+            llama=self._library(),
         )
         try:
             self.model.check_generates()
@@ -69,6 +77,7 @@ class GGUFInferencer(TokenInferencer):
         except BaseException:
             self._free()
             raise
+        self._device_use.look()
         self.report_progress("weights", 1.0, 1.0)
         self.is_loaded = True
 
@@ -105,18 +114,25 @@ class GGUFInferencer(TokenInferencer):
             return {}
         return {
             "model_type": "gguf",
-            "device": "gpu" if self._uses_gpu() else "cpu",
+            "device": self._device_in_words(),
             "dtype": self.model.description,
-            "engine": gguf_library.version(),
+            "engine": gguf_library.version(self._library()),
             "threads": self._threads,
             "context_length": self._context.limit,
             "vocab_size": self.model.vocabulary_size,
             "model_size": self.model.parameter_count,
         }
 
-    def _uses_gpu(self) -> bool:
-        can = gguf_library.library().llama_supports_gpu_offload()
-        return bool(can) and _gpu_layers(self._config) != 0
+    def device_memory_bytes(self) -> int:
+        """Return what was taken of accelerators since the load began, in bytes; 0 without one."""
+        return self._device_use.look() if self._device_use is not None else 0
+
+    def _device_in_words(self) -> str:
+        layers = _gpu_layers(self._config)
+        if not layers or not self._library().llama_supports_gpu_offload():
+            return "cpu"
+        whole = self.model.layer_count + 1  # llama.cpp counts the output as a layer
+        return f"gpu ({layers} of {whole} layers)" if 0 < layers < whole else "gpu"
 
     def _free(self) -> None:
         self.is_loaded = False

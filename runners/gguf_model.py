@@ -26,6 +26,7 @@ class GGUFModel:
 
     Attributes:
         name: what a person calls it.
+        llama: the library that holds it, see ``gguf_library``.
         pointer: llama.cpp's model.
         vocabulary: llama.cpp's vocabulary.
     """
@@ -33,7 +34,7 @@ class GGUFModel:
     def __init__(self, path: str, pointer: Any, llama: Any) -> None:
         self.name = os.path.basename(path).removesuffix(".gguf")
         self.pointer = pointer
-        self._llama = llama
+        self.llama = self._llama = llama
         self.vocabulary = llama.llama_model_get_vocab(pointer)
         self._piece = ctypes.create_string_buffer(_FIRST_PIECE_BYTES)
         self._template: tuple[Template | None] | None = None
@@ -46,6 +47,7 @@ class GGUFModel:
         gpu_layers: int = 0,
         vocabulary_only: bool = False,
         progress: Progress | None = None,
+        llama: Any = None,
     ) -> GGUFModel:
         """Load a file; of a split model the first one.
 
@@ -54,12 +56,13 @@ class GGUFModel:
             gpu_layers: layers on the accelerator, negative for all.
             vocabulary_only: leave out the weights.
             progress: called with the share done (0 to 1); False stops the load.
+            llama: the library to load it with; None for llama-cpp-python.
 
         Raises:
             ModelLoadError: llama.cpp refuses the file, with its reason; or it was stopped.
         """
         gguf_library.check_file(path)
-        llama = gguf_library.library()
+        llama = llama or gguf_library.library()
         listener = _ProgressListener(llama, progress)
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = gpu_layers
@@ -70,7 +73,7 @@ class GGUFModel:
         pointer = llama.llama_model_load_from_file(os.fsencode(path), parameters)
         listener.raise_what_happened()
         if not pointer:
-            raise gguf_library.load_failure(os.path.basename(path))
+            raise gguf_library.load_failure(os.path.basename(path), llama)
         return cls(path, pointer, llama)
 
     def close(self) -> None:
@@ -88,6 +91,11 @@ class GGUFModel:
     def vocabulary_size(self) -> int:
         """Number of tokens in the vocabulary."""
         return int(self._llama.llama_vocab_n_tokens(self.vocabulary))
+
+    @property
+    def layer_count(self) -> int:
+        """Number of layers, without the output."""
+        return int(self._llama.llama_model_n_layer(self.pointer))
 
     @property
     def parameter_count(self) -> int:
@@ -231,6 +239,7 @@ class GGUFContext:
     """The memory of one conversation, and the computation.
 
     Attributes:
+        llama: the library of its model.
         limit: tokens of prompt and answer together.
         vocabulary_size: number of tokens that there are to choose from.
         used: tokens read or written so far.
@@ -242,13 +251,14 @@ class GGUFContext:
         Raises:
             ModelLoadError: llama.cpp cannot, most likely for want of memory.
         """
-        llama = self._llama = gguf_library.library()
+        llama = self.llama = self._llama = model.llama
         self.limit = limit
         self.vocabulary_size = model.vocabulary_size
         self.used = 0
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = -(-limit // _CONTEXT_STEP) * _CONTEXT_STEP
         parameters.n_batch = BATCH_TOKENS
+        parameters.n_outputs_max = 1  # of a batch only the last token
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_AUTO
         parameters.swa_full = False  # the past is never rewritten here

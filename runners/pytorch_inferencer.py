@@ -12,9 +12,10 @@ from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
 from runners.chat_prompt import PreparedPrompt, check_fits, context_limit
 from runners.cores import thread_count
 from runners.stop_text import StopText
+from runners.torch_graphs import GraphStepper, suits
 from runners.torch_prompt import end_tokens, make_prompt
 from runners.torch_sampling import TorchSampler
-from runners.torch_stepping import make_stepper
+from runners.torch_stepping import CachedStepper, RecomputingStepper, make_stepper
 from runners.torch_text import Detokenizer
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class PyTorchInferencer(TokenInferencer):
             trust_remote_code=bool(config.get("trust_remote_code")),
             progress=self._tell_progress,
         )
+        if self.model.device.type == "cuda":
+            self.device = self.model.device  # which of several it went to
         self._settle_dtype()
         self._end_tokens = end_tokens(self.tokenizer, self.model, config)
         self.is_loaded = True
@@ -129,13 +132,18 @@ class PyTorchInferencer(TokenInferencer):
         }
 
     def device_memory_bytes(self) -> int:
-        """Return the peak memory on the accelerator in bytes; 0 on a CPU."""
+        """Return the peak memory on the accelerators in bytes; 0 on a CPU.
+
+        Metal tells what is allocated now, pools included, which hardly shrinks in a run.
+        """
         import torch
 
         if self.device.type == "cuda":
-            return int(torch.cuda.max_memory_reserved(self.device))
+            devices = range(torch.cuda.device_count())
+            return sum(int(torch.cuda.max_memory_reserved(index)) for index in devices)
         if self.device.type == "mps":
-            return int(torch.mps.driver_allocated_memory())
+            told = torch.mps.driver_allocated_memory(), torch.mps.current_allocated_memory()
+            return int(max(told))
         return 0
 
     def _read_small_files(self, model_path: str, config: dict[str, Any]) -> None:
@@ -195,7 +203,8 @@ class PyTorchInferencer(TokenInferencer):
         loaded = self.model.dtype
         if not self._dtype_words:
             fitting = _fitting_dtype(loaded, self.device)
-            if fitting is not loaded:
+            spread = len(set((getattr(self.model, "hf_device_map", None) or {}).values())) > 1
+            if fitting is not loaded and not spread:
                 self.model = self.model.to(fitting)
                 self._dtype_words = f"{_name(fitting)} (the file has {_name(loaded)})"
         self._dtype_words = self._dtype_words or _name(loaded)
@@ -203,7 +212,8 @@ class PyTorchInferencer(TokenInferencer):
     def _answer(self, prompt: list[int]) -> Iterator[Piece]:
         import torch
 
-        stepper = make_stepper(self.model, self.device)
+        most = self._most_tokens(len(prompt))
+        stepper = self._stepper(len(prompt), most)
         with torch.inference_mode():
             scores = stepper.read(prompt, self.should_stop)
         if scores is None:
@@ -212,7 +222,6 @@ class PyTorchInferencer(TokenInferencer):
         sampler = TorchSampler(self._config, prompt, self.device)
         detokenizer = Detokenizer(self.tokenizer)
         stops = StopText(self._config.get("stop") or ())
-        most = self._most_tokens(len(prompt))
         reason = "length"
         for count in range(1, most + 1):
             with torch.inference_mode():
@@ -229,6 +238,15 @@ class PyTorchInferencer(TokenInferencer):
                     scores = stepper.step(token)
         rest = stops.feed(detokenizer.rest()) + stops.rest()
         yield End("stop" if stops.found else reason, rest)
+
+    def _stepper(self, prompt_tokens: int, answer_tokens: int) -> RecomputingStepper:
+        """Return a recorded graph where the answer may be long enough for it on this GPU."""
+        stepper = make_stepper(self.model, self.device)
+        if type(stepper) is CachedStepper and suits(self.model, self.device, answer_tokens):
+            return GraphStepper(
+                self.model, self.device, stepper.cache_name, prompt_tokens + answer_tokens
+            )
+        return stepper
 
     def _most_tokens(self, prompt_tokens: int) -> int:
         room = self._context_length(self._config) - prompt_tokens

@@ -7,11 +7,13 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.text import with_controls_shown
+from runners import torch_pinned, torch_placement
 
 Progress = Callable[[str, float, float], None]
 
@@ -202,14 +204,19 @@ def load_weights(
         "output_loading_info": True,
         "ignore_mismatched_sizes": True,  # so that they are named; _check_complete refuses them
     }
-    if device.type != "cpu" and _can_place():
-        arguments["device_map"] = {"": device}
+    place = torch_placement.placement(device, torch_placement.weight_bytes(Path(path)))
+    pinned = torch_placement.suits_pinned_memory(config, dtype, place)
+    arguments |= torch_placement.arguments_of(place, pinned)
     _check_shards(Path(path))
     with bars_reported(progress):
         model, info = _load_with_attention(path, arguments)
     _check_complete(info, model, Path(path).name)
     model.eval()
-    return model if model.device.type == device.type else model.to(device)
+    if pinned:
+        return torch_pinned.move(model, place.device, partial(progress, "weights to the GPU"))
+    if place.most or model.device.type == device.type:
+        return model
+    return model.to(place.device)
 
 
 def _load_with_attention(path: str, arguments: dict[str, Any]) -> Any:
@@ -233,12 +240,6 @@ def _load_with_attention(path: str, arguments: dict[str, Any]) -> Any:
 
 def _use_safetensors(path: Path) -> bool | None:
     return True if any(path.glob("*.safetensors")) else None
-
-
-def _can_place() -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec("accelerate") is not None
 
 
 def _check_shards(path: Path) -> None:

@@ -59,6 +59,7 @@ class CachedStepper(RecomputingStepper):
 
     def __init__(self, model: Any, device: Any, cache_name: str) -> None:
         super().__init__(model, device)
+        self.cache_name = cache_name
         self._cache = _new_cache(model)
         self._arguments: dict[str, Any] = {cache_name: self._cache, "use_cache": True}
         if "logits_to_keep" in _parameters(model):

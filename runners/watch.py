@@ -10,12 +10,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Union
 
 import msgspec
 
 from comparator.core.text import with_controls_shown, without_surrogates
-from runners import autopsy, ladder, memory, protocol
+from runners import autopsy, ladder, memory, nvml, protocol
 from runners.deadlines import Deadlines
+from runners.zero_gpu import LentChild
 from runners.zygote import ForkedChild, SpawnedChild
 
 LOG_TAIL_BYTES = 65_536
@@ -29,6 +31,7 @@ EXIT_GRACE_SECONDS = 0.5  # after its final message a child has this long to be 
 MESSAGE_LIMIT = 50_000  # messages of one run; 4096 tokens and a load need far fewer
 RUN_LIMIT_BYTES = 64 * 1024 * 1024  # everything that one child may tell
 
+Child = Union[ForkedChild, SpawnedChild, LentChild]  # noqa: UP007
 Deliver = Callable[[protocol.Message], None]
 
 
@@ -37,7 +40,7 @@ class Watch:
 
     def __init__(
         self,
-        child: ForkedChild | SpawnedChild,
+        child: Child,
         wire: socket.socket,
         log: socket.socket,
         deliver: Deliver,
@@ -68,6 +71,7 @@ class Watch:
         self._needed_bytes, self._limit_bytes = needed_bytes, limit_bytes
         self._least_available = memory.available_bytes()
         self._memory_kills = memory.kills()
+        self._has_devices = bool(nvml.devices())
 
     @property
     def zygote_died(self) -> bool:
@@ -115,6 +119,9 @@ class Watch:
         if self._child.zygote_died:
             return protocol.Crashed(None, autopsy.ZYGOTE_DIED, self.stage, tail)
         code = self._child.poll()
+        if self._child.trouble:
+            kind = "crashed" if self._child.pid else "refused"
+            return protocol.Crashed(None, self._child.trouble, self.stage, tail, kind)
         kind, cause = autopsy.judge(self._evidence(None if self.ending else code, tail))
         return protocol.Crashed(code, cause, self.stage, tail, kind)
 
@@ -220,7 +227,7 @@ class Watch:
     def _note_end(self, message: protocol.Finished | protocol.Failed) -> None:
         self.peak_bytes = max(self.peak_bytes, message.peak_bytes)
         if isinstance(message, protocol.Finished):
-            self.peak_device_bytes = message.peak_device_bytes
+            self.peak_device_bytes = max(self.peak_device_bytes, message.peak_device_bytes)
         if self._final is None:
             self._end_with(message)
 
@@ -249,6 +256,8 @@ class Watch:
             self._next_sample = now + SAMPLE_SECONDS
             self.peak_bytes = max(self.peak_bytes, memory.private_bytes(self._child.pid))
             self._least_available = min(self._least_available, memory.available_bytes())
+            held = nvml.held_by(self._child.pid) if self._has_devices else 0
+            self.peak_device_bytes = max(self.peak_device_bytes, held)
 
     def _notice_reasons_to_end(self, now: float) -> None:
         if self._final is not None:

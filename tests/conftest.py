@@ -18,6 +18,16 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SETTLE_SECONDS = 5.0
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the tests' facts and measurements out of the user's own, and the user's models."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("COMPARATOR_CACHE_DIR", "COMPARATOR_DATA_DIR"):
+            patch.setenv(name, str(tmp_path_factory.mktemp("places")))
+        patch.setenv("COMPARATOR_SOURCES", "none")
+        yield
+
+
 @pytest.fixture(scope="session")
 def starter_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with the four starter models, made once and kept in the checkout's cache."""

@@ -20,7 +20,7 @@ FILES = sorted(
 )
 LONGEST_MODULE_LINES = 400
 LONGEST_FUNCTION_LINES = 60
-MODEL_LIBRARIES = {"torch", "transformers", "llama_cpp"}
+MODEL_LIBRARIES = {"torch", "transformers", "llama_cpp", "xllamacpp"}
 
 # part of ours -> what it may import of ours. No arrow goes back.
 MAY_IMPORT = {
@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "comparator.core",
         "comparator.hub",
         "comparator.library",
+        "comparator.publishing",
         "comparator.services",
         "comparator.terminal",
         "comparator.ui",
@@ -57,6 +58,7 @@ MAY_IMPORT = {
     },
     "comparator.services": {"comparator.core", "comparator.hub", "comparator.library", "runners"},
     "comparator.hub": {"comparator.core", "comparator.library"},
+    "comparator.publishing": {"comparator.core", "comparator.hub"},
     "comparator.library": {"comparator.core", "runners"},
     "comparator.core": set(),
     "runners": {"comparator.core"},
@@ -68,6 +70,7 @@ PARENTS_SIDE = {
     "runners.cores",
     "runners.deadlines",
     "runners.memory",
+    "runners.nvml",
     "runners.process",
     "runners.protocol",
     "runners.registry",
@@ -165,6 +168,7 @@ def _is_an_engine(path: Path) -> bool:
         "model",
         "pytorch",
         "torch",
+        "xllamacpp",
     )
 
 
@@ -175,7 +179,16 @@ def test_the_comparator_uses_the_parents_side_of_runners_alone():
 
 
 def test_the_protocol_is_a_leaf():
-    for name in ("protocol", "deadlines", "base", "environment", "ladder", "memory", "autopsy"):
+    for name in (
+        "protocol",
+        "deadlines",
+        "base",
+        "environment",
+        "ladder",
+        "memory",
+        "autopsy",
+        "nvml",
+    ):
         path = REPOSITORY / "runners" / f"{name}.py"
         assert not {n for n, _ in imports_of(path) if n.split(".")[0] in PACKAGES}, name
     assert roots(REPOSITORY / "runners" / "protocol.py").keys() <= {
@@ -287,16 +300,18 @@ def test_an_import_loads_nothing_heavy(module):
 WITHOUT = """
 import sys
 
+BLOCKED = {"torch", "transformers", "llama_cpp", "xllamacpp", "gradio"}
+
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"torch", "transformers", "llama_cpp", "gradio", "gguf", "pynvml"}:
+        if name.split(".")[0] in BLOCKED | {"gguf", "pynvml"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocker())
 import importlib.util
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: (
-    None if name in ("torch", "transformers", "llama_cpp", "gradio") else found(name, package)
+    None if name in BLOCKED else found(name, package)
 )
 import comparator.cli
 from comparator.services.model_manager import ModelManager

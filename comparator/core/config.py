@@ -121,7 +121,7 @@ class ModelConfig:
         stop: at most 16 texts that end the answer and are not part of it.
         system_prompt: what the model is told before the prompt; empty for none.
         prompt_format: ``auto`` (the model's chat template where it has one), ``chat``, ``plain``.
-        n_gpu_layers: layers on the accelerator (GGUF); None follows use_gpu, -1 is all.
+        n_gpu_layers: layers on the accelerator (GGUF), -1 is all; None takes what fits there.
         trust_remote_code: run Python code that comes with the model. Off unless you turn it on.
     """
 

@@ -159,7 +159,8 @@ class InferenceResult:
         config: every setting really sent.
         prompt: what the model was really given.
         engine: name, version, device, dtype, threads and context length of what answered.
-        receipt: what the machine had free before the run and after the child's exit, bytes.
+        receipt: what the machine had free before the run and after the child's exit, the peak of
+            its memory and what was expected of it (``estimated_bytes``), all in bytes.
         log_tail: the last lines that the child printed, kept as evidence.
         notice: anything a reader should know, such as replaced characters in the prompt.
     """

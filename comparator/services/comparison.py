@@ -33,6 +33,9 @@ class Slot:
         refusal: why it may not run (such as memory), or None.
         needed_bytes: the RAM that it is expected to need; 0 where nobody knows.
         memory_limit_bytes: the RAM that its child may take; 0 sets no ceiling.
+        estimated_bytes: what its private memory in RAM is expected to reach.
+        estimated_device_bytes: what it is expected to take of accelerators.
+        gpu_layers: layers chosen for the accelerator where its settings leave that open.
     """
 
     model: ModelInfo
@@ -40,6 +43,9 @@ class Slot:
     refusal: str | None = None
     needed_bytes: int = 0
     memory_limit_bytes: int = 0
+    estimated_bytes: int = 0
+    estimated_device_bytes: int = 0
+    gpu_layers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,15 +84,21 @@ def _ignore(_slot: int, _message: protocol.Message) -> None:
     """Take the place of one who wants to know how columns end."""
 
 
+def _forget(_slot: Slot, _result: InferenceResult) -> None:
+    """Take the place of one who keeps what runs have shown."""
+
+
 class Comparison:
     """A comparison under way. ``drain`` and ``results`` belong to one reader.
 
-    ``on_final`` is called once for each column with its final message, from any thread.
+    ``on_final`` is called once for each column with its final message, from any thread;
+    ``on_result`` once with its complete result, by the reader.
     """
 
     def __init__(self, request: Request, on_news: Callable[[], None] | None = None) -> None:
         self.request = request
         self.on_final: Callable[[int, protocol.Message], None] = _ignore
+        self.on_result: Callable[[Slot, InferenceResult], None] = _forget
         self._on_news = on_news or (lambda: None)
         self._builders = [
             ResultBuilder(slot.model, slot.config, request.notice) for slot in request.slots
@@ -192,9 +204,13 @@ class Comparison:
             builder.begin(news.at)
             return
         run = self._runs.get(news.slot)
-        if isinstance(news.message, protocol.FINAL) and run is not None:
-            builder.keep_evidence(run.receipt, run.log_tail)
+        is_final = isinstance(news.message, protocol.FINAL)
+        slot = self.request.slots[news.slot]
+        if is_final and run is not None:
+            builder.keep_evidence(run.receipt, run.log_tail, _estimates_of(slot))
         builder.take(news.message, news.at)
+        if is_final:
+            self.on_result(slot, builder.snapshot(with_content=False))
 
     def _start_next(self) -> bool:
         with self._lock:
@@ -244,6 +260,8 @@ class Comparison:
         if self.request.together and not slot.config.n_threads:
             running = sum(other.refusal is None for other in self.request.slots)
             config["n_threads"] = cores.threads_for_one_of(running)
+        if slot.gpu_layers is not None:
+            config["n_gpu_layers"] = slot.gpu_layers
         return config
 
     def _delivered(self, number: int, message: protocol.Message) -> None:
@@ -272,6 +290,14 @@ class Comparison:
             self._left -= 1
             if self._left == 0:
                 self._ended.set()
+
+
+def _estimates_of(slot: Slot) -> dict[str, int]:
+    """Return what was expected before a run, for its receipt."""
+    return {
+        "estimated_bytes": slot.estimated_bytes,
+        "estimated_device_bytes": slot.estimated_device_bytes,
+    }
 
 
 def _files_of(model: ModelInfo) -> tuple[str, ...]:

@@ -10,10 +10,12 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.core.text import without_surrogates
+from comparator.library.measurements import Measurements
 from comparator.services import device_memory
 from comparator.services.comparison import Comparison, Request, Slot
 from comparator.services.cooldown import Cooldown
 from comparator.services.memory_manager import MemoryManager, Neighbour
+from comparator.services.memory_need import likely_tokens
 from comparator.services.model_manager import MOST_MODELS, told_apart
 from comparator.services.records import error_kind_of
 from comparator.services.warm_up import modelling_modules
@@ -39,6 +41,7 @@ class InferenceEngine:
         memory_manager: decides who may run, and whether together.
         deadlines: how long each stage of a run may take.
         cooldown: makes a model wait that crashed again and again.
+        measurements: keeps what runs have shown.
         active_inferencers: the comparisons under way, by the id of the first of their models
             (with a prime where the same model leads several at once).
     """
@@ -48,10 +51,12 @@ class InferenceEngine:
         memory_manager: MemoryManager | None = None,
         deadlines: Deadlines | None = None,
         cooldown: Cooldown | None = None,
+        measurements: Measurements | None = None,
     ) -> None:
         self.memory_manager = memory_manager or MemoryManager()
         self.deadlines = deadlines or Deadlines()
         self.cooldown = cooldown or Cooldown()
+        self.measurements = measurements or Measurements()
         self.active_inferencers: dict[str, Comparison] = {}
         self._factories: list[Factory] = []
 
@@ -129,6 +134,7 @@ class InferenceEngine:
         """
         request = comparison.request = self._admitted(comparison.request)
         comparison.on_final = lambda slot, message: self._note(request.slots[slot].model, message)
+        comparison.on_result = self._keep
         kinds = {_kind(slot.model) for slot in request.slots}
         zygotes.warm_up(
             sorted(kind for kind in kinds if not registry.missing_requirements(kind)),
@@ -185,13 +191,23 @@ class InferenceEngine:
         """Decide by memory and by earlier crashes who may run, and whether together."""
         models = [slot.model for slot in request.slots]
         configs = [slot.config for slot in request.slots]
-        plan = self.memory_manager.plan(models, configs, request.wants_together, self._neighbours())
+        systems = [config.system_prompt for config in configs]
+        plan = self.memory_manager.plan(
+            models,
+            configs,
+            request.wants_together,
+            self._neighbours(),
+            likely_tokens(request.prompt, max(systems, key=len)),
+        )
         slots = [
             replace(
                 slot,
                 refusal=self.cooldown.refusal(slot.model) or refusal,
                 needed_bytes=need.host,
                 memory_limit_bytes=limit,
+                estimated_bytes=need.peak,
+                estimated_device_bytes=need.device,
+                gpu_layers=need.gpu_layers,
             )
             for slot, refusal, need, limit in zip(
                 request.slots, plan.refusals, plan.needs, plan.limits, strict=True
@@ -216,6 +232,9 @@ class InferenceEngine:
         """Take in how a column ended; one that was stopped says nothing of its model."""
         if not isinstance(message, protocol.Cancelled):
             self.cooldown.note(model, error_kind_of(message))
+
+    def _keep(self, slot: Slot, result: InferenceResult) -> None:
+        self.measurements.add(result, slot.estimated_bytes)
 
     def _stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
         comparison = self.compare(request)

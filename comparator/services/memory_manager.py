@@ -11,39 +11,14 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library.model_facts import facts_of
-from comparator.services import device_memory
+from comparator.services import device_memory, memory_need
+from comparator.services.device_placement import ALL_LAYERS, can_spread
+from comparator.services.memory_need import MemoryNeed
 from runners import memory
 
-# What an engine needs beside weights and KV cache, measured on the starter models (CPU).
-ENGINE_BYTES = {
-    ModelType.GGUF: 80_000_000,
-    ModelType.PYTORCH: 250_000_000,
-    ModelType.ECHO: 10_000_000,
-    ModelType.CUSTOM: 100_000_000,
-}
 TIGHT_SHARE = 0.85  # a need over this share of what is available is called tight
 WORDS = ("fits", "tight", "cannot")
-_CONTEXT_STEP, _LEAST_CONTEXT = 256, 512
-
-
-@dataclass(frozen=True)
-class MemoryNeed:
-    """An estimate for one run, in bytes; ``device`` is the part that goes to the accelerator."""
-
-    weights: int
-    key_value_cache: int
-    engine: int
-    device: int = 0
-
-    @property
-    def total(self) -> int:
-        """All of it, wherever it goes."""
-        return self.weights + self.key_value_cache + self.engine
-
-    @property
-    def host(self) -> int:
-        """What of it is RAM."""
-        return self.total - self.device
+_LEAST_CONTEXT = 512
 
 
 @dataclass(frozen=True)
@@ -136,74 +111,35 @@ class MemoryManager:
             "devices": self.device_memory(),
         }
 
-    def estimate(self, model: ModelInfo, config: ModelConfig | None = None) -> MemoryNeed:
-        """Return what a run of this model needs: weights, KV cache for its context, engine."""
-        config = config or ModelConfig()
-        facts = facts_of(model)
-        context = min(config.n_ctx, facts.context_length or config.n_ctx)
-        weights = int(model.size * _growth(model, config, facts.quantisation))
-        cache = (facts.key_value_bytes_per_token or 0) * context
-        share = self._device_share(model, config, facts.layers)
-        return MemoryNeed(
-            weights, cache, ENGINE_BYTES[model.model_type], int((weights + cache) * share)
-        )
+    def estimate(
+        self,
+        model: ModelInfo,
+        config: ModelConfig | None = None,
+        prompt_tokens: int | None = None,
+    ) -> MemoryNeed:
+        """Return what a run needs: weights, KV cache for its context, engine, compute buffers.
+
+        ``prompt_tokens`` is how long the prompt is about; None takes the whole context.
+        """
+        free: list[int] = []
+        if device_memory.can_use_device(model.model_type):
+            free = [int(device["free_bytes"]) for device in self.device_memory()]
+        return memory_need.estimate(model, config or ModelConfig(), free, prompt_tokens)
 
     def verdict(
         self,
         model: ModelInfo,
         config: ModelConfig | None = None,
         neighbours: Sequence[Neighbour] = (),
+        prompt_tokens: int | None = None,
     ) -> Verdict:
         """Say whether a model fits now, in RAM and where it is used on the accelerator."""
-        host = self.host_verdict(model, config, neighbours)
-        device = self.device_verdict(model, config, neighbours)
+        need = self.estimate(model, config, prompt_tokens)
+        host = self._host_verdict(model, config or ModelConfig(), need, neighbours)
+        device = self._device_verdict(model, need, neighbours)
         if device is None or WORDS.index(device.name) < WORDS.index(host.name):
             return host
         return device if device.name != host.name else _joined(host, device)
-
-    def host_verdict(
-        self,
-        model: ModelInfo,
-        config: ModelConfig | None = None,
-        neighbours: Sequence[Neighbour] = (),
-    ) -> Verdict:
-        """Say whether a model's part in RAM fits."""
-        need, available = self.estimate(model, config), self.available_bytes(neighbours)
-        numbers = f"needs about {_gigabytes(need.host)}, {_gigabytes(available)} is free"
-        name = _word(need.host, available)
-        sentence = {
-            "fits": f"Fits: {numbers}.",
-            "tight": f"Tight: {numbers}.",
-            "cannot": f"Cannot run: {numbers}. Choose a smaller quantisation or "
-            f"{self._smaller_context(model, need, available)}.",
-        }[name]
-        return Verdict(name, sentence, need)
-
-    def device_verdict(
-        self,
-        model: ModelInfo,
-        config: ModelConfig | None = None,
-        neighbours: Sequence[Neighbour] = (),
-    ) -> Verdict | None:
-        """Say whether a model's part on the accelerator fits; None where it uses none."""
-        need = self.estimate(model, config)
-        if not need.device:
-            return None
-        free = [int(device["free_bytes"]) for device in self.device_memory()]
-        # llama.cpp spreads layers over all devices; transformers models go to the first.
-        supply = sum(free) if model.model_type is ModelType.GGUF else (free or [0])[0]
-        supply = max(0, supply - sum(n.to_come_on_device for n in neighbours))
-        numbers = (
-            f"needs about {_gigabytes(need.device)} of its memory, {_gigabytes(supply)} is free"
-        )
-        name = _word(need.device, supply)
-        sentence = {
-            "fits": f"Fits on the GPU: {numbers}.",
-            "tight": f"Tight on the GPU: {numbers}.",
-            "cannot": f"Cannot run on the GPU: {numbers}. Turn the GPU off (use_gpu), give it "
-            "fewer layers (n_gpu_layers, GGUF), or choose a smaller quantisation or context.",
-        }[name]
-        return Verdict(name, sentence, need)
 
     def plan(
         self,
@@ -211,9 +147,11 @@ class MemoryManager:
         configs: Sequence[ModelConfig],
         together: bool = False,
         neighbours: Sequence[Neighbour] = (),
+        prompt_tokens: int | None = None,
     ) -> Plan:
         """Decide who may run, whether all at once where that was asked for, and the ceilings."""
-        verdicts = [self.verdict(*pair, neighbours) for pair in zip(models, configs, strict=True)]
+        pairs = zip(models, configs, strict=True)
+        verdicts = [self.verdict(*pair, neighbours, prompt_tokens) for pair in pairs]
         needs = tuple(verdict.need for verdict in verdicts)
         refusals = tuple(
             verdict.sentence if verdict.name == "cannot" and self.enforce else None
@@ -246,25 +184,70 @@ class MemoryManager:
         """
         return max(1, available) if self.enforce and not need.device else 0
 
-    def _device_share(self, model: ModelInfo, config: ModelConfig, layers: int | None) -> float:
-        """Return how much of weights and cache goes to the accelerator, 0 to 1."""
-        if not device_memory.can_use_device(model.model_type) or not self.device_memory():
-            return 0.0
-        if model.model_type is ModelType.PYTORCH:
-            return 1.0 if config.use_gpu else 0.0
-        wanted = config.n_gpu_layers
-        if wanted is None:
-            return 1.0 if config.use_gpu else 0.0
-        return 1.0 if wanted < 0 else min(1.0, wanted / ((layers or wanted or 1) + 1))
+    def _host_verdict(
+        self,
+        model: ModelInfo,
+        config: ModelConfig,
+        need: MemoryNeed,
+        neighbours: Sequence[Neighbour],
+    ) -> Verdict:
+        """Say whether a model's part in RAM fits."""
+        available = self.available_bytes(neighbours)
+        numbers = f"needs about {_gigabytes(need.host)}, {_gigabytes(available)} is free"
+        name = _word(need.host, available)
+        sentence = {
+            "fits": f"Fits: {numbers}.",
+            "tight": f"Tight: {numbers}.",
+            "cannot": f"Cannot run: {numbers}. Choose a smaller quantisation or "
+            f"{_smaller_context(model, config, need, available)}.",
+        }[name]
+        return Verdict(name, sentence, need)
 
-    def _smaller_context(self, model: ModelInfo, need: MemoryNeed, available: int) -> str:
-        """Say which context would fit, where one would."""
-        per_token = facts_of(model).key_value_bytes_per_token or 0
-        left = available - (need.host - need.key_value_cache)
-        if not per_token or need.device or left < per_token * _LEAST_CONTEXT:
-            return "a smaller context (n_ctx)" if need.key_value_cache else "another model"
-        tokens = left // per_token // _CONTEXT_STEP * _CONTEXT_STEP
-        return f"a context (n_ctx) of at most {tokens} tokens"
+    def _device_verdict(
+        self, model: ModelInfo, need: MemoryNeed, neighbours: Sequence[Neighbour]
+    ) -> Verdict | None:
+        """Say whether a model's part on the accelerator fits; None where it uses none."""
+        if not need.device:
+            return None
+        free = [int(device["free_bytes"]) for device in self.device_memory()] or [0]
+        # llama.cpp spreads layers over all devices; transformers does with accelerate.
+        spreads = model.model_type is ModelType.GGUF or can_spread()
+        supply = sum(free) if spreads else free[0]
+        supply = max(0, supply - sum(n.to_come_on_device for n in neighbours))
+        numbers = (
+            f"needs about {_gigabytes(need.device)} of its memory, {_gigabytes(supply)} is free"
+        )
+        name = _word(need.device, supply)
+        if name == "tight" and need.gpu_layers not in (None, ALL_LAYERS):
+            name = "fits"  # so many layers were chosen as fit
+        sentence = {
+            "fits": f"Fits on the GPU{_layers_in_words(model, need)}: {numbers}.",
+            "tight": f"Tight on the GPU: {numbers}.",
+            "cannot": f"Cannot run on the GPU: {numbers}. Turn the GPU off (use_gpu), give it "
+            "fewer layers (n_gpu_layers, GGUF), or choose a smaller quantisation or context.",
+        }[name]
+        return Verdict(name, sentence, need)
+
+
+def _layers_in_words(model: ModelInfo, need: MemoryNeed) -> str:
+    if need.gpu_layers in (None, ALL_LAYERS):
+        return ""
+    return f" with {need.gpu_layers} of {facts_of(model).layers} layers, the rest in RAM"
+
+
+def _smaller_context(
+    model: ModelInfo, config: ModelConfig, need: MemoryNeed, available: int
+) -> str:
+    """Say which context would fit, where one would: the cache grows with it, evenly or less."""
+    if not need.key_value_cache:
+        return "another model"
+    left = available - (need.host - need.key_value_cache)
+    context = min(config.n_ctx, facts_of(model).context_length or config.n_ctx)
+    step = memory_need.CONTEXT_STEP
+    tokens = int(context * left / need.key_value_cache) // step * step
+    if need.device or tokens < _LEAST_CONTEXT:
+        return "a smaller context (n_ctx)"
+    return f"a context (n_ctx) of at most {tokens} tokens"
 
 
 def _word(need: int, available: int) -> str:
@@ -275,14 +258,6 @@ def _word(need: int, available: int) -> str:
 
 def _joined(one: Verdict, other: Verdict) -> Verdict:
     return Verdict(one.name, f"{one.sentence} {other.sentence}", one.need)
-
-
-def _growth(model: ModelInfo, config: ModelConfig, quantisation: str | None) -> float:
-    """Return how weights change in size when they are loaded with another type of number."""
-    if model.model_type is not ModelType.PYTORCH or config.torch_dtype == "auto":
-        return 1.0
-    on_disk = 4 if quantisation == "float32" else 2
-    return (4 if config.torch_dtype == "float32" else 2) / on_disk
 
 
 def _gigabytes(size: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -75,14 +76,16 @@ class ResultBuilder:
         content = "".join(self.parts) if with_content else ""
         return replace(self._result, content=content, stats=stats)
 
-    def keep_evidence(self, receipt: Receipt | None, log_tail: str) -> None:
+    def keep_evidence(
+        self, receipt: Receipt | None, log_tail: str, estimates: Mapping[str, int] | None = None
+    ) -> None:
         """Note what the parent knows of a child that is gone; before its final message."""
         self._change(log_tail=log_tail)
         if receipt is not None:
             self._count(memory_usage=receipt.peak_bytes)
             if receipt.peak_device_bytes:
                 self._count(device_memory_usage=receipt.peak_device_bytes)
-            self._change(receipt=asdict(receipt))
+            self._change(receipt={**asdict(receipt), **(estimates or {})})
 
     def take(self, message: protocol.Message, at: float) -> None:
         """Fold in one message that came ``at`` a moment of ``time.monotonic``."""

@@ -18,8 +18,11 @@ from comparator.core.models import ModelInfo, ModelType, RunState
 from comparator.library.model_facts import facts_of
 from comparator.services import device_memory
 from comparator.services.comparison import Comparison
+from comparator.services.device_placement import DEVICE_CONTEXT_BYTES, DEVICE_RESERVE_BYTES
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.memory_manager import ENGINE_BYTES, MemoryManager, MemoryNeed, Neighbour
+from comparator.services.memory_manager import MemoryManager, Neighbour
+from comparator.services.memory_need import ENGINE_BYTES, MemoryNeed
+from runners import nvml
 
 GIGABYTE = 10**9
 
@@ -68,7 +71,8 @@ class TestEstimate:
         assert need.weights == 98_000_000
         assert need.key_value_cache == 4096 * per_token
         assert need.engine == ENGINE_BYTES[ModelType.GGUF]
-        assert need.total == need.weights + need.key_value_cache + need.engine
+        parts = need.weights + need.key_value_cache + need.engine + need.compute
+        assert need.total == need.host == need.peak == parts
 
     def test_the_context_is_not_longer_than_the_models(self, directory_model):
         need = MemoryManager().estimate(directory_model, ModelConfig(n_ctx=16_777_216))
@@ -269,8 +273,8 @@ class TestCeilings:
 
 class TestContextAdvice:
     def test_a_context_that_fits_is_named(self, gguf_model, monkeypatch):
-        per_token = 2 * 24 * 3 * 64 * 2
-        room = 98_000_000 + ENGINE_BYTES[ModelType.GGUF] + 1500 * per_token
+        need = MemoryManager().estimate(gguf_model, ModelConfig(n_ctx=8192))
+        room = need.host - need.key_value_cache + 1500 * 2 * 24 * 3 * 64 * 2
         monkeypatch.setattr("runners.memory.available_bytes", lambda: room)
         verdict = MemoryManager().verdict(gguf_model, ModelConfig(n_ctx=8192))
         assert verdict.name == "cannot"
@@ -284,69 +288,123 @@ class TestContextAdvice:
 
 
 class FakeNVML:
-    """NVML with one device of 4 GB, of which 3 are free."""
+    """NVML with devices of 4 GB, of which 3 are free; one of them unless told otherwise."""
 
-    def __init__(self):
-        self.closed = 0
+    class NVMLError(Exception): ...
+
+    count = 1
+    free = 3 * GIGABYTE
 
     def nvmlInit(self): ...
 
-    def nvmlShutdown(self):
-        self.closed += 1
+    def nvmlShutdown(self): ...
 
     def nvmlDeviceGetCount(self):
-        return 1
+        return self.count
 
     def nvmlDeviceGetHandleByIndex(self, index):
         return index
 
     def nvmlDeviceGetMemoryInfo(self, _handle):
-        return SimpleNamespace(total=4 * GIGABYTE, free=3 * GIGABYTE)
+        return SimpleNamespace(total=4 * GIGABYTE, free=self.free)
 
     def nvmlDeviceGetName(self, _handle):
         return "Fake 4"
-
-    def nvmlDeviceGetComputeRunningProcesses(self, _handle):
-        return [SimpleNamespace(pid=7, usedGpuMemory=500), SimpleNamespace(pid=8, usedGpuMemory=1)]
 
 
 @pytest.fixture
 def nvidia(monkeypatch):
     """A machine with a device, and engines that were built for it."""
     library = FakeNVML()
+    nvml.close()
     monkeypatch.setitem(sys.modules, "pynvml", library)
     monkeypatch.setattr(device_memory, "can_use_device", lambda kind: kind is not ModelType.ECHO)
-    return library
+    yield library
+    nvml.close()
 
 
 class TestDevice:
     def gguf(self, gguf_model, size):
         return ModelInfo("", "m", gguf_model.path, ModelType.GGUF, size)
 
-    def test_the_device_is_told_and_the_library_closed(self, nvidia):
+    def test_the_device_is_told(self, nvidia):
         (device,) = MemoryManager().device_memory()
         expected = {"name": "Fake 4", "total_bytes": 4 * GIGABYTE, "free_bytes": 3 * GIGABYTE}
         assert device == expected
-        assert device_memory.held_by(7) == 500
-        assert device_memory.held_by(9) == 0
-        assert nvidia.closed == 3
 
     def test_a_model_on_the_gpu_needs_its_memory_and_little_ram(self, nvidia, gguf_model):
-        model = self.gguf(gguf_model, 2 * GIGABYTE)
+        model = self.gguf(gguf_model, GIGABYTE)
         need = MemoryManager().estimate(model)
-        assert need.device == need.weights + need.key_value_cache
-        assert need.host == ENGINE_BYTES[ModelType.GGUF]
+        assert need.gpu_layers == -1
+        layers = need.weights + need.key_value_cache
+        assert need.device == layers + need.compute
+        assert DEVICE_CONTEXT_BYTES < need.compute < 2 * DEVICE_CONTEXT_BYTES
+        assert need.host == need.engine
         assert MemoryManager().estimate(model, ModelConfig(use_gpu=False)).device == 0
         half = MemoryManager().estimate(model, ModelConfig(n_gpu_layers=12))
-        assert 0 < half.device < need.device
-        assert MemoryManager().estimate(model, ModelConfig(n_gpu_layers=-1)) == need
+        assert half.gpu_layers is None
+        assert half.device == pytest.approx(layers * 12 / 25 + need.compute, rel=0.05)
+        assert half.host > need.host + layers * 0.5
+        everything = MemoryManager().estimate(model, ModelConfig(n_gpu_layers=-1))
+        assert everything.device == need.device
+
+    def test_as_many_layers_as_fit_are_chosen(self, nvidia, gguf_model):
+        model = self.gguf(gguf_model, 5 * GIGABYTE)
+        need = MemoryManager().estimate(model)
+        assert 0 < need.gpu_layers < 24
+        assert need.device <= nvidia.free
+        one_more = MemoryManager().estimate(model, ModelConfig(n_gpu_layers=need.gpu_layers + 2))
+        assert one_more.device > nvidia.free - DEVICE_RESERVE_BYTES
+        verdict = MemoryManager().verdict(model)
+        assert verdict.name == "fits"
+        assert f"with {need.gpu_layers} of 24 layers, the rest in RAM" in verdict.sentence
+
+    def test_none_fit_on_a_full_device(self, nvidia, gguf_model):
+        nvidia.free = 200_000_000
+        need = MemoryManager().estimate(self.gguf(gguf_model, GIGABYTE))
+        assert (need.gpu_layers, need.device) == (0, 0)
+
+    def test_two_devices_share_the_layers(self, nvidia, gguf_model):
+        model = self.gguf(gguf_model, 4 * GIGABYTE)
+        assert MemoryManager().estimate(model).gpu_layers not in (-1, 0)
+        nvidia.count = 3
+        assert MemoryManager().estimate(model).gpu_layers == -1
+
+    def test_the_choice_reaches_the_model_and_stays_open_for_the_next_run(self, nvidia, gguf_model):
+        engine = InferenceEngine()
+        model = self.gguf(gguf_model, 5 * GIGABYTE)
+        (slot,) = engine.request("hi", [model]).slots
+        chosen = slot.gpu_layers
+        sent = Comparison(engine.request("hi", [model]))._assignment(slot, 0.0)
+        assert sent.config["n_gpu_layers"] == chosen > 0
+        assert slot.config.n_gpu_layers is None
+        own = {model.id: ModelConfig(n_gpu_layers=3)}
+        (slot,) = engine.request("hi", [model], own).slots
+        assert (
+            Comparison(engine.request("hi", [model]))._assignment(slot, 0.0).config["n_gpu_layers"]
+            == 3
+        )
+
+    def test_transformers_models_spread_only_with_accelerate(
+        self, nvidia, directory_model, monkeypatch
+    ):
+        directory_model.size = 5 * GIGABYTE
+        manager = MemoryManager()
+        monkeypatch.setattr("comparator.services.device_placement.can_spread", lambda: True)
+        spread = manager.estimate(directory_model)
+        assert spread.device <= nvidia.free
+        assert spread.host > 2 * GIGABYTE
+        monkeypatch.setattr("comparator.services.device_placement.can_spread", lambda: False)
+        whole = manager.estimate(directory_model)
+        assert whole.device > 5 * GIGABYTE
+        assert manager.verdict(directory_model).name == "cannot"
 
     def test_a_verdict_of_its_own(self, nvidia, gguf_model):
         manager = MemoryManager()
         small, large = (self.gguf(gguf_model, size) for size in (GIGABYTE, 5 * GIGABYTE))
-        assert manager.device_verdict(small).name == "fits"
-        assert manager.device_verdict(small, ModelConfig(use_gpu=False)) is None
-        verdict = manager.verdict(large)
+        assert "on the GPU" in manager.verdict(small).sentence
+        assert "GPU" not in manager.verdict(small, ModelConfig(use_gpu=False)).sentence
+        verdict = manager.verdict(large, ModelConfig(n_gpu_layers=-1))
         assert verdict.name == "cannot"
         assert verdict.sentence.startswith("Cannot run on the GPU: needs about 5.")
         assert "3.00 GB is free" in verdict.sentence
@@ -354,15 +412,15 @@ class TestDevice:
         assert "n_gpu_layers" in verdict.sentence
 
     def test_only_cannot_blocks_and_it_can_be_overridden(self, nvidia, gguf_model):
-        tight, large = (self.gguf(gguf_model, size) for size in (int(2.8 * GIGABYTE), 5 * GIGABYTE))
-        configs = [ModelConfig()] * 2
+        tight, large = (self.gguf(gguf_model, size) for size in (int(2.2 * GIGABYTE), 5 * GIGABYTE))
+        configs = [ModelConfig(n_gpu_layers=-1)] * 2
         first, second = MemoryManager().plan([tight, large], configs).refusals
         assert first is None
         assert second.startswith("Cannot run on the GPU")
         assert MemoryManager(enforce=False).plan([large], configs[:1]).refusals == (None,)
 
     def test_two_that_fit_alone_do_not_run_together(self, nvidia, gguf_model):
-        models = [self.gguf(gguf_model, 2 * GIGABYTE)] * 2
+        models = [self.gguf(gguf_model, int(1.5 * GIGABYTE))] * 2
         plan = MemoryManager().plan(models, [ModelConfig()] * 2, together=True)
         assert (plan.order, plan.refusals) == ("in turn", (None, None))
 
