@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+from comparator.core.exceptions import ModelNotFoundError
+from comparator.library.sources import SOURCES
+from comparator.services.model_manager import ModelManager
+from comparator.services.settings import chosen_sources, default_models_dir
 
 ModelsDir = Annotated[
     Optional[Path],  # noqa: UP045  # typer reads it at run time, on Python 3.10 as well
@@ -15,6 +21,24 @@ ModelsDir = Annotated[
         "--model-dir",
         help="Folder with your models. Default: ./models where it exists, else your data folder.",
         show_default=False,
+    ),
+]
+ModelsDirs = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(
+        "--models-dir",
+        "--model-dir",
+        help="Folder with your models; repeatable, the first is the one that is written to. "
+        "Default: ./models where it exists, else your data folder.",
+        show_default=False,
+    ),
+]
+NoSource = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--no-source",
+        metavar="NAME",
+        help=f"A program whose models are not looked for; repeatable: {', '.join(SOURCES)}.",
     ),
 ]
 LoadTimeout = Annotated[
@@ -122,3 +146,24 @@ Force = Annotated[
     bool, typer.Option("--force", help="Run also what does not seem to fit into memory.")
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How the results are written.")]
+
+
+def own_folder(models_dirs: Sequence[Path] | None) -> Path:
+    """Return the folder that is written to: the first one named, or the usual one."""
+    return models_dirs[0] if models_dirs else default_models_dir()
+
+
+def library_of(models_dirs: Sequence[Path] | None, no_source: Sequence[str] | None) -> ModelManager:
+    """Return the manager of the folders and sources that were asked for; it has not scanned yet.
+
+    Raises:
+        ModelNotFoundError: the first folder was named and is not there.
+        ConfigurationError: no source has that name.
+    """
+    own, more = own_folder(models_dirs), (models_dirs or ())[1:]
+    if models_dirs and not own.is_dir():
+        raise ModelNotFoundError(
+            f"There is no models folder at {own}. Create it and put models into it, "
+            "name another one, or let 'comparator starter' bring a set to begin with."
+        )
+    return ModelManager(own, more_dirs=more, sources=chosen_sources(no_source or ()))

@@ -21,7 +21,8 @@ from comparator.commands.options import (
     MaxMemory,
     MaxTokens,
     Models,
-    ModelsDir,
+    ModelsDirs,
+    NoSource,
     Output,
     Prompt,
     Seed,
@@ -31,6 +32,7 @@ from comparator.commands.options import (
     Together,
     TokenTimeout,
     TotalTimeout,
+    library_of,
 )
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
@@ -38,8 +40,8 @@ from comparator.core.models import InferenceResult, ModelInfo, RunState
 from comparator.services import exports
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
-from comparator.services.model_manager import MOST_MODELS, ModelManager, told_apart
-from comparator.services.settings import deadlines_from, default_models_dir
+from comparator.services.model_manager import MOST_MODELS, told_apart
+from comparator.services.settings import deadlines_from
 from comparator.services.settings_text import parse_settings
 from comparator.terminal.live import LiveColumns, Show, StateLines
 
@@ -90,7 +92,8 @@ def command(
     token_timeout: TokenTimeout = None,
     total_timeout: TotalTimeout = None,
     output: Output = Format.text,
-    models_dir: ModelsDir = None,
+    models_dir: ModelsDirs = None,
+    no_source: NoSource = None,
 ) -> int:
     """Ask up to four models the same question and print the answers.
 
@@ -110,12 +113,17 @@ def command(
     )
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     options = Options(assignments or [], together, max_memory_gb, force, output.value, limits)
-    return run(question, options, models_dir)
+    return run(question, options, models_dir, no_source)
 
 
-def run(question: Question, options: Options, models_dir: Path | None) -> int:
+def run(
+    question: Question,
+    options: Options,
+    models_dirs: Sequence[Path] | None = None,
+    no_source: Sequence[str] | None = None,
+) -> int:
     """Run the comparison; return 0 only if every model answered."""
-    models = find_models(question.models, models_dir)
+    models = find_models(question.models, models_dirs, no_source)
     configs = configs_for(models, question.settings, options.set)
     engine = InferenceEngine(
         MemoryManager(options.max_memory_gb, enforce=not options.force),
@@ -129,16 +137,21 @@ def run(question: Question, options: Options, models_dir: Path | None) -> int:
     return 0 if all(result.state is RunState.DONE for result in results) else 1
 
 
-def find_models(wanted: Sequence[str], models_dir: Path | None) -> list[ModelInfo]:
+def find_models(
+    wanted: Sequence[str],
+    models_dirs: Sequence[Path] | None = None,
+    no_source: Sequence[str] | None = None,
+) -> list[ModelInfo]:
     """Return the models that ids, names and paths mean, told apart where one stands twice."""
     if len(wanted) > MOST_MODELS:
         raise ConfigurationError(f"Choose up to {MOST_MODELS} models; {len(wanted)} were given.")
-    manager = ModelManager(models_dir or default_models_dir())
+    manager = library_of(models_dirs, no_source)
     try:
         manager.scan_models()
     except ModelNotFoundError:
-        if models_dir is not None:
+        if models_dirs:
             raise
+    manager.close()
     return told_apart([manager.find_model(name) for name in wanted])
 
 

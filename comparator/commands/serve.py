@@ -9,16 +9,23 @@ import typer
 from comparator.commands.options import (
     FirstTokenTimeout,
     LoadTimeout,
-    ModelsDir,
+    ModelsDirs,
+    NoSource,
     TokenTimeout,
     TotalTimeout,
+    own_folder,
 )
 from comparator.core.exceptions import ConfigurationError
-from comparator.services.settings import Settings, deadlines_from, default_models_dir
+from comparator.services.settings import (
+    Settings,
+    chosen_sources,
+    deadlines_from,
+)
 
 
 def command(
-    models_dir: ModelsDir = None,
+    models_dir: ModelsDirs = None,
+    no_source: NoSource = None,
     share: Annotated[bool, typer.Option("--share", help="Open a public link to it.")] = False,
     server_name: Annotated[
         Optional[str],  # noqa: UP045
@@ -46,7 +53,9 @@ def command(
 ) -> int:
     """Open the page: choose up to four models, ask, compare."""
     settings = Settings(
-        models_dir=(models_dir or default_models_dir()).absolute(),
+        models_dir=own_folder(models_dir).absolute(),
+        more_models_dirs=tuple(folder.absolute() for folder in (models_dir or ())[1:]),
+        sources=chosen_sources(no_source or ()),
         share=share,
         server_name=server_name,
         server_port=server_port,

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from rich.console import Console
 
-from comparator.commands.options import ModelsDir
+from comparator.commands.options import ModelsDirs, own_folder
+from comparator.core.exceptions import MultiLLMError
 from comparator.library import starter
-from comparator.services.settings import default_models_dir
-from comparator.terminal.tables import show_models, starter_bar
+from comparator.terminal.model_table import models_as_text
+from comparator.terminal.tables import starter_bar
 from runners.zygote import zygotes
 
 
-def command(models_dir: ModelsDir = None) -> int:
+def command(models_dir: ModelsDirs = None) -> int:
     """Put four small models in place, made offline.
 
     Safe to repeat and to interrupt.
     """
     with starter_bar(Console(stderr=True)) as report:
-        models = starter.install((models_dir or default_models_dir()).absolute(), report)
+        models = starter.install(own_folder(models_dir).absolute(), report)
     zygotes.close()
-    show_models(models, Console())
+    print(models_as_text(models))
     return 0
+
+
+def bring(models_dir: Path) -> None:
+    """Put the starter models in place before a page opens; say what failed and go on."""
+
+    def report(progress: starter.StarterProgress) -> None:
+        if not progress.done:
+            print(f"starter models: {progress.step}", file=sys.stderr, flush=True)
+
+    try:
+        starter.install(models_dir.absolute(), report)
+    except MultiLLMError as error:
+        print(f"comparator: {error}", file=sys.stderr, flush=True)

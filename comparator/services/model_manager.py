@@ -2,52 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.models import ModelInfo
-from comparator.library import discovery
+from comparator.library import discovery, sources
+from comparator.library.identity import Digests, merged_by_content, place_ids, places_of
 
 MOST_MODELS = 4
 
 
 class ModelManager:
-    """Finds the models below one folder and keeps a choice of up to four.
+    """Finds the models of folders and other programs, and keeps a choice of up to four.
+
+    Args:
+        models_dir: the folder of our own.
+        more_dirs: further folders of the user's, which are only read.
+        sources: keys of ``comparator.library.sources.SOURCES``: whose models are offered too.
 
     Attributes:
-        models_dir: the folder that is scanned by default.
+        models_dir: the folder that is scanned first.
+        more_dirs: those scanned after it.
+        sources: the programs whose models are looked for.
         available_models: what the last scan found, those that can be loaded first.
         selected_models: the choice, in order; the same model may stand in it twice.
         skipped: entries that the last scan passed over, each with a reason.
         max_models: how many may be chosen.
     """
 
-    def __init__(self, models_dir: str | Path = "models") -> None:
+    def __init__(
+        self,
+        models_dir: str | Path = "models",
+        *,
+        more_dirs: Iterable[str | Path] = (),
+        sources: Collection[str] = (),
+    ) -> None:
         self.models_dir = Path(models_dir)
+        self.more_dirs = tuple(Path(folder) for folder in more_dirs)
+        self.sources = tuple(sources)
         self.available_models: list[ModelInfo] = []
         self.selected_models: list[ModelInfo] = []
         self.skipped: list[discovery.Skipped] = []
         self.max_models = MOST_MODELS
+        self._digests = Digests()
 
     def scan_models(self, directory: str | Path | None = None) -> list[ModelInfo]:
-        """Scan a folder, ``models_dir`` by default, and return its models.
+        """Scan everything, or only one folder, and return the models, each once.
 
-        A model whose ``problem`` is not None is listed but cannot be run.
+        A model whose ``problem`` is not None is listed but cannot be run. Copies of the same
+        content are one model as far as it is known; ``find_copies`` reads what is not.
 
         Raises:
-            ModelNotFoundError: there is no such folder.
+            ModelNotFoundError: there is no such folder; of ``models_dir`` only where no
+                other source has a model.
         """
-        folder = Path(directory) if directory is not None else self.models_dir
-        if not folder.is_dir():
-            raise ModelNotFoundError(
-                f"There is no models folder at {folder}. Create it and put models into it, "
-                "name another one, or let 'comparator starter' bring a set to begin with."
-            )
-        found = discovery.scan(folder)
-        self.available_models, self.skipped = found.models, found.skipped
+        if directory is not None:
+            found = sources.find_all([_existing(Path(directory))], ())
+        else:
+            folders = [_existing(folder) for folder in self.more_dirs]
+            if self.models_dir.is_dir():
+                folders.insert(0, self.models_dir)
+            found = sources.find_all(folders, self.sources)
+            if not found.found:
+                _existing(self.models_dir)
+        self.skipped = found.skipped
+        self.available_models = merged_by_content(found.models, self._digests.known)
         return self.get_available_models()
+
+    def find_copies(self) -> list[ModelInfo]:
+        """Merge models of the same content, reading files of equal size: may take long.
+
+        What was read is known from then on; the next scan merges it at once.
+        """
+        self.available_models = merged_by_content(self.available_models, self._digests.of)
+        return self.get_available_models()
+
+    def close(self) -> None:
+        """Close the cache of digests; the next scan opens it again."""
+        self._digests.close()
 
     def select_models(self, model_ids: Sequence[str]) -> bool:
         """Choose models by id; return whether every id was known.
@@ -66,9 +100,15 @@ class ModelManager:
         return len(self.selected_models) == len(model_ids)
 
     def get_model_by_id(self, model_id: str) -> ModelInfo | None:
-        """Return the available model of that id, or None."""
+        """Return the available model of that id, or of one of its other places; or None."""
         plain = str(model_id).partition("#")[0]
-        return next((model for model in self.available_models if model.id == plain), None)
+        for model in self.available_models:
+            if model.id == plain:
+                return model
+        return next((model for model in self._in_several() if plain in place_ids(model)), None)
+
+    def _in_several(self) -> list[ModelInfo]:
+        return [model for model in self.available_models if len(places_of(model)) > 1]
 
     def get_available_models(self) -> list[ModelInfo]:
         """Return what the last scan found, as a list of its own."""
@@ -86,6 +126,7 @@ class ModelManager:
         """
         matches = [m for m in self.available_models if wanted in (m.id, m.path)]
         matches = matches or [m for m in self.available_models if m.name == wanted]
+        matches = matches or [m for m in self._in_several() if _is_known_as(m, wanted)]
         if len(matches) == 1:
             return matches[0]
         if len(matches) > 1:
@@ -108,6 +149,21 @@ class ModelManager:
             f"There are: {names}." if names else "There are no models; see 'comparator starter'."
         )
         raise ModelNotFoundError(f"No model {wanted!r}. {known}")
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise ModelNotFoundError(
+            f"There is no models folder at {folder}. Create it and put models into it, "
+            "name another one, or let 'comparator starter' bring a set to begin with."
+        )
+    return folder
+
+
+def _is_known_as(model: ModelInfo, wanted: str) -> bool:
+    """Return whether a model has that id, path or name in one of its places."""
+    names = {place[part] for place in places_of(model) for part in ("path", "name")}
+    return wanted in names or wanted in place_ids(model)
 
 
 def _exists(path: Path) -> bool:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import platformdirs
 
 from comparator.core.exceptions import ConfigurationError
+from comparator.library.sources import SOURCES
 from runners.deadlines import Deadlines
+
+_FOLDERS_ONLY = ("none", "folder", "folders")
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,9 @@ class Settings:
     """What ``comparator serve`` was asked for.
 
     Attributes:
-        models_dir: the folder whose models are offered.
+        models_dir: the folder of our own, whose models are offered.
+        more_models_dirs: further folders of the user's, which are only read.
+        sources: the other programs whose models are offered, by key.
         share: open a public link through Gradio's tunnel.
         server_name: address to listen on; None is the loopback address.
         server_port: port; None takes the first free one from 7860.
@@ -40,6 +46,18 @@ class Settings:
     comparisons_at_once: int = 1
     line_length: int = 32
     deadlines: Deadlines = field(default_factory=Deadlines)
+    more_models_dirs: tuple[Path, ...] = ()
+    sources: tuple[str, ...] = field(default_factory=lambda: chosen_sources())
+
+    @property
+    def offered_dirs(self) -> tuple[Path, ...]:
+        """Return the further folders that visitors are offered: none on a public page."""
+        return () if self.is_public else self.more_models_dirs
+
+    @property
+    def offered_sources(self) -> tuple[str, ...]:
+        """Return the programs whose models visitors are offered: none on a public page."""
+        return () if self.is_public else self.sources
 
     @property
     def is_public(self) -> bool:
@@ -72,6 +90,24 @@ def default_models_dir() -> Path:
     if here.is_dir():
         return here
     return Path(platformdirs.user_data_dir("multi-llm-comparator", appauthor=False)) / "models"
+
+
+def chosen_sources(without: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the sources that ``COMPARATOR_SOURCES`` names, or all, less those given.
+
+    The variable is a list with commas; "none" or "folder" stands for the user's folders alone.
+
+    Raises:
+        ConfigurationError: a name that no source has.
+    """
+    text = os.environ.get("COMPARATOR_SOURCES")
+    named = [word.strip().lower() for word in (text or "").split(",") if word.strip()]
+    wanted = list(SOURCES) if text is None or named == ["all"] else named
+    for name in [*wanted, *without]:
+        if name not in (*SOURCES, *_FOLDERS_ONLY):
+            known = ", ".join(SOURCES)
+            raise ConfigurationError(f"No source is called {name!r}. There are: {known}.")
+    return tuple(key for key in SOURCES if key in wanted and key not in without)
 
 
 def deadlines_from(

@@ -1,0 +1,139 @@
+"""What a public page refuses, and how often it may be asked."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from comparator.core.exceptions import ConfigurationError
+from comparator.services.public_limits import OWNERS_SETTINGS, PublicLimits, Rates, TooOftenError
+from comparator.services.questions import Choice, Question
+from runners.deadlines import Deadlines
+
+LIMITS = PublicLimits(prompt_bytes=20, tokens=100, context_tokens=1000, models=2)
+
+
+def question(prompt: str = "hi", models: int = 1, system: str = "", **settings: object) -> Question:
+    return Question(prompt, [Choice("m")] * models, system, settings)
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        question("x" * 20),
+        question(models=2),
+        question(max_tokens=100, n_ctx=1000, temperature=1.5),
+        question(n_threads=None, use_gpu=True),
+    ],
+)
+def test_what_is_within_the_limits_passes(allowed: Question) -> None:
+    LIMITS.check(allowed)
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (question("x" * 21), "prompt has 21 bytes.* takes 20"),
+        (question("好" * 7), "prompt has 21 bytes"),
+        (question(system="x" * 21), "system prompt has 21 bytes"),
+        (question(models=3), "up to 2 models"),
+        (question(max_tokens=101), "max_tokens may be up to 100"),
+        (question(n_ctx=1001.0), "n_ctx may be up to 1000"),
+        (question(trust_remote_code=True), "trust_remote_code is refused"),
+        (question(n_threads=64), "n_threads cannot be changed"),
+        (question(use_gpu=False), "use_gpu cannot be changed"),
+    ],
+)
+def test_what_goes_beyond_is_refused_with_the_limit(refused: Question, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        LIMITS.check(refused)
+
+
+def test_a_models_own_settings_are_bounded_too() -> None:
+    with pytest.raises(ConfigurationError, match="max_tokens may be up to 100"):
+        LIMITS.check(Question("hi", [Choice("m", {"max_tokens": 4096})]))
+
+
+def test_defaults_are_lowered_to_the_limits() -> None:
+    settings = LIMITS.settings_of(question(temperature=1.0)).settings
+    assert settings == {"max_tokens": 100, "n_ctx": 1000, "temperature": 1.0}
+    assert LIMITS.settings_of(question(max_tokens=7)).settings["max_tokens"] == 7
+
+
+def test_a_whole_run_is_bounded() -> None:
+    limits = PublicLimits(total_seconds=60)
+    assert limits.deadlines(Deadlines()).total_seconds == 60
+    assert limits.deadlines(Deadlines(total_seconds=0)).total_seconds == 60
+    assert limits.deadlines(Deadlines(total_seconds=5)).total_seconds == 5
+
+
+def test_a_limit_must_be_one() -> None:
+    with pytest.raises(ConfigurationError, match="tokens must be more than 0"):
+        PublicLimits(tokens=0)
+
+
+def test_the_owners_settings_are_settings() -> None:
+    from comparator.core.config import ModelConfig
+
+    assert set(OWNERS_SETTINGS) <= set(vars(ModelConfig()))
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_one_visitor_waits_a_minute_and_others_do_not() -> None:
+    clock = Clock()
+    rates = Rates(PublicLimits(visitor_per_minute=2, all_per_minute=10), clock)
+    rates.note("a")
+    clock.now += 20
+    rates.note("a")
+    with pytest.raises(TooOftenError, match=r"You have begun 2 .* again in 40 seconds"):
+        rates.note("a")
+    rates.note("b")
+    clock.now += 41
+    rates.note("a")
+
+
+def test_all_visitors_together_are_counted() -> None:
+    clock = Clock()
+    rates = Rates(PublicLimits(visitor_per_minute=2, all_per_minute=3), clock)
+    for visitor in ("a", "b", "c"):
+        rates.note(visitor)
+    with pytest.raises(TooOftenError, match="All visitors together"):
+        rates.note("d")
+    clock.now += 61
+    rates.note("d")
+
+
+def test_many_threads_never_pass_more_than_the_limit() -> None:
+    rates = Rates(PublicLimits(visitor_per_minute=5, all_per_minute=1000))
+    passed: list[int] = []
+
+    def ask() -> None:
+        for _ in range(10):
+            try:
+                rates.note("a")
+            except TooOftenError:
+                continue
+            passed.append(1)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(passed) == 5
+
+
+def test_visitors_of_long_ago_are_forgotten() -> None:
+    clock = Clock()
+    rates = Rates(PublicLimits(all_per_minute=10**9), clock)
+    for number in range(10_001):
+        rates.note(str(number))
+        clock.now += 0.1
+    assert len(rates._of_visitor) <= 700
