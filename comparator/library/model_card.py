@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from comparator.library.facts import text_of
 
 LONGEST_FRONT_MATTER_BYTES = 64 * 1024
@@ -49,6 +47,8 @@ def _front_matter(text: str) -> dict[Any, Any]:
     end = next((n for n, line in enumerate(lines[1:], 1) if line.strip() == _FENCE), None)
     if end is None or ("&" in (front := "\n".join(lines[1:end])) and "*" in front):
         return {}  # cut off, or with references, by which a few lines could become gigabytes
+    import yaml
+
     try:
         entries = yaml.safe_load(front)
     except (yaml.YAMLError, ValueError, RecursionError):
