@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import re
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,8 +28,6 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     remove_rests(target)
     data = content.encode() if isinstance(content, str) else content
     prefix = f".{target.name}.{_node()}-{os.getpid()}."
-    import tempfile
-
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=SUFFIX)
     try:
         with os.fdopen(handle, "wb") as file:
