@@ -2,10 +2,16 @@
 
 
 def main() -> None:
-    """Serve the page until a signal ends it."""
+    """Serve the page until a signal ends it; on a Space, with the starter models in place."""
+    import os
+
     from comparator.services.settings import Settings, default_models_dir
     from comparator.ui import serve
 
+    if os.environ.get("SPACE_ID"):
+        from comparator.commands.starter import bring
+
+        bring(default_models_dir())
     serve(Settings(models_dir=default_models_dir()))
 
 

@@ -33,12 +33,12 @@ COMMANDS = {
     "run": Command("run", "Ask up to four models the same question and print the answers."),
     "models": Command("models", "List the models there are."),
     "starter": Command("starter", "Put four small models in place, made offline."),
+    "search": Command("search", "Search the Hugging Face Hub for models that can be run here."),
+    "pull": Command("pull", "Fetch models from the Hugging Face Hub into your models folder."),
     "quantize": Command("quantize", "Make other quantisations of a GGUF model, by llama.cpp."),
     "remove": Command("remove", "Remove models from your models folder."),
     "bench": Command("bench", "Measure speed and memory beside what people would use instead."),
-    "space": Command(
-        "space", "Build what a Hugging Face Space is made of, or deploy it as one."
-    ),
+    "space": Command("space", "Build what a Hugging Face Space is made of, or deploy it as one."),
 }
 
 

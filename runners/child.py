@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from comparator.core import exceptions
@@ -34,12 +34,42 @@ def main(
 ) -> None:
     """Live the whole life of a child; never returns."""
     settle(log, parent_pid)
+    live(assignment, wire, confined)
+    leave()
+
+
+def visit(
+    assignment: protocol.Assignment, wire: socket.socket, log: socket.socket, parent_pid: int
+) -> None:
+    """Live a child's life in a thread of a process that another library has made for one run.
+
+    Signals belong to its main thread, and a sandbox would shut in what the library needs.
+    """
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    die_with_parent(parent_pid)
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    live(assignment, wire, lambda _assignment: "off (the process is lent)")
+
+
+def confined(assignment: protocol.Assignment) -> str:
+    """Put the ceiling of memory and the sandbox around this process; return it in words."""
+    ceiling.impose(assignment.memory_limit_bytes, mapped_bytes(assignment))
+    return enter_sandbox(assignment)
+
+
+def live(
+    assignment: protocol.Assignment,
+    wire: socket.socket,
+    confine: Callable[[protocol.Assignment], str],
+) -> None:
+    """Say hello, do what was assigned, and tell how it ended."""
     temporary.use(assignment.temporary)
     teller = Teller(wire, assignment.started)
     stage = Stage()
     try:
-        ceiling.impose(assignment.memory_limit_bytes, mapped_bytes(assignment))
-        sandbox = enter_sandbox(assignment)
+        sandbox = confine(assignment)
         teller.tell(protocol.Hello(teller.seconds(), sandbox))
         if assignment.job:
             do_job(assignment, teller, stage)
@@ -49,7 +79,6 @@ def main(
         os._exit(1)  # the parent is gone, so nobody is left to tell
     except BaseException as error:
         teller.tell(failure(error, stage.name, assignment))
-    leave()
 
 
 def settle(log: socket.socket | None, parent_pid: int | None) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 from comparator.core.config import LARGEST_SEED
 from comparator.core.exceptions import InferenceError
-from runners.gguf_library import library
 from runners.gguf_model import GGUFContext
 
 PENALTY_WINDOW_TOKENS = 64
@@ -38,7 +37,8 @@ class GGUFSampler:
     def __init__(self, context: GGUFContext, config: dict[str, Any], prompt: list[int]) -> None:
         import numpy
 
-        self._llama, self._numpy = library(), numpy
+        self._llama: Any = context.llama
+        self._numpy: Any = numpy
         self._context = context
         self._penalty = float(config.get("repeat_penalty") or 1.0)
         self._last = deque(prompt, maxlen=PENALTY_WINDOW_TOKENS)

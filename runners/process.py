@@ -7,6 +7,7 @@ and receive messages through the ``deliver`` function that they gave.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import socket
 import threading
 import traceback
@@ -17,9 +18,9 @@ from typing import Any
 import dill
 
 from comparator.core.exceptions import ConfigurationError
-from runners import memory, protocol, registry, temporary
+from runners import memory, protocol, registry, temporary, zero_gpu
 from runners.deadlines import Deadlines as Deadlines
-from runners.watch import Deliver, Watch
+from runners.watch import Child, Deliver, Watch
 from runners.zygote import ForkedChild, SpawnedChild, fork_is_safe, zygotes
 
 
@@ -43,16 +44,18 @@ class Run:
         deliver: Deliver,
         deadlines: Deadlines | None = None,
         start_method: str | None = None,
+        context: contextvars.Context | None = None,
     ) -> None:
         self.assignment = assignment
         self.receipt: Receipt | None = None
         self.log_tail = ""
         self._deliver = deliver
         self._deadlines = deadlines or Deadlines()
-        self._method = start_method or ("fork" if fork_is_safe() else "spawn")
+        self._method = start_method or _start_method(assignment)
+        self._context = context or contextvars.copy_context()
         self._stop_asked = threading.Event()
         self._thread = threading.Thread(target=self._live, name="comparator-pump", daemon=True)
-        self._child: ForkedChild | SpawnedChild | None = None
+        self._child: Child | None = None
 
     def start(self) -> Run:
         """Start the child; messages arrive until exactly one final one."""
@@ -113,12 +116,26 @@ class Run:
                 watch.until_gone()
         return watch
 
-    def _begin(self, wire: socket.socket, log: socket.socket) -> ForkedChild | SpawnedChild:
+    def _begin(self, wire: socket.socket, log: socket.socket) -> Child:
+        if self._method == "lent":
+            return zero_gpu.LentChild(self.assignment, wire, log, self._context)
         if self._method == "spawn":
             return SpawnedChild(self.assignment, wire, log)
         kind = self.assignment.kind
         zygote = zygotes.of(registry.JOB_ENGINES.get(kind, kind))
         return ForkedChild(zygote, self.assignment, [wire.fileno(), log.fileno()])
+
+
+def make_ready() -> None:
+    """Do what must be done in this process before the page opens; on ZeroGPU Spaces alone."""
+    zero_gpu.make_ready()
+
+
+def _start_method(assignment: protocol.Assignment) -> str:
+    """Return how this run's process is made: ``fork``, ``spawn``, or ``lent`` by ZeroGPU."""
+    if zero_gpu.takes(assignment):
+        return "lent"
+    return "fork" if fork_is_safe() else "spawn"
 
 
 @contextlib.contextmanager

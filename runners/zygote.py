@@ -41,7 +41,7 @@ class Zygote(forkserver.ForkServer):  # type: ignore[misc]  # the library has no
     def __init__(self, kind: str, modelling_modules: Sequence[str] = ()) -> None:
         super().__init__()
         self.kind = kind
-        self._modules = [*registry.ENGINES[kind].warm_modules, *modelling_modules]
+        self._modules = [*registry.engine(kind).warm_modules, *modelling_modules]
         self._server: subprocess.Popen[bytes] | None = None
         self._folder: str | None = None  # holds the socket at which forks are asked for
 
@@ -182,6 +182,8 @@ class Task:
 class ForkedChild:
     """A child forked from a zygote. ``pid`` is None until the zygote has told it."""
 
+    trouble: str | None = None
+
     def __init__(self, zygote: Zygote, assignment: protocol.Assignment, fds: list[int]) -> None:
         self.pid: int | None = None
         self.exit_code: int | None = None
@@ -234,6 +236,7 @@ class SpawnedChild:
     """A child in a fresh interpreter, for systems where fork is missing or unsafe."""
 
     zygote_died = False
+    trouble: str | None = None
 
     def __init__(
         self, assignment: protocol.Assignment, wire: socket.socket, log: socket.socket

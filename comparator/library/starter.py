@@ -184,7 +184,9 @@ def _job(
     report: Callable[[float, float], None],
 ) -> None:
     """Let a child process make a model, so that its memory is given back."""
-    work = jobs.assignment(kind, [source], {"target": str(target), **arguments}, target.parent)
+    # transformers lists the folder of the file that it reads
+    readable = [source, source.parent] if kind == "dequantize" else [source]
+    work = jobs.assignment(kind, readable, {"target": str(target), **arguments}, target.parent)
     for message in jobs.messages(work):
         if isinstance(message, protocol.Loading):
             report(message.done, message.total)

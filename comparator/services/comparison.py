@@ -7,6 +7,7 @@ so that no viewer, however slow, can hold the comparison up.
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 import time
@@ -100,6 +101,7 @@ class Comparison:
         self.on_final: Callable[[int, protocol.Message], None] = _ignore
         self.on_result: Callable[[Slot, InferenceResult], None] = _forget
         self._on_news = on_news or (lambda: None)
+        self._context = contextvars.copy_context()  # knows the visitor whose GPU time it uses
         self._builders = [
             ResultBuilder(slot.model, slot.config, request.notice) for slot in request.slots
         ]
@@ -232,6 +234,7 @@ class Comparison:
             self._assignment(slot, started),
             lambda message: self._delivered(number, message),
             self.request.deadlines,
+            context=self._context,
         )
         with self._lock:  # so that nobody joins a run that has not begun
             stopped = number in self._stopped

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library.model_facts import facts_of
-from runners import registry
+from runners import process, registry
 from runners.zygote import zygotes
 
 
 def begin(models: Sequence[ModelInfo]) -> None:
     """Start the fork servers that these models need; returns at once, the rest goes on behind."""
+    process.make_ready()
     kinds, modules = kinds_of(models), modelling_modules(models)
     threading.Thread(
         target=zygotes.warm_up, args=(kinds, modules), name="comparator-warm-up", daemon=True

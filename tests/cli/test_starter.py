@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from comparator.core.exceptions import EngineMissingError, ModelLoadError
-from comparator.library import discovery, starter
+from comparator.library import discovery, starter, starter_package
 from comparator.library.model_facts import facts_of
 
 
@@ -53,7 +53,7 @@ def test_a_killed_installation_lists_nothing_half_made_and_goes_on(tmp_path: Pat
 def test_a_missing_package_is_named_with_its_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starter, "PACKAGE", "no_such_package_here")
+    monkeypatch.setattr(starter_package, "PACKAGE", "no_such_package_here")
     with pytest.raises(EngineMissingError, match="pip install"):
         starter.install(tmp_path, lambda progress: None)
 

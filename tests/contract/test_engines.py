@@ -12,11 +12,13 @@ import pytest
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import InferenceError, ModelLoadError, PromptTooLongError
+from runners import registry
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
 from runners.registry import create_inferencer
 
 pytestmark = pytest.mark.model
 
+GGUF_LIBRARIES = ("llama_cpp", "xllamacpp")
 CHINESE = "用一句话介绍人工智能。"
 QUESTION = "What is the capital of France?"
 REPEAT = "Repeat exactly: 你好，世界 😀👩‍🚀 ünïcödé"
@@ -78,16 +80,20 @@ def engine_of(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Engi
         path = tmp_path / "model.echo.json"
         path.write_text(json.dumps({"tokens": 8}), encoding="utf-8")
         return EngineUnderTest("echo", str(path))
+    if kind in GGUF_LIBRARIES:
+        pytest.importorskip(kind)
+        request.getfixturevalue("monkeypatch").setenv(registry.CHOICE, kind)
+        kind = "gguf"
     models = request.getfixturevalue("starter_models")
     return EngineUnderTest(kind, str(models["gguf_q4_1" if kind == "gguf" else "pytorch"]))
 
 
-@pytest.fixture(params=["echo", "gguf", "pytorch"])
+@pytest.fixture(params=["echo", *GGUF_LIBRARIES, "pytorch"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> EngineUnderTest:
     return engine_of(request.param, request, tmp_path)
 
 
-@pytest.fixture(params=["gguf", "pytorch"])
+@pytest.fixture(params=[*GGUF_LIBRARIES, "pytorch"])
 def real_engine(request: pytest.FixtureRequest, tmp_path: Path) -> EngineUnderTest:
     """An engine with weights."""
     return engine_of(request.param, request, tmp_path)

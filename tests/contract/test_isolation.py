@@ -14,6 +14,7 @@ from comparator.core.models import ModelInfo, RunState
 from comparator.library import starter
 from comparator.services.comparison import Comparison
 from comparator.services.inference_engine import InferenceEngine
+from runners import registry
 from runners.zygote import zygotes
 
 pytestmark = [pytest.mark.model, pytest.mark.process]
@@ -43,6 +44,39 @@ def wait_for(comparison: Comparison, states: set[RunState]) -> None:
     while comparison.result(0).state not in states:
         assert time.monotonic() < end, f"still {comparison.result(0).state}"
         comparison.take_one(0.05)
+
+
+@pytest.fixture(params=["llama_cpp", "xllamacpp"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """One of the packages that bring llama.cpp, with fork servers of its own."""
+    pytest.importorskip(request.param)
+    zygotes.close()
+    monkeypatch.setenv(registry.CHOICE, request.param)
+    yield request.param
+    zygotes.close()
+
+
+def test_a_forked_child_generates_with_the_library_that_was_chosen(
+    engine: InferenceEngine, models: dict[str, ModelInfo], library: str
+) -> None:
+    model = models["gguf_q4_1"]
+    configs = {model.id: ModelConfig(max_tokens=6, seed=1, n_threads=2)}
+    answers = []
+    for _ in range(2):
+        *_, results = engine.run_inference("Hello", [model], configs)
+        (result,) = results.values()
+        assert result.error is None
+        assert result.stats.token_count == 6
+        answers.append(result.content)
+        package = {"llama_cpp": "llama-cpp-python"}.get(library, library)
+        assert result.to_record()["engine"]["name"].startswith(f"llama.cpp ({package} ")
+    assert answers == [answers[0]] * 2
+
+
+def test_stopping_the_prebuilt_library_gives_everything_back_at_once(
+    engine: InferenceEngine, models: dict[str, ModelInfo], library: str
+) -> None:
+    test_stop_gives_everything_back_at_once(engine, models, "gguf_q8_0", RunState.WRITING)
 
 
 @pytest.mark.parametrize("kind", ["gguf_q8_0", "pytorch"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from comparator.core.exceptions import EngineMissingError, ModelLoadError
+from comparator.core.exceptions import ConfigurationError, EngineMissingError, ModelLoadError
 from runners import registry
 from runners.base import BaseInferencer
 from runners.echo_inferencer import EchoInferencer
@@ -45,6 +45,36 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         registry.create_inferencer("ggfu")
     with pytest.raises(ModelLoadError, match="There are: echo, gguf, pytorch"):
         registry.engine("zzz")
+
+
+@pytest.mark.parametrize(
+    ("installed", "package"),
+    [("llama_cpp", "gguf_"), ("xllamacpp", "xllamacpp_"), ("", "gguf_")],
+)
+def test_gguf_models_run_on_what_is_installed(monkeypatch, installed, package):
+    monkeypatch.delenv(registry.CHOICE, raising=False)
+    found = importlib.util.find_spec
+    libraries = {"llama_cpp", "xllamacpp"} - {installed}
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in libraries else found(name)
+    )
+    assert registry.engine("gguf").inferencer.startswith(f"runners.{package}inferencer:")
+    if not installed:
+        with pytest.raises(EngineMissingError, match=r"llama-cpp.*without a compiler: .*xllamacpp"):
+            registry.check_installed("gguf")
+
+
+@pytest.mark.parametrize("library", ["llama_cpp", "xllamacpp"])
+def test_the_library_of_gguf_models_can_be_chosen(monkeypatch, library):
+    monkeypatch.setenv(registry.CHOICE, library)
+    assert registry.engine("gguf").requires == (library,)
+    assert registry.engine("pytorch").requires == ("torch", "transformers")
+
+
+def test_an_unknown_choice_is_answered_with_those_there_are(monkeypatch):
+    monkeypatch.setenv(registry.CHOICE, "ollama")
+    with pytest.raises(ConfigurationError, match="'ollama'; it takes llama_cpp or xllamacpp"):
+        registry.engine("gguf")
 
 
 def test_a_missing_library_is_said_with_the_command(monkeypatch):

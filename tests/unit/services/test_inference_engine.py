@@ -237,7 +237,7 @@ class TestInThisProcess:
         assert (inferencer.is_model_loaded(), inferencer.get_model_info()) == (False, {})
 
     def test_an_engine_that_is_not_installed(self, engine, monkeypatch):
-        missing = replace(registry.ENGINES["gguf"], requires=("no_such_library",))
+        missing = replace(registry.ENGINES["gguf"], requires=("no_such_library",), instead=None)
         monkeypatch.setitem(registry.ENGINES, "gguf", missing)
         with pytest.raises(EngineMissingError, match="pip install"):
             engine.create_inferencer(ModelInfo("", "m", "/p", ModelType.GGUF, 1))
