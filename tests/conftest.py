@@ -20,9 +20,9 @@ SETTLE_SECONDS = 5.0
 
 @pytest.fixture(scope="session", autouse=True)
 def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the tests' facts and measurements out of the user's own, and the user's models."""
+    """Keep what the tests find out apart from the user's own places, and the user's models."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("COMPARATOR_CACHE_DIR", "COMPARATOR_DATA_DIR"):
+        for name in ("COMPARATOR_CACHE_DIR", "COMPARATOR_DATA_DIR", "HF_HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp("places")))
         patch.setenv("COMPARATOR_SOURCES", "none")
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Optional
 
 import typer
@@ -16,6 +17,7 @@ from comparator.commands.options import (
     own_folder,
 )
 from comparator.core.exceptions import ConfigurationError
+from comparator.services.public_limits import limits_from
 from comparator.services.settings import (
     Settings,
     chosen_sources,
@@ -46,6 +48,16 @@ def command(
     inbrowser: Annotated[
         bool, typer.Option("--inbrowser", help="Open the page in your browser.")
     ] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="Behave as a page that everybody can reach.")
+    ] = False,
+    public_limit: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="What visitors of a public page may ask, such as tokens=256; repeatable.",
+        ),
+    ] = None,
     load_timeout: LoadTimeout = None,
     first_token_timeout: FirstTokenTimeout = None,
     token_timeout: TokenTimeout = None,
@@ -62,6 +74,8 @@ def command(
         auth=tuple(_pair(text) for text in auth or []),
         root_path=root_path,
         inbrowser=inbrowser,
+        public=public,
+        limits=limits_from(public_limit or (), os.environ),
         deadlines=deadlines_from(load_timeout, first_token_timeout, token_timeout, total_timeout),
     )
     from comparator.ui import serve as serve_page

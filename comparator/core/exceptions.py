@@ -6,6 +6,7 @@
     │   └── EngineMissingError  its engine is not installed
     ├── InferenceError          generation failed
     │   └── PromptTooLongError  the prompt does not fit the context
+    ├── HubError                the hub cannot be asked, or a download failed
     └── ConfigurationError      a setting or a request is wrong (also a ValueError)
 
 Every message says what happened, the likely cause, and what to do next.
@@ -36,6 +37,10 @@ class InferenceError(MultiLLMError):
 
 class PromptTooLongError(InferenceError):
     """The rendered prompt has more tokens than the model's context holds."""
+
+
+class HubError(MultiLLMError):
+    """The hub cannot be asked, or what it sent cannot be used."""
 
 
 class ConfigurationError(MultiLLMError, ValueError):

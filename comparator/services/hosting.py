@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
-from comparator.core.models import ModelInfo
+from comparator.hub.downloads import Downloads
 from comparator.library import starter
-from comparator.library.discovery import Skipped
 from comparator.library.model_facts import facts_of
 from comparator.services import warm_up
 from comparator.services.admission import Admission
 from comparator.services.comparison import Comparison, Request
 from comparator.services.inference_engine import InferenceEngine
+from comparator.services.library_desk import LibraryDesk
+from comparator.services.library_view import LibraryView, Shelf
 from comparator.services.model_manager import ModelManager
+from comparator.services.public_limits import Rates
 from comparator.services.questions import Question, models_and_configs, refuse_foreign_code
 from comparator.services.settings import Settings
 
@@ -31,15 +32,6 @@ Bell = Callable[[], None]
 
 class BusyError(ConfigurationError):
     """The session has a comparison under way."""
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """What the models folder holds: what can be asked, what not, and what was passed over."""
-
-    offered: list[ModelInfo] = field(default_factory=list)
-    unusable: list[ModelInfo] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
 
 
 class Sitting:
@@ -52,6 +44,7 @@ class Sitting:
         engine: what runs it.
         comparison: what is run.
         columns: which columns of the visitor's page it fills; as many as it has, by default.
+        visitor: who asked, whatever the session.
     """
 
     def __init__(
@@ -59,7 +52,9 @@ class Sitting:
         engine: InferenceEngine,
         comparison: Comparison,
         columns: Sequence[int] | None = None,
+        visitor: str = "",
     ) -> None:
+        self.visitor = visitor
         self.comparison = comparison
         self._columns = columns or range(len(comparison.request.slots))
         self.trouble: str | None = None
@@ -131,12 +126,23 @@ class Host:
 
     def __init__(self, settings: Settings, engine: InferenceEngine | None = None) -> None:
         self.settings = settings
-        self.engine = engine or InferenceEngine(deadlines=settings.deadlines)
-        self.manager = ModelManager(settings.models_dir)
+        self.engine = engine or InferenceEngine(deadlines=settings.allowed_deadlines)
+        self.manager = ModelManager(
+            settings.models_dir, more_dirs=settings.offered_dirs, sources=settings.offered_sources
+        )
+        self.library = self._desk()
+        self.downloads = None if settings.is_public else Downloads(settings.models_dir)
         self.admission = Admission(settings.comparisons_at_once, settings.line_length)
+        self.rates = Rates(settings.limits)
         self._sittings: dict[str, list[Sitting]] = {}
         self._lock = threading.Lock()
         self._closed = False
+
+    def _desk(self) -> LibraryDesk:
+        is_public = self.settings.is_public
+        engine = self.engine
+        view = LibraryView(engine.memory_manager, engine.measurements, is_public)
+        return LibraryDesk(view, self.shelf, self.settings.models_dir, is_public)
 
     def shelf(self) -> Shelf:
         """Scan the models folder and return what it holds; empty where there is no folder."""
@@ -166,10 +172,13 @@ class Host:
             for model in [*shelf.offered, *shelf.unusable]
         ]
 
-    def records(self, comparison: Comparison) -> list[dict[str, Any]]:
-        """Return every column's record as visitors may see it."""
+    def records(self, comparison: Comparison, position: int = 0) -> list[dict[str, Any]]:
+        """Return every column's record as visitors may see it, with its place in line."""
         records = [result.to_record() for result in comparison.results()]
-        return [{**record, "model": self._without_path(record["model"])} for record in records]
+        return [
+            {**record, "model": self._without_path(record["model"]), "position": position}
+            for record in records
+        ]
 
     def _without_path(self, model: dict[str, Any]) -> dict[str, Any]:
         """Replace a model's path by null, and add it as seen from the models folder.
@@ -183,24 +192,34 @@ class Host:
         file = os.path.relpath(path, folder) if inside else os.path.basename(path)
         return {**model, "path": None, "file": file}
 
-    def begin(self, session: str, question: Question, on_news: Bell) -> Sitting:
+    def begin(self, session: str, question: Question, on_news: Bell, visitor: str = "") -> Sitting:
         """Check a question and put it in line for a session. May read files: not for the loop.
 
         Raises:
-            BusyError: the session's last comparison still goes on.
+            BusyError: the visitor's last comparison still goes on.
+            TooOftenError: on a public page, more than its limits allow in a minute.
             MultiLLMError: the question is wrong, or the line is full. Nothing was started.
         """
-        self._refuse_second(session)
+        visitor = visitor or session
+        self._refuse_second(session, visitor)
         if self.settings.is_public:
             refuse_foreign_code(question)
+            self.settings.limits.check(question)
+            question = self.settings.limits.settings_of(question)
         if not self.manager.available_models:
             self.shelf()
         models, configs = models_and_configs(question, self.manager)
         request = self.engine.request(question.prompt, models, configs, None, question.together)
-        return self._take(session, request, None, on_news)
+        return self._take(session, request, None, on_news, visitor)
 
     def again(
-        self, session: str, earlier: Comparison, slot: int, column: int, on_news: Bell
+        self,
+        session: str,
+        earlier: Comparison,
+        slot: int,
+        column: int,
+        on_news: Bell,
+        visitor: str = "",
     ) -> Sitting:
         """Ask one model of an earlier comparison the same once more, with the same settings.
 
@@ -211,20 +230,29 @@ class Host:
             BusyError: something of this session still goes on.
             MultiLLMError: the line is full. Nothing was started.
         """
-        self._refuse_second(session)
+        visitor = visitor or session
+        self._refuse_second(session, visitor)
         if not earlier.standing(slot).is_complete:
             raise _busy()
-        return self._take(session, self.engine.again(earlier.request, slot), [column], on_news)
+        request = self.engine.again(earlier.request, slot)
+        return self._take(session, request, [column], on_news, visitor)
 
     def _take(
-        self, session: str, request: Request, columns: Sequence[int] | None, on_news: Bell
+        self,
+        session: str,
+        request: Request,
+        columns: Sequence[int] | None,
+        on_news: Bell,
+        visitor: str,
     ) -> Sitting:
-        sitting = Sitting(self.engine, Comparison(request, on_news), columns)
+        sitting = Sitting(self.engine, Comparison(request, on_news), columns, visitor)
         with self._lock:
             if self._closed:
                 raise ConfigurationError("The page is being closed.")
-            if self._has_running(session):
+            if self._has_running(session, visitor):
                 raise _busy()
+            if self.settings.is_public:
+                self.rates.note(visitor)
             self._sittings.setdefault(session, []).append(sitting)
         try:
             sitting.begin(self.admission, on_news, lambda: self._forget(session, sitting))
@@ -263,17 +291,26 @@ class Host:
             sittings = [sitting for several in self._sittings.values() for sitting in several]
         for sitting in sittings:
             sitting.stop()
+        self.library.close()
+        if self.downloads is not None:
+            self.downloads.close()
         for sitting in sittings:
             sitting.join(CLOSE_SECONDS)
         self.engine.cleanup_resources()
 
-    def _refuse_second(self, session: str) -> None:
+    def _refuse_second(self, session: str, visitor: str) -> None:
         with self._lock:
-            if self._has_running(session):
+            if self._has_running(session, visitor):
                 raise _busy()
 
-    def _has_running(self, session: str) -> bool:
-        return any(sitting.is_running for sitting in self._sittings.get(session, ()))
+    def _has_running(self, session: str, visitor: str) -> bool:
+        """Whether a session has something running; on a public page, all of a visitor's."""
+        return any(
+            sitting.is_running
+            for key, sittings in self._sittings.items()
+            for sitting in sittings
+            if key == session or (self.settings.is_public and sitting.visitor == visitor)
+        )
 
     def _forget(self, session: str, sitting: Sitting) -> None:
         with self._lock:

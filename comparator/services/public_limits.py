@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
-from comparator.services.questions import Question, refuse_foreign_code
 from runners.deadlines import Deadlines
+
+if TYPE_CHECKING:
+    from comparator.services.questions import Question
 
 # Settings that decide how much of the machine a run takes, or run code: not a visitor's.
 OWNERS_SETTINGS = ("n_threads", "n_gpu_layers", "use_gpu", "torch_dtype", "low_cpu_mem_usage")
@@ -61,7 +63,6 @@ class PublicLimits:
         Raises:
             ConfigurationError: says which limit and what would be right.
         """
-        refuse_foreign_code(question)
         for name, text in (("prompt", question.prompt), ("system prompt", question.system_prompt)):
             self._check_length(name, text)
         if len(question.choices) > self.models:
@@ -100,6 +101,39 @@ class PublicLimits:
             value = settings.get(name)
             if isinstance(value, (int, float)) and value > most:
                 raise ConfigurationError(f"{name} may be up to {most} on this public page.")
+
+
+def limits_from(texts: Sequence[str], environment: Mapping[str, str]) -> PublicLimits:
+    """Return the limits with those that were given.
+
+    Args:
+        texts: ``NAME=NUMBER``, the fields of PublicLimits.
+        environment: where ``COMPARATOR_PUBLIC_<NAME>`` gives those that no text gives.
+
+    Raises:
+        ConfigurationError: a name is unknown, or a value is no number above 0.
+    """
+    kinds = {field.name: type(field.default) for field in fields(PublicLimits)}
+    given = {
+        name: environment[variable]
+        for name in kinds
+        if (variable := f"COMPARATOR_PUBLIC_{name.upper()}") in environment
+    }
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in kinds:
+            raise ConfigurationError(f"There is no limit {name!r}. There are: {', '.join(kinds)}.")
+        given[name] = value
+    return PublicLimits(**{name: _number(name, value, kinds) for name, value in given.items()})
+
+
+def _number(name: str, text: str, kinds: Mapping[str, type]) -> Any:
+    try:
+        return kinds[name](text)
+    except ValueError:
+        raise ConfigurationError(
+            f"The public limit {name} must be a number, not {text!r}."
+        ) from None
 
 
 class Rates:

@@ -12,6 +12,7 @@ import platformdirs
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.library.sources import SOURCES
+from comparator.services.public_limits import PublicLimits, limits_from
 from runners.deadlines import Deadlines
 
 _FOLDERS_ONLY = ("none", "folder", "folders")
@@ -34,6 +35,8 @@ class Settings:
         comparisons_at_once: how many comparisons run at a time; the others wait in line.
         line_length: how many may wait.
         deadlines: how long each stage of a run may take.
+        public: behave as a page that others can reach, also where only this machine can.
+        limits: what visitors of such a page may ask.
     """
 
     models_dir: Path
@@ -48,6 +51,8 @@ class Settings:
     deadlines: Deadlines = field(default_factory=Deadlines)
     more_models_dirs: tuple[Path, ...] = ()
     sources: tuple[str, ...] = field(default_factory=lambda: chosen_sources())
+    public: bool = False
+    limits: PublicLimits = field(default_factory=lambda: limits_from((), os.environ))
 
     @property
     def offered_dirs(self) -> tuple[Path, ...]:
@@ -60,13 +65,18 @@ class Settings:
         return () if self.is_public else self.sources
 
     @property
+    def allowed_deadlines(self) -> Deadlines:
+        """Return how long each stage may take: on a public page a whole run is bounded too."""
+        return self.limits.deadlines(self.deadlines) if self.is_public else self.deadlines
+
+    @property
     def is_public(self) -> bool:
         """Whether others than this machine's users can reach the page.
 
         So it is with a share link, behind a proxy, on a Space, and on any address that is not
         this machine's own; a log-in makes no difference.
         """
-        if self.share or self.root_path or os.environ.get("SPACE_ID"):
+        if self.public or self.share or self.root_path or os.environ.get("SPACE_ID"):
             return True
         name = self.server_name or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
         return not _is_loopback(name)

@@ -14,7 +14,8 @@ from comparator.core.exceptions import MultiLLMError
 from comparator.services.hosting import Host
 from comparator.services.questions import from_endpoint
 from comparator.ui.board import UPDATE_SECONDS, YIELD_SECONDS, Bell
-from comparator.ui.handlers import UNEXPECTED, session_of
+from comparator.ui.handlers import UNEXPECTED
+from comparator.ui.visitors import session_of, visitor_of
 
 log = logging.getLogger(__name__)
 Record = dict[str, Any]
@@ -57,7 +58,9 @@ async def _records(
     session, bell = session_of(request) or secrets.token_hex(16), Bell()
     try:
         question = from_endpoint(*arguments)
-        sitting = await asyncio.to_thread(host.begin, session, question, bell.ring)
+        sitting = await asyncio.to_thread(
+            host.begin, session, question, bell.ring, visitor_of(request)
+        )
     except MultiLLMError as error:
         raise gr.Error(str(error), print_exception=False) from error
     except Exception as error:
@@ -65,11 +68,11 @@ async def _records(
         raise gr.Error(UNEXPECTED, print_exception=False) from error
     comparison = sitting.comparison
     try:
-        yield host.records(comparison)
+        yield host.records(comparison, sitting.position)
         while not sitting.is_complete:
             await bell.wait(YIELD_SECONDS)
             comparison.drain()
-            yield host.records(comparison)
+            yield host.records(comparison, sitting.position)
             await asyncio.sleep(0 if sitting.is_complete else UPDATE_SECONDS)
     finally:
         sitting.stop()

@@ -17,11 +17,13 @@ import gradio as gr
 
 from comparator.core.exceptions import MultiLLMError
 from comparator.library.starter import StarterProgress
-from comparator.services.hosting import BusyError, Host, Shelf
+from comparator.services.hosting import BusyError, Host
+from comparator.services.library_view import Shelf
 from comparator.services.model_manager import MOST_MODELS
 from comparator.services.questions import Question, from_page
 from comparator.ui import render
 from comparator.ui.board import YIELD_SECONDS, Bell, Board, View, follow
+from comparator.ui.visitors import session_of, visitor_of
 
 MOST_BOARDS = 256
 NOTE_SECONDS = 4.0
@@ -91,11 +93,6 @@ class Job:
         self._bell.ring()
 
 
-def session_of(request: Any) -> str:
-    """Return the key under which a visitor's runs are kept; secret, never shown or logged."""
-    return str(getattr(request, "session_hash", None) or "")
-
-
 def make_handlers(host: Host, field_names: Sequence[str], columns: int) -> Handlers:
     """Return the handlers of a page with these settings' widgets and so many columns."""
     boards = Boards()
@@ -113,7 +110,9 @@ def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: i
         session, bell = session_of(request), Bell()
         try:
             question = _question(values, field_names, columns)
-            sitting = await asyncio.to_thread(host.begin, session, question, bell.ring)
+            sitting = await asyncio.to_thread(
+                host.begin, session, question, bell.ring, visitor_of(request)
+            )
         except Exception as error:
             yield not_begun(error)
             return
@@ -139,7 +138,9 @@ def _make_retry(host: Host, boards: Boards) -> Handler:
             return
         earlier, slot = column.sitting.comparison, column.slot
         try:
-            sitting = await asyncio.to_thread(host.again, session, earlier, slot, number, bell.ring)
+            sitting = await asyncio.to_thread(
+                host.again, session, earlier, slot, number, bell.ring, visitor_of(request)
+            )
         except Exception as error:
             yield not_begun(error)
             return

@@ -12,8 +12,10 @@ from comparator.core.config import DTYPES, PROMPT_FORMATS, ModelConfig
 from comparator.services.hosting import Host
 from comparator.services.model_manager import MOST_MODELS
 from comparator.services.questions import FOREIGN_CODE
+from comparator.ui import hub_tab
 from comparator.ui.api import add_endpoints
 from comparator.ui.handlers import Handlers, make_handlers
+from comparator.ui.library_tab import AT_ONCE, build_library_tab, wire_library_tab
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("markdown.js", "column.js", "board.js")
@@ -46,9 +48,17 @@ class Widgets:
 def build_page(host: Host) -> Any:
     """Return the page, a ``gr.Blocks``, over a host."""
     with gr.Blocks(title="Multi-LLM Comparator", fill_width=True, analytics_enabled=False) as page:
-        widgets = _widgets(host.settings.is_public)
+        unusable = _heading()
+        with gr.Tabs(selected="compare", elem_id="tabs") as tabs:
+            with gr.Tab("Compare", id="compare"):
+                widgets = _widgets(host.settings.is_public, unusable)
+            library = build_library_tab(host.settings.is_public)
+            hub = _hub_tab(page, host)
         handlers = make_handlers(host, list(widgets.settings), MOST_MODELS)
         _wire(page, widgets, handlers)
+        wire_library_tab(host, library, tabs, widgets.models, _shelf(widgets))
+        if hub is not None:  # a model that has come can be chosen at once
+            hub.arrived.change(handlers.refresh, widgets.models, _shelf(widgets), **AT_ONCE)
         add_endpoints(host)
     return page
 
@@ -78,10 +88,21 @@ def theme() -> Any:
     )
 
 
-def _widgets(is_public: bool) -> Widgets:
+def _hub_tab(page: Any, host: Host) -> hub_tab.HubTab | None:
+    """Build the tab that brings models; a page that others can reach has none."""
+    if host.downloads is None:
+        return None
+    with gr.Tab("Get models", id="hub", elem_id="hub-tab"):
+        return hub_tab.build(page, host.downloads, host.settings.is_public)
+
+
+def _heading() -> Any:
     with gr.Row(elem_id="heading"):
         gr.HTML(_static("heading.html"), padding=False, scale=1)
-        unusable = gr.HTML(visible=False, padding=False, elem_id="unusable", scale=0)
+        return gr.HTML(visible=False, padding=False, elem_id="unusable", scale=0)
+
+
+def _widgets(is_public: bool, unusable: Any) -> Widgets:
     panel, button, progress = _starter_panel()
     models, refresh = _model_row()
     catalogue = _script_only("choices.js", "catalogue")
@@ -263,11 +284,16 @@ def _own_settings() -> list[Any]:
         ]
 
 
+def _shelf(widgets: Widgets) -> list[Any]:
+    """Return what is drawn anew when models come or go."""
+    return [*widgets.models, widgets.catalogue, widgets.unusable, widgets.starter_panel]
+
+
 def _wire(page: Any, widgets: Widgets, handlers: Handlers) -> None:
     """Connect widgets and handlers; waiting happens in our own line, not in Gradio's."""
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     at_once = {**quiet, "queue": False}
-    shelf = [*widgets.models, widgets.catalogue, widgets.unusable, widgets.starter_panel]
+    shelf = _shelf(widgets)
     inputs = [
         widgets.prompt,
         widgets.system_prompt,

@@ -15,7 +15,7 @@ from typing import Any
 from comparator.core.models import InferenceResult, ModelInfo, RunState
 from comparator.core.text import with_controls_shown
 from comparator.library.model_facts import facts_of
-from comparator.services.hosting import Shelf
+from comparator.services.library_view import Shelf
 
 BLOCK_CHARACTERS = 2048
 ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}

@@ -19,6 +19,16 @@ from comparator.ui.protection import middleware
 LONGEST_QUEUE = 256  # events that Gradio itself holds; comparisons wait in our own line
 MOST_SESSIONS = 1000
 EVENT_BYTES_LIMIT = "4mb"
+NO_LINK = (
+    "The public link could not be opened, so the page runs on this machine alone. Most likely the "
+    "tunnel's server cannot be reached: no network, a firewall, or a program for it that could not "
+    "be downloaded (the lines above say more). Try again later, use --server-name 0.0.0.0 for "
+    "your own network, or 'comparator space deploy' for a Hugging Face Space."
+)
+NO_LOG_IN = (
+    "\nWARNING: others can reach this page and nobody has to log in. "
+    "Add --auth USER:PASSWORD, unless everybody may use this machine.\n\n"
+)
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -46,7 +56,7 @@ def serve(settings: Settings) -> None:
 def launch(page: Any, settings: Settings) -> str:
     """Start the server in the background and return its local address."""
     page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=16)
-    _app, address, _shared = page.launch(
+    _app, address, shared = page.launch(
         share=settings.share,
         server_name=settings.server_name,
         server_port=settings.server_port,
@@ -54,6 +64,7 @@ def launch(page: Any, settings: Settings) -> str:
         root_path=settings.root_path,
         inbrowser=settings.inbrowser,
         prevent_thread_lock=True,
+        quiet=True,
         ssr_mode=False,
         show_error=False,
         enable_monitoring=False,
@@ -62,9 +73,19 @@ def launch(page: Any, settings: Settings) -> str:
         state_session_capacity=MOST_SESSIONS,
         app_kwargs={"middleware": middleware(settings)},
         theme=theme(),
-        css_paths=[STATIC / "page.css"],
+        css_paths=[STATIC / name for name in ("page.css", "library.css", "hub.css")],
     )
+    _tell_where(settings, str(address), shared)
     return str(address)
+
+
+def _tell_where(settings: Settings, address: str, shared: str | None) -> None:
+    """Say where the page is, and loudly when everybody may use it."""
+    print(f"The page is at {address}", flush=True)
+    if settings.share:
+        print(f"Public link: {shared}" if shared else NO_LINK, flush=True)
+    if settings.is_public and not settings.auth:
+        sys.stderr.write(NO_LOG_IN)
 
 
 @contextmanager

@@ -7,7 +7,13 @@ import threading
 import pytest
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.services.public_limits import OWNERS_SETTINGS, PublicLimits, Rates, TooOftenError
+from comparator.services.public_limits import (
+    OWNERS_SETTINGS,
+    PublicLimits,
+    Rates,
+    TooOftenError,
+    limits_from,
+)
 from comparator.services.questions import Choice, Question
 from runners.deadlines import Deadlines
 
@@ -40,7 +46,6 @@ def test_what_is_within_the_limits_passes(allowed: Question) -> None:
         (question(models=3), "up to 2 models"),
         (question(max_tokens=101), "max_tokens may be up to 100"),
         (question(n_ctx=1001.0), "n_ctx may be up to 1000"),
-        (question(trust_remote_code=True), "trust_remote_code is refused"),
         (question(n_threads=64), "n_threads cannot be changed"),
         (question(use_gpu=False), "use_gpu cannot be changed"),
     ],
@@ -137,3 +142,20 @@ def test_visitors_of_long_ago_are_forgotten() -> None:
         rates.note(str(number))
         clock.now += 0.1
     assert len(rates._of_visitor) <= 700
+
+
+def test_limits_come_from_flags_first_and_then_from_the_environment() -> None:
+    environment = {"COMPARATOR_PUBLIC_TOKENS": "64", "COMPARATOR_PUBLIC_MODELS": "3"}
+    limits = limits_from(["tokens=32", "total_seconds=1.5"], environment)
+    assert (limits.tokens, limits.models, limits.total_seconds) == (32, 3, 1.5)
+    assert limits_from((), {}) == PublicLimits()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("beauty=3", "There is no limit 'beauty'"), ("tokens=many", "must be a number"),
+     ("tokens=0", "more than 0"), ("tokens", "must be a number")],
+)  # fmt: skip
+def test_a_limit_that_is_none_is_named(text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        limits_from([text], {})

@@ -60,7 +60,9 @@ class FakeHost:
         self.question: Question | None = None
         self.stopped: list[tuple[str, int | None]] = []
 
-    def begin(self, session: str, question: Question, on_news: Callable[[], None]) -> FakeSitting:
+    def begin(
+        self, session: str, question: Question, on_news: Callable[[], None], visitor: str
+    ) -> FakeSitting:
         if self.error:
             raise self.error
         self.question = question
@@ -74,6 +76,7 @@ class FakeHost:
         slot: int,
         column: int,
         on_news: Callable[[], None],
+        visitor: str,
     ) -> FakeSitting:
         if self.error:
             raise self.error

@@ -1,0 +1,362 @@
+// The library's table: draws the rows that the server sends; sorts, filters and searches them here.
+// Events for the server: "rescan", "look" with an id, and "compare", "ladder", "quantise" and
+// "remove" with the ids of the rows that are meant.
+
+const LOOK_MILLISECONDS = 120;
+const ROW_PIXELS = 32; // as in library.css: rows out of sight are not drawn, so that 1000 stay quick
+const SPARE_ROWS = 12;
+const MOST_COMPARED = 4;
+const root = element.querySelector("#library-root");
+const bar = make("div", root, "library-bar");
+const search = make("input", bar, "library-search");
+const filters = make("div", bar, "library-filters");
+const count = make("span", bar, "library-count");
+const rescan = make("button", bar, "library-button");
+const frame = make("div", root, "library-frame");
+frame.tabIndex = -1;
+frame.addEventListener("scroll", () => drawWindow(), { passive: true });
+new ResizeObserver(() => drawWindow()).observe(frame);
+const grid = make("table", frame);
+const head = make("thead", grid);
+const body = make("tbody", grid);
+const above = space();
+const below = space();
+const empty = make("p", frame, "hint");
+const actions = make("div", root, "library-actions");
+const apart = make("div", root, "library-apart");
+
+const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+const lines = new Map(); // by id: the row's view, its text in small letters, its element if drawn
+const chosen = new Set();
+let columns = [];
+let order = []; // the lines that are wanted, as they stand one below the other
+let sorted = { place: 0, down: false, byHand: false };
+let active = null;
+let looking = 0;
+
+search.type = "search";
+search.placeholder = "Search name, family, licence …";
+search.setAttribute("aria-label", "Search the library");
+search.addEventListener("input", () => arrange(true));
+count.setAttribute("role", "status");
+rescan.type = "button";
+rescan.textContent = "Rescan";
+rescan.addEventListener("click", () => trigger("rescan", {}));
+grid.setAttribute("role", "grid");
+grid.setAttribute("aria-multiselectable", "true");
+grid.setAttribute("aria-label", "Models");
+
+const buttons = {
+  compare: action("compare", "Compare these", (ids) =>
+    ids.length <= MOST_COMPARED ? "" : `Up to ${MOST_COMPARED} models are compared at once.`),
+  ladder: action("ladder", "Compare this ladder", (ids) =>
+    one(ids) || (familyOf(ids[0]).length > 1 ? "" : "It is the only one of its family here.")),
+  quantise: action("quantise", "Make a ladder", (ids) =>
+    one(ids) || (cell(ids[0], "engine") === "GGUF" ? "" : "Only GGUF models can be quantised.")),
+  remove: action("remove", "Remove", () => ""),
+};
+const clear = make("button", actions, "library-button library-clear");
+clear.type = "button";
+clear.textContent = "Select none";
+clear.addEventListener("click", () => {
+  for (const id of [...chosen]) choose(id, false);
+});
+
+const note = make("span", actions, "library-note");
+note.setAttribute("role", "status");
+
+function make(kind, parent, name) {
+  const node = document.createElement(kind);
+  if (name) node.className = name;
+  if (parent) parent.append(node);
+  return node;
+}
+
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+// A button that says why it cannot be used now; that is asked anew whenever the selection changes.
+function action(name, words, why) {
+  const button = make("button", actions, "library-button");
+  button.type = "button";
+  button.textContent = words;
+  button.dataset.action = name;
+  button.why = () => (subjects().length ? why(subjects()) : "Select a model first.");
+  button.addEventListener("click", () => {
+    const reason = button.why();
+    put(note, reason);
+    if (!reason) trigger(name, { ids: subjects() });
+  });
+  return button;
+}
+
+function one(ids) {
+  return ids.length === 1 ? "" : "Select one model.";
+}
+
+// The rows that an action means: the selected ones, or the one that is looked at.
+function subjects() {
+  const ids = [...chosen].filter((id) => lines.has(id));
+  if (ids.length) return ids;
+  return active && lines.has(active) ? [active] : [];
+}
+
+function placeOf(key) {
+  return columns.findIndex((column) => column[0] === key);
+}
+
+function textOf(value) {
+  return Array.isArray(value) ? value[1] : value;
+}
+
+function cell(id, key) {
+  return textOf(lines.get(id).view.cells[placeOf(key)]);
+}
+
+function familyOf(id) {
+  const family = cell(id, "family");
+  return family ? [...lines.keys()].filter((other) => cell(other, "family") === family) : [];
+}
+
+function draw() {
+  const view = props.value;
+  if (!view || typeof view !== "object" || !view.columns) return;
+  const others = JSON.stringify(columns) !== JSON.stringify(view.columns);
+  if (others) drawHead(view);
+  drawRows(view.rows, others);
+  for (const name of ["quantise", "remove"]) buttons[name].hidden = !view.own;
+  drawFilters(view.filters);
+  drawApart(view);
+  empty.textContent = view.rows.length ? "" : "There are no models yet.";
+  arrange(!view.missing || others);
+}
+
+function drawHead(view) {
+  columns = view.columns;
+  const group = grid.querySelector("colgroup") || document.createElement("colgroup");
+  grid.prepend(group);
+  group.replaceChildren();
+  for (const width of [34, ...columns.map((column) => column[3])]) {
+    make("col", group).style.width = `${width}px`;
+  }
+  grid.style.minWidth = `${columns.reduce((sum, column) => sum + column[3], 34)}px`;
+  const line = document.createElement("tr");
+  make("th", line).setAttribute("aria-label", "Selected");
+  columns.forEach(([, words, numeric], place) => {
+    const top = make("th", line, numeric ? "number" : "");
+    top.scope = "col";
+    const button = make("button", top);
+    button.type = "button";
+    button.textContent = words;
+    button.addEventListener("click", () => sortBy(place, numeric));
+  });
+  head.replaceChildren(line);
+}
+
+function sortBy(place, numeric) {
+  const down = sorted.place === place && sorted.byHand ? !sorted.down : numeric;
+  sorted = { place, down, byHand: true };
+  arrange(true);
+}
+
+function drawRows(rows, anew) {
+  const known = new Set(rows.map((row) => row.id));
+  for (const id of [...lines.keys()]) if (!known.has(id)) forget(id);
+  for (const row of rows) {
+    const mark = JSON.stringify(row);
+    let line = lines.get(row.id);
+    if (!line) lines.set(row.id, (line = { node: null }));
+    if (line.mark === mark && !anew) continue;
+    Object.assign(line, { mark, view: row, text: row.cells.map(textOf).join(" ").toLowerCase() });
+    if (line.node) drawCells(line, row);
+  }
+}
+
+function nodeOf(line) {
+  if (line.node) return line.node;
+  const { id } = line.view;
+  line.node = document.createElement("tr");
+  line.node.dataset.id = id;
+  line.node.tabIndex = -1;
+  line.node.setAttribute("aria-selected", String(chosen.has(id)));
+  line.node.classList.toggle("active", id === active);
+  line.box = make("input", make("td", line.node, "pick"));
+  line.box.type = "checkbox";
+  line.box.tabIndex = -1;
+  line.box.checked = chosen.has(id);
+  line.box.addEventListener("change", () => choose(id, line.box.checked));
+  line.node.addEventListener("click", (event) => {
+    if (event.target !== line.box) activate(id, true);
+  });
+  line.cells = [];
+  drawCells(line, line.view);
+  return line.node;
+}
+
+function drawCells(line, row) {
+  line.box.setAttribute("aria-label", `Select ${textOf(row.cells[0])}`);
+  while (line.cells.length > row.cells.length) line.cells.pop().remove();
+  row.cells.forEach((value, place) => {
+    const node = line.cells[place] || (line.cells[place] = make("td", line.node));
+    const [key, , numeric] = columns[place];
+    node.className = numeric ? "number" : key;
+    put(node, textOf(value));
+    node.title = key === "fit" ? row.why : textOf(value);
+    if (key === "fit") node.dataset.fit = textOf(value);
+  });
+}
+
+function forget(id) {
+  lines.get(id).node?.remove();
+  lines.delete(id);
+  chosen.delete(id);
+  if (active === id) active = null;
+}
+
+function isWanted(line, words, wanted) {
+  return words.every((word) => line.text.includes(word))
+    && wanted.every(([place, value]) => textOf(line.view.cells[place]) === value);
+}
+
+// Show the rows that are wanted. They are sorted when a person asks for it and when all facts are
+// here; in between each keeps its place, so that nothing moves under the pointer.
+function arrange(sort) {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const wanted = [...filters.querySelectorAll("select")]
+    .filter((list) => list.value && placeOf(list.dataset.key) >= 0)
+    .map((list) => [placeOf(list.dataset.key), list.value]);
+  const found = [...lines.values()].filter((line) => isWanted(line, words, wanted));
+  if (sort && sorted.byHand) found.sort(compareLines);
+  else if (!sort) keepOrder(found);
+  order = found;
+  grid.setAttribute("aria-rowcount", String(order.length + 1));
+  drawWindow();
+  const all = `${lines.size} ${lines.size === 1 ? "model" : "models"}`;
+  put(count, order.length === lines.size ? all : `${order.length} of ${all}`);
+  if (props.value && props.value.missing) count.append(`, reading ${props.value.missing} …`);
+  drawSorting();
+  drawActions();
+}
+
+// Put the rows that are in sight into the table, between two spaces as high as all others.
+function drawWindow() {
+  const first = Math.max(0, Math.floor(frame.scrollTop / ROW_PIXELS) - SPARE_ROWS);
+  const last = Math.min(order.length, first + Math.ceil(frame.clientHeight / ROW_PIXELS) + 2 * SPARE_ROWS);
+  const nodes = order.slice(first, last).map((line, place) => {
+    nodeOf(line).setAttribute("aria-rowindex", String(first + place + 2));
+    return line.node;
+  });
+  const before = [...body.children].slice(1, -1);
+  above.firstChild.style.height = `${first * ROW_PIXELS}px`;
+  below.firstChild.style.height = `${(order.length - last) * ROW_PIXELS}px`;
+  if (before.length !== nodes.length || nodes.some((node, place) => node !== before[place])) {
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
+    body.replaceChildren(above, ...nodes, below);
+    if (focused) (focused.isConnected ? focused : frame).focus({ preventScroll: true });
+  }
+  setStop();
+}
+
+function space() {
+  const node = document.createElement("tr");
+  node.className = "space";
+  node.setAttribute("aria-hidden", "true");
+  make("td", node).colSpan = 99;
+  return node;
+}
+
+function keepOrder(found) {
+  const before = new Map(order.map((line, place) => [line, place]));
+  const place = (line) => before.get(line) ?? Infinity;
+  found.sort((one, other) => (place(one) === place(other) ? 0 : place(one) - place(other)));
+}
+
+// What is not known comes last, whichever way round.
+function compareLines(one, other) {
+  const [a, b] = [one, other].map((line) => line.view.cells[sorted.place])
+    .map((value) => (Array.isArray(value) ? value[0] : value.toLowerCase()));
+  const [noA, noB] = [a === null || a === "", b === null || b === ""];
+  if (noA || noB) return noA - noB;
+  const order = typeof a === "number" ? a - b : collator.compare(a, b);
+  return sorted.down ? -order : order;
+}
+
+function drawSorting() {
+  [...head.querySelectorAll("th[scope]")].forEach((top, place) => {
+    const on = sorted.byHand && sorted.place === place;
+    top.setAttribute("aria-sort", on ? (sorted.down ? "descending" : "ascending") : "none");
+  });
+}
+
+function drawActions() {
+  for (const button of Object.values(buttons)) {
+    const reason = button.why();
+    button.setAttribute("aria-disabled", String(Boolean(reason)));
+    button.title = reason;
+  }
+  clear.hidden = !chosen.size;
+  const seen = new Set(order.map((line) => line.view.id));
+  const hidden = [...chosen].filter((id) => !seen.has(id)).length;
+  const unseen = hidden ? `, ${hidden} of them filtered out` : "";
+  put(note, chosen.size ? `${chosen.size} selected${unseen}` : "");
+}
+
+function choose(id, on) {
+  const line = lines.get(id);
+  if (!line) return;
+  if (on) chosen.add(id);
+  else chosen.delete(id);
+  if (line.node) {
+    line.box.checked = on;
+    line.node.setAttribute("aria-selected", String(on));
+  }
+  drawActions();
+}
+
+function activate(id, focus) {
+  lines.get(active)?.node?.classList.remove("active");
+  active = id;
+  const line = lines.get(id);
+  bringIntoSight(order.indexOf(line));
+  nodeOf(line).classList.add("active");
+  setStop();
+  if (focus) line.node.focus({ preventScroll: true });
+  window.clearTimeout(looking);
+  looking = window.setTimeout(() => trigger("look", { id }), LOOK_MILLISECONDS);
+  drawActions();
+}
+
+function bringIntoSight(place) {
+  const top = place * ROW_PIXELS;
+  const room = frame.clientHeight - head.offsetHeight - ROW_PIXELS;
+  if (top < frame.scrollTop) frame.scrollTop = top;
+  else if (top > frame.scrollTop + room) frame.scrollTop = top - room;
+  drawWindow();
+}
+
+// Exactly one row can be reached by the Tab key: the one looked at, or the first in sight.
+function setStop() {
+  const node = lines.get(active)?.node;
+  const stop = node?.isConnected ? node : body.querySelector("tr:not(.space)");
+  for (const other of body.querySelectorAll("tr[tabindex='0']")) if (other !== stop) other.tabIndex = -1;
+  if (stop) stop.tabIndex = 0;
+}
+
+frame.addEventListener("keydown", (event) => {
+  if (head.contains(event.target) || !order.length) return;
+  const line = lines.get(event.target.closest("tr")?.dataset.id ?? active);
+  const here = Math.max(0, order.indexOf(line));
+  const page = Math.max(1, Math.floor(frame.clientHeight / ROW_PIXELS) - 2);
+  const goals = {
+    ArrowDown: here + 1, ArrowUp: here - 1, PageDown: here + page, PageUp: here - page,
+    Home: 0, End: order.length - 1, Enter: here,
+  };
+  if (event.key === " ") choose(order[here].view.id, !chosen.has(order[here].view.id));
+  else if (!(event.key in goals)) return;
+  else activate(order[Math.min(order.length - 1, Math.max(0, goals[event.key]))].view.id, true);
+  event.preventDefault();
+});
+
+watch("value", draw);
+draw();

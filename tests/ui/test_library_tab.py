@@ -1,0 +1,336 @@
+"""The library tab: finding, choosing, making and removing models in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from comparator.library.starter import PLACES
+from tests.ui.conftest import Server, reply, start_server, until, wait_for_models, wait_for_state
+from tests.ui.test_page_access import CONTRAST
+
+pytestmark = pytest.mark.ui
+
+EVIL = "<img src=x onerror=window.hacked=1>\n🙂 \x1b[2J"
+ROWS = "#library-root tbody tr[data-id]"
+
+
+def open_library(tab: Page) -> None:
+    """Go to the tab and wait until every fact is there."""
+    tab.get_by_role("tab", name="Library").click()
+    tab.wait_for_selector(ROWS)
+    tab.wait_for_function(
+        "/models?$/.test(document.querySelector('.library-count').textContent)", timeout=60_000
+    )
+
+
+def row(tab: Page, name: str) -> Locator:
+    return tab.locator(ROWS, has=tab.locator("td.name", has_text=name))
+
+
+def select(tab: Page, *names: str) -> None:
+    for name in names:
+        row(tab, name).locator("input").check()
+
+
+def press(tab: Page, action: str) -> None:
+    tab.click(f"[data-action='{action}']")
+
+
+def names(tab: Page) -> list[str]:
+    return tab.locator(f"{ROWS} td.name").all_text_contents()
+
+
+@pytest.fixture
+def library(tab: Page) -> Page:
+    open_library(tab)
+    return tab
+
+
+def test_rows_are_searched_filtered_and_sorted(library: Page) -> None:
+    everything = names(library)
+    assert {"Crash", "Quick", "Endless"} <= set(everything)
+    library.fill(".library-search", "QUICK echo")
+    expect(library.locator(ROWS)).to_have_count(1)
+    assert library.text_content(".library-count") == f"1 of {len(everything)} models"
+    library.fill(".library-search", "")
+    library.get_by_role("button", name="Name").click()
+    assert names(library) == sorted(everything, key=str.casefold)
+    library.get_by_role("button", name="Name").click()
+    assert names(library) == sorted(everything, key=str.casefold, reverse=True)
+    expect(library.locator("th[aria-sort='descending']")).to_have_text("Name")
+
+
+def test_a_keyboard_walks_selects_and_compares(library: Page) -> None:
+    library.get_by_role("button", name="Name").click()
+    library.locator("tbody tr[tabindex='0']").focus()
+    library.keyboard.press("End")
+    last = library.locator("tbody tr:focus")
+    expect(last.locator("td.name")).to_contain_text("This is a model")
+    library.keyboard.press("ArrowUp")
+    expect(library.locator("tbody tr:focus td.name")).to_have_text("Repeatedly broken")
+    library.keyboard.press("ArrowUp")
+    library.keyboard.press("Space")
+    expect(library.locator("tr[aria-selected='true'] td.name")).to_have_text("Quick")
+    expect(library.locator("#library-detail h3")).to_have_text("Quick")
+    expect(library.locator("#library-detail")).to_contain_text("Quick.echo.json")
+    press(library, "compare")
+    expect(library.locator("#prompt textarea")).to_be_visible()
+    assert library.input_value("#model-a input").startswith("Quick")
+    assert library.input_value("#model-b input") == "none"
+    library.fill("#prompt textarea", "well chosen")
+    library.press("#prompt textarea", "Enter")
+    wait_for_state(library, 0, "done")
+    open_library(library)
+    expect(row(library, "Quick").locator("td.number").nth(4)).to_have_text(  # last used
+        time.strftime("%Y-%m-%d")
+    )
+
+
+def test_buttons_say_why_they_cannot_be_used(library: Page) -> None:
+    compare = library.locator("[data-action='compare']")
+    expect(compare).to_have_attribute("aria-disabled", "true")
+    compare.click(force=True)  # it is marked as disabled, and says why all the same
+    expect(library.locator(".library-note")).to_have_text("Select a model first.")
+    select(library, "Crash", "Failing", "Endless", "Hostile", "Quick")
+    compare.click(force=True)
+    expect(library.locator(".library-note")).to_contain_text("Up to 4 models")
+    expect(library.locator("[data-action='quantise']")).to_have_attribute(
+        "title", "Select one model."
+    )
+    library.get_by_role("button", name="Select none").click()
+    expect(library.locator("tr[aria-selected='true']")).to_have_count(0)
+    select(library, "Quick")
+    reason = "Only GGUF models can be quantised."
+    expect(library.locator("[data-action='quantise']")).to_have_attribute("title", reason)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_text_stands_out_from_its_background(
+    open_tab: Callable[..., Page], mode: Literal["light", "dark"]
+) -> None:
+    tab = open_tab(color_scheme=mode, reduced_motion="reduce")
+    wait_for_models(tab)
+    open_library(tab)
+    select(tab, "Quick")
+    row(tab, "Quick").click()
+    expect(tab.locator("#library-detail h3")).to_have_text("Quick")
+    press(tab, "remove")
+    expect(tab.locator("#removal-question")).to_contain_text("frees")
+    tab.click(".library-apart summary")
+    tab.wait_for_function("!document.getAnimations().some((a) => a.playState === 'running')")
+    assert tab.evaluate(CONTRAST) == []
+    tab.click("#keep")
+
+
+def test_what_is_not_offered_stands_apart_with_its_reason(library: Page) -> None:
+    fold = library.locator(".library-apart .unusable")
+    expect(fold).to_contain_text("1 file cannot be loaded")
+    fold.locator("summary").click()
+    expect(fold).to_contain_text("broken The file is empty (0 bytes). Download it again.")
+    expect(fold).to_contain_text("broken.gguf")
+
+
+@pytest.fixture
+def own(tmp_path: Path, starter_models_dir: Path) -> Iterator[tuple[Path, Server]]:
+    """A page over a folder that may be written to, with three real models in it."""
+    models_dir = tmp_path / "models"
+    for place in (PLACES[key] for key in PLACES if PLACES[key].endswith(".gguf")):
+        (models_dir / place).parent.mkdir(parents=True, exist_ok=True)
+        _copy(starter_models_dir / place, models_dir / place)
+    (models_dir / f"{EVIL}.echo.json").write_text("{}")
+    (models_dir / "adapter").mkdir()
+    (models_dir / "adapter" / "adapter_config.json").write_text("{}")
+    server = start_server(models_dir, tmp_path / "log.txt")
+    try:
+        yield models_dir, server
+    finally:
+        code = server.end()
+    assert code == 143
+    assert "Traceback" not in server.log.read_text()
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy(source, target)
+
+
+@pytest.mark.model
+def test_a_ladder_is_made_cancelled_compared_and_removed(
+    own: tuple[Path, Server], open_tab: Callable[..., Page]
+) -> None:
+    models_dir, server = own
+    tab = open_tab(server.url)
+    wait_for_models(tab)
+    open_library(tab)
+    _make_one(tab, models_dir)
+    _compare_the_ladder(tab)
+    _remove_one(tab, models_dir)
+    _cancel_one(tab, models_dir)
+
+
+def _choose_quantisations(tab: Page, *wanted: str) -> None:
+    for box in tab.locator("#wanted input").all():
+        box.set_checked(box.get_attribute("name") in wanted)
+    tab.click("#check-sizes")
+
+
+def _make_one(tab: Page, models_dir: Path) -> None:
+    select(tab, "Q8_0")
+    press(tab, "quantise")
+    expect(tab.locator("#making h3")).to_contain_text("Q8_0")
+    _choose_quantisations(tab, "Q5_0")
+    expect(tab.locator("#making-news")).to_contain_text(
+        "is itself quantised (Q8_0)", timeout=60_000
+    )
+    tab.click("#make")
+    expect(tab.locator("#making-news progress")).to_be_visible(timeout=20_000)
+    expect(tab.locator("#making-news")).to_contain_text("Made: ", timeout=120_000)
+    expect(row(tab, "Q5_0")).to_be_visible()
+    assert len(list(models_dir.rglob("*Q5_0.gguf"))) == 1
+    tab.click("#close-making")
+    tab.get_by_role("button", name="Select none").click()
+
+
+def _compare_the_ladder(tab: Page) -> None:
+    select(tab, "Q2_K")
+    press(tab, "ladder")
+    expect(tab.locator("#prompt textarea")).to_be_visible()
+    values = [tab.input_value(f"#model-{letter} input") for letter in "abcd"]
+    rungs = ("Q8_0", "Q5_0", "Q4_1", "Q2_K")
+    assert all(rung in value for rung, value in zip(rungs, values, strict=True)), values
+    tab.fill("#max-tokens input", "4")
+    tab.fill("#prompt textarea", "Name a colour.")
+    tab.press("#prompt textarea", "Enter")
+    for slot in range(4):
+        wait_for_state(tab, slot, "done", 120)
+        assert reply(tab, slot).locator("dt").first.text_content() == "First token"
+
+
+def _remove_one(tab: Page, models_dir: Path) -> None:
+    made = next(models_dir.rglob("*Q5_0.gguf"))
+    open_library(tab)
+    tab.get_by_role("button", name="Select none").click()
+    select(tab, "Q5_0")
+    press(tab, "remove")
+    expect(tab.locator("#removal-question")).to_contain_text("deletes 1 file and frees")
+    tab.click("#keep")
+    expect(tab.locator("#removal")).not_to_be_visible()
+    assert made.exists()
+    press(tab, "remove")
+    tab.click("#agree")
+    expect(tab.locator("#library-notes")).to_contain_text("Removed")
+    expect(row(tab, "Q5_0")).to_have_count(0)
+    assert not made.exists()
+
+
+def _cancel_one(tab: Page, models_dir: Path) -> None:
+    select(tab, "Q8_0")
+    press(tab, "quantise")
+    _choose_quantisations(tab, "IQ4_XS", "Q5_K_M", "Q3_K_L")
+    tab.click("#make", timeout=60_000)
+    expect(tab.locator("#making-news progress")).to_be_visible(timeout=20_000)
+    tab.reload()  # the work belongs to the server: a page that comes anew finds it
+    wait_for_models(tab)
+    tab.get_by_role("tab", name="Library").click()
+    tab.click("#cancel", timeout=20_000)
+    expect(tab.locator("#making-news")).to_contain_text("Cancelled.", timeout=20_000)
+    until(lambda: not list(models_dir.rglob(".quantise-*")))
+
+
+@pytest.mark.model
+def test_hostile_names_are_shown_and_do_nothing(
+    own: tuple[Path, Server], open_tab: Callable[..., Page]
+) -> None:
+    _models_dir, server = own
+    tab = open_tab(server.url)
+    wait_for_models(tab)
+    open_library(tab)
+    evil = tab.locator(ROWS, has_text="onerror")
+    expect(evil.locator("td.name")).to_have_text(
+        "<img src=x onerror=window.hacked=1>\\n🙂 \\x1b[2J"
+    )
+    evil.click()
+    expect(tab.locator("#library-detail h3")).to_contain_text("<img src=x onerror")
+    select(tab, "onerror")
+    press(tab, "remove")
+    expect(tab.locator("#removal-question")).to_contain_text("<img src=x onerror")
+    tab.click("#agree")
+    expect(tab.locator("#library-notes")).to_contain_text("Removed <img src=x")
+    assert tab.evaluate("window.hacked") is None
+    assert tab.locator("#library img, #library-tab img").count() == 0
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A page that others can reach, on a machine with models in another tool's folder."""
+    home = tmp_path_factory.mktemp("public")
+    (home / "own" / "adapter").mkdir(parents=True)
+    (home / "own" / "adapter" / "adapter_config.json").write_text("{}")
+    (home / "own" / "Shown.echo.json").write_text("{}")
+    (home / "own" / "broken.gguf").touch()
+    (home / "others" / "other").mkdir(parents=True)
+    (home / "others" / "other" / "Secret.gguf").write_bytes(b"GGUF")
+    server = start_server(
+        home / "own",
+        home / "log.txt",
+        GRADIO_SERVER_NAME="0.0.0.0",
+        COMPARATOR_SOURCES="all",
+        LLAMA_CACHE=str(home / "others"),
+        HF_HUB_CACHE=str(home / "others"),
+        OLLAMA_MODELS=str(home / "others"),
+    )
+    try:
+        yield server
+    finally:
+        code = server.end()
+    assert code == 143
+
+
+def test_a_public_page_shows_its_own_models_alone_and_no_place(
+    open_tab: Callable[..., Page], public: Server
+) -> None:
+    tab = open_tab(public.url)
+    wait_for_models(tab)
+    open_library(tab)
+    assert names(tab) == ["Shown"]
+    assert "Source" not in tab.locator("#library-root thead").inner_text()
+    row(tab, "Shown").click()
+    expect(tab.locator("#library-detail h3")).to_have_text("Shown")
+    for fold in tab.locator(".library-apart summary").all():
+        fold.click()
+    whole = tab.locator("body").inner_text()
+    assert "Secret" not in whole
+    assert str(public.log.parent) not in tab.content()
+    assert "adapter" in whole
+    for action in ("quantise", "remove"):
+        expect(tab.locator(f"[data-action='{action}']")).not_to_be_visible()
+    expect(tab.locator("#making, #removal, #wanted")).to_have_count(0)
+    press(tab, "compare")
+    assert tab.input_value("#model-a input").startswith("Shown")
+
+
+def test_a_public_page_has_no_event_that_changes_the_library(
+    server: Server, public: Server
+) -> None:
+    changing = {"library_quantise", "library_plan", "library_make", "library_cancel"}
+    changing |= {"library_ask", "library_remove"}
+    assert changing <= _events(server.url)
+    assert not changing & _events(public.url)
+    assert {"library_rescan", "library_compare"} <= _events(public.url)
+
+
+def _events(url: str) -> set[str]:
+    with urllib.request.urlopen(f"{url}config", timeout=30) as answer:
+        return {event["api_name"] for event in json.load(answer)["dependencies"]}
