@@ -1,0 +1,147 @@
+"""What a public page refuses, asked the way a stranger would: straight at its endpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import Server, start_server, until, wait_for_models
+
+pytestmark = pytest.mark.ui
+
+LIMITS = ("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=6", "all_per_minute=40")
+
+
+@pytest.fixture(scope="module")
+def public(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """``comparator serve --public`` with small limits."""
+    log = tmp_path_factory.mktemp("public") / "log.txt"
+    flags = [word for limit in LIMITS for word in ("--public-limit", limit)]
+    server = start_server(echo_models_dir, log, ("-m", "comparator", "serve", "--public", *flags))
+    try:
+        yield server
+    finally:
+        code = server.end()
+    assert code == 143
+
+
+@pytest.fixture
+def client(public: Server) -> Iterator[Client]:
+    """A visitor: over loopback each session counts as one."""
+    client = Client(public.url, verbose=False)
+    yield client
+    client.close()
+
+
+def compare(client: Client, *arguments: Any) -> list[dict[str, Any]]:
+    result: list[dict[str, Any]] = client.predict(*arguments, api_name="/compare")
+    return result
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("x" * 201, ["Quick"], "", {}), "this public page takes 200"),
+        (("hi", ["Quick"], "x" * 201, {}), "system prompt has 201 bytes"),
+        (("hi", ["Quick"], "", {"max_tokens": 21}), "max_tokens may be up to 20"),
+        (("hi", ["Quick"], "", {"per_model": {"Quick": {"max_tokens": 21}}}), "may be up to 20"),
+        (("hi", ["Quick"] * 3, "", {}), "up to 2 models"),
+        (("hi", ["Quick"], "", {"n_threads": 64}), "n_threads cannot be changed"),
+        (("hi", ["Quick"], "", {"trust_remote_code": True}), "is refused on a page that others"),
+        (("hi", ["/etc/passwd"], "", {}), "No model '/etc/passwd'"),
+        (("hi", ["../Quick.echo.json"], "", {}), "No model"),
+        (("hi", ["org/name"], "", {}), "No model 'org/name'"),
+        (("hi", ["Quick"], "", {"rm": 1}), "rm"),
+        ((["hi"], ["Quick"], "", {}), "prompt must be text"),
+    ],
+)
+def test_limits_hold_on_the_raw_endpoint(
+    public: Server, client: Client, arguments: tuple[Any, ...], words: str
+) -> None:
+    with pytest.raises(AppError, match=words):
+        compare(client, *arguments)
+    assert public.runs() == []
+
+
+def test_what_is_allowed_is_answered_without_a_path(public: Server, client: Client) -> None:
+    (record,) = compare(client, "hi there", ["Quick"], "", {"max_tokens": 20})
+    assert record["content"] == "hi there"
+    shown = json.dumps([record, client.predict(api_name="/models")])
+    assert str(Path(record["model"]["file"]).name) == "Quick.echo.json"
+    for secret in (str(Path.home()), "/tmp", "echo_models"):
+        assert secret not in shown, secret
+
+
+def test_defaults_are_those_of_the_limits(client: Client) -> None:
+    (record,) = compare(client, "hi", ["Quick"], "", {})
+    assert record["config"]["max_tokens"] == 20
+
+
+def test_one_comparison_a_visitor_and_a_rate(public: Server, client: Client) -> None:
+    job = client.submit("hi", ["Endless"], "", {}, api_name="/compare")
+    until(public.runs)
+    with pytest.raises(AppError, match="still running"):
+        compare(client, "hi", ["Quick"], "", {})
+    client.predict(api_name="/stop")
+    job.result(timeout=20)
+    until(lambda: not public.runs())
+    for _ in range(5):
+        compare(client, "hi", ["Quick"], "", {})
+    with pytest.raises(AppError, match=r"You have begun 6 comparisons.*Try again in \d+ seconds"):
+        compare(client, "hi", ["Quick"], "", {})
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["gradio_api/upload", "gradio_api/file=/etc/passwd", "monitoring", "gradio_api/run-history"],
+)
+def test_routes_that_the_page_does_not_use_are_closed(public: Server, path: str) -> None:
+    assert httpx.get(f"{public.url}{path}").status_code == 404
+    assert httpx.post(f"{public.url}{path}", content=b"x").status_code == 404
+
+
+def test_a_huge_body_is_refused(public: Server) -> None:
+    data = {"data": ["x" * 5_000_000, ["Quick"], "", {}]}
+    response = httpx.post(f"{public.url}gradio_api/call/compare", json=data, timeout=30)
+    if response.status_code == 200:  # taken in, but never run
+        event = response.json()["event_id"]
+        told = httpx.get(f"{public.url}gradio_api/call/compare/{event}", timeout=30).text
+        assert "error" in told
+    assert public.runs() == []
+
+
+def test_another_visitors_session_is_worth_nothing(public: Server) -> None:
+    one, other = Client(public.url, verbose=False), Client(public.url, verbose=False)
+    job = one.submit("hi", ["Endless"], "", {}, api_name="/compare")
+    until(public.runs)
+    assert other.predict(api_name="/stop") is False
+    assert public.runs() != []
+    assert one.predict(api_name="/stop") is True
+    job.result(timeout=20)
+    one.close()
+    other.close()
+
+
+def test_the_page_works_and_offers_only_what_is_allowed(
+    open_tab: Callable[..., Page], public: Server
+) -> None:
+    tab = open_tab(public.url)
+    wait_for_models(tab)
+    tab.get_by_role("tab", name="Library").click()
+    expect(tab.get_by_text("Quick").first).to_be_visible()
+    for word in ("Make a ladder", "Remove"):
+        expect(tab.get_by_role("button", name=word)).to_have_count(0)
+    expect(tab.get_by_role("tab", name="Get models")).to_have_count(0)
+    assert str(Path.home()) not in tab.content()
+
+
+def test_its_log_says_that_nobody_has_to_log_in(public: Server) -> None:
+    assert "WARNING: others can reach this page" in public.log.read_text()
