@@ -1,0 +1,150 @@
+"""The Hub's tab in a real browser, over a hub of this machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from fetching import noise, sha256, until
+from huggingface_hub import constants
+from local_hub import Fault, LocalHub
+
+from comparator.hub.catalogue import Found
+from comparator.hub.downloads import Downloads, Standing
+from comparator.ui import hub_handlers, hub_tab
+from comparator.ui.page import STATIC, theme
+
+NAME = "org/Small-GGUF"
+SIZE = 6_000_000
+pytestmark = pytest.mark.ui
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
+    with LocalHub() as hub:
+        for name, value in hub.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+        hub.add(
+            NAME,
+            {"s-Q8_0.gguf": noise(SIZE), "s-Q4_K_M.gguf": noise(SIZE, 1)},
+            tags=["gguf", "license:mit"],
+            downloads=7,
+            parameters=135_000_000,
+        )
+        hub.add("org/Other", {"config.json": b"{}", "model.safetensors": noise(200_000)})
+        yield hub
+
+
+@pytest.fixture
+def page(hub: LocalHub, tmp_path: Path) -> Iterator[tuple[str, Downloads]]:
+    downloads = Downloads(tmp_path)
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        hub_tab.build(blocks, downloads, is_public=False)
+    _app, address, _shared = blocks.launch(
+        prevent_thread_lock=True, quiet=True, theme=theme(), css_paths=[STATIC / "hub.css"],
+        ssr_mode=False, server_name="127.0.0.1",
+    )  # fmt: skip
+    yield str(address), downloads
+    downloads.close()
+    blocks.server.force_exit = True
+    logging.getLogger("uvicorn.error").disabled = True  # it tells of streams that were cut off
+    blocks.close(verbose=False)
+    logging.getLogger("uvicorn.error").disabled = False
+
+
+@pytest.fixture
+def tab(browser, page):
+    tab = browser.new_page()
+    tab.goto(page[0])
+    yield tab
+    tab.close()
+
+
+def search(tab, text):
+    tab.fill("#hub-text input, #hub-text textarea", text)
+    tab.click("#hub-go")
+
+
+def choose(tab, text="small"):
+    search(tab, text)
+    tab.click(f"#hub-results button:has-text('{NAME}')")
+    tab.wait_for_function("document.querySelector('#hub-choice input')?.value.includes('Q4_K_M')")
+
+
+def test_search_choose_download_and_it_is_whole(tab, page, hub, tmp_path):
+    choose(tab)
+    assert "6 MB" in tab.input_value("#hub-choice input")
+    assert "135 M" in tab.inner_text("#hub-results")
+    tab.click("#hub-choice input")
+    tab.click("ul[role=listbox] li:has-text('Q8_0')")
+    tab.click("#hub-fetch")
+    tab.wait_for_selector(".hub-download[data-state=done]")
+    path = tmp_path / "gguf" / NAME / "s-Q8_0.gguf"
+    assert sha256(path) == hub.repositories[NAME].files["s-Q8_0.gguf"].sha256
+
+
+def test_progress_is_shown_survives_a_reload_and_cancel_ends_it(tab, page, hub):
+    hub.bytes_per_second = 1_000_000
+    choose(tab)
+    tab.click("#hub-fetch")
+    words = ".hub-download[data-state=download] > span:has-text('left')"
+    tab.wait_for_selector(words)
+    assert "/s" in tab.inner_text(words)
+    assert "of 6 MB" in tab.inner_text(words)
+    tab.reload()
+    tab.wait_for_selector(words)
+    tab.click(".hub-download button:has-text('Cancel')")
+    tab.wait_for_selector(".hub-download[data-state=cancelled]")
+    until(page[1].are_over)
+
+
+def test_two_at_once(tab, page, hub):
+    hub.bytes_per_second = 1_000_000
+    choose(tab)
+    tab.click("#hub-fetch")
+    tab.wait_for_selector(".hub-download")
+    tab.click("#hub-choice input")
+    tab.click("ul[role=listbox] li:has-text('Q8_0')")
+    tab.click("#hub-fetch")
+    until(lambda: tab.locator(".hub-download[data-state=download]").count() == 2)
+
+
+def test_what_goes_wrong_is_said(tab, page, hub):
+    tab.click("#hub-fetch")
+    tab.wait_for_selector("#hub-note p:has-text('Search first')")
+    search(tab, "org/none")
+    tab.wait_for_selector("#hub-note p:has-text('There is no org/none')")
+    search(tab, "nothing like this")
+    tab.wait_for_selector("#hub-note p:has-text('Nothing on the hub fits')")
+    tab.fill("#hub-largest input, #hub-largest textarea", "much")
+    search(tab, "small")
+    tab.wait_for_selector("#hub-note p:has-text('is no size')")
+    tab.fill("#hub-largest input, #hub-largest textarea", "")
+    hub.fail("info", Fault(403, "GatedRepo"))
+    search(tab, NAME)
+    tab.wait_for_selector("#hub-note p:has-text('hf auth login')")
+    hub.fail("storage", Fault(damage=True))
+    choose(tab)
+    tab.click("#hub-fetch")
+    tab.wait_for_selector(".hub-download[data-state=failed] > span:has-text('wrong checksum')")
+
+
+def test_a_public_page_has_no_such_tab(tmp_path):
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        assert hub_tab.build(blocks, Downloads(tmp_path), is_public=True) is None
+    assert blocks.fns == {}
+
+
+def test_texts_of_the_hub_cannot_become_html():
+    hostile = '<img src=x onerror=alert(1)>"\x1b'
+    standing = Standing("id", hostile, hostile, "failed", 1, 2, 0.0, None, hostile, "")
+    found = Found(hostile, (), 1, 1, None, hostile, True)
+    shown = hub_handlers.downloads_html([standing]) + hub_handlers.results_html([found])
+    assert "<img" not in shown
+    assert "\x1b" not in shown
