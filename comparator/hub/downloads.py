@@ -83,6 +83,7 @@ class Download:
         Raises:
             HubError: the system starts no process.
         """
+        job = msgspec.json.encode(self._job) + b"\n"
         try:
             process = subprocess.Popen(
                 [sys.executable, "-m", "comparator.hub.worker"],
@@ -96,7 +97,7 @@ class Download:
             raise HubError(f"The download could not be started: {error}.") from error
         self._process = process
         threading.Thread(
-            target=self._watch, args=(process,), name="comparator-download", daemon=True
+            target=self._watch, args=(process, job), name="comparator-download", daemon=True
         ).start()
         return self
 
@@ -132,12 +133,12 @@ class Download:
             path=report.path,
         )
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+    def _watch(self, process: subprocess.Popen[bytes], job: bytes) -> None:
         with process:
             try:
                 assert process.stdin is not None
                 assert process.stdout is not None
-                process.stdin.write(msgspec.json.encode(self._job) + b"\n")
+                process.stdin.write(job)
                 process.stdin.flush()
                 for line in process.stdout:
                     self._note(msgspec.json.decode(line, type=Report))

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelType
-from comparator.core.text import with_controls_shown
+from comparator.core.text import with_controls_shown, without_surrogates
 
 # What is taken where a repository has several quantisations and none was named: a usual
 # compromise first.
@@ -28,7 +28,7 @@ _QUANTISATION = re.compile(
     r"(?:^|[.\-_])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|NVFP4|BF16|FP?16|FP?32))$",
     re.IGNORECASE,
 )
-_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+_SHARD = re.compile(r"-\d{5}-of-(\d{5})$")
 _NO_MODEL = re.compile(r"mmproj|imatrix|(^|[.\-_])lora([.\-_]|$)|vocab-only", re.IGNORECASE)
 _SHARDED_WEIGHTS = re.compile(r"^(?:model|pytorch_model)-\d{5}-of-\d{5}\.(?:safetensors|bin)$")
 _BESIDE_WEIGHTS = re.compile(
@@ -124,8 +124,9 @@ def refuse_unsafe_name(name: str) -> None:
     if all(_is_safe(part) for part in parts) and not PurePosixPath(name).is_absolute():
         return
     raise ConfigurationError(
-        f"The repository has a file with a dangerous name, {with_controls_shown(name)!r}; nothing "
-        "was fetched. Choose another repository, and tell the hub about this one."
+        "The repository has a file with a dangerous name, "
+        f"{with_controls_shown(without_surrogates(name))!r}; nothing was fetched. Choose another "
+        "repository, and tell the hub about this one."
     )
 
 
@@ -135,11 +136,11 @@ def _is_safe(part: str) -> bool:
         and not part.startswith(".")
         and not set(part) & set('\\:*?"<>|')
         and part == part.strip()
-        and part == with_controls_shown(part)
+        and part == with_controls_shown(without_surrogates(part))
         and "\n" not in part
         and "\t" not in part
         and not _RESERVED.match(part)
-        and len(part.encode("utf-8", "surrogatepass")) <= _LONGEST_SEGMENT_BYTES
+        and len(part.encode()) <= _LONGEST_SEGMENT_BYTES
     )
 
 
@@ -148,17 +149,27 @@ def _gguf_choices(files: Sequence[RemoteFile]) -> list[Choice]:
     for file in sorted(files, key=lambda file: file.name):
         if file.name.lower().endswith(".gguf") and not _NO_MODEL.search(file.name):
             models.setdefault(_SHARD.sub("", file.name[:-5]), []).append(file)
-    labels = {stem: quantisation_of(stem) for stem in models}
+    whole = {stem: _whole(several) for stem, several in models.items()}
+    labels = {stem: quantisation_of(stem) for stem, several in whole.items() if several}
     counts = [label for label in labels.values() if label]
     found = [
         Choice(
             label if label and counts.count(label) == 1 else stem,
             ModelType.GGUF,
-            tuple(models[stem]),
+            tuple(whole[stem]),
         )
         for stem, label in labels.items()
     ]
     return sorted(found, key=lambda choice: choice.size)
+
+
+def _whole(files: Sequence[RemoteFile]) -> Sequence[RemoteFile]:
+    """Return the one file, or all shards of one model; nothing where a shard is missing."""
+    shards = [_SHARD.search(file.name[:-5]) for file in files]
+    for file, shard in zip(files, shards, strict=True):
+        if shard is None:
+            return [file]
+    return files if {int(shard[1]) for shard in shards if shard} == {len(files)} else []
 
 
 def quantisation_of(stem: str) -> str | None:

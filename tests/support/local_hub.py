@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 import time
@@ -147,7 +148,12 @@ class LocalHub:
 
     def environment(self) -> dict[str, str]:
         """Return what a process needs to talk to this hub and to no other."""
-        return {"HF_ENDPOINT": self.endpoint, "NO_PROXY": "*", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        return {
+            "HF_ENDPOINT": self.endpoint,
+            "HF_TOKEN_PATH": os.devnull,  # the developer's own login is of another hub
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "NO_PROXY": "*",
+        }
 
     def add(self, name: str, files: dict[str, Content], **properties: Any) -> StoredRepository:
         """Add a repository, or replace one."""

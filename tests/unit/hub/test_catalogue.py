@@ -110,6 +110,12 @@ def test_a_hub_that_cannot_be_reached(monkeypatch):
         catalogue.look("one/Small")
 
 
+def test_an_address_of_no_hub(monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", "ftp://hub")
+    with pytest.raises(HubError, match=r"HF_ENDPOINT is 'ftp://hub'"):
+        catalogue.look("one/Small")
+
+
 def test_a_hub_without_checksums_is_not_trusted(filled):
     filled.repositories["one/Small"].files["model.safetensors"].sha256 = "../../evil"
     with pytest.raises(HubError, match="does not say the size and the checksum"):

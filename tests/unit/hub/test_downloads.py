@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 from fetching import fetch, noise, sha256, until
@@ -263,6 +264,48 @@ def test_several_at_once_and_no_more_than_allowed(filled, tmp_path):
     assert downloads.are_over()
     with pytest.raises(ConfigurationError):
         downloads.start(repository, small)
+
+
+def test_models_with_the_same_tokeniser_do_not_meet(hub, tmp_path):
+    tokeniser = noise(3_000_000)
+    hub.bytes_per_second = 6_000_000
+    for number in range(3):
+        hub.add(
+            f"org/m{number}",
+            {
+                "config.json": b"{}",
+                "model.safetensors": noise(200_000, number),
+                "tokenizer.json": tokeniser,
+            },
+        )
+    downloads = [start(f"org/m{number}", tmp_path) for number in range(3)]
+    assert all(download.join(60) for download in downloads)
+    assert [download.standing().message for download in downloads] == ["", "", ""]
+    for download in downloads:
+        assert (Path(download.standing().path) / "tokenizer.json").read_bytes() == tokeniser
+
+
+def test_a_hub_that_sends_more_than_it_announced_does_not_fill_the_disk(filled, tmp_path):
+    file = filled.repositories["org/m-GGUF"].files["m-Q4_0.gguf"]
+    repository = catalogue.look("org/m-GGUF")
+    file.content, file.size = noise(2 * SIZE), 2 * SIZE
+    choice = pick(repository.choices, "Q4_0", repository.id)
+    download = Download(repository, choice, tmp_path).start()
+    assert download.join(60)
+    assert "More bytes came than the 5000000" in download.standing().message
+    assert sum(path.stat().st_size for path in parts(tmp_path)) <= SIZE
+
+
+def test_what_nobody_went_on_with_is_cleared_after_two_weeks(filled, tmp_path):
+    pull = tmp_path / "gguf" / transfer.STAGING
+    long_ago = time.time() - 15 * 86400
+    for name, when in (("old", long_ago), ("young", time.time())):
+        (pull / name).mkdir(parents=True)
+        (pull / name / "a.part").write_bytes(b"a")
+        for path in (pull / name / "a.part", pull / name):
+            os.utime(path, (when, when))
+    assert fetch("org/m-GGUF", tmp_path).state == "done"
+    assert [path.name for path in pull.iterdir()] == ["young"]
 
 
 def test_a_process_that_is_killed_is_a_sentence(filled, tmp_path):

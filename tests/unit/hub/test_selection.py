@@ -65,6 +65,18 @@ def test_two_files_of_one_quantisation_are_told_apart_by_their_names():
     assert [choice.name for choice in found] == ["small-Q4_0", "large-Q4_0", "Q8_0"]
 
 
+def test_a_model_whose_shards_are_not_all_there_is_not_offered():
+    found = choices(files("m-00001-of-00003.gguf", "m-00003-of-00003.gguf", "m-Q4_0.gguf"))
+    assert [choice.name for choice in found] == ["Q4_0"]
+
+
+def test_one_gguf_file_is_taken_rather_than_shards_of_the_same():
+    (choice,) = choices(
+        files("m-Q4_0.gguf", "m-Q4_0-00001-of-00002.gguf", "m-Q4_0-00002-of-00002.gguf")
+    )
+    assert [file.name for file in choice.files] == ["m-Q4_0.gguf"]
+
+
 def test_a_transformers_repository_gives_its_safetensors_and_no_copy_of_them():
     (choice,) = choices(
         files(
@@ -143,7 +155,7 @@ def test_an_unknown_choice_is_answered_with_those_there_are():
     [
         "../evil.gguf", "/etc/evil.gguf", "a/../../evil.gguf", "a\\..\\evil.gguf", "C:evil.gguf",
         "a//evil.gguf", ".git/evil.gguf", "con.gguf", "e\nvil.gguf", "e\x1bvil.gguf",
-        "e" * 300 + ".gguf", "a/./evil.gguf", " evil.gguf", "\u202egguf.gguf",
+        "e" * 300 + ".gguf", "a/./evil.gguf", " evil.gguf", "\u202egguf.gguf", "e\ud800vil.gguf",
     ],
 )  # fmt: skip
 def test_a_dangerous_name_is_refused(name):
