@@ -158,7 +158,7 @@ def test_41_odd_characters_are_asked_as_they_are(
         "pytorch": lambda: model_files.as_model(shop.folder()),
         "echo": lambda: healthy,
     }[kind]()
-    config = {model.id: ModelConfig(max_tokens=2, n_threads=1)}
+    config = {model.id: ModelConfig(max_tokens=2, n_threads=1, prompt_format="plain")}
     *_, last = engine.run_inference(odd + "\ud800", [model], config)
     result = last[model.id]
     assert result.error is None

@@ -67,18 +67,26 @@ def test_a_quick_run_prints_markdown_and_writes_every_value(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["beauty"], 2, "There is no scenario 'beauty'. There are: start, comparison"),
-        (["page", "--repeats", "0"], 2, "--repeats must be at least 1, not 0."),
+        (
+            ["beauty", "--models-dir", "STARTER"],
+            2,
+            "There is no scenario 'beauty'. There are: start, comparison",
+        ),
+        (
+            ["page", "--repeats", "0", "--models-dir", "STARTER"],
+            2,
+            "--repeats must be at least 1, not 0.",
+        ),
         (["page", "--models-dir", "EMPTY"], 1, "'comparator starter' puts them there."),
     ],
 )
 def test_a_wrong_request_is_a_sentence(
     tmp_path: Path, starter_models_dir: Path, arguments: list[str], code: int, words: str
 ) -> None:
-    places = ["--models-dir", str(starter_models_dir), "--results", str(tmp_path / "results")]
-    filled = [str(tmp_path) if word == "EMPTY" else word for word in arguments]
-    done = bench(*places, *filled)
+    results, folders = tmp_path / "results", {"EMPTY": tmp_path, "STARTER": starter_models_dir}
+    filled = [str(folders.get(word, word)) for word in arguments]
+    done = bench("--results", str(results), *filled)
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "results").exists()
+    assert not results.exists()

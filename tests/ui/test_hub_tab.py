@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from local_hub import Fault, LocalHub
 
 from comparator.hub.catalogue import Found
 from comparator.hub.downloads import Downloads, Standing
+from comparator.services.memory_manager import MemoryManager
 from comparator.ui import hub_handlers, hub_tab
 from comparator.ui.page import STATIC, theme
 
@@ -47,7 +49,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
 def page(hub: LocalHub, tmp_path: Path) -> Iterator[tuple[str, Downloads]]:
     downloads = Downloads(tmp_path)
     with gr.Blocks(analytics_enabled=False) as blocks:
-        hub_tab.build(blocks, downloads, is_public=False)
+        hub_tab.build(blocks, downloads, MemoryManager(), is_public=False)
     _app, address, _shared = blocks.launch(
         prevent_thread_lock=True, quiet=True, theme=theme(), css_paths=[STATIC / "hub.css"],
         ssr_mode=False, server_name="127.0.0.1",
@@ -81,7 +83,10 @@ def choose(tab, text="small"):
 
 def test_search_choose_download_and_it_is_whole(tab, page, hub, tmp_path):
     choose(tab)
-    assert "6 MB" in tab.input_value("#hub-choice input")
+    assert tab.input_value("#hub-choice input") == "Q4_K_M · GGUF · 6 MB · fits"
+    assert re.search(
+        r"Free now: [\d.]+ GB of disk, [\d.]+ GB of memory", tab.inner_text("#hub-note")
+    )
     assert "135 M" in tab.inner_text("#hub-results")
     tab.click("#hub-choice input")
     tab.click("ul[role=listbox] li:has-text('Q8_0')")
@@ -139,7 +144,8 @@ def test_what_goes_wrong_is_said(tab, page, hub):
 
 def test_a_public_page_has_no_such_tab(tmp_path):
     with gr.Blocks(analytics_enabled=False) as blocks:
-        assert hub_tab.build(blocks, Downloads(tmp_path), is_public=True) is None
+        built = hub_tab.build(blocks, Downloads(tmp_path), MemoryManager(), is_public=True)
+    assert built is None
     assert blocks.fns == {}
 
 
