@@ -17,6 +17,8 @@ from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown
 from comparator.hub import catalogue, selection, words
 from comparator.hub.downloads import Downloads, Standing
+from comparator.services import pull_room
+from comparator.services.memory_manager import MemoryManager
 
 _COLUMNS = ("repository", "engine", "parameters", "licence", "downloads", "sizes")
 NOTHING = "Nothing on the hub fits. Use fewer or shorter words."
@@ -26,6 +28,7 @@ _MOST_TEXT = 200
 
 log = logging.getLogger(__name__)
 Handler = Callable[..., Any]
+Measure = Callable[[], pull_room.Room]
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,23 @@ class HubHandlers:
     standing: Handler
 
 
-def make_hub_handlers(downloads: Downloads) -> HubHandlers:
-    """Return the handlers over one server's downloads."""
+def make_hub_handlers(downloads: Downloads, memory: MemoryManager) -> HubHandlers:
+    """Return the handlers over one server's downloads and the memory that models may use."""
+
+    def room() -> pull_room.Room:
+        return pull_room.measure(downloads.models_dir, memory)
 
     async def search(text: Any, engine: Any, licence: Any, largest: Any) -> list[Any]:
         """Inputs: the search row. Outputs: note, results, repository, choice."""
         try:
-            return await asyncio.to_thread(_search, text, engine, licence, largest)
+            return await asyncio.to_thread(_search, room, text, engine, licence, largest)
         except Exception as error:
             return [note_of(error), "", None, no_choice()]
 
     async def look(event: gr.EventData) -> list[Any]:
         """Input: the name that the event carries. Outputs: note, repository, choice."""
         try:
-            return await asyncio.to_thread(_look, _carried(event))
+            return await asyncio.to_thread(_look, room, _carried(event))
         except Exception as error:
             return [note_of(error), None, no_choice()]
 
@@ -76,10 +82,10 @@ def make_hub_handlers(downloads: Downloads) -> HubHandlers:
     return HubHandlers(search, look, fetch, cancel, standing)
 
 
-def _search(text: Any, engine: Any, licence: Any, largest: Any) -> list[Any]:
+def _search(measure: Measure, text: Any, engine: Any, licence: Any, largest: Any) -> list[Any]:
     words_given = str(text or "").strip()[:_MOST_TEXT]
     if "/" in words_given:
-        note, repository, choice = _look(words_given)
+        note, repository, choice = _look(measure, words_given)
         return [note, "", repository, choice]
     found = catalogue.search(
         words_given,
@@ -127,23 +133,24 @@ def _bytes(gigabytes: Any) -> int | None:
     return round(size)
 
 
-def _look(name: str) -> list[Any]:
+def _look(measure: Measure, name: str) -> list[Any]:
     repository = catalogue.look(name)
     default = selection.pick(repository.choices, None, repository.id)
-    options = [(_option(choice), choice.name) for choice in repository.choices]
+    room = measure()
+    options = [(_option(choice, room), choice.name) for choice in repository.choices]
     label = f"What to fetch of {repository.id}"
-    licence = f"Licence: {repository.licence or 'unknown'}."
+    told = f"Licence: {repository.licence or 'unknown'}. {room.sentence()}"
     return [
-        _note(licence, "calm"),
+        _note(told, "calm"),
         repository,
         gr.update(choices=options, value=default.name, label=label),
     ]
 
 
-def _option(choice: selection.Choice) -> str:
+def _option(choice: selection.Choice, room: pull_room.Room) -> str:
     engine = "GGUF" if choice.engine is ModelType.GGUF else "PyTorch"
     name = with_controls_shown(choice.name)
-    return f"{name} · {engine} · {words.size_words(choice.size)}"
+    return f"{name} · {engine} · {words.size_words(choice.size)} · {room.word_for(choice)}"
 
 
 def _fetch(downloads: Downloads, repository: Any, name: Any) -> None:
@@ -172,7 +179,7 @@ def _note(sentence: str, kind: str = "warning") -> str:
 def standing_updates(downloads: Downloads) -> list[Any]:
     """Return what the list shows, whether the clock goes on, and which models have come."""
     standings = downloads.standings()
-    arrived = tuple(standing.id for standing in standings if standing.state == "done")
+    arrived = " ".join(standing.id for standing in standings if standing.state == "done")
     return [downloads_html(standings), gr.Timer(active=not downloads.are_over()), arrived]
 
 

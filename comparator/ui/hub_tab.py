@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from comparator.hub.downloads import Downloads
+from comparator.services.memory_manager import MemoryManager
 from comparator.ui.hub_handlers import HubHandlers, make_hub_handlers
 
 TICK_SECONDS = 1.0
@@ -39,18 +40,19 @@ class HubTab:
     arrived: Any
 
 
-def build(page: Any, downloads: Downloads, is_public: bool) -> HubTab | None:
+def build(page: Any, downloads: Downloads, memory: MemoryManager, is_public: bool) -> HubTab | None:
     """Put the tab's widgets into the block that is open, and wire them.
 
     Args:
         page: the ``gr.Blocks`` that it belongs to, whose load shows the downloads under way.
         downloads: the server's, not a session's: a page that is loaded again finds them.
+        memory: says what may fit, beside each choice.
         is_public: whether strangers may see the page; then there is no such tab, and None.
     """
     if is_public:
         return None
     tab = _widgets()
-    _wire(page, tab, make_hub_handlers(downloads))
+    _wire(page, tab, make_hub_handlers(downloads, memory))
     return tab
 
 
@@ -77,7 +79,8 @@ def _widgets() -> HubTab:
         fetch=fetch,
         downloads=downloads,
         timer=gr.Timer(TICK_SECONDS, active=False),
-        arrived=gr.State(()),
+        # Not a State: answers outside the queue do not tell the browser that one has changed.
+        arrived=gr.Textbox(visible="hidden", elem_id="hub-arrived"),
     )
 
 

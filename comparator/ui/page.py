@@ -93,7 +93,8 @@ def _hub_tab(page: Any, host: Host) -> hub_tab.HubTab | None:
     if host.downloads is None:
         return None
     with gr.Tab("Get models", id="hub", elem_id="hub-tab"):
-        return hub_tab.build(page, host.downloads, host.settings.is_public)
+        memory = host.engine.memory_manager
+        return hub_tab.build(page, host.downloads, memory, host.settings.is_public)
 
 
 def _heading() -> Any:
