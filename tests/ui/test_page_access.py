@@ -13,6 +13,7 @@ from tests.ui.conftest import Server, ask, choose, reply, wait_for_models, wait_
 
 pytestmark = pytest.mark.ui
 
+STILL = "!document.getAnimations().some((a) => a.playState === 'running')"
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 CONTROLS = {"button", "checkbox", "combobox", "spinbutton", "textbox", "link", "progressbar"}
 FOCUSED = """() => {
@@ -108,11 +109,12 @@ def test_text_stands_out_from_its_background(
 ) -> None:
     tab = open_tab(color_scheme=mode, reduced_motion="reduce")
     wait_for_models(tab)
+    tab.wait_for_function(STILL)
     assert tab.evaluate(CONTRAST) == []
     tab.click("#more button")
     ask(tab, "Some `code` and a [link](https://example.org)\n\n> quoted", "Quick", "Failing")
     wait_for_state(tab, 1, "failed")
     tab.click("#unusable summary")
     reply(tab, 0).locator("summary").first.click()
-    tab.wait_for_function("!document.getAnimations().some((a) => a.playState === 'running')")
+    tab.wait_for_function(STILL)
     assert tab.evaluate(CONTRAST) == []

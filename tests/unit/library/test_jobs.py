@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,9 +19,20 @@ pytest.importorskip("llama_cpp")
 pytestmark = pytest.mark.process
 
 
-def workers() -> list[psutil.Process]:
-    servers = set(zygotes.pids())
-    return [p for p in psutil.Process().children(recursive=True) if p.pid not in servers]
+@pytest.fixture
+def workers() -> Callable[[], list[psutil.Process]]:
+    """What this test has started and what still runs, without the fork servers."""
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+
+    def started() -> list[psutil.Process]:
+        known = before | set(zygotes.pids())
+        found = psutil.Process().children(recursive=True)
+        return [p for p in found if p.pid not in known and p.status() != psutil.STATUS_ZOMBIE]
+
+    return started
+
+
+Workers = Callable[[], list[psutil.Process]]
 
 
 def arguments(folder: Path) -> dict[str, str]:
@@ -54,7 +66,7 @@ def test_a_job_writes_to_its_own_folder_alone(tmp_path: Path) -> None:
 
 @pytest.mark.model
 def test_a_job_whose_process_is_killed_is_a_sentence_and_leaves_nothing(
-    starter_models: dict[str, str], tmp_path: Path
+    starter_models: dict[str, str], tmp_path: Path, workers: Workers
 ) -> None:
     source = discovery.inspect(Path(starter_models["gguf_q4_1"]))
     assert source is not None
@@ -69,7 +81,7 @@ def test_a_job_whose_process_is_killed_is_a_sentence_and_leaves_nothing(
     assert not list((tmp_path / "gguf").iterdir())
 
 
-def test_a_job_that_is_not_wanted_any_more_is_stopped(tmp_path: Path) -> None:
+def test_a_job_that_is_not_wanted_any_more_is_stopped(tmp_path: Path, workers: Workers) -> None:
     source = write_wide_gguf(tmp_path / "a.gguf")
     work = jobs.assignment("quantize", [source], arguments(tmp_path), tmp_path)
     *_, last = jobs.messages(work, lambda: True)
@@ -78,7 +90,7 @@ def test_a_job_that_is_not_wanted_any_more_is_stopped(tmp_path: Path) -> None:
     assert not workers()
 
 
-def test_a_caller_that_leaves_ends_the_job(tmp_path: Path) -> None:
+def test_a_caller_that_leaves_ends_the_job(tmp_path: Path, workers: Workers) -> None:
     source = write_wide_gguf(tmp_path / "a.gguf")
     told = jobs.messages(jobs.assignment("quantize", [source], arguments(tmp_path), tmp_path))
     assert isinstance(next(told), protocol.Hello)
