@@ -27,6 +27,7 @@ READS_AT_ONCE = 16  # then the clock is minded, so that a flood cannot hold the 
 POLL_SECONDS = 0.05
 REST_SECONDS = 0.02  # between two looks at the tokens
 SAMPLE_SECONDS = 0.25
+WRITING_SAMPLE_SECONDS = 1.5  # a look at its memory costs a writing model 2 % of its speed
 EXIT_GRACE_SECONDS = 0.5  # after its final message a child has this long to be gone
 MESSAGE_LIMIT = 50_000  # messages of one run; 4096 tokens and a load need far fewer
 RUN_LIMIT_BYTES = 64 * 1024 * 1024  # everything that one child may tell
@@ -253,7 +254,8 @@ class Watch:
         if self._ladder is not None and self._child.pid is not None:
             self._ladder.climb(self._child.pid)
         elif now >= self._next_sample and self._child.pid is not None:
-            self._next_sample = now + SAMPLE_SECONDS
+            is_writing = self.stage == "generate"
+            self._next_sample = now + (WRITING_SAMPLE_SECONDS if is_writing else SAMPLE_SECONDS)
             self.peak_bytes = max(self.peak_bytes, memory.private_bytes(self._child.pid))
             self._least_available = min(self._least_available, memory.available_bytes())
             held = nvml.held_by(self._child.pid) if self._has_devices else 0
