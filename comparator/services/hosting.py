@@ -12,9 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
+from comparator.core.models import ModelInfo
 from comparator.hub.downloads import Downloads
 from comparator.library import starter
-from comparator.library.model_facts import facts_of
+from comparator.library.discovery import Skipped
+from comparator.library.model_facts import facts_of, store
+from comparator.library.purposes import why_not_offered
 from comparator.services import warm_up
 from comparator.services.admission import Admission
 from comparator.services.comparison import Comparison, Request
@@ -145,20 +148,27 @@ class Host:
         return LibraryDesk(view, self.shelf, self.settings.models_dir, is_public)
 
     def shelf(self) -> Shelf:
-        """Scan the models folder and return what it holds; empty where there is no folder."""
+        """Scan the models folder and return what it holds; empty where there is no folder.
+
+        Listing waits for no facts: what is known to be no language model is passed over.
+        """
         try:
             models = self.manager.scan_models()
         except ModelNotFoundError:
             return Shelf()
+        others = {model.id: reason for model in models if (reason := _known_reason(model))}
         return Shelf(
-            [model for model in models if not model.problem],
+            [model for model in models if not model.problem and model.id not in others],
             [model for model in models if model.problem],
-            list(self.manager.skipped),
+            [
+                *self.manager.skipped,
+                *(Skipped(m.path, others[m.id]) for m in models if m.id in others),
+            ],
         )
 
     def warm_up(self) -> None:
-        """Start the fork servers that the models need, in the background."""
-        warm_up.begin(self.shelf().offered)
+        """Start the fork servers that the models need and read facts, in the background."""
+        warm_up.begin(self.library.rescan().offered)
 
     def model_records(self) -> list[dict[str, Any]]:
         """Return every model as an object ready for JSON, without paths of this machine."""
@@ -319,6 +329,12 @@ class Host:
                 self._sittings[session] = left
             else:
                 self._sittings.pop(session, None)
+
+
+def _known_reason(model: ModelInfo) -> str | None:
+    """Return why a model cannot be asked, from facts that were read before; None otherwise."""
+    facts = None if model.problem else store().known(model)
+    return why_not_offered(facts.purpose) if facts else None
 
 
 def _busy() -> BusyError:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gguf import GGUFWriter
 
 from comparator.core.exceptions import MultiLLMError
+from comparator.library.model_facts import facts_of
 from comparator.services.admission import LineFullError
 from comparator.services.comparison import Comparison
 from comparator.services.hosting import BusyError, Host
@@ -57,6 +59,24 @@ def host(tmp_path: Path, engine: IdleEngine) -> Host:
 
 
 QUESTION = Question("hi", [Choice("alpha")])
+
+
+def test_what_writes_no_text_is_not_offered_once_its_facts_are_known(
+    host: Host, tmp_path: Path
+) -> None:
+    writer = GGUFWriter(tmp_path / "embeds.gguf", "bert")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    shelf = host.shelf()
+    (embeds,) = (model for model in shelf.offered if model.name == "embeds")
+    facts_of(embeds)  # what the library's thread does behind
+    shelf = host.shelf()
+    assert [model.name for model in shelf.offered] == ["alpha"]
+    (passed_over,) = shelf.skipped
+    assert passed_over.path == embeds.path
+    assert "writes no answers" in passed_over.reason
 
 
 def _begin(host: Host, session: str, bell: Callable[[], None] = lambda: None) -> Any:
