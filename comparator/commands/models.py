@@ -13,7 +13,7 @@ from comparator.commands.options import ModelsDirs, NoSource, library_of
 from comparator.core.models import ModelInfo
 from comparator.library.discovery import Skipped
 from comparator.library.model_facts import facts_of
-from comparator.library.offering import reason_not_offered
+from comparator.library.purposes import why_not_offered
 from comparator.library.sources import title_of
 from comparator.services.library_check import mark_problems
 from comparator.services.model_manager import ModelManager
@@ -60,7 +60,7 @@ def _sorted(
     """Return what is offered, those that can be loaded first, and what is not."""
     offered, passed_over = [], list(skipped)
     for model in models:
-        reason = reason_not_offered(facts_of(model))
+        reason = why_not_offered(facts_of(model).purpose)
         if reason:
             passed_over.append(Skipped(model.path, reason))
         else:

@@ -14,17 +14,8 @@ from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager
 from comparator.services.settings import chosen_sources, default_models_dir
 
-ModelsDir = Annotated[
-    Optional[Path],  # noqa: UP045  # typer reads it at run time, on Python 3.10 as well
-    typer.Option(
-        "--models-dir",
-        "--model-dir",
-        help="Folder with your models. Default: ./models where it exists, else your data folder.",
-        show_default=False,
-    ),
-]
 ModelsDirs = Annotated[
-    Optional[list[Path]],  # noqa: UP045
+    Optional[list[Path]],  # noqa: UP045  # typer reads it at run time, on Python 3.10 as well
     typer.Option(
         "--models-dir",
         "--model-dir",
@@ -125,7 +116,12 @@ ContextSize = Annotated[
 ]
 Threads = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--threads", "-t", help="CPU threads. Default: the free physical cores."),
+    typer.Option(
+        "--threads",
+        "-t",
+        help="CPU threads. Default: the free physical cores, of more than two one less; "
+        "together they are shared.",
+    ),
 ]
 Assignments = Annotated[
     Optional[list[str]],  # noqa: UP045

@@ -6,7 +6,6 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -19,8 +18,6 @@ from comparator.library.gguf_facts import facts_of_gguf
 from comparator.library.transformers_facts import facts_of_directory
 
 EXTRACTOR = 1  # to be raised whenever other facts are read from the same files
-WORKERS = 2
-Told = Callable[[ModelInfo, ModelFacts], None]
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (
@@ -63,40 +60,6 @@ class FactsStore:
             if stamp:
                 self._keep(model.path, stamp, found)
         return found
-
-    def fill(self, models: Iterable[ModelInfo], told: Told | None = None) -> threading.Thread:
-        """Read what is missing in the background and return at once.
-
-        Args:
-            models: those whose facts are wanted.
-            told: called for each model with its facts, from a thread of the store.
-
-        Returns:
-            The thread that ends when all are read.
-        """
-        waiting, turn = iter(list(models)), threading.Lock()
-
-        def work() -> None:
-            while True:
-                with turn:
-                    model = next(waiting, None)
-                if model is None:
-                    return
-                facts = self.facts_of(model)
-                if told is not None:
-                    told(model, facts)
-
-        def run() -> None:
-            helpers = [threading.Thread(target=work, daemon=True) for _ in range(WORKERS - 1)]
-            for helper in helpers:
-                helper.start()
-            work()
-            for helper in helpers:
-                helper.join()
-
-        thread = threading.Thread(target=run, name="comparator-facts", daemon=True)
-        thread.start()
-        return thread
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.text import with_controls_shown
+from comparator.library.opening import without_waiting
 
 MAGIC = b"GGUF"
 NEWEST_VERSION = 3
@@ -148,17 +149,12 @@ class Tensor:
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[_Reader]:
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ModelLoadError(f"{path} is not a regular file.")
             yield _Reader(file)
     except OSError as error:
         raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open also a pipe without waiting for its writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 class _Reader:

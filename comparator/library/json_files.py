@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
+from comparator.library.opening import without_waiting
 
 LONGEST_CONFIG_BYTES = 16 * 1024 * 1024
 
@@ -29,7 +30,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelLoadError: it is missing, unreadable, not JSON or no object.
     """
     try:
-        with open(path, encoding="utf-8", opener=_without_waiting) as file:
+        with open(path, encoding="utf-8", opener=without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ModelLoadError(f"{path} is not a regular file.")
             text = file.read(LONGEST_CONFIG_BYTES + 1)
@@ -44,8 +45,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelLoadError(f"{path} must be a JSON object, not {type(config).__name__}.")
     return config
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open also a pipe without waiting for its writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -14,6 +14,7 @@ from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.library.gguf_header import MOST_WEIGHTS
+from comparator.library.opening import without_waiting
 
 LONGEST_HEADER_BYTES = 16 * 1024 * 1024
 _LENGTH = struct.Struct("<Q")
@@ -26,7 +27,7 @@ def read_sizes(path: Path) -> dict[str, tuple[int, int]]:
         ModelLoadError: the file is no safetensors file, and why.
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             head = file.read(_LENGTH.size)
             length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
             if not 2 <= length <= min(LONGEST_HEADER_BYTES, os.fstat(file.fileno()).st_size):
@@ -61,11 +62,6 @@ def _of_tensor(path: Path, entry: Any) -> tuple[str, int, int]:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(path, "a tensor without its type, shape or place") from error
     return kind, number, size
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open also a pipe without waiting for its writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _damaged(path: Path, what: str) -> ModelLoadError:

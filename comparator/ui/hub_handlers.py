@@ -19,11 +19,11 @@ from comparator.hub import catalogue, selection, words
 from comparator.hub.downloads import Downloads, Standing
 from comparator.services import pull_room
 from comparator.services.memory_manager import MemoryManager
+from comparator.ui.handlers import UNEXPECTED
 
 _COLUMNS = ("repository", "engine", "parameters", "licence", "downloads", "sizes")
 NOTHING = "Nothing on the hub fits. Use fewer or shorter words."
 PICK_FIRST = "Search first, and press a line of the table."
-UNEXPECTED = "Something went wrong inside the page; the server's log has the details. Try again."
 _MOST_TEXT = 200
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,23 +59,6 @@ def test_a_vanished_file_has_no_facts(store: FactsStore, model: ModelInfo) -> No
     assert store.facts_of(model) == ModelFacts()
 
 
-def test_filling_goes_on_behind(store: FactsStore, tmp_path: Path) -> None:
-    models = [as_model(write_gguf(tmp_path / f"{n}.gguf", block_count=n + 1)) for n in range(20)]
-    told: dict[str, int | None] = {}
-    gate = threading.Event()
-
-    def note(model: ModelInfo, facts: ModelFacts) -> None:
-        gate.wait(10)
-        told[model.name] = facts.layers
-
-    thread = store.fill(models, note)
-    assert told == {}, "fill returned before anything was told"
-    gate.set()
-    thread.join(20)
-    assert told == {f"{n}.gguf": n + 1 for n in range(20)}
-    assert all(store.known(model) for model in models)
-
-
 @pytest.mark.parametrize("content", [b"damaged" * 1000, b"SQLite format 3\0" + b"?" * 5000])
 def test_a_broken_store_costs_nothing_but_time(
     path: Path, model: ModelInfo, content: bytes
@@ -124,7 +106,8 @@ def test_a_thousand_entries_are_read_at_once(path: Path, tmp_path: Path) -> None
         (tmp_path / f"{number}.gguf").write_bytes(b"x")
         models.append(ModelInfo("", "m", str(tmp_path / f"{number}.gguf"), ModelType.GGUF, 1))
     first = FactsStore(path)
-    first.fill(models).join()
+    for model in models:
+        first.facts_of(model)
     first.close()
     begun = time.monotonic()
     second = FactsStore(path)
