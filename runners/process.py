@@ -1,7 +1,7 @@
 """The parent's side of one run: start the child, read it, end it, and say how it ended.
 
-One thread a run, the pump, is the only writer of its state. Others call ``stop`` (a flag)
-and receive messages through the ``deliver`` function that they gave.
+One thread a run, the pump, is the only writer of its state. Others call ``stop`` (a flag
+and a bell) and receive messages through the ``deliver`` function that they gave.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Run:
         self._method = start_method or _start_method(assignment)
         self._context = context or contextvars.copy_context()
         self._stop_asked = threading.Event()
+        self._stop_bell: socket.socket | None = None  # wakes the pump, which may be at rest
         self._thread = threading.Thread(target=self._live, name="comparator-pump", daemon=True)
         self._child: Child | None = None
 
@@ -65,6 +66,10 @@ class Run:
     def stop(self) -> None:
         """Ask for the end and return at once; harmless at any time."""
         self._stop_asked.set()
+        bell = self._stop_bell
+        if bell is not None:
+            with contextlib.suppress(OSError):  # rung often enough, or the run has ended
+                bell.send(b".")
 
     def join(self, timeout_seconds: float | None = None) -> bool:
         """Wait until the child is reaped; return whether it is."""
@@ -103,13 +108,19 @@ class Run:
 
     def _attempt(self) -> Watch:
         self._child = None
-        with _pair() as (wire, childs_wire), _pair() as (log, childs_log):
+        with (
+            _pair() as (wire, childs_wire),
+            _pair() as (log, childs_log),
+            _pair() as (heard, bell),
+        ):
+            bell.setblocking(False)
+            self._stop_bell = bell
             child = self._child = self._begin(childs_wire, childs_log)
             childs_wire.close()
             childs_log.close()
             with contextlib.closing(child):  # which kills what still runs
                 watch = Watch(
-                    child, wire, log, self._deliver, self._deadlines, self._stop_asked,
+                    child, wire, log, self._deliver, self._deadlines, self._stop_asked, heard,
                     needed_bytes=self.assignment.needed_bytes,
                     limit_bytes=self.assignment.memory_limit_bytes,
                 )  # fmt: skip

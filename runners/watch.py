@@ -25,9 +25,10 @@ LOG_TAIL_LINES = 200
 READ_BYTES = 262_144
 READS_AT_ONCE = 16  # then the clock is minded, so that a flood cannot hold the pump
 POLL_SECONDS = 0.05
-REST_SECONDS = 0.02  # between two looks at the tokens
+REST_SECONDS = 0.12  # between two looks at the tokens, at the same instants for all runs
+FULL_BYTES = 65_536  # who tells so much between two looks is read without a rest
 SAMPLE_SECONDS = 0.25
-WRITING_SAMPLE_SECONDS = 1.5  # a look at its memory costs a writing model 2 % of its speed
+WRITING_SAMPLE_SECONDS = 5.0  # a look at its memory takes time from a writing model
 EXIT_GRACE_SECONDS = 0.5  # after its final message a child has this long to be gone
 MESSAGE_LIMIT = 50_000  # messages of one run; 4096 tokens and a load need far fewer
 RUN_LIMIT_BYTES = 64 * 1024 * 1024  # everything that one child may tell
@@ -47,6 +48,7 @@ class Watch:
         deliver: Deliver,
         deadlines: Deadlines,
         stop_asked: threading.Event,
+        stop_bell: socket.socket,
         needed_bytes: int = 0,
         limit_bytes: int = 0,
     ) -> None:
@@ -54,13 +56,13 @@ class Watch:
         self._wire, self._log = wire, log
         self._deliver = deliver
         self._deadlines = deadlines
-        self._stop_asked = stop_asked
+        self._stop_asked, self._stop_bell = stop_asked, stop_bell
         self._lines = protocol.LineReader()
         self._log_bytes = bytearray()
         self._final: protocol.Message | None = None
         self._ladder: ladder.StopLadder | None = None
         self._channel_closed = False
-        self._messages = self._bytes = 0
+        self._messages = self._bytes = self._latest_bytes = 0
         self._began = self._last_sign = time.monotonic()
         self._final_at: float | None = None
         self._next_sample = 0.0
@@ -94,7 +96,7 @@ class Watch:
                         selector.unregister(key.fileobj)
                 self._mind_the_clock()
                 if self._may_rest():
-                    its_end.select(REST_SECONDS)
+                    its_end.select(REST_SECONDS - time.monotonic() % REST_SECONDS)
         self._read_wire()
         self._read_log()
         if self._final_at is not None:
@@ -103,8 +105,12 @@ class Watch:
             ladder.kill_group(self._child.pid)  # grandchildren that outlived it
 
     def _may_rest(self) -> bool:
-        """Whether tokens may gather: a reader that wakes for each takes time from the model."""
-        return self.stage == "generate" and not self.ending and self._final is None
+        """Whether tokens may gather: a reader that wakes for each takes time from the model.
+
+        The first is never kept waiting, and neither is who asks for a stop.
+        """
+        is_writing = self.stage == "generate" and not self.ending and self._final is None
+        return is_writing and self._latest_bytes < FULL_BYTES
 
     def _is_unborn(self) -> bool:
         """Whether the run ended before a busy or stopped zygote forked its child."""
@@ -154,12 +160,21 @@ class Watch:
         if self._child.fileno() >= 0:
             selector.register(self._child.fileno(), selectors.EVENT_READ, None)
             its_end.register(self._child.fileno(), selectors.EVENT_READ)
+        selector.register(self._stop_bell, selectors.EVENT_READ, lambda: False)
+        its_end.register(self._stop_bell, selectors.EVENT_READ)
 
     def _wait_seconds(self) -> float:
         return 0.01 if self.ending or self._final is not None else POLL_SECONDS
 
     def _read_wire(self) -> bool:
         """Take in what the child told; return whether the channel is still open."""
+        before = self._bytes
+        try:
+            return self._read_what_is_there()
+        finally:
+            self._latest_bytes = self._bytes - before
+
+    def _read_what_is_there(self) -> bool:
         for _ in range(READS_AT_ONCE):
             data = self._receive(self._wire)
             if data is None:
@@ -216,9 +231,14 @@ class Watch:
             self.stage = "prompt"
         elif isinstance(message, protocol.Token):
             self._check_index(message)
-            self.stage = "generate"
+            self._begin_to_write()
         if not self.ending:
             self._deliver(message)
+
+    def _begin_to_write(self) -> None:
+        if self.stage != "generate":
+            self.stage = "generate"
+            self._next_sample = time.monotonic() + WRITING_SAMPLE_SECONDS
 
     def _check_index(self, message: protocol.Token) -> None:
         self.tokens_seen += 1
