@@ -2,7 +2,7 @@
 PYTHON = .venv/bin/python
 RESULTS = build/results
 
-.PHONY: test soak promises
+.PHONY: test soak promises space-run
 
 # The gate: lint, types, tests.
 test:
@@ -19,3 +19,8 @@ promises:
 	mkdir -p $(RESULTS)
 	$(PYTHON) -m pytest --junitxml=$(RESULTS)/tests.xml; \
 	status=$$?; $(PYTHON) docs/make_promises.py $(RESULTS)/tests.xml && exit $$status
+
+# The run in a Space's surroundings, and docs/spaces.md with its record.
+space-run:
+	SPACE_RUN_RECORD=docs/space_run.json $(PYTHON) -m pytest tests/publishing
+	$(PYTHON) docs/make_space_run.py

@@ -8,11 +8,12 @@ def main() -> None:
     from comparator.services.settings import Settings, default_models_dir
     from comparator.ui import serve
 
+    models_dir = default_models_dir()
     if os.environ.get("SPACE_ID"):
         from comparator.commands.starter import bring
 
-        bring(default_models_dir())
-    serve(Settings(models_dir=default_models_dir()))
+        bring(models_dir)
+    serve(Settings(models_dir=models_dir))
 
 
 if __name__ == "__main__":

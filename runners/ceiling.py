@@ -6,7 +6,6 @@ as llama.cpp maps its weights. Linux alone counts mapped memory by it. See docs/
 
 from __future__ import annotations
 
-import os
 import sys
 
 # What counts as private memory and holds nothing yet: a stack of 8 MB and an arena per
@@ -17,12 +16,13 @@ SLACK_BYTES_PER_THREAD = 16 * 1024 * 1024
 RESERVE_BYTES = 64 * 1024 * 1024
 
 
-def impose(limit_bytes: int, mapped_bytes: int = 0) -> int:
+def impose(limit_bytes: int, mapped_bytes: int = 0, threads: int = 1) -> int:
     """Let this process take so many bytes more than it has, and return the ceiling.
 
     Args:
         limit_bytes: the memory that it may take; 0 sets no ceiling.
         mapped_bytes: files that will be mapped privately, which count but can be dropped.
+        threads: that it will compute with.
 
     Returns:
         The ceiling in bytes, 0 where the system offers none.
@@ -31,7 +31,6 @@ def impose(limit_bytes: int, mapped_bytes: int = 0) -> int:
         return 0
     import resource
 
-    threads = os.cpu_count() or 1
     slack = SLACK_BYTES + SLACK_BYTES_PER_THREAD * threads
     soft = data_bytes() + limit_bytes + mapped_bytes + slack
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -18,7 +18,7 @@ from typing import Any
 from comparator.core import exceptions
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
-from runners import ceiling, memory, protocol, registry, temporary
+from runners import ceiling, cores, memory, protocol, registry, temporary
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
 from runners.failures import failure
 from runners.sandbox import enter_sandbox
@@ -55,7 +55,8 @@ def visit(
 
 def confined(assignment: protocol.Assignment) -> str:
     """Put the ceiling of memory and the sandbox around this process; return it in words."""
-    ceiling.impose(assignment.memory_limit_bytes, mapped_bytes(assignment))
+    threads = cores.thread_count(assignment.config)
+    ceiling.impose(assignment.memory_limit_bytes, mapped_bytes(assignment), threads)
     return enter_sandbox(assignment)
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-_CPU_QUOTA_FILE = "/sys/fs/cgroup/cpu.max"
+from runners.control_groups import groups_of
+
+PROCESSORS = "/sys/devices/system/cpu"
+_ANY_NUMBER = 1 << 20
 
 
 def thread_count(config: dict[str, Any]) -> int:
@@ -30,22 +35,46 @@ def threads_for_one_of(models: int) -> int:
 def free_physical_cores() -> int:
     """Return how many physical cores this process may use, at least 1.
 
-    Limited by the affinity mask and by a container's CPU quota. Hyperthreads do not count:
-    a second thread on a core makes decoding slower.
+    Limited by the affinity mask (a container's set of processors is one) and by the quota of
+    CPU time of its control groups. Hyperthreads do not count: a second thread on a core makes
+    decoding slower.
     """
-    logical = os.cpu_count() or 1
-    limits = [psutil.cpu_count(logical=False) or logical]
-    if hasattr(os, "sched_getaffinity"):
-        limits.append(len(os.sched_getaffinity(0)))
-    limits.append(_cores_of_quota() or logical)
+    limits = [_physical_cores(), *map(_cores_paid_for, groups_of("cpu"))]
     return max(1, min(limits))
 
 
-def _cores_of_quota() -> int | None:
-    """Return the cores that a control group's quota pays for, None without a quota."""
+def _physical_cores() -> int:
+    """Return the physical cores behind the logical processors that this process may run on."""
+    logical = os.cpu_count() or 1
+    physical = psutil.cpu_count(logical=False) or logical
+    if not hasattr(os, "sched_getaffinity"):
+        return physical
+    allowed = os.sched_getaffinity(0)
+    return _cores_of(allowed) or min(physical, len(allowed))
+
+
+def _cores_of(processors: Iterable[int]) -> int | None:
+    """Return how many cores these logical processors belong to; None where nobody says."""
     try:
-        with open(_CPU_QUOTA_FILE, encoding="ascii") as file:
-            quota, period = file.read().split()
-        return None if quota == "max" else math.ceil(int(quota) / int(period))
-    except (OSError, ValueError, ZeroDivisionError):
+        siblings = {
+            Path(PROCESSORS, f"cpu{number}", "topology", "thread_siblings_list").read_text("ascii")
+            for number in processors
+        }
+    except (OSError, ValueError):
         return None
+    return len(siblings)
+
+
+def _cores_paid_for(group: tuple[Path, int]) -> int:
+    """Return the cores that a control group's quota of time pays for, any number without one."""
+    folder, version = group
+    try:
+        if version == 1:
+            quota = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        else:
+            quota, period = (folder / "cpu.max").read_text().split()
+        share = int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):  # none there, or the word "max"
+        return _ANY_NUMBER
+    return math.ceil(share) if share > 0 else _ANY_NUMBER  # -1 is none in version 1

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
-CONTROL_GROUPS = "/sys/fs/cgroup"
-OWN_GROUPS = "/proc/self/cgroup"
+from runners.control_groups import groups_of
+
 UNLIMITED = 1 << 60
 # version -> limit, use, file cache that can be dropped, kills for memory
 _FILES = {
@@ -51,48 +50,23 @@ def taken_bytes(pid: int) -> int:
 
 def available_bytes() -> int:
     """Return what this program may still take without swapping, its container considered."""
-    free = [limit - use for limit, use in map(_limit_and_use, _groups())]
+    free = [limit - use for limit, use in map(_limit_and_use, groups_of("memory"))]
     return int(max(0, min([psutil.virtual_memory().available, *free])))
 
 
 def total_bytes() -> int:
     """Return the RAM that this program may use: the machine's, or its container's."""
-    limits = [limit for limit, _ in map(_limit_and_use, _groups())]
+    limits = [limit for limit, _ in map(_limit_and_use, groups_of("memory"))]
     return int(min([psutil.virtual_memory().total, *limits]))
 
 
 def kills() -> int:
     """Return how often the system has killed in this program's container for memory."""
     counts = [0]
-    for folder, version in _groups():
+    for folder, version in groups_of("memory"):
         with contextlib.suppress(OSError):
             counts.append(_value(folder / _FILES[version][3], "oom_kill"))
     return max(counts)
-
-
-def _groups() -> Iterator[tuple[Path, int]]:
-    """Yield the control groups that limit this program's memory, with their version.
-
-    Inside a container its own group is the root, and the path told is not to be found there.
-    """
-    try:
-        lines = Path(OWN_GROUPS).read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _number, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if not controllers:
-            root, version = Path(CONTROL_GROUPS), 2
-        elif "memory" in controllers.split(","):
-            root, version = Path(CONTROL_GROUPS) / "memory", 1
-        else:
-            continue
-        here = root / path.strip("/")
-        for folder in (here, *here.parents):
-            if (folder / _FILES[version][0]).is_file():
-                yield folder, version
-            if folder == root:
-                break
 
 
 def _limit_and_use(group: tuple[Path, int]) -> tuple[int, int]:

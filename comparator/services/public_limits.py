@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
+from comparator.services.capacity import Machine, this_machine
 from runners.deadlines import Deadlines
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Settings that decide how much of the machine a run takes, or run code: not a visitor's.
 OWNERS_SETTINGS = ("n_threads", "n_gpu_layers", "use_gpu", "torch_dtype", "low_cpu_mem_usage")
+SMALL_MEMORY_BYTES = 4_000_000_000  # less does not keep several models' files in its page cache
+_LEAST_BODY_BYTES = 1_000_000
 _MOST_VISITORS = 10_000  # whose last questions are remembered
 
 
@@ -27,7 +30,7 @@ class TooOftenError(MultiLLMError):
 
 @dataclass(frozen=True)
 class PublicLimits:
-    """How much one visitor may ask of a public page.
+    """How much one visitor may ask of a public page; by default, of 2 cores and 16 GB.
 
     Attributes:
         prompt_bytes: of a prompt, and of a system prompt, in UTF-8.
@@ -37,6 +40,7 @@ class PublicLimits:
         total_seconds: of each model's whole run.
         visitor_per_minute: comparisons that one visitor may begin.
         all_per_minute: comparisons that all visitors together may begin.
+        waiting: comparisons in line, while one runs.
     """
 
     prompt_bytes: int = 8_192
@@ -46,6 +50,7 @@ class PublicLimits:
     total_seconds: float = 300.0
     visitor_per_minute: int = 6
     all_per_minute: int = 60
+    waiting: int = 32
 
     def __post_init__(self) -> None:
         """Refuse limits that are none.
@@ -57,14 +62,19 @@ class PublicLimits:
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"The public limit {name} must be more than 0.")
 
+    @property
+    def body_bytes(self) -> int:
+        """Return the most that one request may have: twice the prompt, each byte written as six."""
+        return max(_LEAST_BODY_BYTES, 16 * self.prompt_bytes)
+
     def check(self, question: Question) -> None:
         """Refuse what goes beyond the limits.
 
         Raises:
             ConfigurationError: says which limit and what would be right.
         """
-        for name, text in (("prompt", question.prompt), ("system prompt", question.system_prompt)):
-            self._check_length(name, text)
+        self._check_length("prompt", question.prompt)
+        self._check_length("system prompt", question.system_prompt)
         if len(question.choices) > self.models:
             raise ConfigurationError(f"This page compares up to {self.models} models at once.")
         self._check_settings(question.settings)
@@ -73,11 +83,18 @@ class PublicLimits:
 
     def settings_of(self, question: Question) -> Question:
         """Return the question with the page's own values where it leaves them to a default."""
+        usual = self.usual_settings
+        chosen = {"max_tokens": usual.max_tokens, "n_ctx": usual.n_ctx}
+        return replace(question, settings={**chosen, **question.settings})
+
+    @property
+    def usual_settings(self) -> ModelConfig:
+        """Return the settings of a question that leaves them all to the page."""
         usual = ModelConfig()
-        tokens = min(usual.max_tokens, self.tokens)
-        context = min(usual.n_ctx, self.context_tokens)
         return replace(
-            question, settings={"max_tokens": tokens, "n_ctx": context, **question.settings}
+            usual,
+            max_tokens=min(usual.max_tokens, self.tokens),
+            n_ctx=min(usual.n_ctx, self.context_tokens),
         )
 
     def deadlines(self, usual: Deadlines) -> Deadlines:
@@ -97,18 +114,37 @@ class PublicLimits:
         for name in OWNERS_SETTINGS:
             if settings.get(name, None) not in (None, getattr(ModelConfig(), name)):
                 raise ConfigurationError(f"{name} cannot be changed on a public page.")
+        system_prompt = settings.get("system_prompt")
+        if isinstance(system_prompt, str):
+            self._check_length("system prompt", system_prompt)
         for name, most in (("max_tokens", self.tokens), ("n_ctx", self.context_tokens)):
             value = settings.get(name)
             if isinstance(value, (int, float)) and value > most:
                 raise ConfigurationError(f"{name} may be up to {most} on this public page.")
 
 
-def limits_from(texts: Sequence[str], environment: Mapping[str, str]) -> PublicLimits:
-    """Return the limits with those that were given.
+def limits_for(machine: Machine) -> PublicLimits:
+    """Return the limits that suit a machine: lower ones where it has less than two cores or 4 GB.
+
+    A larger machine answers sooner; what it allows beyond that is its owner's to say.
+    """
+    limits = PublicLimits()
+    if machine.cores < 2:  # half the tokens in the same time, so that a line is no longer either
+        limits = replace(limits, tokens=256, models=2, all_per_minute=30, waiting=16)
+    if machine.memory_bytes < SMALL_MEMORY_BYTES:
+        limits = replace(limits, context_tokens=2_048, models=2)
+    return limits
+
+
+def limits_from(
+    texts: Sequence[str], environment: Mapping[str, str], machine: Machine | None = None
+) -> PublicLimits:
+    """Return the limits that suit a machine, with those that were given.
 
     Args:
         texts: ``NAME=NUMBER``, the fields of PublicLimits.
         environment: where ``COMPARATOR_PUBLIC_<NAME>`` gives those that no text gives.
+        machine: what it has; by default this one.
 
     Raises:
         ConfigurationError: a name is unknown, or a value is no number above 0.
@@ -124,7 +160,8 @@ def limits_from(texts: Sequence[str], environment: Mapping[str, str]) -> PublicL
         if name not in kinds:
             raise ConfigurationError(f"There is no limit {name!r}. There are: {', '.join(kinds)}.")
         given[name] = value
-    return PublicLimits(**{name: _number(name, value, kinds) for name, value in given.items()})
+    numbers = {name: _number(name, value, kinds) for name, value in given.items()}
+    return replace(limits_for(machine or this_machine()), **numbers)
 
 
 def _number(name: str, text: str, kinds: Mapping[str, type]) -> Any:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import platformdirs
 
+from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.library.sources import SOURCES
+from comparator.services.model_manager import MOST_MODELS
 from comparator.services.public_limits import PublicLimits, limits_from
 from runners.deadlines import Deadlines
 
+SPACE_STORAGE = Path("/data")  # where a Space that has storage of its own finds it
 _FOLDERS_ONLY = ("none", "folder", "folders")
 
 
@@ -32,8 +36,9 @@ class Settings:
         auth: pairs of user and password; empty for none.
         root_path: the path under which a proxy shows the page.
         inbrowser: open the page in a browser.
-        comparisons_at_once: how many comparisons run at a time; the others wait in line.
-        line_length: how many may wait.
+        comparisons_at_once: how many comparisons run at a time; the others wait in line. One
+            takes all free cores, so that two would each be far less than half as fast.
+        line_length: how many may wait, on a public page at most its limit ``waiting``.
         deadlines: how long each stage of a run may take.
         public: behave as a page that others can reach, also where only this machine can.
         limits: what visitors of such a page may ask.
@@ -70,6 +75,21 @@ class Settings:
         return self.limits.deadlines(self.deadlines) if self.is_public else self.deadlines
 
     @property
+    def allowed_line_length(self) -> int:
+        """Return how many comparisons may wait."""
+        return min(self.line_length, self.limits.waiting) if self.is_public else self.line_length
+
+    @property
+    def most_models(self) -> int:
+        """Return how many models one comparison may have: the columns that the page offers."""
+        return min(MOST_MODELS, self.limits.models) if self.is_public else MOST_MODELS
+
+    @property
+    def usual_settings(self) -> ModelConfig:
+        """Return the settings that the page offers before anything is changed."""
+        return self.limits.usual_settings if self.is_public else ModelConfig()
+
+    @property
     def is_public(self) -> bool:
         """Whether others than this machine's users can reach the page.
 
@@ -92,14 +112,32 @@ def _is_loopback(name: str) -> bool:
 
 
 def default_models_dir() -> Path:
-    """Return ``COMPARATOR_MODELS_DIR``, else ``./models`` if it is there, else the user's own."""
+    """Return ``COMPARATOR_MODELS_DIR``, else ``./models`` if it is there, else the user's own.
+
+    On a Space, where nobody could put models elsewhere, it is the first that can be written to.
+    """
     named = os.environ.get("COMPARATOR_MODELS_DIR")
     if named:
         return Path(named).expanduser()
+    if os.environ.get("SPACE_ID"):
+        return _writable_on_a_space()
     here = Path("models")
     if here.is_dir():
         return here
     return Path(platformdirs.user_data_dir("multi-llm-comparator", appauthor=False)) / "models"
+
+
+def _writable_on_a_space() -> Path:
+    """Return ``./models``, else a folder in the storage that lasts, else a temporary one."""
+    own, lasting = Path("models"), SPACE_STORAGE / "models"
+    if os.access(own, os.W_OK):
+        return own
+    if os.access(lasting if lasting.exists() else SPACE_STORAGE, os.W_OK):
+        return lasting
+    try:
+        return Path(tempfile.gettempdir()) / "multi-llm-comparator" / "models"
+    except OSError:  # nothing can be written at all: who puts models there says so
+        return own
 
 
 def chosen_sources(without: Sequence[str] = ()) -> tuple[str, ...]:

@@ -71,15 +71,16 @@ def _make_rescan(host: Host) -> Handler:
         """Inputs: models. Outputs: table, models, catalogue, what cannot be loaded, starter."""
         shelf = await asyncio.to_thread(host.library.rescan)
         later = [gr.skip()] * (len(chosen) + 3)
+        is_public, most = host.settings.is_public, host.settings.most_models
         table = host.library.view.table()
-        shown = library_render.view(table, host.settings.is_public)
+        shown = library_render.view(table, is_public, most)
         yield [shown, *later]
         yield [shown, *await asyncio.to_thread(shelf_updates, shelf, chosen)]
         while table.missing:
             await asyncio.sleep(POLL_SECONDS)
             latest = host.library.view.table()
             if latest.number != table.number:
-                table, shown = latest, library_render.view(latest, host.settings.is_public)
+                table, shown = latest, library_render.view(latest, is_public, most)
             yield [shown, *later]
 
     return rescan

@@ -44,7 +44,7 @@ MOST_APART = 500
 View = dict[str, Any]
 
 
-def view(table: Table, is_public: bool) -> View:
+def view(table: Table, is_public: bool, most_models: int) -> View:
     """Return what the table shows; on a public page without sources and without making."""
     columns = [column for column in COLUMNS if not (is_public and column[0] == "source")]
     return {
@@ -55,6 +55,7 @@ def view(table: Table, is_public: bool) -> View:
         "unusable": _apart(table.unusable),
         "passed_over": _apart(table.passed_over),
         "own": not is_public,
+        "most": most_models,
     }
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from comparator.core.config import DTYPES, PROMPT_FORMATS, ModelConfig
+from comparator.core.config import DTYPES, PROMPT_FORMATS
 from comparator.services.hosting import Host
-from comparator.services.model_manager import MOST_MODELS
 from comparator.services.questions import FOREIGN_CODE
+from comparator.services.settings import Settings
 from comparator.ui import hub_tab
 from comparator.ui.api import add_endpoints
 from comparator.ui.handlers import Handlers, make_handlers
@@ -20,12 +20,18 @@ from comparator.ui.library_tab import AT_ONCE, build_library_tab, wire_library_t
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("markdown.js", "column.js", "board.js")
 LETTERS = "ABCD"
-LONGEST_LINE = 10_000
+NO_MODELS = (
+    "<h2>No models yet</h2><p>Whoever runs this page has to put some into its models folder, such "
+    "as the starter set with <code>comparator starter</code>.</p>"
+)
 
 
 @dataclass(frozen=True)
 class Widgets:
-    """The page's widgets by what they are for; ``settings`` by the name of the setting."""
+    """The page's widgets by what they are for; ``settings`` by the name of the setting.
+
+    A public page has neither the starter set's button nor its progress.
+    """
 
     models: list[Any]
     catalogue: Any
@@ -51,10 +57,10 @@ def build_page(host: Host) -> Any:
         unusable = _heading()
         with gr.Tabs(selected="compare", elem_id="tabs") as tabs:
             with gr.Tab("Compare", id="compare"):
-                widgets = _widgets(host.settings.is_public, unusable)
+                widgets = _widgets(host.settings, unusable)
             library = build_library_tab(host.settings.is_public)
             hub = _hub_tab(page, host)
-        handlers = make_handlers(host, list(widgets.settings), MOST_MODELS)
+        handlers = make_handlers(host, list(widgets.settings), len(widgets.models))
         _wire(page, widgets, handlers)
         wire_library_tab(host, library, tabs, widgets.models, _shelf(widgets))
         if hub is not None:  # a model that has come can be chosen at once
@@ -103,14 +109,15 @@ def _heading() -> Any:
         return gr.HTML(visible=False, padding=False, elem_id="unusable", scale=0)
 
 
-def _widgets(is_public: bool, unusable: Any) -> Widgets:
-    panel, button, progress = _starter_panel()
-    models, refresh = _model_row()
+def _widgets(offered: Settings, unusable: Any) -> Widgets:
+    panel, button, progress = _starter_panel(offered.is_public)
+    letters = LETTERS[: offered.most_models]
+    models, refresh = _model_row(letters)
     catalogue = _script_only("choices.js", "catalogue")
-    prompt, system_prompt, run, stop, settings = _question_row()
+    prompt, system_prompt, run, stop, settings = _question_row(offered)
     with gr.Accordion("More settings", open=False, elem_id="more"):
-        more, together = _more_settings(is_public)
-        own = _own_settings()
+        more, together = _more_settings(offered)
+        own = _own_settings(letters)
     board = gr.HTML(
         None,
         html_template='<div id="board-root"></div>',
@@ -151,15 +158,18 @@ def _script_only(script: str, name: str) -> Any:
     )
 
 
-def _starter_panel() -> tuple[Any, Any, Any]:
+def _starter_panel(is_public: bool) -> tuple[Any, Any, Any]:
     with gr.Column(visible=False, elem_id="starter") as panel:
+        if is_public:
+            gr.HTML(NO_MODELS, padding=False)
+            return panel, None, None
         gr.HTML(_static("starter.html"), padding=False)
         button = gr.Button("Install the starter set", variant="primary", elem_id="install")
         progress = gr.HTML("", padding=False, elem_id="starter-progress")
     return panel, button, progress
 
 
-def _model_row() -> tuple[list[Any], Any]:
+def _model_row(letters: str) -> tuple[list[Any], Any]:
     with gr.Row(elem_id="models", equal_height=True):
         lists = [
             gr.Dropdown(
@@ -169,13 +179,13 @@ def _model_row() -> tuple[list[Any], Any]:
                 min_width=180,
                 elem_id=f"model-{letter.lower()}",
             )
-            for letter in LETTERS[:MOST_MODELS]
+            for letter in letters
         ]
         refresh = gr.Button("Refresh", elem_id="refresh", size="sm", min_width=84, scale=0)
     return lists, refresh
 
 
-def _question_row() -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+def _question_row(offered: Settings) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
     with gr.Row(elem_id="question", equal_height=True):
         with gr.Column(scale=6, min_width=380):
             prompt = gr.Textbox(
@@ -194,47 +204,44 @@ def _question_row() -> tuple[Any, Any, Any, Any, dict[str, Any]]:
                 max_lines=1,
                 elem_id="system-prompt",
             )
-            settings = _main_settings()
+            settings = _main_settings(offered)
         with gr.Column(scale=1, min_width=110, elem_id="actions"):
             run = gr.Button("Run", variant="primary", elem_id="run")
             stop = gr.Button("Stop", variant="stop", elem_id="stop")
     return prompt, system_prompt, run, stop, settings
 
 
-def _main_settings() -> dict[str, Any]:
-    default = ModelConfig()
+def _main_settings(offered: Settings) -> dict[str, Any]:
+    default = offered.usual_settings
+    most = offered.limits.tokens if offered.is_public else None
     with gr.Row(elem_id="main-settings", equal_height=True):
         return {
             "temperature": _number("Temperature", default.temperature, 0.1, "temperature"),
-            "max_tokens": _number("Max tokens", default.max_tokens, 1, "max-tokens"),
+            "max_tokens": _number("Max tokens", default.max_tokens, 1, "max-tokens", most),
             "seed": _optional_number("Seed", "random", "seed"),
             "greedy": gr.Checkbox(False, label="Greedy", min_width=80, elem_id="greedy"),
         }
 
 
-def _more_settings(is_public: bool) -> tuple[dict[str, Any], Any]:
-    default = ModelConfig()
+def _more_settings(offered: Settings) -> tuple[dict[str, Any], Any]:
+    default, is_public = offered.usual_settings, offered.is_public
+    most = offered.limits.context_tokens if is_public else None
     with gr.Row():
         sampling = {
             "top_p": _number("top_p", default.top_p, 0.05),
             "top_k": _number("top_k", default.top_k, 1),
             "min_p": _number("min_p", default.min_p, 0.01),
             "repeat_penalty": _number("Repeat penalty", default.repeat_penalty, 0.05),
-            "n_ctx": _number("Context (tokens)", default.n_ctx, 1),
-            "n_threads": _optional_number("Threads", "automatic", "threads"),
+            "n_ctx": _number("Context (tokens)", default.n_ctx, 1, "context", most),
         }
+        if not is_public:
+            sampling["n_threads"] = _optional_number("Threads", "automatic", "threads")
     with gr.Row(equal_height=True):
         others = {
             "prompt_format": gr.Dropdown(
                 list(PROMPT_FORMATS),
                 value=default.prompt_format,
                 label="Prompt format",
-                min_width=140,
-            ),
-            "torch_dtype": gr.Dropdown(
-                list(DTYPES),
-                value=default.torch_dtype,
-                label="Number type (PyTorch)",
                 min_width=140,
             ),
             "stop": gr.Textbox(
@@ -246,17 +253,39 @@ def _more_settings(is_public: bool) -> tuple[dict[str, Any], Any]:
                 elem_id="stops",
             ),
         }
-        others["use_gpu"] = _checkbox("Use the GPU if there is one", default.use_gpu)
+        if not is_public:
+            others["torch_dtype"] = gr.Dropdown(
+                list(DTYPES),
+                value=default.torch_dtype,
+                label="Number type (PyTorch)",
+                min_width=140,
+            )
+            others["use_gpu"] = _checkbox("Use the GPU if there is one", default.use_gpu)
         together = _checkbox("Run together when memory allows", False, "together")
         if not is_public:
             others[FOREIGN_CODE] = _checkbox("Run code that comes with a model", False)
     return {**sampling, **others}, together
 
 
-def _number(label: str, value: float, step: float, name: str | None = None) -> Any:
-    """Return a field for a number; its range is checked by the service, which says it in words."""
-    precision = 0 if isinstance(value, int) else None
-    return gr.Number(value, label=label, step=step, precision=precision, min_width=80, elem_id=name)
+def _number(
+    label: str, value: float, step: float, name: str | None = None, most: float | None = None
+) -> Any:
+    """Return a field for a number; its range is checked by the service, which says it in words.
+
+    The browser knows ``most``. Gradio, which would refuse more without naming the field and
+    with a traceback in the server's log, does not.
+    """
+    field = gr.Number(
+        value,
+        label=label,
+        step=step,
+        maximum=most,
+        precision=0 if isinstance(value, int) else None,
+        min_width=80,
+        elem_id=name,
+    )
+    field.raise_if_out_of_bounds = lambda *_values: None
+    return field
 
 
 def _optional_number(label: str, placeholder: str, name: str) -> Any:
@@ -270,7 +299,7 @@ def _checkbox(label: str, value: bool, name: str | None = None) -> Any:
     return gr.Checkbox(value, label=label, min_width=140, elem_id=name)
 
 
-def _own_settings() -> list[Any]:
+def _own_settings(letters: str) -> list[Any]:
     with gr.Row():
         return [
             gr.Textbox(
@@ -281,7 +310,7 @@ def _own_settings() -> list[Any]:
                 min_width=180,
                 elem_id=f"own-{letter.lower()}",
             )
-            for letter in LETTERS[:MOST_MODELS]
+            for letter in letters
         ]
 
 
@@ -333,14 +362,15 @@ def _wire(page: Any, widgets: Widgets, handlers: Handlers) -> None:
         **quiet,
     )
     widgets.board.refill(handlers.refill, None, widgets.refill, api_name="page_refill", **at_once)
-    widgets.starter_button.click(
-        handlers.install,
-        None,
-        [*shelf, widgets.starter_progress],
-        api_name="page_install",
-        concurrency_limit=4,
-        **quiet,
-    )
+    if widgets.starter_button is not None:
+        widgets.starter_button.click(
+            handlers.install,
+            None,
+            [*shelf, widgets.starter_progress],
+            api_name="page_install",
+            concurrency_limit=4,
+            **quiet,
+        )
 
 
 def _static(name: str) -> str:

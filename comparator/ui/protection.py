@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 
 from comparator.services.settings import Settings
 
@@ -43,7 +44,15 @@ UNUSED = (
     "monitoring", "profiling", "runs", "run-history", "deep_link", "dev",
 )  # fmt: skip
 
+OWN_BODY_BYTES = 16_000_000  # the longest prompt that is taken, however its characters are written
+MOST_HELD_BYTES = 64_000_000  # of all requests together
+BODY_SECONDS = 30.0
+TOO_LARGE = "The request has more than the {} bytes that this page takes. Shorten the prompt."
+TOO_MANY = "The page is taking in too many large requests. Try again in a minute."
+TOO_SLOW = "The request did not arrive within {:.0f} seconds. Try again."
+
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -84,8 +93,95 @@ class ClosedRoutes:
         await self._app(scope, receive, send)
 
 
+class RefusedBody(Exception):
+    """A request's body is too large, too slow, or one too many."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class BoundedBodies:
+    """Reads each request's body up to a limit before Gradio, which has none, may see it.
+
+    Args:
+        app: what answers.
+        most_bytes: of one request.
+        most_held_bytes: of all whose body is read or being answered.
+        seconds: until a body must have come.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        most_bytes: int,
+        most_held_bytes: int = MOST_HELD_BYTES,
+        seconds: float = BODY_SECONDS,
+    ) -> None:
+        self._app = app
+        self._most, self._most_held, self._seconds = most_bytes, most_held_bytes, seconds
+        self._held = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass a request on with the body that was read, or refuse it."""
+        headers = dict(scope.get("headers", ()))
+        if not (b"content-length" in headers or b"transfer-encoding" in headers):
+            await self._app(scope, receive, send)
+            return
+        body = bytearray()
+        try:
+            self._refuse_declared(headers.get(b"content-length", b""))
+            if await self._read_in_time(receive, body):
+                await self._app(scope, _again(bytes(body), receive), send)
+        except RefusedBody as error:
+            told = {"error": str(error), "detail": str(error)}
+            # The rest of it is not read, so nothing else can come on this connection.
+            answer = JSONResponse(told, error.status, {"connection": "close"})
+            await answer(scope, receive, send)
+        finally:
+            self._held -= len(body)
+
+    def _refuse_declared(self, length: bytes) -> None:
+        if length.isdigit() and (len(length) > 18 or int(length) > self._most):
+            raise RefusedBody(413, TOO_LARGE.format(self._most))
+
+    async def _read_in_time(self, receive: Receive, body: bytearray) -> bool:
+        try:
+            return await asyncio.wait_for(self._read(receive, body), self._seconds)
+        except asyncio.TimeoutError:
+            raise RefusedBody(408, TOO_SLOW.format(self._seconds)) from None
+
+    async def _read(self, receive: Receive, body: bytearray) -> bool:
+        """Read a body to its end; return False where the client is gone."""
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return False
+            part = message.get("body", b"")
+            body += part
+            self._held += len(part)
+            if len(body) > self._most:
+                raise RefusedBody(413, TOO_LARGE.format(self._most))
+            if self._held > self._most_held:
+                raise RefusedBody(503, TOO_MANY)
+            if not message.get("more_body", False):
+                return True
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what hands out a body that was read, and then what else comes."""
+    unread = [body]
+
+    async def receive_again() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return receive_again
+
+
 def middleware(settings: Settings) -> list[Middleware]:
-    """Return the layers: safe headers, closed routes, on loopback a check of the Host header."""
+    """Return the layers, from the outermost: headers, routes, on loopback the host, bodies."""
     layers = [
         Middleware(SafeHeaders),
         Middleware(ClosedRoutes, root_path=settings.root_path or ""),
@@ -93,4 +189,5 @@ def middleware(settings: Settings) -> list[Middleware]:
     if not settings.is_public:
         hosts = [*LOOPBACK, *([settings.server_name] if settings.server_name else [])]
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts))
-    return layers
+    most = settings.limits.body_bytes if settings.is_public else OWN_BODY_BYTES
+    return [*layers, Middleware(BoundedBodies, most_bytes=most)]

@@ -16,22 +16,44 @@ from runners.zygote import fork_is_safe
 
 pytest.importorskip("spaces")
 pytestmark = [pytest.mark.process, pytest.mark.model]
-PROGRAM = Path(__file__).resolve().parents[1] / "support" / "zero_gpu_space.py"
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
+PROGRAM, PAGE = SUPPORT / "zero_gpu_space.py", SUPPORT / "zero_gpu_page.py"
 
 
-def seen(model: str, how: str = "") -> dict[str, Any]:
+def told_by(program: Path, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), model, *([how] if how else [])],
-        capture_output=True,
-        text=True,
-        timeout=240,
+        [sys.executable, str(program), *arguments], capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("SEEN "))
     told: dict[str, Any] = json.loads(line.removeprefix("SEEN "))
+    return told
+
+
+def seen(model: str, how: str = "") -> dict[str, Any]:
+    told = told_by(PROGRAM, model, *([how] if how else []))
     assert told["left"] == []
     assert not any(psutil.pid_exists(pid) for pid in told["pids"])
     return told
+
+
+def test_gpu_time_counts_against_the_visitor_who_asked(starter_models: dict[str, str]) -> None:
+    """Anna asks two models, Berta waits in line meanwhile; Anna retries, Berta uses the API.
+
+    Each asks for so many tokens that the seconds say whose run a call was for.
+    """
+    told = told_by(PAGE, starter_models["pytorch"])
+    assert told["told"] == [[True]] * 3
+    assert told["errors"] == [None, None]
+    anna, berta = told["tokens"]["anna"], told["tokens"]["berta"]
+    assert [(one["durationSeconds"], one.get("token")) for one in told["asked"]] == [
+        ("20", anna),
+        ("20", anna),  # begun by the thread that saw the first model end
+        ("25", berta),  # begun when Anna's comparison had left the line
+        ("20", anna),
+        ("30", berta),
+        ("35", None),  # a program outside Hugging Face, which gives it no token
+    ]
 
 
 def test_each_run_takes_place_in_one_lent_process(starter_models: dict[str, str]) -> None:

@@ -5,7 +5,6 @@
 const LOOK_MILLISECONDS = 120;
 const ROW_PIXELS = 32; // as in library.css: rows out of sight are not drawn, so that 1000 stay quick
 const SPARE_ROWS = 12;
-const MOST_COMPARED = 4;
 const root = element.querySelector("#library-root");
 const bar = make("div", root, "library-bar");
 const search = make("input", bar, "library-search");
@@ -32,6 +31,7 @@ let columns = [];
 let order = []; // the lines that are wanted, as they stand one below the other
 let sorted = { place: 0, down: false, byHand: false };
 let active = null;
+let mostCompared = 4;
 let looking = 0;
 
 search.type = "search";
@@ -48,7 +48,7 @@ grid.setAttribute("aria-label", "Models");
 
 const buttons = {
   compare: action("compare", "Compare these", (ids) =>
-    ids.length <= MOST_COMPARED ? "" : `Up to ${MOST_COMPARED} models are compared at once.`),
+    ids.length <= mostCompared ? "" : `Up to ${mostCompared} models are compared at once.`),
   ladder: action("ladder", "Compare this ladder", (ids) =>
     one(ids) || (familyOf(ids[0]).length > 1 ? "" : "It is the only one of its family here.")),
   quantise: action("quantise", "Make a ladder", (ids) =>
@@ -125,6 +125,7 @@ function draw() {
   const others = JSON.stringify(columns) !== JSON.stringify(view.columns);
   if (others) drawHead(view);
   drawRows(view.rows, others);
+  mostCompared = view.most;
   for (const name of ["quantise", "remove"]) buttons[name].hidden = !view.own;
   drawFilters(view.filters);
   drawApart(view);

@@ -18,12 +18,13 @@ from filelock import FileLock
 from wide_gguf import write_wide_gguf, write_wide_shards
 
 from comparator.core.config import ModelConfig
-from comparator.core.exceptions import ConfigurationError, ModelLoadError
+from comparator.core.exceptions import ConfigurationError, EngineMissingError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
-from comparator.library import discovery, gguf_header, quantising
+from comparator.library import discovery, gguf_header, jobs, quantising
 from comparator.library.families import families
 from comparator.library.model_facts import facts_of
 from comparator.services.inference_engine import InferenceEngine
+from runners import registry
 
 pytest.importorskip("llama_cpp")
 pytestmark = pytest.mark.process
@@ -60,6 +61,15 @@ def files_below(folder: Path) -> list[str]:
         for path in folder.rglob("*")
         if path.is_file() and path.name != ".quantise.lock"
     )
+
+
+def test_without_the_quantiser_it_is_refused_before_a_child_is_started(
+    wide: ModelInfo, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "has_quantiser", lambda: False)
+    monkeypatch.setattr(jobs, "messages", lambda *_: pytest.fail("a child was started"))
+    with pytest.raises(EngineMissingError, match="llama-cpp-python"):
+        quantising.plan(wide, ["Q8_0"], own)
 
 
 def test_a_ladder_is_made_from_the_top_and_its_progress_never_falls(

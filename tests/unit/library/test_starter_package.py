@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,13 +81,18 @@ def test_the_installed_package_is_used(monkeypatch):
 
 
 def test_without_the_quantiser_there_are_two_models(monkeypatch):
-    found = starter.importlib.util.find_spec
-    monkeypatch.setattr(
-        starter.importlib.util,
-        "find_spec",
-        lambda name: None if name == "llama_cpp" else found(name),
-    )
+    monkeypatch.setattr(starter.registry, "has_quantiser", lambda: False)
     assert list(starter.places()) == ["gguf_q4_1", "pytorch"]
+
+
+@pytest.mark.parametrize(("has_quantiser", "megabytes"), [(True, 700), (False, 400)])
+def test_two_models_need_less_space_than_four(tmp_path, monkeypatch, has_quantiser, megabytes):
+    monkeypatch.setattr(starter.registry, "has_quantiser", lambda: has_quantiser)
+    monkeypatch.setattr(
+        starter.shutil, "disk_usage", lambda path: SimpleNamespace(free=megabytes * 1_000_000 - 1)
+    )
+    with pytest.raises(ModelLoadError, match=f"need {megabytes} MB.*COMPARATOR_MODELS_DIR"):
+        starter.install(tmp_path, lambda progress: None)
 
 
 @pytest.mark.model

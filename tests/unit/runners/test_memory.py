@@ -8,7 +8,7 @@ import os
 import psutil
 import pytest
 
-from runners import memory
+from runners import control_groups, memory
 
 NAMES = {
     2: ("memory.max", "memory.current", "inactive_file", "memory.events"),
@@ -24,8 +24,8 @@ NAMES = {
 @pytest.fixture
 def container(tmp_path, monkeypatch):
     """Make a hierarchy of control groups and put this process into one."""
-    monkeypatch.setattr(memory, "CONTROL_GROUPS", str(tmp_path / "groups"))
-    monkeypatch.setattr(memory, "OWN_GROUPS", str(tmp_path / "own"))
+    monkeypatch.setattr(control_groups, "MOUNTED", str(tmp_path / "groups"))
+    monkeypatch.setattr(control_groups, "OWN", str(tmp_path / "own"))
 
     def put(version, path, limit, use=0, cache=0, kills=0, told=None):
         limit_name, use_name, cache_name, kills_name = NAMES[version]
@@ -79,7 +79,7 @@ class TestContainers:
 
 
 def test_no_control_groups(monkeypatch, tmp_path):
-    monkeypatch.setattr(memory, "OWN_GROUPS", str(tmp_path / "none"))
+    monkeypatch.setattr(control_groups, "OWN", str(tmp_path / "none"))
     assert memory.total_bytes() == psutil.virtual_memory().total
     assert memory.kills() == 0
 

@@ -77,6 +77,17 @@ def test_an_unknown_choice_is_answered_with_those_there_are(monkeypatch):
         registry.engine("gguf")
 
 
+def test_only_llama_cpp_python_has_the_quantiser(monkeypatch):
+    found = importlib.util.find_spec
+    missing = {"llama_cpp"}
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in missing else found(name)
+    )
+    with pytest.raises(EngineMissingError, match=r"xllamacpp.*none.*with: pip install \"llama-cpp"):
+        registry.check_quantiser()
+    assert not registry.has_quantiser()
+
+
 def test_a_missing_library_is_said_with_the_command(monkeypatch):
     missing = replace(registry.ENGINES["echo"], requires=("json", "no_such_lib"), install="pip it")
     monkeypatch.setitem(registry.ENGINES, "echo", missing)

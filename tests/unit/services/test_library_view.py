@@ -142,7 +142,7 @@ def test_a_public_page_names_no_place(make_host: MakeHost, tmp_path: Path) -> No
     host = make_host(public=True, more_models_dirs=(other,))
     table = whole(host)
     assert [(row.name, row.source) for row in table.rows] == [("shown", "")]
-    view = library_render.view(table, True)
+    view = library_render.view(table, True, 4)
     assert "source" not in [column[0] for column in view["columns"]]
     details = host.library.view.details(table.rows[0].id)
     assert str(tmp_path) not in str((view, details, table))

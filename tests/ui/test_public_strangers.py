@@ -1,0 +1,408 @@
+"""Strangers at a public page: every route, raw requests, floods, and what they cost."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from comparator.ui.protection import ClosedRoutes
+from tests.ui.conftest import Server, start_server, until
+
+pytestmark = pytest.mark.ui
+
+LIMITS = ("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=40", "all_per_minute=40")
+# What may be asked of the page without a browser; the rest of Gradio's routes answers 404.
+OPEN_ROUTES = {
+    *(
+        "/",
+        "/config",
+        "/favicon.ico",
+        "/manifest.json",
+        "/robots.txt",
+        "/theme.css",
+        "/login",
+        "/logout",
+    ),
+    *("/assets/{path:path}", "/static/{path:path}", "/svelte/{path:path}"),
+    *("/pwa_icon", "/pwa_icon/{size}", "/user", "/token", "/app_id", "/login_check", "/info"),
+    *("/openapi.json", "/startup-events", "/heartbeat/{session_hash}", "/reset", "/cancel"),
+    *("/queue/join", "/queue/data", "/queue/status", "/run/{api_name}", "/api/{api_name}"),
+    *("/call/{api_name}", "/call/{api_name}/{event_id}"),
+    *("/call/v2/{api_name}", "/call/v2/{api_name}/{event_id}"),
+}
+ENDPOINTS = {
+    *("compare", "models", "stop", "page_load", "page_refresh", "page_run", "page_retry"),
+    *("page_stop", "page_stop_column", "page_refill"),
+    *("library_open", "library_rescan", "library_look", "library_compare", "library_ladder"),
+}
+LIST_ROUTES = """
+import json, sys
+from pathlib import Path
+from gradio.routes import App
+from comparator.services.hosting import Host
+from comparator.services.settings import Settings
+from comparator.ui.page import build_page
+
+def walk(routes):
+    for route in routes:
+        inner = getattr(route, "original_router", route)
+        if hasattr(route, "path"):
+            yield route.path, sorted(getattr(route, "methods", None) or ["GET"])
+        yield from walk(getattr(inner, "routes", None) or ())
+
+host = Host(Settings(Path(sys.argv[1]), public=True))
+print(json.dumps(list(walk(App.create_app(build_page(host)).routes))))
+host.close()
+"""
+TRAVERSALS = (
+    "/etc/passwd",
+    "../../../../../../../../etc/passwd",
+    "..%2f..%2f..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+    "%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+    "%252e%252e%252f%252e%252e%252f%252e%252e%252fetc%252fpasswd",
+    "....//....//....//....//....//etc/passwd",
+    "..%5c..%5c..%5c..%5cetc%5cpasswd",
+    "file:///etc/passwd",
+    "%2fetc%2fpasswd%00.js",
+)
+
+
+@pytest.fixture(scope="module")
+def public(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """``comparator serve --public`` with small limits."""
+    log = tmp_path_factory.mktemp("strangers") / "log.txt"
+    flags = [word for limit in LIMITS for word in ("--public-limit", limit)]
+    server = start_server(echo_models_dir, log, ("-m", "comparator", "serve", "--public", *flags))
+    try:
+        yield server
+    finally:
+        code = server.end()
+    assert code == 143
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Every route of the installed Gradio for this page, with its methods."""
+    folder = str(tmp_path_factory.mktemp("no models"))
+    command = [sys.executable, "-c", LIST_ROUTES, folder]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, set[str]] = {}
+    for path, methods in json.loads(done.stdout.splitlines()[-1]):
+        found.setdefault(path, set()).update(methods)
+    return found
+
+
+def compare(server: Server, *data: Any, session: str = "raw") -> str:
+    """Ask the endpoint the raw way and return everything that it said."""
+    return call(server, "compare", list(data), session)
+
+
+def call(server: Server, name: str, data: Any, session: Any = "raw", **more: Any) -> str:
+    address = f"{server.url}gradio_api/call/{name}"
+    body = {"data": data, "session_hash": session, **more}
+    answer = httpx.post(address, json=body, timeout=30)
+    if answer.status_code != 200:
+        return answer.text
+    event = answer.json()["event_id"]
+    return httpx.get(f"{address}/{event}", timeout=30).text
+
+
+def raw(server: Server, method: str, path: str) -> tuple[int, bytes]:
+    """Send a path as it is: clients would resolve its dots."""
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        try:
+            return answer.status, answer.read(100_000)
+        except http.client.IncompleteRead as error:  # a stream of nothing, cut off
+            return answer.status, error.partial
+    finally:
+        connection.close()
+
+
+# ---- routes ----
+
+
+def _is_closed(path: str) -> bool:
+    return bool(ClosedRoutes(None)._closed.match(re.sub(r"\{.*?\}", "x", path)))
+
+
+def test_each_open_route_of_the_installed_gradio_is_a_known_one(
+    routes: dict[str, set[str]],
+) -> None:
+    """A later Gradio with a new route fails here: close it, or say that it does no harm."""
+    open_routes = {path.removeprefix("/gradio_api") for path in routes if not _is_closed(path)}
+    assert {path.rstrip("/") or "/" for path in open_routes} == OPEN_ROUTES
+    closed = {path for path in routes if _is_closed(path)}
+    assert {"/gradio_api/file={path_or_url:path}", "/gradio_api/proxy={url_path:path}"} <= closed
+    assert {"/gradio_api/upload", "/monitoring/{key}", "/gradio_api/component_server"} <= closed
+
+
+@pytest.mark.parametrize("attack", TRAVERSALS)
+def test_no_route_hands_out_a_file_of_the_machine(
+    public: Server, routes: dict[str, set[str]], attack: str
+) -> None:
+    """Each route with a part that the client chooses, file routes and others."""
+    tried = [path for path in routes if "{" in path and "/heartbeat/" not in path]
+    assert len(tried) >= 20
+    for path in tried:
+        address = re.sub(r"\{[^}]*\}", attack.replace("\\", r"\\"), path)
+        for method in sorted(routes[path] & {"GET", "HEAD", "POST"}):
+            status, body = raw(public, method, address)
+            assert b"root:" not in body, address
+            if "/call/" in path and status == 200:
+                assert b"complete" not in body, address  # a stream of events, without any
+                continue
+            assert status in (307, 400, 403, 404, 405, 422, 500), (status, address)
+
+
+def test_only_these_endpoints_are_there(public: Server) -> None:
+    config = httpx.get(f"{public.url}config").json()
+    events = [event for event in config["dependencies"] if event["backend_fn"]]
+    assert {event["api_name"] for event in events} - {"leave"} == ENDPOINTS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("nothing", "page_install", "pull", "hub_search", "library_make", "library_quantise"),
+        *("library_remove", "predict", "..%2f..", "a" * 5000),
+    ],
+)
+def test_other_endpoints_are_unknown(public: Server, name: str) -> None:
+    answer = httpx.post(f"{public.url}gradio_api/call/{name}", json={"data": []}, timeout=20)
+    assert answer.status_code in (404, 405, 422, 500)
+    assert "Traceback" not in answer.text
+    for number in (-1, 10**6, "x"):
+        joining = {"data": [], "fn_index": number, "session_hash": "raw"}
+        answer = httpx.post(f"{public.url}gradio_api/queue/join", json=joining, timeout=20)
+        assert answer.status_code in (400, 404, 422, 500)
+        assert "Traceback" not in answer.text
+    assert public.runs() == []
+
+
+# ---- wrong and dangerous values ----
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"__class__": "x"}, "Unknown setting"),
+        ({"model_path": "/etc/passwd"}, "Unknown setting"),
+        ({"path": "/etc/passwd"}, "Unknown setting"),
+        ({"trust_remote_code": True}, "trust_remote_code is refused"),
+        ({"trust_remote_code": "yes"}, "trust_remote_code is refused"),
+        ({"per_model": {"Quick": {"trust_remote_code": True}}}, "trust_remote_code is refused"),
+        ({"n_threads": 64}, "n_threads cannot be changed"),
+        ({"n_gpu_layers": -1}, "n_gpu_layers cannot be changed"),
+        ({"use_gpu": False}, "use_gpu cannot be changed"),
+        ({"torch_dtype": "float32"}, "torch_dtype cannot be changed"),
+        ({"low_cpu_mem_usage": False}, "low_cpu_mem_usage cannot be changed"),
+        ({"n_ctx": 10**6}, "n_ctx may be up to 4096"),
+        ({"max_tokens": "600"}, "max_tokens must be"),
+        ({"max_tokens": -1}, "max_tokens must be"),
+        ({"max_tokens": None}, "max_tokens must be"),
+        ({"max_tokens": [1]}, "max_tokens must be"),
+        ({"system_prompt": "x" * 201}, "system prompt has 201 bytes"),
+        ({"per_model": {"Quick": {"system_prompt": "x" * 201}}}, "system prompt has 201 bytes"),
+        ({"stop": ["x" * 201]}, "stop must be"),
+        ({"per_model": {"Endless": {}}}, "not among the models asked"),
+        ({"together": 1}, "together must be true or false"),
+        ([], "config must be an object"),
+        ("max_tokens=1", "config must be an object"),
+    ],
+)
+def test_settings_that_are_none_of_a_visitors(public: Server, config: Any, words: str) -> None:
+    assert words in compare(public, "hi", ["Quick"], "", config)
+    assert public.runs() == []
+
+
+FILE = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *([], None, "hi", {"prompt": "hi"}, [1, 2, 3, 4], ["hi"], ["hi", None, None, None]),
+        *(["hi", 7, "", {}], ["hi", [7], "", {}], ["hi", [["Quick"]], "", {}], [FILE] * 4),
+        *(["hi", [FILE], "", {}], ["hi", FILE, "", {}], ["hi", ["Quick"], FILE, {}]),
+        *(["hi", ["Quick"], "", FILE], ["hi", ["Quick"], "", {"stop": [FILE]}]),
+        *(["hi", ["/etc/passwd"], "", {}], ["hi", ["file:///etc/passwd"], "", {}]),
+        *(["hi", ["../models/Quick.echo.json"], "", {}], ["hi", ["org/name"], "", {}]),
+        ["hi", ["Quick\x00"], "", {}],
+    ],
+)
+def test_wrong_types_and_paths_are_refused(public: Server, data: Any) -> None:
+    told = call(public, "compare", data)
+    assert "root:" not in told
+    assert "Traceback" not in told
+    assert '"is_complete": true' not in told
+    assert public.runs() == []
+
+
+def test_a_model_by_the_absolute_path_of_its_own_file_is_unknown(
+    public: Server, echo_models_dir: Path
+) -> None:
+    path = str(echo_models_dir / "Quick.echo.json")
+    assert "No model" in compare(public, "hi", [path], "", {})
+
+
+@pytest.mark.parametrize("name", sorted(ENDPOINTS - {"models", "page_load", "library_open"}))
+@pytest.mark.parametrize(
+    "carried", [None, {"slot": 10**9}, {"slot": "../x"}, {"id": "/etc/passwd", "ids": ["/etc"]}]
+)
+def test_each_endpoint_bears_nonsense(public: Server, name: str, carried: Any) -> None:
+    for data in ([], [FILE] * 40):
+        told = call(public, name, data, event_data=carried)
+        assert "root:" not in told
+        assert "Traceback" not in told
+    assert public.runs() == []
+
+
+def test_no_value_makes_the_server_ask_another_one(public: Server) -> None:
+    asked: list[str] = []
+
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listener) as listener:
+        thread = threading.Thread(target=listener.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.server_address[1]}/secret"
+        assert httpx.get(url).status_code == 404
+        remote = {"path": url, "url": url, "meta": {"_type": "gradio.FileData"}}
+        compare(public, "hi", [remote], "", {"x": remote})
+        compare(public, remote, [url], remote, remote)
+        raw(public, "GET", f"/gradio_api/proxy={url}")
+        raw(public, "GET", f"/gradio_api/file={url}")
+        listener.shutdown()
+        thread.join()
+    assert asked == ["/secret"]
+
+
+# ---- other visitors ----
+
+
+def test_who_does_not_know_a_session_cannot_touch_or_find_it(public: Server) -> None:
+    api, secret = f"{public.url}gradio_api/", "a session nobody can guess"
+    data = {"data": ["go", ["Loading"], "", {}], "session_hash": secret}
+    event = httpx.post(f"{api}call/compare", json=data, timeout=20).json()["event_id"]
+    (run,) = until(public.runs)
+    for session in ("", None, "another", secret.upper(), secret + " "):
+        told = call(public, "stop", [], session).lower()
+        assert "true" not in told
+        assert "false" in told or not session  # without a session Gradio takes nothing
+    for session in ("another", secret[:-1]):
+        for number in ("", "0", event[::-1]):
+            body = {"session_hash": session, "fn_index": 0, "event_id": number}
+            httpx.post(f"{api}cancel", json=body, timeout=20)
+    for path in ("config", "gradio_api/info", "gradio_api/queue/status", "gradio_api/openapi.json"):
+        text = httpx.get(f"{public.url}{path}", timeout=20).text
+        assert secret not in text, path
+        assert event not in text, path
+    (same,) = public.runs()
+    assert same.pid == run.pid
+    assert "true" in call(public, "stop", [], secret).lower()
+    until(lambda: not public.runs())
+
+
+# ---- floods ----
+
+
+def resident_bytes(server: Server) -> int:
+    return int(psutil.Process(server.process.pid).memory_info().rss)
+
+
+@pytest.mark.parametrize("path", ["call/compare", "queue/join", "run/stop", "cancel", "login"])
+def test_a_huge_body_is_never_held(public: Server, path: str) -> None:
+    address = public.url + ("login" if path == "login" else f"gradio_api/{path}")
+    before = resident_bytes(public)
+    refused = httpx.post(address, content=b"[" * 1_000_001, timeout=30)
+    assert refused.status_code == 413
+    assert "1000000 bytes" in refused.json()["detail"]
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while sent < 200_000_000:
+            sent += 100_000
+            yield b" " * 100_000
+
+    with contextlib.suppress(httpx.WriteError):  # where the server hangs up in the middle
+        assert httpx.post(address, content=endless(), timeout=30).status_code == 413
+    assert sent < 50_000_000
+    assert resident_bytes(public) - before < 20_000_000
+
+
+def test_a_body_of_brackets_is_refused(public: Server) -> None:
+    headers = {"Content-Type": "application/json"}
+    deep = b'{"data":' + b"[" * 400_000 + b"]" * 400_000 + b"}"
+    answer = httpx.post(
+        f"{public.url}gradio_api/call/compare", content=deep, headers=headers, timeout=30
+    )
+    assert answer.status_code in (400, 422, 500)
+    assert '"is_complete": true' in compare(public, "hi", ["Quick"], "", {}, session="after it")
+
+
+@pytest.fixture
+def counted() -> Iterator[Callable[[Server], list[int]]]:
+    """Count the model processes of a server all the time."""
+    over, threads = threading.Event(), []
+
+    def begin(server: Server) -> list[int]:
+        counts: list[int] = []
+
+        def count() -> None:
+            while not over.wait(0.02):
+                counts.append(len(server.runs()))
+
+        threads.append(threading.Thread(target=count))
+        threads[-1].start()
+        return counts
+
+    yield begin
+    over.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_thousand_joins_cost_one_model_and_little_memory(
+    public: Server, counted: Callable[[Server], list[int]]
+) -> None:
+    counts, before = counted(public), resident_bytes(public)
+    statuses = set()
+    with httpx.Client(timeout=30) as http_client:
+        for number in range(1000):
+            joining = {"data": ["hi", ["Quick"], "", {}], "session_hash": f"flood {number}"}
+            answer = http_client.post(f"{public.url}gradio_api/call/compare", json=joining)
+            statuses.add(answer.status_code)
+        assert statuses <= {200, 503}
+        until(lambda: not public.runs(), 30)
+        status = f"{public.url}gradio_api/queue/status"
+        until(lambda: http_client.get(status).json()["queue_size"] == 0, 30)
+    assert max(counts) == 1
+    assert resident_bytes(public) - before < 90_000_000  # of it 55 MB are Gradio's 500 sessions
+    names = json.dumps(call(public, "models", []))
+    assert "Quick" in names
+    assert "visitors together have begun" in compare(public, "hi", ["Quick"], "", {}, session="new")
