@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
 
 from comparator.core.exceptions import MultiLLMError
+from comparator.core.models import RunState
+from comparator.services.comparison import Comparison
 from comparator.services.hosting import Host
 from comparator.services.questions import from_endpoint
 from comparator.ui.board import UPDATE_SECONDS, YIELD_SECONDS, Bell
 from comparator.ui.handlers import UNEXPECTED
 from comparator.ui.visitors import session_of, visitor_of
 
+RECORDS_SECONDS = 0.2  # between whole records of the same state: programs need no smoothness
 log = logging.getLogger(__name__)
 Record = dict[str, Any]
 
@@ -69,10 +73,19 @@ async def _records(
     comparison = sitting.comparison
     try:
         yield host.records(comparison, sitting.position)
+        sent, stages = time.monotonic(), _stages(comparison)
         while not sitting.is_complete:
             await bell.wait(YIELD_SECONDS)
             comparison.drain()
-            yield host.records(comparison, sitting.position)
+            if stages != _stages(comparison) or time.monotonic() - sent >= RECORDS_SECONDS:
+                yield host.records(comparison, sitting.position)
+                sent, stages = time.monotonic(), _stages(comparison)
             await asyncio.sleep(0 if sitting.is_complete else UPDATE_SECONDS)
     finally:
         sitting.stop()
+
+
+def _stages(comparison: Comparison) -> list[RunState]:
+    """Return what is told at once when it changes."""
+    slots = range(len(comparison.request.slots))
+    return [comparison.standing(slot).state for slot in slots]
