@@ -168,13 +168,7 @@ class Watch:
 
     def _read_wire(self) -> bool:
         """Take in what the child told; return whether the channel is still open."""
-        before = self._bytes
-        try:
-            return self._read_what_is_there()
-        finally:
-            self._latest_bytes = self._bytes - before
-
-    def _read_what_is_there(self) -> bool:
+        self._latest_bytes = 0
         for _ in range(READS_AT_ONCE):
             data = self._receive(self._wire)
             if data is None:
@@ -182,6 +176,7 @@ class Watch:
             if not data:
                 self._channel_closed = True
                 return False
+            self._latest_bytes += len(data)
             self._take_in(data)
         return True
 

@@ -16,12 +16,12 @@ from comparator.commands.options import (
     TotalTimeout,
     own_folder,
 )
-from comparator.core.exceptions import ConfigurationError
 from comparator.services.public_limits import limits_from
 from comparator.services.settings import (
     Settings,
     chosen_sources,
     deadlines_from,
+    log_ins,
 )
 
 
@@ -39,7 +39,10 @@ def command(
     ] = None,
     auth: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(metavar="USER:PASSWORD", help="Who may log in; repeatable."),
+        typer.Option(
+            metavar="USER:PASSWORD",
+            help="Who may log in; repeatable. Default: COMPARATOR_AUTH, one on each line.",
+        ),
     ] = None,
     root_path: Annotated[
         Optional[str],  # noqa: UP045
@@ -71,7 +74,7 @@ def command(
         share=share,
         server_name=server_name,
         server_port=server_port,
-        auth=tuple(_pair(text) for text in auth or []),
+        auth=log_ins(auth or ()),
         root_path=root_path,
         inbrowser=inbrowser,
         public=public,
@@ -82,10 +85,3 @@ def command(
 
     serve_page(settings)
     return 0
-
-
-def _pair(text: str) -> tuple[str, str]:
-    user, colon, password = text.partition(":")
-    if not (user and colon and password):
-        raise ConfigurationError("--auth takes USER:PASSWORD, such as --auth anna:secret.")
-    return user, password

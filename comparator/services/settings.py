@@ -33,7 +33,7 @@ class Settings:
         share: open a public link through Gradio's tunnel.
         server_name: address to listen on; None is the loopback address.
         server_port: port; None takes the first free one from 7860.
-        auth: pairs of user and password; empty for none.
+        auth: pairs of user and password, by default those of the environment; empty for none.
         root_path: the path under which a proxy shows the page.
         inbrowser: open the page in a browser.
         comparisons_at_once: how many comparisons run at a time; the others wait in line. One
@@ -48,7 +48,7 @@ class Settings:
     share: bool = False
     server_name: str | None = None
     server_port: int | None = None
-    auth: tuple[tuple[str, str], ...] = ()
+    auth: tuple[tuple[str, str], ...] = field(default_factory=lambda: log_ins())
     root_path: str | None = None
     inbrowser: bool = False
     comparisons_at_once: int = 1
@@ -138,6 +138,27 @@ def _writable_on_a_space() -> Path:
         return Path(tempfile.gettempdir()) / "multi-llm-comparator" / "models"
     except OSError:  # nothing can be written at all: who puts models there says so
         return own
+
+
+def log_ins(texts: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+    """Return who may log in: those given, else those of ``COMPARATOR_AUTH``, one on each line.
+
+    Args:
+        texts: ``USER:PASSWORD`` each.
+
+    Raises:
+        ConfigurationError: one of them is written otherwise.
+    """
+    return tuple(map(_pair, texts or os.environ.get("COMPARATOR_AUTH", "").splitlines()))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    user, colon, password = text.strip().partition(":")
+    if not (user and colon and password):
+        raise ConfigurationError(
+            "--auth and COMPARATOR_AUTH take USER:PASSWORD, such as anna:secret."
+        )
+    return user, password
 
 
 def chosen_sources(without: Sequence[str] = ()) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-import os
 import signal
 import socket
 import sys
@@ -36,7 +35,8 @@ NO_LINK = (
 )
 NO_LOG_IN = (
     "\nWARNING: others can reach this page and nobody has to log in. "
-    "Add --auth USER:PASSWORD, unless everybody may use this machine.\n\n"
+    "Add --auth USER:PASSWORD, or set COMPARATOR_AUTH to it (on a Space as a secret), unless "
+    "everybody may use this machine.\n\n"
 )
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -108,7 +108,7 @@ def launch(page: Any, settings: Settings) -> str:
 def _look_for_no_plots() -> None:
     """Let Gradio's two looks for matplotlib at every update fail at once where it is not there.
 
-    Each of them searches all folders of Python's path, a fifth of the work of an update.
+    Each of them searches all folders of Python's path.
     """
     if importlib.util.find_spec("matplotlib") is None:
         sys.modules["matplotlib"] = None  # type: ignore[assignment]  # Python's sign for it
@@ -117,8 +117,9 @@ def _look_for_no_plots() -> None:
 def _look_less_often(page: Any) -> None:
     """Save the wakes that Gradio's queue costs whether or not anything happens.
 
-    It looks for new events a thousand times a second, which takes 5 % of a core from the model
-    that writes; an event waits half of the time between two looks on average.
+    It looks for new events a thousand times a second and for progress a hundred times, which
+    takes time from the model that writes (docs/speed.md). An event waits half of the time
+    between two looks on average.
     """
     page._queue.sleep_when_free = EVENT_LOOK_SECONDS
     page._queue.progress_update_sleep_when_free = PROGRESS_LOOK_SECONDS
@@ -143,7 +144,7 @@ def _tell_where(settings: Settings, address: str, shared: str | None) -> None:
     print(f"The page is at {address}", flush=True)
     if settings.share:
         print(f"Public link: {shared}" if shared else NO_LINK, flush=True)
-    if settings.is_public and not settings.auth and not os.environ.get("SPACE_ID"):
+    if settings.is_public and not settings.auth:
         sys.stderr.write(NO_LOG_IN)
 
 

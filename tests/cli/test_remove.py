@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,7 @@ def test_where_nobody_can_be_asked_yes_must_be_said(own: Path) -> None:
 def test_in_a_terminal_it_asks(own: Path, answer: str, code: int, rest: list[str]) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where tests run in the background
         os.execv(sys.executable, [*COMMAND, "a", "--models-dir", str(own)])
     shown = b""
     while b"free 3 MB?" not in shown:

@@ -52,6 +52,19 @@ def test_stop_ends_the_child_in_time(echo_model, begin, gone, wait_until, busy, 
     played.run.stop()  # harmless afterwards
 
 
+def test_stop_wakes_a_parent_at_rest(echo_model, begin, gone, wait_until, monkeypatch):
+    monkeypatch.setattr("runners.watch.REST_SECONDS", 1e6)  # would sleep until the child's end
+    played = begin(echo_model(tokens=4000, tokens_per_second=100))
+    assert wait_until(lambda: played.seen(protocol.Token))
+    time.sleep(0.1)  # now it rests
+    pid, asked = played.run.pid, time.monotonic()
+    played.run.stop()
+    played.to_end()
+    assert time.monotonic() - asked < GONE_SECONDS
+    assert gone(pid)
+    assert isinstance(played.final, protocol.Cancelled)
+
+
 def test_stop_before_start_and_twice(echo_model, begin):
     played = begin(echo_model(load_seconds=60))
     played.run.stop()

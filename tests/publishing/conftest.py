@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import json
 import os
 import platform
@@ -19,6 +18,7 @@ import httpx
 import psutil
 import pytest
 import space_run
+from doc_scripts import doc_script
 from gradio_client import Client
 from playwright.sync_api import Page, sync_playwright
 
@@ -28,7 +28,6 @@ PACKAGES = ("gradio", "gradio_client", "spaces", "torch", "transformers", "xllam
 QUESTION = "Name three colours."
 TOKENS = 24
 ANSWER_SECONDS = 60.0
-SCRIPT = space_run.REPOSITORY / "docs" / "make_space_run.py"
 RECORD: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
 
@@ -52,16 +51,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Show the record where CI shows the run."""
     if RECORD in config.stash:
         terminalreporter.section("the run in a Space's surroundings")
-        terminalreporter.write_line(_script().as_markdown(config.stash[RECORD]))
-
-
-def _script() -> Any:
-    spec = importlib.util.spec_from_file_location("make_space_run", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+        terminalreporter.write_line(doc_script("make_space_run").as_markdown(config.stash[RECORD]))
 
 
 def _run(work: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -117,6 +118,18 @@ def start_server(
         process.wait(10)
         raise
     return server
+
+
+@contextlib.contextmanager
+def public_server(models_dir: Path, log: Path, limits: Sequence[str]) -> Iterator[Server]:
+    """Serve ``comparator serve --public`` with limits for a while."""
+    flags = [word for limit in limits for word in ("--public-limit", limit)]
+    server = start_server(models_dir, log, ("-m", "comparator", "serve", "--public", *flags))
+    try:
+        yield server
+    finally:
+        code = server.end()
+    assert code == 143
 
 
 def _answers(url: str) -> bool:

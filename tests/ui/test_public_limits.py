@@ -17,7 +17,7 @@ from tests.ui.conftest import (
     Server,
     ask,
     choose,
-    start_server,
+    public_server,
     until,
     wait_for_models,
     wait_for_state,
@@ -31,14 +31,10 @@ LIMITS = ("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=6", "
 @pytest.fixture(scope="module")
 def public(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """``comparator serve --public`` with small limits."""
-    log = tmp_path_factory.mktemp("public") / "log.txt"
-    flags = [word for limit in LIMITS for word in ("--public-limit", limit)]
-    server = start_server(echo_models_dir, log, ("-m", "comparator", "serve", "--public", *flags))
-    try:
+    with public_server(
+        echo_models_dir, tmp_path_factory.mktemp("public") / "log.txt", LIMITS
+    ) as server:
         yield server
-    finally:
-        code = server.end()
-    assert code == 143
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from comparator.ui.protection import ClosedRoutes
-from tests.ui.conftest import Server, start_server, until
+from tests.ui.conftest import Server, public_server, until
 
 pytestmark = pytest.mark.ui
 
@@ -84,14 +84,10 @@ TRAVERSALS = (
 @pytest.fixture(scope="module")
 def public(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """``comparator serve --public`` with small limits."""
-    log = tmp_path_factory.mktemp("strangers") / "log.txt"
-    flags = [word for limit in LIMITS for word in ("--public-limit", limit)]
-    server = start_server(echo_models_dir, log, ("-m", "comparator", "serve", "--public", *flags))
-    try:
+    with public_server(
+        echo_models_dir, tmp_path_factory.mktemp("strangers") / "log.txt", LIMITS
+    ) as server:
         yield server
-    finally:
-        code = server.end()
-    assert code == 143
 
 
 @pytest.fixture(scope="module")

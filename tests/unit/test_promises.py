@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from doc_scripts import doc_script
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROMISES = json.loads((REPOSITORY / "docs" / "promises.json").read_text("utf-8"))
@@ -16,14 +16,7 @@ PROMISES = json.loads((REPOSITORY / "docs" / "promises.json").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "make_promises", REPOSITORY / "docs" / "make_promises.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return doc_script("make_promises")
 
 
 def names_in(file: str) -> set[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from doc_scripts import doc_script
 from space_run import sdk_version
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -17,14 +17,7 @@ PAGE = (REPOSITORY / "docs" / "spaces.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "make_space_run", REPOSITORY / "docs" / "make_space_run.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return doc_script("make_space_run")
 
 
 def test_the_page_is_what_the_record_says(script: ModuleType) -> None:
