@@ -22,9 +22,13 @@ class PromptTokens:
 
 @dataclass(frozen=True)
 class TokenText:
-    """One generated token and the text that became readable by it; often empty or a part."""
+    """One generated token and the text that became readable by it; often empty or a part.
+
+    ``at`` is when it was chosen (``time.monotonic``, seconds), of a token that was kept back.
+    """
 
     text: str
+    at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,10 @@ def _never() -> bool:
     return False
 
 
+def _always() -> bool:
+    return True
+
+
 class BaseInferencer(ABC):
     """Loads one model and streams its answer.
 
@@ -57,6 +65,7 @@ class BaseInferencer(ABC):
         is_loaded: whether ``generate_stream`` may be called.
         report_progress: call it while loading with a step and how much of a total is done.
         should_stop: ask it between tokens; True ends the answer with what there is.
+        is_due: an engine may keep tokens back while this, asked after each, is False.
     """
 
     def __init__(self) -> None:
@@ -64,6 +73,7 @@ class BaseInferencer(ABC):
         self.is_loaded = False
         self.report_progress: Callable[[str, float, float], None] = _report_nothing
         self.should_stop: Callable[[], bool] = _never
+        self.is_due: Callable[[], bool] = _always
 
     @abstractmethod
     def load_model(self, model_path: str, config: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from comparator.core.text import without_surrogates
 from runners import ceiling, cores, memory, protocol, registry, temporary
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
 from runners.failures import failure
+from runners.pace import Pace
 from runners.sandbox import enter_sandbox
 
 _PR_SET_PDEATHSIG = 1
@@ -143,6 +144,10 @@ class Teller:
         """Return the seconds since the parent began this run."""
         return max(0.0, time.monotonic() - self._started)
 
+    def since_start(self, at: float | None) -> float:
+        """Return the same of a moment of ``time.monotonic``; of now where there is none."""
+        return self.seconds() if at is None else max(0.0, at - self._started)
+
     def tell(self, message: protocol.Message) -> None:
         """Send one message; waits when the parent is slow."""
         self._wire.sendall(protocol.encode(message))
@@ -159,6 +164,7 @@ def answer(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> Non
     inferencer = find_inferencer(assignment)
     inferencer.report_progress = teller.progress
     inferencer.should_stop = stop_is_asked
+    inferencer.is_due = Pace().is_due
     path = str(assignment.model["path"])
     inferencer.prepare(path, assignment.config, assignment.prompt)
     inferencer.load_model(path, assignment.config)
@@ -171,11 +177,13 @@ def stream(inferencer: BaseInferencer, prompt: str, teller: Teller, stage: Stage
     """Tell every piece as it comes."""
     count = 0
     for piece in inferencer.pieces(prompt):
-        now = teller.seconds()
         if isinstance(piece, TokenText):
             count += 1
-            teller.tell(protocol.Token(without_surrogates(piece.text), count, now))
-        elif isinstance(piece, PromptTokens):
+            chosen = teller.since_start(piece.at)
+            teller.tell(protocol.Token(without_surrogates(piece.text), count, chosen))
+            continue
+        now = teller.seconds()
+        if isinstance(piece, PromptTokens):
             stage.name = "generate"
             teller.tell(
                 protocol.Prompted(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator
 from typing import Any
 
 from comparator.core.exceptions import InferenceError
 from runners import gguf_library
-from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
+from runners.base import End, Piece, PromptTokens, TokenInferencer
 from runners.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
 from runners.cores import thread_count
 from runners.gguf_devices import DeviceUse
 from runners.gguf_model import GGUFContext, GGUFModel
 from runners.gguf_sampling import GGUFSampler
-from runners.stop_text import StopText
+from runners.gguf_text import GGUFText
 
 _PROGRESS_STEP = 0.02
 
@@ -160,23 +159,28 @@ class GGUFInferencer(TokenInferencer):
         return prepared
 
     def _answer(self, sampler: GGUFSampler, context: GGUFContext) -> Iterator[Piece]:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        stops = StopText(self._config.get("stop") or ())
+        text = GGUFText(self.model, self._config)
         reason = "length"
-        most = self._most_tokens(context)
-        for count in range(1, most + 1):
-            token = sampler.next()
-            if self._ends(token):
-                reason = "stop"
-                break
-            yield TokenText(stops.feed(decoder.decode(self.model.piece(token))))
-            if stops.found or self.should_stop():
-                reason = "stop" if stops.found else "cancelled"
-                break
-            if count < most:
-                context.read_one(token)
-        rest = stops.feed(decoder.decode(b"", True)) + stops.rest()
-        yield End("stop" if stops.found else reason, rest)
+        try:
+            for left in range(self._most_tokens(context) - 1, -1, -1):
+                token = sampler.next()
+                if self._ends(token):
+                    reason = "stop"
+                    break
+                text.keep(token)
+                if text.may_end or self.is_due():
+                    yield from text.told()
+                if text.found or self.should_stop():
+                    reason = "stop" if text.found else "cancelled"
+                    break
+                if left:
+                    context.read_one(token)
+        except InferenceError:
+            yield from text.told()
+            raise
+        yield from text.told()
+        rest = text.rest()
+        yield End("stop" if text.found else reason, rest)
 
     def _most_tokens(self, context: GGUFContext) -> int:
         return min(int(self._config.get("max_tokens", 512)), context.limit - context.used)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Union
 
 import msgspec
 
+LOOK_SECONDS = 0.12  # between two looks of the parent at tokens, at the same instants for all runs
 LINE_LIMIT_BYTES = 8 * 1024 * 1024  # the longest message: a rendered prompt, escaped
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]

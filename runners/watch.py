@@ -25,7 +25,6 @@ LOG_TAIL_LINES = 200
 READ_BYTES = 262_144
 READS_AT_ONCE = 16  # then the clock is minded, so that a flood cannot hold the pump
 POLL_SECONDS = 0.05
-REST_SECONDS = 0.12  # between two looks at the tokens, at the same instants for all runs
 FULL_BYTES = 65_536  # who tells so much between two looks is read without a rest
 SAMPLE_SECONDS = 0.25
 WRITING_SAMPLE_SECONDS = 5.0  # a look at its memory takes time from a writing model
@@ -35,6 +34,10 @@ RUN_LIMIT_BYTES = 64 * 1024 * 1024  # everything that one child may tell
 
 Child = Union[ForkedChild, SpawnedChild, LentChild]  # noqa: UP007
 Deliver = Callable[[protocol.Message], None]
+
+
+def _until_next_look() -> float:
+    return protocol.LOOK_SECONDS - time.monotonic() % protocol.LOOK_SECONDS
 
 
 class Watch:
@@ -96,7 +99,7 @@ class Watch:
                         selector.unregister(key.fileobj)
                 self._mind_the_clock()
                 if self._may_rest():
-                    its_end.select(REST_SECONDS - time.monotonic() % REST_SECONDS)
+                    its_end.select(_until_next_look())
         self._read_wire()
         self._read_log()
         if self._final_at is not None:

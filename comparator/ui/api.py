@@ -75,12 +75,14 @@ async def _records(
         yield host.records(comparison, sitting.position)
         sent, stages = time.monotonic(), _stages(comparison)
         while not sitting.is_complete:
+            started = time.monotonic()
             await bell.wait(YIELD_SECONDS)
             comparison.drain()
             if stages != _stages(comparison) or time.monotonic() - sent >= RECORDS_SECONDS:
                 yield host.records(comparison, sitting.position)
                 sent, stages = time.monotonic(), _stages(comparison)
-            await asyncio.sleep(0 if sitting.is_complete else UPDATE_SECONDS)
+            if not sitting.is_complete:
+                await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
     finally:
         sitting.stop()
 

@@ -11,7 +11,7 @@ from typing import Any
 from comparator.services.hosting import Sitting
 from comparator.ui import render
 
-UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/watch.py)
+UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/protocol.py)
 YIELD_SECONDS = 0.25  # a closed tab is noticed at a yield and not before
 
 View = dict[str, Any]

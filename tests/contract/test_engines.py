@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -194,6 +195,65 @@ def test_stop_between_tokens_is_cancelled(engine: EngineUnderTest) -> None:
     inferencer.unload_model()
     assert answer.end.reason == "cancelled"
     assert 0 < len(answer.tokens) < 6
+
+
+def kept_back(inferencer: BaseInferencer, prompt: str) -> Iterator[tuple[float, object]]:
+    """Yield the pieces and when they came, of an engine that may keep its tokens back."""
+    inferencer.is_due = lambda: False
+    for piece in inferencer.pieces(prompt):
+        yield time.monotonic(), piece
+
+
+def test_tokens_that_are_kept_back_are_the_same_and_tell_when_they_came(
+    real_engine: EngineUnderTest,
+) -> None:
+    inferencer = real_engine.load(max_tokens=12, n_ctx=512, do_sample=False)
+    at_once = collect(inferencer, REPEAT)
+    told = list(kept_back(inferencer, REPEAT))
+    inferencer.unload_model()
+    tokens = [(at, piece) for at, piece in told if isinstance(piece, TokenText)]
+    assert [piece.text for _, piece in tokens] == at_once.tokens
+    assert told[-1][1] == at_once.end
+    chosen = [at if piece.at is None else piece.at for at, piece in tokens]
+    assert chosen == sorted(chosen)
+    assert chosen[-1] - chosen[0] > 5 * (tokens[-1][0] - chosen[-1]), "told late, dated right"
+
+
+def test_a_stop_text_ends_the_answer_although_tokens_may_be_kept_back(
+    real_engine: EngineUnderTest,
+) -> None:
+    whole = real_engine.ask(QUESTION, do_sample=False, max_tokens=16)
+    stop = whole.text.split()[2]
+    inferencer = real_engine.load(max_tokens=16, n_ctx=512, do_sample=False, stop=(stop,))
+    *_, (_, end) = pieces = list(kept_back(inferencer, QUESTION))
+    inferencer.unload_model()
+    text = "".join(piece.text for _, piece in pieces if isinstance(piece, (TokenText, End)))
+    assert text == whole.text[: whole.text.index(stop)]
+    assert isinstance(end, End)
+    assert end.reason == "stop"
+    assert len(pieces) < len(whole.tokens)
+
+
+def test_a_failure_loses_no_token_that_was_kept_back(
+    real_engine: EngineUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if real_engine.kind != "gguf":
+        pytest.skip("The PyTorch engine keeps nothing back.")
+    inferencer: Any = real_engine.load(max_tokens=12, n_ctx=512, do_sample=False)
+    read, tokens = inferencer._context.read_one, []
+
+    def fail_after_three(token: int) -> None:
+        tokens.append(token)
+        if len(tokens) > 3:
+            raise InferenceError("It failed.")
+        read(token)
+
+    monkeypatch.setattr(inferencer._context, "read_one", fail_after_three)
+    told: list[object] = []
+    with pytest.raises(InferenceError, match=r"It failed\."):
+        told.extend(piece for _, piece in kept_back(inferencer, QUESTION))
+    inferencer.unload_model()
+    assert sum(isinstance(piece, TokenText) for piece in told) == 4
 
 
 def test_stop_while_the_prompt_is_read(real_engine: EngineUnderTest) -> None:

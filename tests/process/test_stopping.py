@@ -53,7 +53,7 @@ def test_stop_ends_the_child_in_time(echo_model, begin, gone, wait_until, busy, 
 
 
 def test_stop_wakes_a_parent_at_rest(echo_model, begin, gone, wait_until, monkeypatch):
-    monkeypatch.setattr("runners.watch.REST_SECONDS", 1e6)  # would sleep until the child's end
+    monkeypatch.setattr("runners.protocol.LOOK_SECONDS", 1e6)  # would sleep until the child's end
     played = begin(echo_model(tokens=4000, tokens_per_second=100))
     assert wait_until(lambda: played.seen(protocol.Token))
     time.sleep(0.1)  # now it rests
