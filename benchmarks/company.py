@@ -46,6 +46,7 @@ class Amounts:
     Attributes:
         repeats: rounds that count, of what takes long.
         short_repeats: rounds that count, of what takes seconds.
+        decode_repeats: rounds that count, of writing beside llama.cpp, where a hundredth decides.
         tokens: written by each model.
         short_tokens: written where only memory or a warm-up matters.
         page_repeats: rounds that count, of the page's four columns.
@@ -55,6 +56,7 @@ class Amounts:
 
     repeats: int = 3
     short_repeats: int = 5
+    decode_repeats: int = 24
     tokens: int = 128
     short_tokens: int = 16
     page_repeats: int = 2
@@ -63,7 +65,13 @@ class Amounts:
 
 
 QUICK = Amounts(
-    repeats=1, short_repeats=1, tokens=16, short_tokens=4, page_repeats=1, page_tokens=128
+    repeats=1,
+    short_repeats=1,
+    decode_repeats=1,
+    tokens=16,
+    short_tokens=4,
+    page_repeats=1,
+    page_tokens=128,
 )
 
 

@@ -105,7 +105,7 @@ def _cpu_seconds(contender: Contender) -> float:
 
 def decode(company: Company) -> None:
     """Speed of writing and of reading a prompt, of GGUF files beside bare llama.cpp."""
-    names = (PAGE, LIBRARY, BY_HAND, BARE_LOOP, SERVER)
+    names = (SERVER, PAGE, BARE_LOOP, LIBRARY, BY_HAND)  # who is compared, side by side
     for label in GGUF:
         _warm_up(company, names, [label])
         _decode(company, names, label)
@@ -120,7 +120,7 @@ def _decode(company: Company, names: Sequence[str], label: str) -> None:
         taken = contender.round([company.path(label)], PROMPT, amounts.tokens)
         note_round(company, "decode", name, [label], taken, amounts.tokens)
 
-    in_turn(company, names, amounts.short_repeats, work, f"decode, {label}")
+    in_turn(company, names, amounts.decode_repeats, work, f"decode, {label}")
 
 
 def _prefill(company: Company, names: Sequence[str], label: str) -> None:

@@ -26,7 +26,7 @@ from .web import ServedPage, Update
 
 COLUMNS = 4
 WARM_UP_TOKENS = 64
-BUSY_TOKENS = 64  # of one round of the loop: no longer is waited for its end
+BUSY_TOKENS = 128  # of one round of the loop: no longer is waited for its end
 STAMP = re.compile(rb"\d+\.\d{6}(?= )")
 ERROR = re.compile(rb'"(?:error|refused)":\s*"([^"]+)"')
 FARTHEST_SECONDS = 60.0  # a number farther away is a stamp that was cut in two

@@ -149,7 +149,8 @@ def _amounts(quick: bool, repeats: int | None) -> Amounts:
         return amounts
     if repeats < 1:
         raise ConfigurationError(f"--repeats must be at least 1, not {repeats}.")
-    return replace(amounts, repeats=repeats, short_repeats=repeats, page_repeats=repeats)
+    fields = ("repeats", "short_repeats", "decode_repeats", "page_repeats")
+    return replace(amounts, **dict.fromkeys(fields, repeats))
 
 
 def _check_models(models_dir: Path) -> None:

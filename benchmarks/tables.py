@@ -91,12 +91,13 @@ def heading(result: Result) -> str:
     """Return a sentence on the machine, the versions and the rounds."""
     machine, settings = result["machine"], result["settings"]
     versions = ", ".join(f"{name} {v}" for name, v in result["versions"].items() if v)
+    most_rounds = max(2 * settings["short_repeats"], settings["decode_repeats"])
     quick = " This was a quick run: too short to judge by." if result["quick"] else ""
     return (
         f"Measured on {result['began'][:10]} on {machine['cores']} cores of "
         f"{machine['processor']}, {machine['ram_limit_bytes'] / 1e9:.0f} GB, {machine['system']}, "
         f"Python {machine['python']}; {versions}. Median of {settings['repeats']} to "
-        f"{2 * settings['short_repeats']} rounds taken in turn after an uncounted one, least and "
+        f"{most_rounds} rounds taken in turn after an uncounted one, least and "
         f"most in brackets; the same weights, prompt, greedy choice and number of tokens "
         f"({settings['tokens']}).{quick}"
     )

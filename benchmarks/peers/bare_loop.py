@@ -1,7 +1,10 @@
-"""The least that llama.cpp can be asked with: decode and greedy choice, in this process.
+"""The least that llama.cpp can be asked with: decode and greedy choice, in one process.
 
 No text is made of the tokens and nobody is told of them: what is left is the library's own
-speed. See ``lines.py`` for the lines.
+speed. Each answer is written by a process of its own, which changes none of the figures: where
+memory comes to lie makes a process up to 2 % faster or slower than its equals for all its life
+(docs/speed.md), so that one for a whole run would be compared with by its luck. See
+``lines.py`` for the lines.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ METADATA_BYTES = 65_536
 
 def ask(path: str, prompt: str, tokens: int) -> lines.Figures:
     """Load a GGUF file, write greedily and free it."""
+    llama.llama_backend_init()
     began = time.perf_counter()
     model = llama.llama_model_load_from_file(os.fsencode(path), llama.llama_model_default_params())
     context = llama.llama_init_from_model(model, _context_parameters())
@@ -75,11 +79,10 @@ def _prompt_tokens(model: Any, prompt: str) -> Any:
     return (llama.llama_token * count)(*array[:count])
 
 
-def main() -> None:
-    """Silence llama.cpp and answer rounds."""
-    llama.llama_backend_init()
-    lines.serve(lines.one_after_another(ask), {"llama_cpp": llama.__version__})
+def ask_afresh(path: str, prompt: str, tokens: int) -> lines.Figures:
+    """Let a fresh process answer."""
+    return lines.in_own_process(ask, path, prompt, tokens)
 
 
 if __name__ == "__main__":
-    main()
+    lines.serve(lines.one_after_another(ask_afresh), {"llama_cpp": llama.__version__})

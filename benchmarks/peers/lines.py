@@ -14,6 +14,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 Figures = dict[str, Any]
@@ -38,6 +40,29 @@ def one_after_another(ask: Callable[[str, str, int], Figures]) -> Callable[..., 
         return [ask(path, prompt, tokens) for path in models]
 
     return round_of
+
+
+def in_own_process(ask: Callable[..., Figures], *arguments: object) -> Figures:
+    """Let a function of a module answer in a fresh interpreter, started by plain spawn.
+
+    Raises:
+        EOFError: it ended without an answer; its own words are on standard error.
+    """
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_tell, args=(theirs, ask, *arguments))
+    process.start()
+    theirs.close()
+    try:
+        figures: Figures = ours.recv()
+    finally:
+        process.join()
+        ours.close()
+    return figures
+
+
+def _tell(answer: Connection, ask: Callable[..., Figures], *arguments: object) -> None:
+    answer.send(ask(*arguments))
 
 
 def serve(round_of: Callable[..., list[Figures]], versions: dict[str, str]) -> None:

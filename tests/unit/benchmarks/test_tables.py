@@ -32,7 +32,7 @@ def result() -> dict[str, Any]:
             "python": "3.11.0",
         },
         "versions": {"torch": "2.13.0", "xllamacpp": None},
-        "settings": {"repeats": 3, "short_repeats": 5, "tokens": 128},
+        "settings": {"repeats": 3, "short_repeats": 5, "decode_repeats": 24, "tokens": 128},
         "missing": {"a server": "It is not installed."},
         "notes": ["The machine was busy."],
         "targets": [verdict.to_record() for verdict in verdicts(record, ("decode",))],
