@@ -1,10 +1,9 @@
 """The least that llama.cpp can be asked with: decode and greedy choice, in one process.
 
 No text is made of the tokens and nobody is told of them: what is left is the library's own
-speed. Each answer is written by a process of its own, which changes none of the figures: where
-memory comes to lie makes a process up to 2 % faster or slower than its equals for all its life
-(docs/speed.md), so that one for a whole run would be compared with by its luck. See
-``lines.py`` for the lines.
+speed. Each answer is written by a process of its own, whose start is not counted: a process is
+up to 2 % faster or slower than its equals for all its life (docs/speed.md), so that one for a
+whole run would be compared with by its luck. See ``lines.py`` for the lines.
 """
 
 from __future__ import annotations

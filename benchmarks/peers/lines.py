@@ -46,7 +46,7 @@ def in_own_process(ask: Callable[..., Figures], *arguments: object) -> Figures:
     """Let a function of a module answer in a fresh interpreter, started by plain spawn.
 
     Raises:
-        EOFError: it ended without an answer; its own words are on standard error.
+        RuntimeError: it ended without an answer; its own words are on standard error.
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
@@ -55,6 +55,9 @@ def in_own_process(ask: Callable[..., Figures], *arguments: object) -> Figures:
     theirs.close()
     try:
         figures: Figures = ours.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(f"It ended without an answer, exit code {process.exitcode}.") from None
     finally:
         process.join()
         ours.close()

@@ -216,7 +216,9 @@ def test_tokens_that_are_kept_back_are_the_same_and_tell_when_they_came(
     assert told[-1][1] == at_once.end
     chosen = [at if piece.at is None else piece.at for at, piece in tokens]
     assert chosen == sorted(chosen)
-    assert chosen[-1] - chosen[0] > 5 * (tokens[-1][0] - chosen[-1]), "told late, dated right"
+    is_kept = [piece.at is not None for _, piece in tokens]
+    assert is_kept == [real_engine.kind == "gguf"] * len(tokens)
+    assert chosen[-1] <= tokens[0][0] or not all(is_kept), "nothing was told before the end"
 
 
 def test_a_stop_text_ends_the_answer_although_tokens_may_be_kept_back(
