@@ -22,5 +22,5 @@ promises:
 
 # The run in a Space's surroundings, and docs/spaces.md with its record.
 space-run:
-	SPACE_RUN_RECORD=docs/space_run.json $(PYTHON) -m pytest tests/publishing
+	SPACE_RUN_RECORD=docs/space_run.json $(PYTHON) -m pytest tests/space
 	$(PYTHON) docs/make_space_run.py

@@ -5,12 +5,12 @@ def main() -> None:
     """Serve the page until a signal ends it; on a Space, with the starter models in place."""
     import os
 
-    from comparator.services.settings import Settings, default_models_dir
+    from comparator.hosting.options import Settings, default_models_dir
     from comparator.ui import serve
 
     models_dir = default_models_dir()
     if os.environ.get("SPACE_ID"):
-        from comparator.commands.starter import bring
+        from comparator.cli.commands.starter import bring
 
         bring(models_dir)
     serve(Settings(models_dir=models_dir))

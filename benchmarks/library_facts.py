@@ -19,14 +19,14 @@ import gguf
 
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library import discovery
-from comparator.library.facts_store import FactsStore, read_facts
+from comparator.library.facts.store import FactsStore, read_facts
 
 TOKENS, MERGES, MODELS, ROUNDS = 150_000, 280_000, 1000, 5
 LONGEST_HEADER_SECONDS, LONGEST_CACHE_SECONDS = 0.1, 0.2
 _PEAK = """
 import sys, tracemalloc
 from pathlib import Path
-from comparator.library.gguf_facts import facts_of_gguf
+from comparator.library.facts.gguf import facts_of_gguf
 tracemalloc.start()
 facts_of_gguf(Path(sys.argv[1]))
 print(tracemalloc.get_traced_memory()[1] / 1e6)

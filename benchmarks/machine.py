@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from runners import memory
+from runners.machine import memory
 
 PACKAGES = (
     "multi-llm-comparator",

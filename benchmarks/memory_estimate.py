@@ -26,10 +26,10 @@ import psutil
 
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, ModelType
-from comparator.library import starter
+from comparator.library.changes import starter
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
-from runners.zygote import zygotes
+from runners.supervision.fork_server import fork_servers
 
 from . import machine, memory_models
 
@@ -140,7 +140,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def users_of_libraries() -> int:
     """Return how many other programs have mapped an engine, whose pages are shared with them."""
-    own = {psutil.Process().pid, *zygotes.pids()}
+    own = {psutil.Process().pid, *fork_servers.pids()}
     count = 0
     for process in psutil.process_iter():
         try:

@@ -14,10 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from comparator.comparison.comparison import Comparison
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo
 from comparator.library.discovery import inspect
-from comparator.services.comparison import Comparison
 from comparator.services.inference_engine import InferenceEngine
 
 from . import machine

@@ -1,6 +1,6 @@
 """``python -m comparator`` is the command line."""
 
-from comparator.cli import main
+from comparator.cli.main import main
 
 if __name__ == "__main__":
     main()

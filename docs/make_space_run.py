@@ -2,7 +2,7 @@
 
 Usage: ``python docs/make_space_run.py`` (after ``make space-run``, which does both)
 
-``docs/space_run.json`` is what ``tests/publishing`` saw; the same text stands at the end of every
+``docs/space_run.json`` is what ``tests/space`` saw; the same text stands at the end of every
 run of the tests.
 """
 

@@ -18,10 +18,12 @@ from typing import Any
 import dill
 
 from comparator.core.exceptions import ConfigurationError
-from runners import memory, protocol, registry, temporary, zero_gpu
-from runners.deadlines import Deadlines as Deadlines
-from runners.watch import Child, Deliver, Watch
-from runners.zygote import ForkedChild, SpawnedChild, fork_is_safe, zygotes
+from runners import protocol, registry
+from runners.machine import memory, temporary
+from runners.supervision import zero_gpu
+from runners.supervision.fork_server import ForkedChild, SpawnedChild, fork_is_safe, fork_servers
+from runners.supervision.watch import Child, Deliver, Watch
+from runners.timeouts import Deadlines as Deadlines
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Run:
     def _play(self) -> protocol.Message:
         before = memory.available_bytes()
         watch = self._attempt()
-        if watch.zygote_died and not watch.tokens_seen and not watch.ending:
+        if watch.fork_server_died and not watch.tokens_seen and not watch.ending:
             watch = self._attempt()  # replaced once, before anything was shown
         self.log_tail = watch.log_tail()
         self.receipt = Receipt(
@@ -133,8 +135,8 @@ class Run:
         if self._method == "spawn":
             return SpawnedChild(self.assignment, wire, log)
         kind = self.assignment.kind
-        zygote = zygotes.of(registry.JOB_ENGINES.get(kind, kind))
-        return ForkedChild(zygote, self.assignment, [wire.fileno(), log.fileno()])
+        fork_server = fork_servers.of(registry.JOB_ENGINES.get(kind, kind))
+        return ForkedChild(fork_server, self.assignment, [wire.fileno(), log.fileno()])
 
 
 def make_ready() -> None:

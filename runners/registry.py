@@ -1,6 +1,6 @@
 """Which engine runs which kind of model, and which function does which job on files.
 
-Adding an engine: 1. a class in ``runners/<name>_inferencer.py`` that subclasses
+Adding an engine: 1. a class in ``runners/engines/`` that subclasses
 BaseInferencer; 2. a line in ENGINES; 3. run the contract tests over it. Nothing is imported
 here: names are resolved in the child process.
 """
@@ -40,21 +40,25 @@ class Engine:
 
 
 ENGINES: dict[str, Engine] = {
-    "echo": Engine("runners.echo_inferencer:EchoInferencer"),
+    "echo": Engine("runners.engines.echo_inferencer:EchoInferencer"),
     "gguf": Engine(
-        "runners.gguf_inferencer:GGUFInferencer",
-        warm_modules=("llama_cpp", "llama_cpp.llama_chat_format", "runners.gguf_inferencer"),
+        "runners.engines.gguf.inferencer:GGUFInferencer",
+        warm_modules=(
+            "llama_cpp",
+            "llama_cpp.llama_chat_format",
+            "runners.engines.gguf.inferencer",
+        ),
         requires=("llama_cpp",),
         install='pip install "llama-cpp-python>=0.3.36"',
         instead=Engine(
-            "runners.xllamacpp_inferencer:XllamacppInferencer",
-            warm_modules=("runners.xllamacpp_inferencer",),
+            "runners.engines.gguf.xllamacpp_inferencer:XllamacppInferencer",
+            warm_modules=("runners.engines.gguf.xllamacpp_inferencer",),
             requires=("xllamacpp",),
             install='pip install "xllamacpp>=2026.10"',
         ),
     ),
     "pytorch": Engine(
-        "runners.pytorch_inferencer:PyTorchInferencer",
+        "runners.engines.pytorch.inferencer:PyTorchInferencer",
         warm_modules=(
             "torch",
             "transformers",
@@ -62,7 +66,7 @@ ENGINES: dict[str, Engine] = {
             "transformers.models.auto.tokenization_auto",
             "transformers.generation",
             "safetensors.torch",
-            "runners.pytorch_inferencer",
+            "runners.engines.pytorch.inferencer",
         ),
         requires=("torch", "transformers"),
         install='pip install "torch>=2.10" "transformers>=5.3"',
@@ -71,9 +75,9 @@ ENGINES: dict[str, Engine] = {
 
 # Work on model files that is done in a child process: name -> "module:function".
 JOBS: dict[str, str] = {
-    "dequantize": "runners.model_making:dequantize",
-    "measure": "runners.model_making:measure",
-    "quantize": "runners.model_making:quantize",
+    "dequantize": "runners.engines.gguf.quantize:dequantize",
+    "measure": "runners.engines.gguf.quantize:measure",
+    "quantize": "runners.engines.gguf.quantize:quantize",
 }
 
 # A job runs in the fork server of the engine whose libraries it needs.

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from comparator.core.models import ModelInfo, ModelType
-from runners.zygote import zygotes
+from runners.supervision.fork_server import fork_servers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SETTLE_SECONDS = 5.0
@@ -31,7 +31,7 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def starter_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with the four starter models, made once and kept in the checkout's cache."""
-    from comparator.library import starter
+    from comparator.library.changes import starter
 
     directory = REPOSITORY / "models"
     starter.install(directory, lambda progress: None)
@@ -41,7 +41,7 @@ def starter_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def starter_models(starter_models_dir: Path) -> dict[str, str]:
     """The starter models' paths by what they are."""
-    from comparator.library import starter
+    from comparator.library.changes import starter
 
     return {key: str(starter_models_dir / place) for key, place in starter.PLACES.items()}
 
@@ -60,7 +60,7 @@ def echo_model(tmp_path: Path) -> Callable[..., ModelInfo]:
 
 def _left_over() -> list[psutil.Process]:
     """Children of the tests, without the fork servers, which live as long as the tests."""
-    servers = set(zygotes.pids())
+    servers = set(fork_servers.pids())
     children = psutil.Process().children(recursive=True)
     return [c for c in children if c.pid not in servers and not _is_helper(c)]
 
@@ -95,4 +95,4 @@ def nothing_left_behind() -> Iterator[None]:
 def close_fork_servers() -> Iterator[None]:
     """End the fork servers after the last test."""
     yield
-    zygotes.close()
+    fork_servers.close()

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.library.identity import FileKey, Found, key_of, merged
+from comparator.formats.shards import GGUF_SHARD, WEIGHT_SUFFIXES, shards_of
+from comparator.library.duplicates import FileKey, Found, key_of, merged
 
-WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 ECHO_SUFFIX = ".echo.json"
 DEEPEST_LEVEL = 32
-MOST_SHARDS = 10_000
-_SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf$", re.IGNORECASE)
 _WEIGHT_SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.\w+$")
 _HALF = re.compile(
     r"(^incomplete-.*|.*\.(gguf|safetensors|bin|pt|pth)([._-][^.]*)?"
@@ -139,18 +137,6 @@ def _has_magic(path: Path) -> bool:
         return False
 
 
-def shards_of(path: Path) -> list[Path]:
-    """Return all files of a GGUF model by the path of its first one; often only that one."""
-    match = _SHARD.match(path.name)
-    if match is None or int(match["total"]) > MOST_SHARDS:
-        return [path]
-    total = int(match["total"])
-    return [
-        path.with_name(f"{match['stem']}-{number:05d}-of-{total:05d}{path.suffix}")
-        for number in range(1, total + 1)
-    ]
-
-
 class _Walk:
     def __init__(self, source: str) -> None:
         self.result = Scan()
@@ -251,7 +237,7 @@ class _Walk:
         for name, status in files.items():
             if not name.lower().endswith(".gguf"):
                 continue
-            match = _SHARD.match(name)
+            match = GGUF_SHARD.match(name)
             if match is None:
                 self.add_file(directory / name, name[:-5], ModelType.GGUF, status)
             else:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from comparator.core.models import ModelInfo
-from comparator.library.facts import ModelFacts
-from comparator.library.model_facts import facts_of
-from comparator.library.model_names import key_of, plain_name
+from comparator.library.facts.lookup import facts_of
+from comparator.library.facts.values import ModelFacts
+from comparator.library.names import key_of, plain_name
 
 FactsOf = Callable[[ModelInfo], ModelFacts]
 

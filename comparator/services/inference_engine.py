@@ -6,22 +6,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from comparator.comparison.comparison import Comparison, Request, Slot
+from comparator.comparison.cooldown import Cooldown
+from comparator.comparison.results import error_kind_of
+from comparator.comparison.warm_up import modelling_modules
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.core.text import without_surrogates
-from comparator.library.measurements import Measurements
-from comparator.services import device_memory
-from comparator.services.comparison import Comparison, Request, Slot
-from comparator.services.cooldown import Cooldown
+from comparator.memory import devices
+from comparator.memory.need import likely_tokens
 from comparator.services.memory_manager import MemoryManager, Neighbour
-from comparator.services.memory_need import likely_tokens
 from comparator.services.model_manager import MOST_MODELS, told_apart
-from comparator.services.records import error_kind_of
-from comparator.services.warm_up import modelling_modules
-from runners import memory, protocol, registry
+from comparator.storage.measurements import Measurements
+from runners import protocol, registry
+from runners.machine import memory
 from runners.process import Deadlines, pickled
-from runners.zygote import zygotes
+from runners.supervision.fork_server import fork_servers
 
 if TYPE_CHECKING:
     from runners.base import BaseInferencer
@@ -136,7 +137,7 @@ class InferenceEngine:
         comparison.on_final = lambda slot, message: self._note(request.slots[slot].model, message)
         comparison.on_result = self._keep
         kinds = {_kind(slot.model) for slot in request.slots}
-        zygotes.warm_up(
+        fork_servers.warm_up(
             sorted(kind for kind in kinds if not registry.missing_requirements(kind)),
             modelling_modules([slot.model for slot in request.slots]),
         )
@@ -176,7 +177,7 @@ class InferenceEngine:
             comparison.stop()
             comparison.join(JOIN_SECONDS)
         self.active_inferencers.clear()
-        zygotes.close()
+        fork_servers.close()
         self.memory_manager.cleanup()
 
     def finish(self, comparison: Comparison) -> None:
@@ -221,7 +222,7 @@ class InferenceEngine:
             Neighbour(
                 self.memory_manager.estimate(slot.model, slot.config),
                 memory.taken_bytes(pid),
-                device_memory.held_by(pid),
+                devices.held_by(pid),
             )
             for comparison in list(self.active_inferencers.values())
             for number, pid in comparison.children()

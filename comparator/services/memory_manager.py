@@ -10,11 +10,12 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
-from comparator.library.model_facts import facts_of
-from comparator.services import device_memory, memory_need
-from comparator.services.device_placement import ALL_LAYERS, can_spread
-from comparator.services.memory_need import MemoryNeed
-from runners import memory
+from comparator.library.facts.lookup import facts_of
+from comparator.memory import devices
+from comparator.memory import need as memory_need
+from comparator.memory.need import MemoryNeed
+from comparator.memory.placement import ALL_LAYERS, can_spread
+from runners.machine import memory
 
 TIGHT_SHARE = 0.85  # a need over this share of what is available is called tight
 WORDS = ("fits", "tight", "cannot")
@@ -101,7 +102,7 @@ class MemoryManager:
 
     def device_memory(self) -> list[dict[str, Any]]:
         """Return name, total and free bytes of each NVIDIA device; empty without one."""
-        return device_memory.devices()
+        return devices.devices()
 
     def get_memory_info(self) -> dict[str, Any]:
         """Return ``total_bytes``, ``available_bytes`` and ``devices``."""
@@ -122,7 +123,7 @@ class MemoryManager:
         ``prompt_tokens`` is how long the prompt is about; None takes the whole context.
         """
         free: list[int] = []
-        if device_memory.can_use_device(model.model_type):
+        if devices.can_use_device(model.model_type):
             free = [int(device["free_bytes"]) for device in self.device_memory()]
         return memory_need.estimate(model, config or ModelConfig(), free, prompt_tokens)
 

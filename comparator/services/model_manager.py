@@ -9,7 +9,7 @@ from pathlib import Path
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.models import ModelInfo
 from comparator.library import discovery, sources
-from comparator.library.identity import Digests, merged_by_content, place_ids, places_of
+from comparator.library.duplicates import Digests, merged_by_content, place_ids, places_of
 
 MOST_MODELS = 4
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from comparator.services.hosting import Host
-from comparator.services.settings import Settings
+from comparator.hosting.host import Host
+from comparator.hosting.options import Settings
 from comparator.ui.page import build_page as _build_page
-from comparator.ui.serving import serve
+from comparator.ui.server import serve
 
 __all__ = ["build_page", "serve"]
 

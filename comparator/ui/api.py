@@ -11,13 +11,13 @@ from typing import Any
 
 import gradio as gr
 
+from comparator.comparison.comparison import Comparison
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import RunState
-from comparator.services.comparison import Comparison
-from comparator.services.hosting import Host
-from comparator.services.questions import from_endpoint
-from comparator.ui.board import UPDATE_SECONDS, YIELD_SECONDS, Bell
-from comparator.ui.handlers import UNEXPECTED
+from comparator.hosting.host import Host
+from comparator.hosting.requests import from_endpoint
+from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS, Bell
+from comparator.ui.compare.handlers import UNEXPECTED
 from comparator.ui.visitors import session_of, visitor_of
 
 RECORDS_SECONDS = 0.2  # between whole records of the same state: programs need no smoothness

@@ -9,13 +9,13 @@ from typing import Any
 import gradio as gr
 
 from comparator.core.config import DTYPES, PROMPT_FORMATS
-from comparator.services.hosting import Host
-from comparator.services.questions import FOREIGN_CODE
-from comparator.services.settings import Settings
-from comparator.ui import hub_tab
+from comparator.hosting.host import Host
+from comparator.hosting.options import Settings
+from comparator.hosting.requests import FOREIGN_CODE
 from comparator.ui.api import add_endpoints
-from comparator.ui.handlers import Handlers, make_handlers
-from comparator.ui.library_tab import AT_ONCE, build_library_tab, wire_library_tab
+from comparator.ui.compare.handlers import Handlers, make_handlers
+from comparator.ui.hub import tab
+from comparator.ui.library.tab import AT_ONCE, build_library_tab, wire_library_tab
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("markdown.js", "column.js", "board.js")
@@ -94,13 +94,13 @@ def theme() -> Any:
     )
 
 
-def _hub_tab(page: Any, host: Host) -> hub_tab.HubTab | None:
+def _hub_tab(page: Any, host: Host) -> tab.HubTab | None:
     """Build the tab that brings models; a page that others can reach has none."""
     if host.downloads is None:
         return None
     with gr.Tab("Get models", id="hub", elem_id="hub-tab"):
         memory = host.engine.memory_manager
-        return hub_tab.build(page, host.downloads, memory, host.settings.is_public)
+        return tab.build(page, host.downloads, memory, host.settings.is_public)
 
 
 def _heading() -> Any:

@@ -1,5 +1,5 @@
-"""Same objects as ``runners.gguf_inferencer``."""
+"""Same objects as ``runners.engines.gguf.inferencer``."""
 
-from runners.gguf_inferencer import (
+from runners.engines.gguf.inferencer import (
     GGUFInferencer as GGUFInferencer,
 )

@@ -1,5 +1,5 @@
-"""Same objects as ``runners.pytorch_inferencer``."""
+"""Same objects as ``runners.engines.pytorch.inferencer``."""
 
-from runners.pytorch_inferencer import (
+from runners.engines.pytorch.inferencer import (
     PyTorchInferencer as PyTorchInferencer,
 )

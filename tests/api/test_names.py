@@ -29,8 +29,11 @@ PLACES = {
     "services.inference_engine": ("comparator.services.inference_engine", ("InferenceEngine",)),
     "services.memory_manager": ("comparator.services.memory_manager", ("MemoryManager",)),
     "inferencers.base": ("runners.base", ("BaseInferencer",)),
-    "inferencers.pytorch_inferencer": ("runners.pytorch_inferencer", ("PyTorchInferencer",)),
-    "inferencers.gguf_inferencer": ("runners.gguf_inferencer", ("GGUFInferencer",)),
+    "inferencers.pytorch_inferencer": (
+        "runners.engines.pytorch.inferencer",
+        ("PyTorchInferencer",),
+    ),
+    "inferencers.gguf_inferencer": ("runners.engines.gguf.inferencer", ("GGUFInferencer",)),
 }
 NAMES = [(place, name) for place, (_, names) in PLACES.items() for name in names]
 

@@ -30,11 +30,11 @@ from bad_models import Workshop
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.models import ModelInfo, ModelType, RunState
-from comparator.services.admission import LineFullError
-from comparator.services.hosting import BusyError, Host
+from comparator.hosting.admission_queue import LineFullError
+from comparator.hosting.host import BusyError, Host
+from comparator.hosting.options import Settings
+from comparator.hosting.requests import Choice, Question, from_endpoint, from_page
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.questions import Choice, Question, from_endpoint, from_page
-from comparator.services.settings import Settings
 
 pytestmark = pytest.mark.process
 

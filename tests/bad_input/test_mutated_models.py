@@ -48,8 +48,8 @@ def test_what_the_parent_itself_reads(whole_gguf: Path, whole_folder: Path, tmp_
 
     from comparator.core.config import ModelConfig
     from comparator.core.exceptions import ModelLoadError
-    from comparator.library.model_facts import facts_of
-    from comparator.services import preflight
+    from comparator.formats import checks
+    from comparator.library.facts.lookup import facts_of
 
     for seed in range(700):
         if seed % 7:
@@ -58,7 +58,7 @@ def test_what_the_parent_itself_reads(whole_gguf: Path, whole_folder: Path, tmp_
             model = mutations.folder_mutant(whole_folder, tmp_path, seed)
         facts_of(model)
         with contextlib.suppress(ModelLoadError):
-            preflight.check(model, ModelConfig())
+            checks.check(model, ModelConfig())
         shutil.rmtree(model.path) if Path(model.path).is_dir() else Path(model.path).unlink()
 
 

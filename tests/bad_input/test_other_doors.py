@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from bad_models import CASES, Case, Workshop
 
-from comparator.services.hosting import Host
-from comparator.services.questions import Choice, Question
-from comparator.services.settings import Settings
+from comparator.hosting.host import Host
+from comparator.hosting.options import Settings
+from comparator.hosting.requests import Choice, Question
 
 pytestmark = pytest.mark.process
 

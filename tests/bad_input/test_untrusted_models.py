@@ -20,12 +20,12 @@ from bad_models import ENDLESS, Bomb, Workshop, bomb_maker, template_maker
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo
-from comparator.services.hosting import Host
+from comparator.hosting.host import Host
+from comparator.hosting.options import Settings
+from comparator.hosting.requests import Choice, Question
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.questions import Choice, Question
-from comparator.services.settings import Settings
 from runners.process import Deadlines
-from runners.zygote import zygotes
+from runners.supervision.fork_server import fork_servers
 
 pytestmark = pytest.mark.process
 
@@ -34,7 +34,7 @@ FACTORY_TEMPLATE_SECONDS = 1.0
 
 def built_in_without_a_sandbox(_model: ModelInfo) -> None:
     """A factory that leaves the model to the built-in engine; whoever brings one has no sandbox."""
-    from runners import template_limits
+    from runners.engines import template_limits
 
     template_limits.LONGEST_SECONDS = 1.0
 
@@ -129,9 +129,9 @@ def own_code(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         auto_map={"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"},
     )
     monkeypatch.setenv("HOME", str(shop.place))
-    zygotes.close()
+    fork_servers.close()
     yield folder
-    zygotes.close()
+    fork_servers.close()
 
 
 def test_own_code_runs_only_for_the_model_for_which_it_was_allowed(

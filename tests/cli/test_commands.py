@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from comparator.cli import COMMANDS
+from comparator.cli.main import COMMANDS
 
 LIMIT_SECONDS = 60
 

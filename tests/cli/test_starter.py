@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from comparator.core.exceptions import EngineMissingError, ModelLoadError
-from comparator.library import discovery, starter, starter_package
-from comparator.library.model_facts import facts_of
+from comparator.library import discovery
+from comparator.library.changes import starter, starter_package
+from comparator.library.facts.lookup import facts_of
 
 
 @pytest.mark.model

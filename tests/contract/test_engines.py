@@ -150,7 +150,7 @@ def test_context_full_is_a_length_end(real_engine: EngineUnderTest) -> None:
 def test_end_token_of_the_config_ends_the_answer(
     real_engine: EngineUnderTest, starter_models: dict[str, str]
 ) -> None:
-    from runners.gguf_model import GGUFModel
+    from runners.engines.gguf.model import GGUFModel
 
     plain = real_engine.ask(QUESTION, do_sample=False)
     vocabulary = GGUFModel.load(str(starter_models["gguf_q4_1"]), vocabulary_only=True)
@@ -328,8 +328,8 @@ def test_engines_read_the_same_tokens(
 ) -> None:
     from transformers import AutoTokenizer
 
-    from runners.gguf_model import GGUFModel
-    from runners.torch_prompt import make_prompt
+    from runners.engines.gguf.model import GGUFModel
+    from runners.engines.pytorch.prompt import make_prompt
 
     config = {"prompt_format": prompt_format}
     model = GGUFModel.load(str(starter_models["gguf_q4_1"]), vocabulary_only=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from comparator.comparison.comparison import Comparison
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, RunState
-from comparator.library import starter
-from comparator.services.comparison import Comparison
+from comparator.library.changes import starter
 from comparator.services.inference_engine import InferenceEngine
 from runners import registry
-from runners.zygote import zygotes
+from runners.supervision.fork_server import fork_servers
 
 pytestmark = [pytest.mark.model, pytest.mark.process]
 
@@ -50,10 +50,10 @@ def wait_for(comparison: Comparison, states: set[RunState]) -> None:
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """One of the packages that bring llama.cpp, with fork servers of its own."""
     pytest.importorskip(request.param)
-    zygotes.close()
+    fork_servers.close()
     monkeypatch.setenv(registry.CHOICE, request.param)
     yield request.param
-    zygotes.close()
+    fork_servers.close()
 
 
 def test_a_forked_child_generates_with_the_library_that_was_chosen(
@@ -114,7 +114,7 @@ def test_a_comparison_of_both_engines_leaves_nothing(
             kept = psutil.Process().memory_full_info().uss
     assert answers == [answers[0]] * 4
     assert psutil.Process().memory_full_info().uss - kept < KEPT_BYTES
-    left = {p.pid for p in psutil.Process().children(recursive=True)} - set(zygotes.pids())
+    left = {p.pid for p in psutil.Process().children(recursive=True)} - set(fork_servers.pids())
     assert not left
 
 

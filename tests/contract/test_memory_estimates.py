@@ -17,9 +17,9 @@ from benchmarks import memory_models
 from benchmarks.memory_models import Shape
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, ModelType
-from comparator.library.measurements import Measurements
+from comparator.memory.need import likely_tokens
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.memory_need import likely_tokens
+from comparator.storage.measurements import Measurements
 
 pytestmark = pytest.mark.process
 

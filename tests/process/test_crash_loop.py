@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from comparator.comparison.comparison import Comparison
+from comparator.comparison.cooldown import Cooldown
 from comparator.core.models import RunState
-from comparator.services.comparison import Comparison
-from comparator.services.cooldown import Cooldown
 from comparator.services.inference_engine import InferenceEngine
 
 pytestmark = pytest.mark.process

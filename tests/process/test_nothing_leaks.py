@@ -12,7 +12,8 @@ import pytest
 from holdings import holdings
 
 from comparator.services.inference_engine import InferenceEngine
-from runners import memory, protocol
+from runners import protocol
+from runners.machine import memory
 from runners.process import Deadlines
 
 pytestmark = pytest.mark.process

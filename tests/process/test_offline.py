@@ -51,7 +51,7 @@ def hear(event, arguments):
         print("network:", event, arguments, file=sys.stderr)
 
 sys.addaudithook(hear)
-from comparator.cli import main
+from comparator.cli.main import main
 main()
 """
 

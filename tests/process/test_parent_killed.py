@@ -66,7 +66,8 @@ def test_a_spawned_child_ends_with_the_program(tmp_path, script, wait_until, gon
     model.write_text(json.dumps({"fault": "sigstop", "fault_after": 1}))
     source = (
         "import runners.process\nrunners.process.fork_is_safe = lambda: False\n"
-        "import runners.zygote\nrunners.zygote.fork_is_safe = lambda: False\n" + SCRIPT
+        "from runners.supervision import fork_server\nfork_server.fork_is_safe = lambda: False\n"
+        + SCRIPT
     )
     parent = script(source, str(model))
     try:

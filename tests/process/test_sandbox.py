@@ -20,7 +20,8 @@ pytestmark = [
 PROBE = """
 import json, os, socket, subprocess, sys
 import psutil
-from runners import protocol, sandbox
+from runners import protocol
+from runners.child import sandbox
 model, secret, parent = sys.argv[1:4]
 assignment = protocol.Assignment("echo", {}, "", {"use_gpu": False}, 0.0, readable=(model,))
 state = sandbox.enter_sandbox(assignment)
@@ -100,7 +101,7 @@ def test_a_model_process_reaches_its_model_and_nothing_else(probed: dict[str, st
 @pytest.mark.model
 def test_both_engines_answer_inside_it(starter_models_dir: Path, probed: dict[str, str]) -> None:
     from comparator.core.config import ModelConfig
-    from comparator.library import starter
+    from comparator.library.changes import starter
 
     models = starter.install(starter_models_dir, lambda progress: None)
     chosen = [models[0], models[3]]

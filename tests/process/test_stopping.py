@@ -9,14 +9,14 @@ import time
 import psutil
 import pytest
 
+from comparator.comparison import comparison as comparison_module
+from comparator.comparison.comparison import Comparison
 from comparator.core.models import RunState
-from comparator.services import comparison as comparison_module
-from comparator.services.comparison import Comparison
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol
 from runners.base import BaseInferencer
 from runners.process import Deadlines
-from runners.zygote import zygotes
+from runners.supervision.fork_server import fork_servers
 
 pytestmark = pytest.mark.process
 
@@ -194,7 +194,7 @@ def test_a_grandchild_dies_with_the_child_and_delays_nothing(play, custom_model,
 
     def grandchildren():
         ours = []
-        for pid in set(psutil.pids()) - before - set(zygotes.pids()):
+        for pid in set(psutil.pids()) - before - set(fork_servers.pids()):
             try:
                 if os.getpgid(pid) == played.run.pid and not _is_zombie(pid):
                     ours.append(pid)
@@ -215,15 +215,15 @@ def _is_zombie(pid: int) -> bool:
 class TestForkServer:
     def test_one_that_died_is_replaced_in_silence(self, echo_model, play):
         play(echo_model())
-        (old,) = [zygotes.of("echo").pid]
+        (old,) = [fork_servers.of("echo").pid]
         os.kill(old, signal.SIGKILL)
         assert isinstance(play(echo_model()).final, protocol.Finished)
-        assert zygotes.of("echo").pid not in (None, old)
+        assert fork_servers.of("echo").pid not in (None, old)
 
     def test_its_death_before_any_token_repeats_the_run_once(self, echo_model, begin, wait_until):
         played = begin(echo_model(load_seconds=1.5))
         assert wait_until(lambda: played.seen(protocol.Loading))
-        os.kill(zygotes.of("echo").pid, signal.SIGKILL)
+        os.kill(fork_servers.of("echo").pid, signal.SIGKILL)
         assert isinstance(played.to_end().final, protocol.Finished)
         assert sum(isinstance(m, protocol.Hello) for m in played.messages) == 2
 
@@ -231,7 +231,7 @@ class TestForkServer:
         played = begin(echo_model(tokens=4000, tokens_per_second=50))
         assert wait_until(lambda: played.text.startswith("one two"))
         pid = played.run.pid
-        os.kill(zygotes.of("echo").pid, signal.SIGKILL)
+        os.kill(fork_servers.of("echo").pid, signal.SIGKILL)
         final = played.to_end().final
         assert isinstance(final, protocol.Crashed)
         assert "The next run starts a new one" in final.cause
@@ -240,7 +240,7 @@ class TestForkServer:
 
     def test_one_that_hangs_cannot_hold_a_run(self, echo_model, begin, play):
         play(echo_model())
-        server = zygotes.of("echo").pid
+        server = fork_servers.of("echo").pid
         os.kill(server, signal.SIGSTOP)
         try:
             stopped = begin(echo_model("a"))
@@ -255,8 +255,8 @@ class TestForkServer:
     def test_closing_ends_the_servers_and_what_runs(self, echo_model, begin, gone, wait_until):
         played = begin(echo_model(fault="sigstop"))
         assert wait_until(lambda: played.seen(protocol.Loaded))
-        pids = [*zygotes.pids(), played.run.pid]
-        zygotes.close()
+        pids = [*fork_servers.pids(), played.run.pid]
+        fork_servers.close()
         played.run.stop()
         played.to_end()
         assert wait_until(lambda: all(map(gone, pids)), 5)

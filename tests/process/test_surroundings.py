@@ -13,7 +13,7 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol
 from runners.base import BaseInferencer
-from runners.zygote import zygotes
+from runners.supervision.fork_server import fork_servers
 
 pytestmark = pytest.mark.process
 
@@ -58,9 +58,9 @@ class TestEnvironment:
         for name in ("HF_TOKEN", "FOO_KEY", "GRADIO_X", "MY_PASSWORD", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.setenv(name, "hidden-4711")
         monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-        zygotes.close()
+        fork_servers.close()
         yield
-        zygotes.close()
+        fork_servers.close()
 
     @pytest.mark.parametrize("method", ["fork", "spawn"])
     def test_no_secret_is_in_the_variables(self, report, method):
@@ -112,7 +112,7 @@ class TestProcess:
 
     def test_the_fork_server_has_one_thread(self, echo_model, play):
         play(echo_model())
-        for pid in zygotes.pids():
+        for pid in fork_servers.pids():
             assert psutil.Process(pid).num_threads() == 1
 
     @pytest.mark.parametrize("method", ["fork", "spawn"])
@@ -164,7 +164,7 @@ class TestProcess:
             played.to_end()
             assert isinstance(played.final, protocol.Finished), played.final
             assert json.loads(played.text) == [700.0, 1_000_000.0]
-        server = psutil.Process(zygotes.of("pytorch").pid)
+        server = psutil.Process(fork_servers.of("pytorch").pid)
         assert server.num_threads() == 1
 
 
@@ -218,7 +218,7 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path, script, source, how, 
     if method == "spawn":
         lines = "".join(
             f"import runners.{name}\nrunners.{name}.fork_is_safe = lambda: False\n"
-            for name in ("process", "zygote")
+            for name in ("process", "supervision.fork_server")
         )
         source = lines + source
     process = script(source, how=how)

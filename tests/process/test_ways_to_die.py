@@ -10,7 +10,7 @@ import pytest
 from comparator.core.models import RunState
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol
-from runners.echo_inferencer import FAULTS
+from runners.engines.echo_inferencer import FAULTS
 from runners.process import Deadlines
 
 pytestmark = pytest.mark.process

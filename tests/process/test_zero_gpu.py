@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from runners import process, protocol, zero_gpu
-from runners.zygote import fork_is_safe
+from runners import process, protocol
+from runners.supervision import zero_gpu
+from runners.supervision.fork_server import fork_is_safe
 
 pytest.importorskip("spaces")
 pytestmark = [pytest.mark.process, pytest.mark.model]

@@ -20,7 +20,8 @@ from holdings import holdings, in_words
 
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, ModelType
-from runners import memory, protocol
+from runners import protocol
+from runners.machine import memory
 from runners.process import Deadlines, Run
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1100)]

@@ -9,7 +9,7 @@ import threading
 
 import psutil
 
-from runners.zygote import zygotes
+from runners.supervision.fork_server import fork_servers
 
 PREFIXES = ("pymp-", "comparator-run-")
 
@@ -18,7 +18,7 @@ def holdings() -> dict[str, object]:
     """Count what a program may leak; fork servers are no leak."""
     gc.collect()
     me = psutil.Process()
-    children = {p.pid for p in me.children(recursive=True)} - set(zygotes.pids())
+    children = {p.pid for p in me.children(recursive=True)} - set(fork_servers.pids())
     ours = tuple(f"{prefix}{os.getpid()}-" for prefix in PREFIXES[1:])
     return {
         "descriptors": me.num_fds(),

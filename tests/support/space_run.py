@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from comparator.publishing.deploy import VARIABLES
+from comparator.hub.space_deploy import VARIABLES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CPU_INDEX = "--extra-index-url https://download.pytorch.org/whl/cpu"

@@ -104,10 +104,10 @@ def main(path: str) -> None:
     leave_cuda_out()
     from gradio_client import Client
 
-    from comparator.services.hosting import Host
-    from comparator.services.settings import Settings
+    from comparator.hosting.host import Host
+    from comparator.hosting.options import Settings
     from comparator.ui.page import build_page
-    from comparator.ui.serving import launch
+    from comparator.ui.server import launch
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

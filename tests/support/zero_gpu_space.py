@@ -74,8 +74,8 @@ def main(path: str, how: str = "") -> None:
     import psutil
 
     from comparator import InferenceEngine, ModelConfig, ModelManager
-    from comparator.services import warm_up
-    from comparator.services.comparison import Comparison
+    from comparator.comparison import warm_up
+    from comparator.comparison.comparison import Comparison
 
     manager = ModelManager(os.path.dirname(path))
     model = next(m for m in manager.scan_models() if m.path == path)

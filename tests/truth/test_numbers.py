@@ -22,7 +22,7 @@ import pytest
 from comparator.core.config import ModelConfig
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.services.inference_engine import InferenceEngine
-from runners.cores import threads_for_one_of
+from runners.machine.cores import threads_for_one_of
 
 pytestmark = [pytest.mark.process, pytest.mark.model]
 
@@ -72,8 +72,8 @@ def counting(model: ModelInfo) -> Any:
     What choosing and telling the tokens took is added by llama.cpp's own clock.
     """
     from runners.base import End
-    from runners.gguf_inferencer import GGUFInferencer
-    from runners.gguf_sampling import GGUFSampler
+    from runners.engines.gguf.inferencer import GGUFInferencer
+    from runners.engines.gguf.sampling import GGUFSampler
 
     class Counting(GGUFInferencer):
         def pieces(self, prompt):

@@ -97,7 +97,7 @@ def gguf_logits(path: Path, tokens: list[int]) -> numpy.ndarray:
 def pytorch_logits(path: Path, tokens: list[int]) -> numpy.ndarray:
     import torch
 
-    from runners.torch_stepping import make_stepper
+    from runners.engines.pytorch.forward import make_stepper
 
     inferencer: Any = create_inferencer("pytorch")
     inferencer.load_model(str(path), asdict(ModelConfig(**GREEDY)))

@@ -14,8 +14,8 @@ import model_files
 import pytest
 from chat_families import FAMILIES, Family
 
+from comparator.comparison.exports import as_markdown, as_text
 from comparator.core.config import ModelConfig
-from comparator.services.exports import as_markdown, as_text
 from comparator.services.inference_engine import InferenceEngine
 
 SYSTEM = "Be brief."
@@ -48,8 +48,8 @@ def prepared(folder: Path, path: Path, prompt: str, config: dict[str, Any]) -> t
     """Return the tokenizer, and what each engine gives to its model."""
     from transformers import AutoTokenizer
 
-    from runners.gguf_model import GGUFModel
-    from runners.torch_prompt import make_prompt
+    from runners.engines.gguf.model import GGUFModel
+    from runners.engines.pytorch.prompt import make_prompt
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = GGUFModel.load(str(path), vocabulary_only=True)

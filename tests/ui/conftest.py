@@ -76,9 +76,9 @@ class Server:
     def runs(self) -> list[psutil.Process]:
         """Return the model processes: children of the fork servers."""
         found = []
-        for zygote in psutil.Process(self.process.pid).children():
+        for fork_server in psutil.Process(self.process.pid).children():
             try:
-                found += zygote.children()
+                found += fork_server.children()
             except psutil.Error:
                 continue
         return found

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from comparator.ui import render
+from comparator.ui.compare import render
 from comparator.ui.page import STATIC
 
 pytestmark = pytest.mark.ui

@@ -17,7 +17,8 @@ from local_hub import Fault, LocalHub
 from comparator.hub.catalogue import Found
 from comparator.hub.downloads import Downloads, Standing
 from comparator.services.memory_manager import MemoryManager
-from comparator.ui import hub_handlers, hub_tab
+from comparator.ui.hub import handlers
+from comparator.ui.hub import tab as hub_tab
 from comparator.ui.page import STATIC, theme
 
 NAME = "org/Small-GGUF"
@@ -153,6 +154,6 @@ def test_texts_of_the_hub_cannot_become_html():
     hostile = '<img src=x onerror=alert(1)>"\x1b'
     standing = Standing("id", hostile, hostile, "failed", 1, 2, 0.0, None, hostile, "")
     found = Found(hostile, (), 1, 1, None, hostile, True)
-    shown = hub_handlers.downloads_html([standing]) + hub_handlers.results_html([found])
+    shown = handlers.downloads_html([standing]) + handlers.results_html([found])
     assert "<img" not in shown
     assert "\x1b" not in shown

@@ -14,7 +14,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from comparator.library.starter import PLACES
+from comparator.library.changes.starter import PLACES
 from tests.ui.conftest import Server, reply, start_server, until, wait_for_models, wait_for_state
 from tests.ui.test_page_access import CONTRAST
 

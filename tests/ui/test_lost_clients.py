@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from comparator.ui.serving import LOST_SECONDS
+from comparator.ui.server import LOST_SECONDS
 
 pytestmark = pytest.mark.ui
 
@@ -18,10 +18,10 @@ pytestmark = pytest.mark.ui
 ACCEPTING = """
 import json, socket, sys, time
 from pathlib import Path
-from comparator.services.hosting import Host
-from comparator.services.settings import Settings
+from comparator.hosting.host import Host
+from comparator.hosting.options import Settings
 from comparator.ui.page import build_page
-from comparator.ui.serving import launch
+from comparator.ui.server import launch
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]

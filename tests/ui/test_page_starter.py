@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from comparator.library.starter import PLACES
+from comparator.library.changes.starter import PLACES
 from tests.ui.conftest import choose, reply, start_server, wait_for_state
 
 pytestmark = pytest.mark.ui

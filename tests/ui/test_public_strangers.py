@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from comparator.ui.protection import ClosedRoutes
+from comparator.ui.middleware import ClosedRoutes
 from tests.ui.conftest import Server, public_server, until
 
 pytestmark = pytest.mark.ui
@@ -53,8 +53,8 @@ LIST_ROUTES = """
 import json, sys
 from pathlib import Path
 from gradio.routes import App
-from comparator.services.hosting import Host
-from comparator.services.settings import Settings
+from comparator.hosting.host import Host
+from comparator.hosting.options import Settings
 from comparator.ui.page import build_page
 
 def walk(routes):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from comparator.library.discovery import Scan, find, in_order
-from comparator.library.identity import merged
+from comparator.library.duplicates import merged
 from comparator.library.sources.base import Source, add
 from comparator.library.sources.folders import Gpt4All, Jan, LlamaCpp, LmStudio, Textgen
 from comparator.library.sources.huggingface import HuggingFace

@@ -18,7 +18,7 @@ from typing import Any
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
 from comparator.library.discovery import Scan, Skipped, is_gguf
-from comparator.library.identity import Found, key_of
+from comparator.library.duplicates import Found, key_of
 from comparator.library.sources.base import Source, from_environment, home
 
 _KIND = "application/vnd.ollama.image."

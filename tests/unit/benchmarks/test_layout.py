@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from comparator.commands.bench import INSTALLED
+from comparator.cli.commands.bench import INSTALLED
 
 FOLDER = Path(__file__).resolve().parents[3] / "benchmarks"
 FILES = sorted(FOLDER.rglob("*.py"))

@@ -8,9 +8,9 @@ import pytest
 
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library import discovery
-from comparator.library.facts import ModelFacts
+from comparator.library.facts.values import ModelFacts
 from comparator.library.families import families, ladder
-from comparator.library.model_names import key_of, plain_name
+from comparator.library.names import key_of, plain_name
 
 
 def known(*entries: tuple[str, ModelFacts]):

@@ -10,7 +10,7 @@ import pytest
 from comparator.core.exceptions import ConfigurationError, EngineMissingError, ModelLoadError
 from runners import registry
 from runners.base import BaseInferencer
-from runners.echo_inferencer import EchoInferencer
+from runners.engines.echo_inferencer import EchoInferencer
 
 
 def test_the_table_is_sorted_and_every_reference_leads_to_a_module():
@@ -49,7 +49,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 
 @pytest.mark.parametrize(
     ("installed", "package"),
-    [("llama_cpp", "gguf_"), ("xllamacpp", "xllamacpp_"), ("", "gguf_")],
+    [("llama_cpp", ""), ("xllamacpp", "xllamacpp_"), ("", "")],
 )
 def test_gguf_models_run_on_what_is_installed(monkeypatch, installed, package):
     monkeypatch.delenv(registry.CHOICE, raising=False)
@@ -58,7 +58,8 @@ def test_gguf_models_run_on_what_is_installed(monkeypatch, installed, package):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in libraries else found(name)
     )
-    assert registry.engine("gguf").inferencer.startswith(f"runners.{package}inferencer:")
+    module = registry.engine("gguf").inferencer.partition(":")[0]
+    assert module == f"runners.engines.gguf.{package}inferencer"
     if not installed:
         with pytest.raises(EngineMissingError, match=r"llama-cpp.*without a compiler: .*xllamacpp"):
             registry.check_installed("gguf")

@@ -16,8 +16,8 @@ from comparator.services.inference_engine import LONGEST_PROMPT_BYTES, Inference
 from comparator.services.memory_manager import MemoryManager
 from runners import registry
 from runners.base import BaseInferencer
-from runners.echo_inferencer import EchoInferencer
-from runners.zygote import zygotes
+from runners.engines.echo_inferencer import EchoInferencer
+from runners.supervision.fork_server import fork_servers
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ class TestRefusals:
             engine.run_inference("hi", ["llama"])
 
     def test_nothing_was_started(self, engine, echo_model):
-        zygotes.close()
+        fork_servers.close()
         with pytest.raises(ConfigurationError):
             engine.run_inference("", [echo_model()])
-        assert zygotes.pids() == []
+        assert fork_servers.pids() == []
         assert engine.active_inferencers == {}
 
 
@@ -247,5 +247,5 @@ class TestInThisProcess:
         engine.cleanup_resources()
         assert last(engine, "hi", [echo_model()])
         engine.cleanup_resources()
-        assert zygotes.pids() == []
+        assert fork_servers.pids() == []
         engine.cleanup_resources()

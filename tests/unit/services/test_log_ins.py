@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.services.settings import Settings, log_ins
+from comparator.hosting.options import Settings, log_ins
 
 
 def test_the_environment_names_them_one_on_each_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,17 +12,17 @@ import psutil
 import pytest
 from gguf import GGUFWriter
 
+from comparator.comparison.comparison import Comparison
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType, RunState
-from comparator.library.model_facts import facts_of
-from comparator.services import device_memory
-from comparator.services.comparison import Comparison
-from comparator.services.device_placement import DEVICE_CONTEXT_BYTES, DEVICE_RESERVE_BYTES
+from comparator.library.facts.lookup import facts_of
+from comparator.memory import devices
+from comparator.memory.need import ENGINE_BYTES, MemoryNeed
+from comparator.memory.placement import DEVICE_CONTEXT_BYTES, DEVICE_RESERVE_BYTES
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager, Neighbour
-from comparator.services.memory_need import ENGINE_BYTES, MemoryNeed
-from runners import nvml
+from runners.machine import nvml
 
 GIGABYTE = 10**9
 
@@ -198,7 +198,7 @@ class TestNeighbours:
     """Running children count with what they will still take; what they hold is gone already."""
 
     def test_what_is_still_to_come_is_not_free(self, monkeypatch):
-        monkeypatch.setattr("runners.memory.available_bytes", lambda: 5 * GIGABYTE)
+        monkeypatch.setattr("runners.machine.memory.available_bytes", lambda: 5 * GIGABYTE)
         need = MemoryNeed(2 * GIGABYTE, GIGABYTE, 0)
         manager = MemoryManager()
         assert manager.available_bytes() == 5 * GIGABYTE
@@ -207,14 +207,14 @@ class TestNeighbours:
         assert manager.available_bytes([Neighbour(need)] * 2) == 0
 
     def test_the_limit_is_for_all_children_together(self, monkeypatch):
-        monkeypatch.setattr("runners.memory.available_bytes", lambda: 50 * GIGABYTE)
+        monkeypatch.setattr("runners.machine.memory.available_bytes", lambda: 50 * GIGABYTE)
         need = MemoryNeed(2 * GIGABYTE, GIGABYTE, 0)
         manager = MemoryManager(max_memory_gb=8)
         assert manager.available_bytes([Neighbour(need, GIGABYTE)]) == 5 * GIGABYTE
         assert manager.available_bytes([Neighbour(need, 4 * GIGABYTE)]) == 4 * GIGABYTE
 
     def test_a_model_that_fits_alone_is_refused_beside_another(self, monkeypatch):
-        monkeypatch.setattr("runners.memory.available_bytes", lambda: 5 * GIGABYTE)
+        monkeypatch.setattr("runners.machine.memory.available_bytes", lambda: 5 * GIGABYTE)
         models, configs = [model_of(3 * GIGABYTE)], [ModelConfig()]
         neighbour = Neighbour(MemoryNeed(4 * GIGABYTE, 0, 0), GIGABYTE)
         assert MemoryManager().plan(models, configs).refusals == (None,)
@@ -254,7 +254,7 @@ class TestNeighbours:
 
 class TestCeilings:
     def test_a_child_may_take_what_is_available(self, monkeypatch):
-        monkeypatch.setattr("runners.memory.available_bytes", lambda: 5 * GIGABYTE)
+        monkeypatch.setattr("runners.machine.memory.available_bytes", lambda: 5 * GIGABYTE)
         models, configs = [model_of(GIGABYTE), model_of(2 * GIGABYTE)], [ModelConfig()] * 2
         manager = MemoryManager()
         assert manager.plan(models, configs).limits == (5 * GIGABYTE, 5 * GIGABYTE)
@@ -275,14 +275,14 @@ class TestContextAdvice:
     def test_a_context_that_fits_is_named(self, gguf_model, monkeypatch):
         need = MemoryManager().estimate(gguf_model, ModelConfig(n_ctx=8192))
         room = need.host - need.key_value_cache + 1500 * 2 * 24 * 3 * 64 * 2
-        monkeypatch.setattr("runners.memory.available_bytes", lambda: room)
+        monkeypatch.setattr("runners.machine.memory.available_bytes", lambda: room)
         verdict = MemoryManager().verdict(gguf_model, ModelConfig(n_ctx=8192))
         assert verdict.name == "cannot"
         assert verdict.sentence.endswith("or a context (n_ctx) of at most 1280 tokens.")
         assert MemoryManager().verdict(gguf_model, ModelConfig(n_ctx=1280)).name != "cannot"
 
     def test_where_no_context_helps_none_is_named(self, gguf_model, monkeypatch):
-        monkeypatch.setattr("runners.memory.available_bytes", lambda: 98_000_000)
+        monkeypatch.setattr("runners.machine.memory.available_bytes", lambda: 98_000_000)
         sentence = MemoryManager().verdict(gguf_model).sentence
         assert "at most" not in sentence
 
@@ -318,7 +318,7 @@ def nvidia(monkeypatch):
     library = FakeNVML()
     nvml.close()
     monkeypatch.setitem(sys.modules, "pynvml", library)
-    monkeypatch.setattr(device_memory, "can_use_device", lambda kind: kind is not ModelType.ECHO)
+    monkeypatch.setattr(devices, "can_use_device", lambda kind: kind is not ModelType.ECHO)
     yield library
     nvml.close()
 
@@ -390,11 +390,11 @@ class TestDevice:
     ):
         directory_model.size = 5 * GIGABYTE
         manager = MemoryManager()
-        monkeypatch.setattr("comparator.services.device_placement.can_spread", lambda: True)
+        monkeypatch.setattr("comparator.memory.placement.can_spread", lambda: True)
         spread = manager.estimate(directory_model)
         assert spread.device <= nvidia.free
         assert spread.host > 2 * GIGABYTE
-        monkeypatch.setattr("comparator.services.device_placement.can_spread", lambda: False)
+        monkeypatch.setattr("comparator.memory.placement.can_spread", lambda: False)
         whole = manager.estimate(directory_model)
         assert whole.device > 5 * GIGABYTE
         assert manager.verdict(directory_model).name == "cannot"
@@ -433,6 +433,6 @@ class TestDevice:
         import importlib.metadata
 
         if "+cpu" in importlib.metadata.version("torch"):
-            device_memory.can_use_device.cache_clear()
-            assert not device_memory.can_use_device(ModelType.PYTORCH)
-        assert not device_memory.can_use_device(ModelType.ECHO)
+            devices.can_use_device.cache_clear()
+            assert not devices.can_use_device(ModelType.PYTORCH)
+        assert not devices.can_use_device(ModelType.ECHO)

@@ -1,0 +1,165 @@
+"""The options of the commands, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from comparator.core.exceptions import ModelNotFoundError
+from comparator.hosting.options import chosen_sources, default_models_dir
+from comparator.library.sources import SOURCES
+from comparator.services.model_manager import ModelManager
+
+ModelsDirs = Annotated[
+    Optional[list[Path]],  # noqa: UP045  # typer reads it at run time, on Python 3.10 as well
+    typer.Option(
+        "--models-dir",
+        "--model-dir",
+        help="Folder with your models; repeatable, the first is the one that is written to. "
+        "Default: ./models where it exists, else your data folder.",
+        show_default=False,
+    ),
+]
+NoSource = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--no-source",
+        metavar="NAME",
+        help=f"A program whose models are not looked for; repeatable: {', '.join(SOURCES)}.",
+    ),
+]
+LoadTimeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--load-timeout",
+        metavar="SECONDS",
+        help="Without a sign of progress while loading; 0 for ever. Default: 600.",
+    ),
+]
+FirstTokenTimeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--first-token-timeout",
+        metavar="SECONDS",
+        help="From the loaded model to its first token; 0 for ever. Default: 600.",
+    ),
+]
+TokenTimeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--token-timeout",
+        metavar="SECONDS",
+        help="From one token to the next; 0 for ever. Default: 120.",
+    ),
+]
+TotalTimeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--total-timeout",
+        metavar="SECONDS",
+        help="A model's whole run; 0 for ever. Default: 3600.",
+    ),
+]
+
+
+class Format(str, Enum):
+    """How results are written."""
+
+    text = "text"
+    md = "md"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+Models = Annotated[
+    list[str],
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="Id, name or path of a model; up to four, repeatable.",
+    ),
+]
+Prompt = Annotated[
+    str,
+    typer.Option(
+        "--prompt", "-p", metavar="TEXT", help="The question; - reads it from standard input."
+    ),
+]
+System = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--system", "-s", metavar="TEXT", help="What every model is told before the prompt."
+    ),
+]
+MaxTokens = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--max-tokens", help="Tokens to write at the most (1 to 4096). Default: 512."),
+]
+Temperature = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option("--temperature", "--temp", help="0.1 to 2, or 0 for greedy. Default: 0.7."),
+]
+Seed = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--seed", help="Makes the answers repeatable."),
+]
+Greedy = Annotated[bool, typer.Option("--greedy", help="Take the likeliest token each time.")]
+ContextSize = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--ctx-size", "-c", help="Context in tokens. Default: 2048."),
+]
+Threads = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--threads",
+        "-t",
+        help="CPU threads. Default: the free physical cores, of more than two one less; "
+        "together they are shared.",
+    ),
+]
+Assignments = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--set",
+        metavar="[N.]NAME=VALUE",
+        help="Any setting as NAME=VALUE, for all models, or N.NAME=VALUE for the N-th one.",
+    ),
+]
+Together = Annotated[
+    bool, typer.Option("--together", help="Run all at once if they fit; speeds then differ.")
+]
+MaxMemory = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option("--max-memory-gb", help="Memory that models may use, in GB."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Run also what does not seem to fit into memory.")
+]
+Output = Annotated[Format, typer.Option("--output", "-o", help="How the results are written.")]
+
+
+def own_folder(models_dirs: Sequence[Path] | None) -> Path:
+    """Return the folder that is written to: the first one named, or the usual one."""
+    return models_dirs[0] if models_dirs else default_models_dir()
+
+
+def library_of(models_dirs: Sequence[Path] | None, no_source: Sequence[str] | None) -> ModelManager:
+    """Return the manager of the folders and sources that were asked for; it has not scanned yet.
+
+    Raises:
+        ModelNotFoundError: the first folder was named and is not there.
+        ConfigurationError: no source has that name.
+    """
+    own, more = own_folder(models_dirs), (models_dirs or ())[1:]
+    if models_dirs and not own.is_dir():
+        raise ModelNotFoundError(
+            f"There is no models folder at {own}. Create it and put models into it, "
+            "name another one, or let 'comparator starter' bring a set to begin with."
+        )
+    return ModelManager(own, more_dirs=more, sources=chosen_sources(no_source or ()))

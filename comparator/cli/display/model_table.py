@@ -1,0 +1,103 @@
+"""The list of models as plain text; without rich, which costs more than the listing itself."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from comparator.comparison.exports import megabytes
+from comparator.core.models import ModelInfo
+from comparator.core.text import with_controls_shown, without_surrogates
+from comparator.library.duplicates import places_of
+from comparator.library.facts.lookup import facts_of
+from comparator.library.sources import title_of
+
+_HEAD = ("id", "engine", "quant", "size", "parameters", "context", "source", "name")
+_RIGHT = {3, 4, 5}
+
+
+def model_record(model: ModelInfo) -> dict[str, Any]:
+    """Return what ``comparator models --json`` says of a model: every fact, units in the README."""
+    return {
+        **model.to_record(),
+        **asdict(facts_of(model)),
+        "source": model.config.get("source", "folder"),
+        "places": places_of(model),
+        "problem": model.problem,
+    }
+
+
+def models_as_text(models: Sequence[ModelInfo]) -> str:
+    """Return the models that can be run as a table, and below it those that cannot, with why."""
+    rows = [_row(model) for model in models if model.problem is None]
+    lines = list(_aligned([_HEAD, *rows])) if rows else []
+    lines += [
+        f"cannot be loaded: {shown(model.path)}: {shown(model.problem)}"
+        for model in models
+        if model.problem is not None
+    ]
+    return "\n".join(lines)
+
+
+def shown(text: str) -> str:
+    """Return text on one line that any terminal takes."""
+    return without_surrogates(with_controls_shown(text).replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def _row(model: ModelInfo) -> tuple[str, ...]:
+    facts = asdict(facts_of(model))
+    return (
+        model.id,
+        model.model_type.value,
+        facts["quantisation"] or "–",
+        megabytes(model.size),
+        _count(facts.get("parameters")),
+        str(facts["context_length"] or "–"),
+        _sources(model),
+        shown(model.name),
+    )
+
+
+def _sources(model: ModelInfo) -> str:
+    keys = dict.fromkeys(place["source"] for place in places_of(model))
+    return ", ".join(title_of(key) for key in keys)
+
+
+def _count(parameters: int | None) -> str:
+    """Return a number of parameters as people say it: 135M, 7.2B."""
+    if not parameters:
+        return "–"
+    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if parameters >= unit:
+            number = parameters / unit
+            return f"{number:.0f}{letter}" if number >= 100 else f"{number:.1f}{letter}"
+    return str(parameters)
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> Iterable[str]:
+    """Yield rows with columns of equal width; the last one is as long as it is."""
+    rows = list(rows)
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            _padded(text, width, number in _RIGHT)
+            for number, (text, width) in enumerate(zip(row[:-1], widths[:-1], strict=True))
+        ]
+        yield "  ".join([*cells, row[-1]])
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space
+
+
+def _width(text: str) -> int:
+    """Return how many columns text takes on a terminal: wide characters two, marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(sign) else 1 + (unicodedata.east_asian_width(sign) in "WF")
+        for sign in text
+    )

@@ -1,0 +1,131 @@
+"""The command line: ``comparator COMMAND``, one module of ``comparator.cli.commands`` each.
+
+Results go to standard output alone; progress and logs go to standard error. The exit code is
+0 only if everything asked for was done, 1 if a model failed, 2 if the request was wrong.
+A command's module is imported when it is called, so that ``--help`` costs little.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+import comparator
+from comparator.core.exceptions import ConfigurationError, MultiLLMError
+
+
+class Command(NamedTuple):
+    """Where a command's function ``command`` is, and the first line of its docstring."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "serve": Command("serve", "Open the page: choose up to four models, ask, compare."),
+    "run": Command("run", "Ask up to four models the same question and print the answers."),
+    "models": Command("models", "List the models there are."),
+    "starter": Command("starter", "Put four small models in place, made offline."),
+    "search": Command("search", "Search the Hugging Face Hub for models that can be run here."),
+    "pull": Command("pull", "Fetch models from the Hugging Face Hub into your models folder."),
+    "quantize": Command("quantize", "Make other quantisations of a GGUF model, by llama.cpp."),
+    "remove": Command("remove", "Remove models from your models folder."),
+    "bench": Command("bench", "Measure speed and memory beside what people would use instead."),
+    "space": Command("space", "Build what a Hugging Face Space is made of, or deploy it as one."),
+}
+
+
+class Commands(TyperGroup):
+    """The group of all commands, which knows their names without importing them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names, in the order in which help shows them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of that name, imported now; None for an unknown one."""
+        known = COMMANDS.get(cmd_name)
+        if known is None:
+            return None
+        module = importlib.import_module(f"comparator.cli.commands.{known.module}")
+        alone = typer.Typer(
+            add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        )
+        alone.command(cmd_name)(_guarded(module.command))
+        return get_command(alone)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, known.help) for name, known in COMMANDS.items()])
+
+
+app = typer.Typer(
+    name="comparator",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich takes longer to import than everything else together
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(comparator.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Compare local language models side by side.
+
+    Each runs in a process of its own, so memory is always given back and a crash stays in its
+    column.
+    """
+
+
+def _guarded(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Return a command that tells errors as a sentence and ends quietly on Ctrl-C."""
+
+    @functools.wraps(command)
+    def guarded(**options: Any) -> None:
+        raise SystemExit(_outcome(command, options) or 0)
+
+    return guarded
+
+
+def _outcome(command: Callable[..., int | None], options: dict[str, Any]) -> int | None:
+    try:
+        return command(**options)
+    except ConfigurationError as error:
+        return _tell(error, 2)
+    except MultiLLMError as error:
+        return _tell(error, 1)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: nothing to tell
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _tell(error: Exception, code: int) -> int:
+    print(f"comparator: {error}", file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

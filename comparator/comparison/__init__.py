@@ -1,0 +1,1 @@
+"""One question, up to four slots: request, runs, results, exports."""

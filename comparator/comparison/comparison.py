@@ -1,0 +1,328 @@
+"""One prompt to up to four models: who runs when, and what has come so far.
+
+The pumps of ``runners.process`` deliver messages into one queue; whoever shows the comparison
+drains it and reads snapshots. Starting the next model is done by the pump whose run ended,
+so that no viewer, however slow, can hold the comparison up.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from comparator.comparison import read_ahead
+from comparator.comparison.results import ResultBuilder
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import MultiLLMError
+from comparator.core.models import InferenceResult, ModelInfo, ModelType
+from comparator.formats import checks
+from comparator.formats.shards import shards_of
+from runners import protocol, registry
+from runners.machine import cores
+from runners.process import Deadlines, Run
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One column of a comparison: a model with its settings.
+
+    Attributes:
+        refusal: why it may not run (such as memory), or None.
+        needed_bytes: the RAM that it is expected to need; 0 where nobody knows.
+        memory_limit_bytes: the RAM that its child may take; 0 sets no ceiling.
+        estimated_bytes: what its private memory in RAM is expected to reach.
+        estimated_device_bytes: what it is expected to take of accelerators.
+        gpu_layers: layers chosen for the accelerator where its settings leave that open.
+    """
+
+    model: ModelInfo
+    config: ModelConfig
+    refusal: str | None = None
+    needed_bytes: int = 0
+    memory_limit_bytes: int = 0
+    estimated_bytes: int = 0
+    estimated_device_bytes: int = 0
+    gpu_layers: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a comparison.
+
+    Attributes:
+        prompt: the question.
+        slots: one to four columns.
+        together: run all at once, sharing the cores, instead of one after another.
+        wants_together: whether that was asked for, also where memory forbade it.
+        factories: the user's inferencer factories, pickled by dill.
+        deadlines: how long each stage may take.
+        notice: said in every result.
+    """
+
+    prompt: str
+    slots: Sequence[Slot]
+    together: bool = False
+    wants_together: bool = False
+    factories: bytes = b""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    notice: str | None = None
+
+
+@dataclass(frozen=True)
+class News:
+    """A message of one slot and when it came (``time.monotonic``); None is the turn's begin."""
+
+    slot: int
+    message: protocol.Message | None
+    at: float
+
+
+def _ignore(_slot: int, _message: protocol.Message) -> None:
+    """Take the place of one who wants to know how columns end."""
+
+
+def _forget(_slot: Slot, _result: InferenceResult) -> None:
+    """Take the place of one who keeps what runs have shown."""
+
+
+class Comparison:
+    """A comparison under way. ``drain`` and ``results`` belong to one reader.
+
+    ``on_final`` is called once for each column with its final message, from any thread;
+    ``on_result`` once with its complete result, by the reader.
+    """
+
+    def __init__(self, request: Request, on_news: Callable[[], None] | None = None) -> None:
+        self.request = request
+        self.on_final: Callable[[int, protocol.Message], None] = _ignore
+        self.on_result: Callable[[Slot, InferenceResult], None] = _forget
+        self._on_news = on_news or (lambda: None)
+        self._context = contextvars.copy_context()  # knows the visitor whose GPU time it uses
+        self._builders = [
+            ResultBuilder(slot.model, slot.config, request.notice) for slot in request.slots
+        ]
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._runs: dict[int, Run] = {}
+        self._waiting = list(range(len(request.slots)))
+        self._lock = threading.Lock()
+        self._stopped: set[int] = set()
+        self._left = len(request.slots)
+        self._ended = threading.Event()
+
+    def start(self) -> Comparison:
+        """Start the first model, or all of them where they run together."""
+        while self._start_next() and self.request.together:
+            pass
+        return self
+
+    def drain(self, timeout_seconds: float = 0.0) -> set[int]:
+        """Take in what has come and return the slots that changed, waiting for the first."""
+        changed: set[int] = set()
+        try:
+            while True:
+                news = self._news.get(timeout=0 if changed else timeout_seconds)
+                self._fold(news)
+                changed.add(news.slot)
+        except queue.Empty:
+            return changed
+
+    def take_one(self, timeout_seconds: float) -> int | None:
+        """Take in the next message alone and return its slot; None when nothing came."""
+        try:
+            news = self._news.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+        self._fold(news)
+        return news.slot
+
+    def result(self, slot: int) -> InferenceResult:
+        """Return a snapshot of one column."""
+        return self._builders[slot].snapshot()
+
+    def results(self) -> list[InferenceResult]:
+        """Return a snapshot of every column."""
+        return [builder.snapshot() for builder in self._builders]
+
+    def standing(self, slot: int) -> InferenceResult:
+        """Return a snapshot of one column without its text, at a cost that does not grow."""
+        return self._builders[slot].snapshot(with_content=False)
+
+    def text_since(self, slot: int, part: int) -> tuple[str, int]:
+        """Return what a column has written since its first ``part`` parts, and their number."""
+        parts = self._builders[slot].parts
+        return "".join(parts[part:]), len(parts)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every column has its final message."""
+        return all(builder.is_complete for builder in self._builders)
+
+    def stop(self, slot: int | None = None) -> None:
+        """Stop one column, or all; returns at once and is harmless at any time."""
+        slots = range(len(self._builders)) if slot is None else [slot]
+        with self._lock:
+            self._stopped.update(slots)
+            runs = [self._runs[number] for number in slots if number in self._runs]
+            waiting = [number for number in slots if number in self._waiting]
+            self._waiting = [number for number in self._waiting if number not in waiting]
+        for run in runs:
+            run.stop()
+        for number in waiting:
+            self._tell(number, protocol.Cancelled("start"))
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait until no child of this comparison is left; return whether that is so."""
+        end = time.monotonic() + timeout_seconds
+        with self._lock:
+            runs = list(self._runs.values())
+        return all([run.join(max(0.0, end - time.monotonic())) for run in runs])
+
+    def wait_until_ended(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until every column's child is reaped (or will never start), read or not."""
+        return self._ended.wait(timeout_seconds)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no child is left and none will come; the news of it may still be unread."""
+        return self._ended.is_set()
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the children that run."""
+        return [pid for _slot, pid in self.children()]
+
+    def children(self) -> list[tuple[int, int]]:
+        """Return slot and process id of every child that runs."""
+        with self._lock:
+            runs = list(self._runs.items())
+        return [(slot, run.pid) for slot, run in runs if run.pid and not run.join(0)]
+
+    def _fold(self, news: News) -> None:
+        builder = self._builders[news.slot]
+        if news.message is None:
+            builder.begin(news.at)
+            return
+        run = self._runs.get(news.slot)
+        is_final = isinstance(news.message, protocol.FINAL)
+        slot = self.request.slots[news.slot]
+        if is_final and run is not None:
+            builder.keep_evidence(run.receipt, run.log_tail, _estimates_of(slot))
+        builder.take(news.message, news.at)
+        if is_final:
+            self.on_result(slot, builder.snapshot(with_content=False))
+
+    def _start_next(self) -> bool:
+        with self._lock:
+            if not self._waiting:
+                return False
+            number = self._waiting.pop(0)
+        slot = self.request.slots[number]
+        refused = refusal(slot)
+        if refused is not None:
+            self._tell(number, refused)
+            return self._start_next()
+        started = time.monotonic()
+        self._news.put(News(number, None, started))
+        self._start_run(number, slot, started)
+        return True
+
+    def _start_run(self, number: int, slot: Slot, started: float) -> None:
+        run = Run(
+            self._assignment(slot, started),
+            lambda message: self._delivered(number, message),
+            self.request.deadlines,
+            context=self._context,
+        )
+        with self._lock:  # so that nobody joins a run that has not begun
+            stopped = number in self._stopped
+            if not stopped:
+                self._runs[number] = run.start()
+        if stopped:
+            self._delivered(number, protocol.Cancelled("start"))
+
+    def _assignment(self, slot: Slot, started: float) -> protocol.Assignment:
+        model = {**asdict(slot.model), "model_type": slot.model.model_type.value}
+        return protocol.Assignment(
+            kind=slot.model.model_type.value,
+            model=model,
+            prompt=self.request.prompt,
+            config=self._config_sent(slot),
+            started=started,
+            factories=self.request.factories,
+            readable=_files_of(slot.model),
+            needed_bytes=slot.needed_bytes,
+            memory_limit_bytes=slot.memory_limit_bytes,
+        )
+
+    def _config_sent(self, slot: Slot) -> dict[str, Any]:
+        """Return a slot's settings; models that run together share the cores."""
+        config = asdict(slot.config)
+        if self.request.together and not slot.config.n_threads:
+            running = sum(other.refusal is None for other in self.request.slots)
+            config["n_threads"] = cores.threads_for_one_of(running)
+        if slot.gpu_layers is not None:
+            config["n_gpu_layers"] = slot.gpu_layers
+        return config
+
+    def _delivered(self, number: int, message: protocol.Message) -> None:
+        """Pass a message on; called in the pump thread of that run."""
+        self._tell(number, message)
+        if isinstance(message, protocol.Prompted):
+            self._read_ahead()
+        if isinstance(message, protocol.FINAL) and not self.request.together:
+            self._start_next()
+
+    def _read_ahead(self) -> None:
+        with self._lock:
+            following = self._waiting[0] if self._waiting else None
+        if following is not None:
+            read_ahead.begin(self.request.slots[following].model)
+
+    def _tell(self, number: int, message: protocol.Message) -> None:
+        self._news.put(News(number, message, time.monotonic()))
+        if isinstance(message, protocol.FINAL):
+            self.on_final(number, message)
+            self._count_down()
+        self._on_news()
+
+    def _count_down(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                self._ended.set()
+
+
+def _estimates_of(slot: Slot) -> dict[str, int]:
+    """Return what was expected before a run, for its receipt."""
+    return {
+        "estimated_bytes": slot.estimated_bytes,
+        "estimated_device_bytes": slot.estimated_device_bytes,
+    }
+
+
+def _files_of(model: ModelInfo) -> tuple[str, ...]:
+    """Return what the sandbox lets a model's process read: its folder, or all its shards."""
+    if model.model_type is not ModelType.GGUF:
+        return (model.path,)
+    return tuple(str(path) for path in shards_of(Path(model.path)))
+
+
+def refusal(slot: Slot) -> protocol.Failed | None:
+    """Return why a slot cannot run, known without starting anything.
+
+    What is wrong with its files comes first: an estimate for a damaged model means nothing.
+    """
+    try:
+        checks.check(slot.model, slot.config)
+        if slot.model.model_type.value in registry.ENGINES:
+            registry.check_installed(slot.model.model_type.value)
+    except MultiLLMError as error:
+        return protocol.Failed("start", "load", str(error))
+    if slot.refusal:
+        return protocol.Failed("start", "refused", slot.refusal)
+    return None

@@ -1,0 +1,1 @@
+"""What a server offers its visitors: host, sessions, queue, limits; without gradio."""

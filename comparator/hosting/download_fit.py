@@ -1,0 +1,69 @@
+"""Whether there is room for a model before it is fetched: on disk, and in memory to run it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from comparator.hub.selection import Choice
+from comparator.memory import devices
+from comparator.memory.need import ENGINE_BYTES
+from comparator.services.memory_manager import TIGHT_SHARE, MemoryManager
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is free, in bytes.
+
+    Attributes:
+        disk: where the models folder is, or will be; None where that cannot be told.
+        memory: RAM for models now.
+        device: memory of the accelerators now, all together.
+    """
+
+    disk: int | None
+    memory: int
+    device: int = 0
+
+    def word_for(self, choice: Choice) -> str:
+        """Return how a choice fits: ``fits``, ``tight``, or what there is too little of.
+
+        Memory is weighed with what is known before a byte is fetched: the files, which are at
+        least what the weights take, and the engine. The context comes on top, so that only
+        *too large* is certain.
+        """
+        if self.disk is not None and choice.size > self.disk:
+            return "too little disk space"
+        need = choice.size + ENGINE_BYTES[choice.engine]
+        # A GGUF may be shared between RAM and accelerators; others are taken to be as well.
+        available = self.memory + (self.device if devices.can_use_device(choice.engine) else 0)
+        if need > available:
+            return "too large for the free memory"
+        return "tight" if need > available * TIGHT_SHARE else "fits"
+
+    def sentence(self) -> str:
+        """Return what is free, with numbers."""
+        parts = [] if self.disk is None else [f"{self.disk / 1e9:.1f} GB of disk"]
+        parts.append(f"{self.memory / 1e9:.1f} GB of memory")
+        if self.device:
+            parts.append(f"{self.device / 1e9:.1f} GB on accelerators")
+        return f"Free now: {', '.join(parts)}."
+
+
+def measure(models_dir: Path, memory: MemoryManager) -> Room:
+    """Return what is free now."""
+    device = sum(int(one["free_bytes"]) for one in memory.device_memory())
+    return Room(_free_disk(models_dir), memory.available_bytes(), device)
+
+
+def _free_disk(folder: Path) -> int | None:
+    absolute = folder.absolute()
+    for place in (absolute, *absolute.parents):
+        try:
+            return shutil.disk_usage(place).free
+        except FileNotFoundError:
+            continue  # the models folder is made by the first download
+        except OSError:
+            return None
+    return None

@@ -1,0 +1,111 @@
+"""What is wrong with models in the library, found by reading their headers; kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ModelLoadError
+from comparator.core.models import ModelInfo, ModelType
+from comparator.formats import checks
+from comparator.formats.shards import shards_of
+from comparator.storage import database
+
+_SCHEMA_VERSION = 1  # also to be raised when the checks of preflight change
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS checks (
+    path TEXT PRIMARY KEY,
+    stamp TEXT NOT NULL,
+    problem TEXT
+)
+"""
+
+
+def mark_problems(models: Sequence[ModelInfo], path: Path | None = None) -> None:
+    """Give every model that cannot be loaded its ``problem``, as a run would say it.
+
+    Reads the headers of files that are new or have changed since the last time: for many it
+    takes long. A model that needs code of its own is none with a problem; it may be trusted.
+
+    Args:
+        models: what to check.
+        path: the database of the last time; None takes the one in the user's cache folder.
+    """
+    connection = database.connect(path or _place(), _SCHEMA, _SCHEMA_VERSION)
+    try:
+        for model in models:
+            if model.problem is None:
+                _mark(model, connection)
+    finally:
+        connection.close()
+
+
+def _place() -> Path:
+    return database.facts_path().with_name("checks.sqlite3")
+
+
+def _mark(model: ModelInfo, connection: sqlite3.Connection) -> None:
+    key, stamp = _key(model), _stamp(model)
+    problem = _kept(connection, key, stamp) if stamp else ()
+    if not problem:
+        problem = (_problem(model),)
+        if stamp:
+            _keep(connection, key, stamp, problem[0])
+    if problem[0]:
+        model.config["problem"] = problem[0]
+
+
+def _kept(connection: sqlite3.Connection, key: str, stamp: str) -> tuple[str | None, ...]:
+    """Return the problem found last time, alone in a tuple; an empty one where it is unknown."""
+    question = "SELECT problem FROM checks WHERE path = ? AND stamp = ?"
+    try:
+        row = connection.execute(question, (key, stamp)).fetchone()
+    except sqlite3.Error:
+        return ()
+    return row or ()
+
+
+def _keep(connection: sqlite3.Connection, key: str, stamp: str, problem: str | None) -> None:
+    try:
+        with connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO checks VALUES (?, ?, ?)", (key, stamp, problem)
+            )
+    except sqlite3.Error:
+        return  # what is not kept is checked again
+
+
+def _problem(model: ModelInfo) -> str | None:
+    try:
+        checks.check(model, ModelConfig(trust_remote_code=True))
+    except ModelLoadError as error:
+        return str(error)
+    return None
+
+
+def _key(model: ModelInfo) -> str:
+    return os.fsencode(model.path).decode("utf-8", "backslashreplace")
+
+
+def _stamp(model: ModelInfo) -> str | None:
+    """Return what changes when a file of the model does; None where one cannot be seen."""
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(_files(model)):
+            status = os.stat(path)
+            line = f"{os.path.basename(path)!a} {status.st_size} {status.st_mtime_ns}\n"
+            digest.update(line.encode())
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _files(model: ModelInfo) -> Iterator[str]:
+    if model.model_type is ModelType.PYTORCH and os.path.isdir(model.path):
+        yield from (entry.path for entry in os.scandir(model.path))
+    else:
+        yield from (str(path) for path in shards_of(Path(model.path)))

@@ -1,0 +1,203 @@
+"""How the page is served: one object, read from flags in one place."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import platformdirs
+
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ConfigurationError
+from comparator.hosting.limits import PublicLimits, limits_from
+from comparator.library.sources import SOURCES
+from comparator.services.model_manager import MOST_MODELS
+from runners.timeouts import Deadlines
+
+SPACE_STORAGE = Path("/data")  # where a Space that has storage of its own finds it
+_FOLDERS_ONLY = ("none", "folder", "folders")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``comparator serve`` was asked for.
+
+    Attributes:
+        models_dir: the folder of our own, whose models are offered.
+        more_models_dirs: further folders of the user's, which are only read.
+        sources: the other programs whose models are offered, by key.
+        share: open a public link through Gradio's tunnel.
+        server_name: address to listen on; None is the loopback address.
+        server_port: port; None takes the first free one from 7860.
+        auth: pairs of user and password, by default those of the environment; empty for none.
+        root_path: the path under which a proxy shows the page.
+        inbrowser: open the page in a browser.
+        comparisons_at_once: how many comparisons run at a time; the others wait in line. One
+            takes all free cores, so that two would each be far less than half as fast.
+        line_length: how many may wait, on a public page at most its limit ``waiting``.
+        deadlines: how long each stage of a run may take.
+        public: behave as a page that others can reach, also where only this machine can.
+        limits: what visitors of such a page may ask.
+    """
+
+    models_dir: Path
+    share: bool = False
+    server_name: str | None = None
+    server_port: int | None = None
+    auth: tuple[tuple[str, str], ...] = field(default_factory=lambda: log_ins())
+    root_path: str | None = None
+    inbrowser: bool = False
+    comparisons_at_once: int = 1
+    line_length: int = 32
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    more_models_dirs: tuple[Path, ...] = ()
+    sources: tuple[str, ...] = field(default_factory=lambda: chosen_sources())
+    public: bool = False
+    limits: PublicLimits = field(default_factory=lambda: limits_from((), os.environ))
+
+    @property
+    def offered_dirs(self) -> tuple[Path, ...]:
+        """Return the further folders that visitors are offered: none on a public page."""
+        return () if self.is_public else self.more_models_dirs
+
+    @property
+    def offered_sources(self) -> tuple[str, ...]:
+        """Return the programs whose models visitors are offered: none on a public page."""
+        return () if self.is_public else self.sources
+
+    @property
+    def allowed_deadlines(self) -> Deadlines:
+        """Return how long each stage may take: on a public page a whole run is bounded too."""
+        return self.limits.deadlines(self.deadlines) if self.is_public else self.deadlines
+
+    @property
+    def allowed_line_length(self) -> int:
+        """Return how many comparisons may wait."""
+        return min(self.line_length, self.limits.waiting) if self.is_public else self.line_length
+
+    @property
+    def most_models(self) -> int:
+        """Return how many models one comparison may have: the columns that the page offers."""
+        return min(MOST_MODELS, self.limits.models) if self.is_public else MOST_MODELS
+
+    @property
+    def usual_settings(self) -> ModelConfig:
+        """Return the settings that the page offers before anything is changed."""
+        return self.limits.usual_settings if self.is_public else ModelConfig()
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than this machine's users can reach the page.
+
+        So it is with a share link, behind a proxy, on a Space, and on any address that is not
+        this machine's own; a log-in makes no difference.
+        """
+        if self.public or self.share or self.root_path or os.environ.get("SPACE_ID"):
+            return True
+        name = self.server_name or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+        return not _is_loopback(name)
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def default_models_dir() -> Path:
+    """Return ``COMPARATOR_MODELS_DIR``, else ``./models`` if it is there, else the user's own.
+
+    On a Space, where nobody could put models elsewhere, it is the first that can be written to.
+    """
+    named = os.environ.get("COMPARATOR_MODELS_DIR")
+    if named:
+        return Path(named).expanduser()
+    if os.environ.get("SPACE_ID"):
+        return _writable_on_a_space()
+    here = Path("models")
+    if here.is_dir():
+        return here
+    return Path(platformdirs.user_data_dir("multi-llm-comparator", appauthor=False)) / "models"
+
+
+def _writable_on_a_space() -> Path:
+    """Return ``./models``, else a folder in the storage that lasts, else a temporary one."""
+    own, lasting = Path("models"), SPACE_STORAGE / "models"
+    if os.access(own, os.W_OK):
+        return own
+    if os.access(lasting if lasting.exists() else SPACE_STORAGE, os.W_OK):
+        return lasting
+    try:
+        return Path(tempfile.gettempdir()) / "multi-llm-comparator" / "models"
+    except OSError:  # nothing can be written at all: who puts models there says so
+        return own
+
+
+def log_ins(texts: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+    """Return who may log in: those given, else those of ``COMPARATOR_AUTH``, one on each line.
+
+    Args:
+        texts: ``USER:PASSWORD`` each.
+
+    Raises:
+        ConfigurationError: one of them is written otherwise.
+    """
+    return tuple(map(_pair, texts or os.environ.get("COMPARATOR_AUTH", "").splitlines()))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    user, colon, password = text.strip().partition(":")
+    if not (user and colon and password):
+        raise ConfigurationError(
+            "--auth and COMPARATOR_AUTH take USER:PASSWORD, such as anna:secret."
+        )
+    return user, password
+
+
+def chosen_sources(without: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the sources that ``COMPARATOR_SOURCES`` names, or all, less those given.
+
+    The variable is a list with commas; "none" or "folder" stands for the user's folders alone.
+
+    Raises:
+        ConfigurationError: a name that no source has.
+    """
+    text = os.environ.get("COMPARATOR_SOURCES")
+    named = [word.strip().lower() for word in (text or "").split(",") if word.strip()]
+    wanted = list(SOURCES) if text is None or named == ["all"] else named
+    for name in [*wanted, *without]:
+        if name not in (*SOURCES, *_FOLDERS_ONLY):
+            known = ", ".join(SOURCES)
+            raise ConfigurationError(f"No source is called {name!r}. There are: {known}.")
+    return tuple(key for key in SOURCES if key in wanted and key not in without)
+
+
+def deadlines_from(
+    load: float | None = None,
+    first_token: float | None = None,
+    token: float | None = None,
+    total: float | None = None,
+) -> Deadlines:
+    """Return the deadlines with those that were given, in seconds; 0 turns one off.
+
+    Raises:
+        ConfigurationError: names the limit that is no number of seconds.
+    """
+    given = {
+        "load_seconds": load,
+        "first_token_seconds": first_token,
+        "between_tokens_seconds": token,
+        "total_seconds": total,
+    }
+    try:
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return replace(Deadlines(), **chosen)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error

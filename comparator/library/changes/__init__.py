@@ -1,0 +1,1 @@
+"""What makes or removes models of the library."""

@@ -1,0 +1,1 @@
+"""What a model needs, what the devices have, and where weights go."""

@@ -1,1 +1,0 @@
-"""Making a Hugging Face Space of this project: what is uploaded, and the upload."""

@@ -1,0 +1,1 @@
+"""The tab that asks and shows answers side by side."""

@@ -1,0 +1,143 @@
+"""Following one comparison: an asynchronous stream of views for the browser's board."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from comparator.hosting.host import Sitting
+from comparator.ui.compare import render
+
+UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/protocol.py)
+YIELD_SECONDS = 0.25  # a closed tab is noticed at a yield and not before
+
+View = dict[str, Any]
+_numbers = itertools.count(1)
+
+
+class Bell:
+    """Wakes a coroutine from other threads, at the price of one call until it has woken."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+        self._rung = False
+
+    def ring(self) -> None:
+        """Wake the coroutine; called from any thread, cheap when it was woken already."""
+        if self._rung:
+            return
+        self._rung = True
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Wait until somebody rings, or until the time is over."""
+        try:
+            await asyncio.wait_for(self._event.wait(), timeout_seconds)
+        except asyncio.TimeoutError:
+            return
+        self._event.clear()
+        self._rung = False
+
+
+class Column:
+    """One column: which comparison fills it, and how much of its text has been taken in."""
+
+    def __init__(self, sitting: Sitting, slot: int, attempt: int = 0) -> None:
+        self.sitting = sitting
+        self.slot = slot
+        self.attempt = attempt
+        self._text = render.TextBlocks()
+        self._parts = 0
+        self.view: View = {}
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Take in what is new and make the view anew."""
+        comparison = self.sitting.comparison
+        added, self._parts = comparison.text_since(self.slot, self._parts)
+        self._text.add(added)
+        result = comparison.standing(self.slot)
+        column = render.column(result, self._text.view(), self.sitting.position)
+        self.view = {**column, "attempt": self.attempt}
+
+    def full_text(self) -> list[str]:
+        """Return the whole text in blocks."""
+        return render.blocks(self.sitting.comparison.text_since(self.slot, 0)[0])
+
+
+class Board:
+    """The views of one comparison and of its columns' retries; only what changed is made anew."""
+
+    def __init__(self, sitting: Sitting) -> None:
+        self._number = next(_numbers)
+        self._latest = sitting
+        self._columns = [
+            Column(sitting, slot) for slot in range(len(sitting.comparison.request.slots))
+        ]
+        self._positions = {sitting: sitting.position}
+        self.view = self._assembled()
+
+    def column(self, number: int) -> Column | None:
+        """Return one column, if there is one of that number."""
+        return self._columns[number] if 0 <= number < len(self._columns) else None
+
+    def retry(self, number: int, sitting: Sitting) -> None:
+        """Let a comparison of one model fill a column anew; the others stay as they are."""
+        self._columns[number] = Column(sitting, 0, self._columns[number].attempt + 1)
+        self._latest = sitting
+        self._positions = {column.sitting: -1 for column in self._columns}
+        self.view = self._assembled()
+
+    def update(self) -> bool:
+        """Take in what has come; return whether the view is a new one."""
+        changed = [column for sitting in self._positions for column in self._changed(sitting)]
+        for column in changed:
+            column.redraw()
+        if changed:
+            self.view = self._assembled()
+        return bool(changed)
+
+    def full_texts(self) -> View:
+        """Return every column's whole text, for a browser that has missed a part."""
+        return {
+            "run": self._number,
+            "attempts": [column.attempt for column in self._columns],
+            "blocks": [column.full_text() for column in self._columns],
+        }
+
+    def _changed(self, sitting: Sitting) -> list[Column]:
+        slots, position = sitting.comparison.drain(), sitting.position
+        moved = position != self._positions[sitting]
+        self._positions[sitting] = position
+        own = [column for column in self._columns if column.sitting is sitting]
+        return [column for column in own if moved or column.slot in slots]
+
+    def _assembled(self) -> View:
+        position = self._latest.position
+        note = f"You are number {position} in line." if position else ""
+        return {
+            "run": self._number,
+            "running": not all(sitting.is_complete for sitting in self._positions),
+            "note": self._latest.trouble or note,
+            "columns": [column.view for column in self._columns],
+        }
+
+
+async def follow(board: Board, sitting: Sitting, bell: Bell) -> AsyncIterator[View]:
+    """Yield views until the comparison is complete, the same one again when nothing came."""
+    yield board.view
+    while not sitting.is_complete:
+        started = time.monotonic()
+        await bell.wait(YIELD_SECONDS)
+        board.update()
+        yield board.view
+        if sitting.is_complete:
+            return
+        await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))

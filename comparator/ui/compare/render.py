@@ -1,0 +1,209 @@
+"""From results to what the board shows: plain values, pure functions, no Gradio.
+
+A view is a small dictionary that the browser's board (``static/board.js``) draws. Its text is
+cut into blocks, and a view carries only the last two of them, so that neither making it nor
+comparing it with the view before costs more when the answer has grown.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from comparator.core.models import InferenceResult, ModelInfo, RunState
+from comparator.core.text import with_controls_shown
+from comparator.hosting.library_table import Shelf
+from comparator.library.facts.lookup import facts_of
+
+BLOCK_CHARACTERS = 2048
+ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}
+TEMPLATES = {
+    "gguf": "chat template of the GGUF file",
+    "tokenizer": "chat template of the tokenizer",
+    "fallback": "general chat template, since the model has none",
+    "none": "plain completion, no chat template",
+}
+
+
+class TextBlocks:
+    """A growing text in blocks of a fixed size, of which the last two are at hand."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.before = ""
+        self.now = ""
+
+    def add(self, text: str) -> None:
+        """Append text, with control characters shown as escapes."""
+        self.now += with_controls_shown(text)
+        while len(self.now) > BLOCK_CHARACTERS:
+            self.before, self.now = self.now[:BLOCK_CHARACTERS], self.now[BLOCK_CHARACTERS:]
+            self.number += 1
+
+    def view(self) -> dict[str, Any]:
+        """Return the number of the last block, that block, and the one before it."""
+        return {"number": self.number, "before": self.before, "now": self.now}
+
+
+def blocks(text: str) -> list[str]:
+    """Return a whole text in the blocks that TextBlocks makes of it piece by piece."""
+    shown = with_controls_shown(text)
+    starts = range(0, max(1, len(shown)), BLOCK_CHARACTERS)
+    return [shown[start : start + BLOCK_CHARACTERS] for start in starts]
+
+
+def column(result: InferenceResult, text: dict[str, Any], position: int = 0) -> dict[str, Any]:
+    """Return what one column shows."""
+    model = result.model
+    return {
+        "name": with_controls_shown(model.name) if model else result.model_id,
+        "kind": kind_line(model) if model else "",
+        "state": result.state.value,
+        "words": state_words(result, position),
+        "share": result.progress,
+        "error": with_controls_shown(result.error) if result.error else "",
+        "notice": result.notice or "",
+        "numbers": numbers(result),
+        "cut": result.stats.finish_reason == "length",
+        "text": text,
+        "details": details(result) if result.is_complete else [],
+    }
+
+
+def state_words(result: InferenceResult, position: int = 0) -> str:
+    """Return a run's state in words, with how far it has come."""
+    if result.state is RunState.WAITING and position:
+        return f"waiting, number {position} in line"
+    if result.state is RunState.LOADING and result.progress is not None:
+        return f"loading {result.progress:.0%}".replace("%", " %")
+    if result.state is RunState.READING and result.stats.prompt_tokens:
+        return f"reading the prompt, {result.stats.prompt_tokens} tokens"
+    return result.state.value
+
+
+def numbers(result: InferenceResult) -> list[list[str]]:
+    """Return the figures of a run as pairs of a label and a value with its unit."""
+    stats = result.stats
+    pairs = [
+        ["First token", seconds(stats.time_to_first_token)],
+        ["Speed", speed(stats.tokens_per_second)],
+        ["Tokens", str(stats.token_count) if stats.token_count else ""],
+        ["Peak memory", size(stats.memory_usage)],
+        ["Load", seconds(stats.load_seconds)],
+    ]
+    if stats.device_memory_usage:
+        pairs.append(["Device memory", size(stats.device_memory_usage)])
+    if result.state in (RunState.FAILED, RunState.STOPPED) and not stats.token_count:
+        pairs = [pair for pair in pairs if pair[0] != "Speed"]
+    return [pair for pair in pairs if pair[1]]
+
+
+def details(result: InferenceResult) -> list[list[str]]:
+    """Return what is folded away when a run is over: pairs of a heading and a text."""
+    facts = [
+        ["Ran on", _ran_on(result)],
+        ["Prompt as sent", result.prompt.rendered],
+        ["Template", TEMPLATES.get(result.prompt.template_source, result.prompt.template_source)],
+        ["Settings", _settings(result.config)],
+        ["Log", result.log_tail],
+    ]
+    if not result.prompt.rendered:  # it never came to a prompt
+        facts = [fact for fact in facts if fact[0] != "Template"]
+    return [[name, with_controls_shown(text)] for name, text in facts if text]
+
+
+def kind_line(model: ModelInfo) -> str:
+    """Return engine, quantisation and size of a model."""
+    engine = ENGINE_NAMES.get(model.model_type.value, model.model_type.value)
+    return " · ".join(
+        part for part in (engine, facts_of(model).quantisation, size(model.size)) if part
+    )
+
+
+def choice_label(model: ModelInfo) -> str:
+    """Return how a model is offered in a list."""
+    return f"{with_controls_shown(model.name)} · {kind_line(model)}"
+
+
+def catalogue(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
+    """Return name and kind of each model by its id, for the closed lists of models."""
+    return {model.id: [with_controls_shown(model.name), kind_line(model)] for model in models}
+
+
+def choices(models: Sequence[ModelInfo]) -> list[tuple[str, str]]:
+    """Return the entries of a list of models: none, then each one's label and id."""
+    return [("none", ""), *((choice_label(model), model.id) for model in models)]
+
+
+def unusable_note(shelf: Shelf) -> str:
+    """Return the folded list of what cannot be loaded, as HTML; empty where all is well."""
+    reasons = [(model.name, model.problem or "") for model in shelf.unusable]
+    reasons += [(skipped.path.rsplit("/", 1)[-1], skipped.reason) for skipped in shelf.skipped]
+    if not reasons:
+        return ""
+    rows = "".join(
+        f"<li><b>{_escaped(name)}</b> {_escaped(reason)}</li>" for name, reason in reasons[:100]
+    )
+    files = "1 file" if len(reasons) == 1 else f"{len(reasons)} files"
+    return f"<details><summary>{files} cannot be loaded</summary><ul>{rows}</ul></details>"
+
+
+def starter_note(step: str, share: float | None) -> str:
+    """Return the starter set's progress as HTML."""
+    if share is None:
+        return f'<p class="starter-step" role="status">{_escaped(step)}</p>'
+    return (
+        f'<p class="starter-step" role="status">{_escaped(step)}</p>'
+        f'<progress aria-label="Installing the starter set" max="1" '
+        f'value="{min(1.0, max(0.0, share)):.3f}"></progress>'
+    )
+
+
+def seconds(value: float | None) -> str:
+    """Return a time with its unit, empty for None."""
+    if value is None:
+        return ""
+    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
+
+
+def speed(value: float | None) -> str:
+    """Return a decoding speed with its unit, empty for None."""
+    if value is None:
+        return ""
+    return f"{value:.1f} tok/s" if value < 1000 else f"{value:.0f} tok/s"
+
+
+def size(value: int | None) -> str:
+    """Return a number of bytes with a decimal unit, empty for None or 0."""
+    if not value:
+        return ""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= factor:
+            amount = value / factor
+            return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
+    return f"{value} bytes"
+
+
+def _ran_on(result: InferenceResult) -> str:
+    engine = result.engine
+    threads = engine.get("threads")
+    context = engine.get("context_length")
+    parts = [
+        engine.get("name"),
+        engine.get("device"),
+        engine.get("dtype"),
+        f"{threads} threads" if threads else None,
+        f"{context} tokens of context" if context else None,
+    ]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _settings(config: dict[str, Any]) -> str:
+    shown = {name: value for name, value in config.items() if value not in (None, "", [])}
+    return "\n".join(f"{name} = {json.dumps(v, ensure_ascii=False)}" for name, v in shown.items())
+
+
+def _escaped(text: str) -> str:
+    return html.escape(with_controls_shown(text))

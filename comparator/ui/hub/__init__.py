@@ -1,0 +1,1 @@
+"""The tab that searches and fetches from the Hugging Face Hub."""

@@ -1,0 +1,193 @@
+"""What the server says and refuses before Gradio sees a request."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import JSONResponse, PlainTextResponse
+
+from comparator.hosting.options import Settings
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
+# Gradio's own page needs inline scripts and compiles templates; nothing may come from, or be
+# told to, another server, so that a model's text cannot make a browser fetch anything.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+    )
+)
+HEADERS = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+# What Gradio serves and this page does not use: files in and out, other servers, monitoring,
+# the history of runs, and editing the program from a browser.
+UNUSED = (
+    "upload", "upload_progress", "file", "proxy", "stream", "component_server", "custom_component",
+    "process_recording", "vibe-edit", "undo-vibe-edit", "vibe-code", "vibe-starter-queries",
+    "monitoring", "profiling", "runs", "run-history", "deep_link", "dev",
+)  # fmt: skip
+
+OWN_BODY_BYTES = 16_000_000  # the longest prompt that is taken, however its characters are written
+MOST_HELD_BYTES = 64_000_000  # of all requests together
+BODY_SECONDS = 30.0
+TOO_LARGE = "The request has more than the {} bytes that this page takes. Shorten the prompt."
+TOO_MANY = "The page is taking in too many large requests. Try again in a minute."
+TOO_SLOW = "The request did not arrive within {:.0f} seconds. Try again."
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class SafeHeaders:
+    """Adds the headers that bind the browser; plain ASGI, so that streams stay streams."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
+        """Pass a request on and add the headers to its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class ClosedRoutes:
+    """Answers 404 at every address of Gradio's that this page does not use."""
+
+    def __init__(self, app: Any, root_path: str = "") -> None:
+        self._app = app
+        names = "|".join(re.escape(name) for name in UNUSED)
+        prefix = re.escape(root_path.rstrip("/"))
+        self._closed = re.compile(rf"^(?:{prefix})?/+(?:gradio_api/+)?(?:{names})(?:[=/]|$)")
+
+    async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] in ("http", "websocket") and self._closed.match(scope["path"]):
+            await PlainTextResponse("Not found", 404)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class RefusedBody(Exception):
+    """A request's body is too large, too slow, or one too many."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class BoundedBodies:
+    """Reads each request's body up to a limit before Gradio, which has none, may see it.
+
+    Args:
+        app: what answers.
+        most_bytes: of one request.
+        most_held_bytes: of all whose body is read or being answered.
+        seconds: until a body must have come.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        most_bytes: int,
+        most_held_bytes: int = MOST_HELD_BYTES,
+        seconds: float = BODY_SECONDS,
+    ) -> None:
+        self._app = app
+        self._most, self._most_held, self._seconds = most_bytes, most_held_bytes, seconds
+        self._held = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass a request on with the body that was read, or refuse it."""
+        headers = dict(scope.get("headers", ()))
+        if not (b"content-length" in headers or b"transfer-encoding" in headers):
+            await self._app(scope, receive, send)
+            return
+        body = bytearray()
+        try:
+            self._refuse_declared(headers.get(b"content-length", b""))
+            if await self._read_in_time(receive, body):
+                await self._app(scope, _again(bytes(body), receive), send)
+        except RefusedBody as error:
+            told = {"error": str(error), "detail": str(error)}
+            # The rest of it is not read, so nothing else can come on this connection.
+            answer = JSONResponse(told, error.status, {"connection": "close"})
+            await answer(scope, receive, send)
+        finally:
+            self._held -= len(body)
+
+    def _refuse_declared(self, length: bytes) -> None:
+        if length.isdigit() and (len(length) > 18 or int(length) > self._most):
+            raise RefusedBody(413, TOO_LARGE.format(self._most))
+
+    async def _read_in_time(self, receive: Receive, body: bytearray) -> bool:
+        try:
+            return await asyncio.wait_for(self._read(receive, body), self._seconds)
+        except asyncio.TimeoutError:
+            raise RefusedBody(408, TOO_SLOW.format(self._seconds)) from None
+
+    async def _read(self, receive: Receive, body: bytearray) -> bool:
+        """Read a body to its end; return False where the client is gone."""
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return False
+            part = message.get("body", b"")
+            body += part
+            self._held += len(part)
+            if len(body) > self._most:
+                raise RefusedBody(413, TOO_LARGE.format(self._most))
+            if self._held > self._most_held:
+                raise RefusedBody(503, TOO_MANY)
+            if not message.get("more_body", False):
+                return True
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what hands out a body that was read, and then what else comes."""
+    unread = [body]
+
+    async def receive_again() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return receive_again
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    """Return the layers, from the outermost: headers, routes, on loopback the host, bodies."""
+    layers = [
+        Middleware(SafeHeaders),
+        Middleware(ClosedRoutes, root_path=settings.root_path or ""),
+    ]
+    if not settings.is_public:
+        hosts = [*LOOPBACK, *([settings.server_name] if settings.server_name else [])]
+        layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts))
+    most = settings.limits.body_bytes if settings.is_public else OWN_BODY_BYTES
+    return [*layers, Middleware(BoundedBodies, most_bytes=most)]

@@ -1,0 +1,1 @@
+"""The child's side: its life, its sandbox, what it tells."""

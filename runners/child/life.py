@@ -1,0 +1,282 @@
+"""The child's life, top to bottom: settle, load, answer, tell the end, exit.
+
+It runs in a process that was forked for one run and never serves another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from comparator.core import exceptions
+from comparator.core.models import ModelInfo, ModelType
+from comparator.core.text import without_surrogates
+from runners import protocol, registry
+from runners.base import BaseInferencer, End, PromptTokens, TokenText
+from runners.child import memory_limit
+from runners.child.failures import failure
+from runners.child.sandbox import enter_sandbox
+from runners.child.token_batching import Pace
+from runners.machine import cores, memory, temporary
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(
+    assignment: protocol.Assignment,
+    wire: socket.socket,
+    log: socket.socket | None,
+    parent_pid: int | None,
+) -> None:
+    """Live the whole life of a child; never returns."""
+    settle(log, parent_pid)
+    live(assignment, wire, confined)
+    leave()
+
+
+def visit(
+    assignment: protocol.Assignment, wire: socket.socket, log: socket.socket, parent_pid: int
+) -> None:
+    """Live a child's life in a thread of a process that another library has made for one run.
+
+    Signals belong to its main thread, and a sandbox would shut in what the library needs.
+    """
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    die_with_parent(parent_pid)
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    live(assignment, wire, lambda _assignment: "off (the process is lent)")
+
+
+def confined(assignment: protocol.Assignment) -> str:
+    """Put the ceiling of memory and the sandbox around this process; return it in words."""
+    threads = cores.thread_count(assignment.config)
+    memory_limit.impose(assignment.memory_limit_bytes, mapped_bytes(assignment), threads)
+    return enter_sandbox(assignment)
+
+
+def live(
+    assignment: protocol.Assignment,
+    wire: socket.socket,
+    confine: Callable[[protocol.Assignment], str],
+) -> None:
+    """Say hello, do what was assigned, and tell how it ended."""
+    temporary.use(assignment.temporary)
+    teller = Teller(wire, assignment.started)
+    stage = Stage()
+    try:
+        sandbox = confine(assignment)
+        teller.tell(protocol.Hello(teller.seconds(), sandbox))
+        if assignment.job:
+            do_job(assignment, teller, stage)
+        else:
+            answer(assignment, teller, stage)
+    except BrokenPipeError:
+        os._exit(1)  # the parent is gone, so nobody is left to tell
+    except BaseException as error:
+        teller.tell(failure(error, stage.name, assignment))
+
+
+def settle(log: socket.socket | None, parent_pid: int | None) -> None:
+    """Make this process its own: group, signals, output, and an end when its parent ends."""
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
+    die_with_parent(parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, _stop_asked)
+    if log is not None:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
+def die_with_parent(parent_pid: int | None) -> None:
+    """Ask the kernel to kill this process when its parent ends, even if it is stopped then."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if parent_pid is not None and os.getppid() != parent_pid:
+        os._exit(1)  # it ended before the request took effect
+
+
+def mapped_bytes(assignment: protocol.Assignment) -> int:
+    """Return the size of files that are mapped privately: those of transformers models."""
+    size = assignment.model.get("size") if assignment.kind == ModelType.PYTORCH.value else 0
+    return int(size or 0)
+
+
+class _StopFlag:
+    raised = False
+
+
+def _stop_asked(_number: int, _frame: Any) -> None:
+    _StopFlag.raised = True
+
+
+def stop_is_asked() -> bool:
+    """Return whether the parent has asked this run to end."""
+    return _StopFlag.raised
+
+
+class Stage:
+    """Where the child stands, for the words of a failure."""
+
+    name = "start"
+
+
+class Teller:
+    """Writes messages to the parent, with times taken before the write."""
+
+    def __init__(self, wire: socket.socket, started: float) -> None:
+        self._wire = wire
+        self._started = started
+
+    def seconds(self) -> float:
+        """Return the seconds since the parent began this run."""
+        return max(0.0, time.monotonic() - self._started)
+
+    def since_start(self, at: float | None) -> float:
+        """Return the same of a moment of ``time.monotonic``; of now where there is none."""
+        return self.seconds() if at is None else max(0.0, at - self._started)
+
+    def tell(self, message: protocol.Message) -> None:
+        """Send one message; waits when the parent is slow."""
+        self._wire.sendall(protocol.encode(message))
+
+    def progress(self, step: str, done: float, total: float) -> None:
+        """Send how far a load or a job has come."""
+        self.tell(protocol.Loading(step[:200], max(0.0, done), max(0.0, total)))
+
+
+def answer(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
+    """Load the model, stream its answer and tell the end."""
+    stage.name = "load"
+    teller.progress("start", 0, 1)
+    inferencer = find_inferencer(assignment)
+    inferencer.report_progress = teller.progress
+    inferencer.should_stop = stop_is_asked
+    inferencer.is_due = Pace().is_due
+    path = str(assignment.model["path"])
+    inferencer.prepare(path, assignment.config, assignment.prompt)
+    inferencer.load_model(path, assignment.config)
+    teller.tell(loaded(inferencer, teller.seconds()))
+    stage.name = "prompt"
+    stream(inferencer, assignment.prompt, teller, stage)
+
+
+def stream(inferencer: BaseInferencer, prompt: str, teller: Teller, stage: Stage) -> None:
+    """Tell every piece as it comes."""
+    count = 0
+    for piece in inferencer.pieces(prompt):
+        if isinstance(piece, TokenText):
+            count += 1
+            chosen = teller.since_start(piece.at)
+            teller.tell(protocol.Token(without_surrogates(piece.text), count, chosen))
+            continue
+        now = teller.seconds()
+        if isinstance(piece, PromptTokens):
+            stage.name = "generate"
+            teller.tell(
+                protocol.Prompted(
+                    now,
+                    piece.prompt_tokens,
+                    without_surrogates(piece.rendered_prompt),
+                    piece.template_source,
+                )
+            )
+        else:
+            teller.tell(finished(inferencer, piece, count, now))
+
+
+def loaded(inferencer: BaseInferencer, seconds: float) -> protocol.Loaded:
+    """Make the message that says what answers."""
+    info = inferencer.get_model_info()
+    return protocol.Loaded(
+        seconds,
+        context_length=int(info.get("context_length") or 0),
+        device=str(info.get("device", ""))[:200],
+        dtype=str(info.get("dtype", ""))[:200],
+        engine=str(info.get("engine") or info.get("model_type") or "")[:200],
+        threads=int(info.get("threads") or 0),
+    )
+
+
+def finished(
+    inferencer: BaseInferencer, end: End, tokens: int, seconds: float
+) -> protocol.Finished:
+    """Make the final message of a good run."""
+    return protocol.Finished(
+        end.reason,
+        tokens,
+        seconds,
+        peak_bytes=memory.private_bytes(),
+        peak_device_bytes=inferencer.device_memory_bytes(),
+        text=without_surrogates(end.text),
+    )
+
+
+def find_inferencer(assignment: protocol.Assignment) -> BaseInferencer:
+    """Ask the user's factories first, then take the built-in engine of the kind."""
+    fields = {**assignment.model, "model_type": ModelType(assignment.model["model_type"])}
+    model = ModelInfo(**fields)
+    for factory in _factories(assignment.factories):
+        inferencer = factory(model)
+        if inferencer is not None:
+            return adopt(inferencer)
+    if assignment.kind == ModelType.CUSTOM.value:
+        raise exceptions.ModelLoadError(
+            "No registered factory made an inferencer for this custom model. "
+            "Register one with register_inferencer_factory before the run."
+        )
+    return registry.create_inferencer(assignment.kind)
+
+
+def adopt(inferencer: Any) -> BaseInferencer:
+    """Accept a factory's product, also when its __init__ forgot to call ours.
+
+    Raises:
+        ModelLoadError: it is no BaseInferencer.
+    """
+    if not isinstance(inferencer, BaseInferencer):
+        raise exceptions.ModelLoadError(
+            f"The registered factory returned {type(inferencer).__name__}, not a BaseInferencer."
+        )
+    if not hasattr(inferencer, "should_stop"):
+        BaseInferencer.__init__(inferencer)
+    return inferencer
+
+
+def _factories(pickled: bytes) -> Iterator[Any]:
+    if not pickled:
+        return
+    import dill
+
+    yield from dill.loads(pickled)
+
+
+def do_job(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
+    """Do a job on model files and tell its end, with what it found out as the text."""
+    stage.name = "load"
+    job = registry.resolve(registry.JOBS[assignment.kind])
+    found = job(assignment.config, teller.progress, stop_is_asked) or ""
+    peak = memory.private_bytes()
+    teller.tell(protocol.Finished("stop", 0, teller.seconds(), peak, text=found))
+
+
+def leave() -> None:
+    """End at once: the system takes memory back faster than destructors do."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)

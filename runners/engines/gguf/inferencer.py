@@ -1,0 +1,203 @@
+"""GGUF models on llama.cpp, by its own functions: one decode and one choice a token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from comparator.core.exceptions import InferenceError
+from runners.base import End, Piece, PromptTokens, TokenInferencer
+from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
+from runners.engines.gguf import library
+from runners.engines.gguf.devices import DeviceUse
+from runners.engines.gguf.model import GGUFContext, GGUFModel
+from runners.engines.gguf.sampling import GGUFSampler
+from runners.engines.gguf.text import GGUFText
+from runners.machine.cores import thread_count
+
+_PROGRESS_STEP = 0.02
+
+
+class GGUFInferencer(TokenInferencer):
+    """Runs one GGUF file."""
+
+    _library = staticmethod(library.library)  # which llama.cpp it runs on
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._config: dict[str, Any] = {}
+        self._context: GGUFContext | None = None
+        self._prepared: tuple[str, str, dict[str, Any], PreparedPrompt] | None = None
+        self._path = ""
+        self._told = 0.0
+        self._threads = 0
+        self._device_use: DeviceUse | None = None
+
+    def prepare(self, model_path: str, config: dict[str, Any], prompt: str) -> None:
+        """Refuse a prompt that does not fit, from the vocabulary alone.
+
+        Raises:
+            PromptTooLongError: it does not fit the context.
+            ModelLoadError: the file is no model.
+        """
+        library.check_file(model_path)
+        if surely_fits(prompt, config):
+            return
+        model = GGUFModel.load(model_path, vocabulary_only=True, llama=self._library())
+        try:
+            prepared = model.prompt(prompt, config)
+            own_limit = _trained_context(model)
+            check_fits(prepared.tokens, model.name, config.get("n_ctx"), own_limit)
+            self._prepared = (model_path, prompt, dict(config), prepared)
+        finally:
+            model.close()
+
+    def load_model(self, model_path: str, config: dict[str, Any]) -> None:
+        """Load a file with the fields of a ModelConfig.
+
+        Raises:
+            ModelLoadError: with llama.cpp's reason.
+        """
+        self._free()
+        self._path, self._config = model_path, dict(config)
+        self._told = 0.0
+        self._device_use = DeviceUse(self._library())
+        self.model = GGUFModel.load(
+            model_path,
+            gpu_layers=_gpu_layers(config),
+            progress=self._tell_progress,
+            llama=self._library(),
+        )
+        try:
+            self.model.check_generates()
+            self._threads = thread_count(config)
+            limit = context_limit(config.get("n_ctx"), self.model.trained_context)
+            self._context = GGUFContext(self.model, limit, self._threads)
+        except BaseException:
+            self._free()
+            raise
+        self._device_use.look()
+        self.report_progress("weights", 1.0, 1.0)
+        self.is_loaded = True
+
+    def pieces(self, prompt: str) -> Iterator[Piece]:
+        """Yield the prompt's report, every token, and one End.
+
+        Raises:
+            PromptTooLongError: the prompt does not fit the context.
+            InferenceError: nothing is loaded, or the generation failed.
+        """
+        if not self.is_loaded or self._context is None:
+            raise InferenceError("Model not loaded. Call load_model first.")
+        prepared = self._prompt(prompt)
+        rendered = prepared.rendered
+        yield PromptTokens(len(prepared.tokens), rendered.text, rendered.source)
+        self._context.clear()
+        if not self._context.read(prepared.tokens, self.should_stop):
+            yield End("cancelled")
+            return
+        sampler = GGUFSampler(self._context, self._config, prepared.tokens)
+        try:
+            yield from self._answer(sampler, self._context)
+        finally:
+            sampler.close()
+
+    def unload_model(self) -> None:
+        """Free the model; harmless when nothing is loaded."""
+        self._free()
+        self._prepared = None
+
+    def get_model_info(self) -> dict[str, Any]:
+        """Return facts about the loaded model, empty when nothing is loaded."""
+        if not self.is_loaded or self._context is None:
+            return {}
+        return {
+            "model_type": "gguf",
+            "device": self._device_in_words(),
+            "dtype": self.model.description,
+            "engine": library.version(self._library()),
+            "threads": self._threads,
+            "context_length": self._context.limit,
+            "vocab_size": self.model.vocabulary_size,
+            "model_size": self.model.parameter_count,
+        }
+
+    def device_memory_bytes(self) -> int:
+        """Return what was taken of accelerators since the load began, in bytes; 0 without one."""
+        return self._device_use.look() if self._device_use is not None else 0
+
+    def _device_in_words(self) -> str:
+        layers = _gpu_layers(self._config)
+        if not layers or not self._library().llama_supports_gpu_offload():
+            return "cpu"
+        whole = self.model.layer_count + 1  # llama.cpp counts the output as a layer
+        return f"gpu ({layers} of {whole} layers)" if 0 < layers < whole else "gpu"
+
+    def _free(self) -> None:
+        self.is_loaded = False
+        if self._context is not None:
+            self._context.close()
+            self._context = None
+        if self.model is not None:
+            self.model.close()
+            self.model = None
+
+    def _tell_progress(self, share: float) -> bool:
+        if share - self._told >= _PROGRESS_STEP:
+            self._told = share
+            self.report_progress("weights", share, 1.0)
+        return not self.should_stop()
+
+    def _prompt(self, prompt: str) -> PreparedPrompt:
+        wanted = (self._path, prompt, self._config)
+        if self._prepared is not None and self._prepared[:3] == wanted:
+            prepared = self._prepared[3]
+        else:
+            prepared = self.model.prompt(prompt, self._config)
+        own_limit = self.model.trained_context
+        check_fits(prepared.tokens, self.model.name, self._config.get("n_ctx"), own_limit)
+        return prepared
+
+    def _answer(self, sampler: GGUFSampler, context: GGUFContext) -> Iterator[Piece]:
+        text = GGUFText(self.model, self._config)
+        reason = "length"
+        try:
+            for left in range(self._most_tokens(context) - 1, -1, -1):
+                token = sampler.next()
+                if self._ends(token):
+                    reason = "stop"
+                    break
+                text.keep(token)
+                if text.may_end or self.is_due():
+                    yield from text.told()
+                if text.found or self.should_stop():
+                    reason = "stop" if text.found else "cancelled"
+                    break
+                if left:
+                    context.read_one(token)
+        except InferenceError:
+            yield from text.told()
+            raise
+        yield from text.told()
+        rest = text.rest()
+        yield End("stop" if text.found else reason, rest)
+
+    def _most_tokens(self, context: GGUFContext) -> int:
+        return min(int(self._config.get("max_tokens", 512)), context.limit - context.used)
+
+    def _ends(self, token: int) -> bool:
+        return token == self._config.get("eos_token_id") or bool(self.model.ends_answer(token))
+
+
+def _gpu_layers(config: dict[str, Any]) -> int:
+    layers = config.get("n_gpu_layers")
+    if layers is None:
+        return -1 if config.get("use_gpu", True) else 0
+    return int(layers)
+
+
+def _trained_context(model: GGUFModel) -> int | None:
+    """Return the model's own limit; a file loaded without weights tells it in its metadata."""
+    architecture = model.metadata("general.architecture")
+    told = model.metadata(f"{architecture}.context_length") or ""
+    return int(told) if told.isdigit() and int(told) > 0 else model.trained_context

@@ -1,0 +1,166 @@
+"""llama.cpp as a library: where its log goes, and why it refused a model.
+
+Everything that llama.cpp prints goes to descriptor 2, which the parent keeps as evidence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from comparator.core.exceptions import EngineMissingError, ModelLoadError
+from runners.engines.gguf import xllamacpp_library
+
+_DEBUG, _ERROR, _CONTINUED = 1, 4, 5  # ggml.h: enum ggml_log_level
+_UNKNOWN_ARCHITECTURE = re.compile(r"unknown model architecture: '([^']*)'")
+_REASON = re.compile(r"(?:error loading model(?: \w+)?|failed to load model): (.+)")
+_BEGINNINGS = (
+    (b"version https://git-lfs", "is a Git LFS pointer, not the model. Run git lfs pull."),
+    (b"<!doctype", "is a web page, not a model. Download the file itself."),
+    (b"<html", "is a web page, not a model. Download the file itself."),
+)
+
+
+def library() -> Any:
+    """Import llama-cpp-python and send its log to descriptor 2.
+
+    Raises:
+        EngineMissingError: it is not installed, or its binary is for another system.
+    """
+    try:
+        import llama_cpp
+    except (ImportError, OSError, RuntimeError) as error:  # it wraps an OSError in the last one
+        raise EngineMissingError(
+            f"llama-cpp-python cannot be used here ({error}). Where it is installed, its binary "
+            "was made for another system: remove it (pip uninstall llama-cpp-python), and either "
+            "build it here or install the prebuilt xllamacpp, which runs GGUF models as well."
+        ) from error
+    _Log.install(llama_cpp)
+    return llama_cpp
+
+
+@functools.cache
+def prebuilt() -> Any:
+    """Bind llama.cpp's functions in the package xllamacpp, under the names of ``library``.
+
+    Raises:
+        EngineMissingError: it is not installed, or has another layout than is known here.
+    """
+    bound = xllamacpp_library.bind()
+    _Log.install(bound)
+    return bound
+
+
+def version(llama: Any = None) -> str:
+    """Return the name and version of the engine; of llama-cpp-python where none is given."""
+    llama = llama or library()
+    package = "llama-cpp-python" if llama.__name__ == "llama_cpp" else llama.__name__
+    return f"llama.cpp ({package} {llama.__version__})"
+
+
+class _Log:
+    """Keeps the error lines of llama.cpp's log and passes everything but debug lines on."""
+
+    errors: ClassVar[deque[str]] = deque(maxlen=50)
+    kept: ClassVar[list[str] | None] = None
+    # llama.cpp keeps a pointer to each, so they must never be freed
+    _callbacks: ClassVar[dict[str, Any]] = {}
+    _level = 0
+
+    @classmethod
+    def install(cls, llama: Any) -> None:
+        if llama.__name__ not in cls._callbacks:
+            callback = cls._callbacks[llama.__name__] = llama.llama_log_callback(cls._take)
+            llama.llama_log_set(callback, None)
+
+    @classmethod
+    def _take(cls, level: int, text: bytes, _data: Any) -> None:
+        if level != _CONTINUED:
+            cls._level = level
+        if cls.kept is not None:
+            cls.kept.append(text.decode("utf-8", "replace"))
+        if cls._level == _ERROR:
+            cls.errors.append(text.decode("utf-8", "replace").strip())
+        if cls._level != _DEBUG:
+            with contextlib.suppress(OSError):
+                os.write(2, text)
+
+
+def forget_errors() -> None:
+    """Start a new list of error lines."""
+    _Log.errors.clear()
+
+
+@contextlib.contextmanager
+def log_kept() -> Iterator[list[str]]:
+    """Yield a list that receives every piece of text that llama.cpp logs during the body."""
+    pieces: list[str] = []
+    _Log.kept = pieces
+    try:
+        yield pieces
+    finally:
+        _Log.kept = None
+
+
+def load_failure(name: str, llama: Any = None) -> ModelLoadError:
+    """Make an error of the lines that llama.cpp logged since ``forget_errors``."""
+    lines = list(_Log.errors)
+    for line in lines:
+        found = _UNKNOWN_ARCHITECTURE.search(line)
+        if found:
+            return ModelLoadError(
+                f"The architecture '{found.group(1)}' of {name} is not known to {version(llama)}. "
+                "A newer version may know it."
+            )
+    reasons = [found.group(1) for line in lines if (found := _REASON.search(line))]
+    reason = reasons[0] if reasons else (lines[-1] if lines else "no reason was given")
+    return ModelLoadError(
+        f"llama.cpp cannot load {name}: {reason.rstrip('.')}. "
+        "The file is incomplete, damaged or not meant for this engine: download it again."
+    )
+
+
+def context_failure(name: str, context: int) -> ModelLoadError:
+    """Make an error for a context that could not be created."""
+    lines = list(_Log.errors)
+    reason = f" ({lines[-1]})" if lines else ""
+    return ModelLoadError(
+        f"{name} could not get a context of {context} tokens{reason}. "
+        "Most likely there is not enough memory: choose a smaller context (n_ctx) or model."
+    )
+
+
+def check_file(path: str) -> None:
+    """Refuse what is no GGUF file before C code reads it.
+
+    Raises:
+        ModelLoadError: what the path is instead.
+    """
+    name = os.path.basename(path.rstrip("/")) or path
+    if not os.path.exists(path):
+        raise ModelLoadError(f"No file at {path}. Was it moved or deleted?")
+    if os.path.isdir(path):
+        raise ModelLoadError(f"{name} is a folder, not a GGUF file.")
+    if not os.path.isfile(path):
+        raise ModelLoadError(f"{name} is not a regular file.")
+    _check_beginning(path, name)
+
+
+def _check_beginning(path: str, name: str) -> None:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
+    if not start:
+        raise ModelLoadError(f"{name} is empty (0 bytes). Download it again.")
+    for beginning, words in _BEGINNINGS:
+        if start.lstrip().lower().startswith(beginning):
+            raise ModelLoadError(f"{name} {words}")
+    if not start.startswith(b"GGUF"):
+        raise ModelLoadError(f"{name} is not a GGUF file: it starts with {start[:4]!r}.")

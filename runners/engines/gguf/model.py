@@ -1,0 +1,360 @@
+"""One GGUF model in llama.cpp: its weights, vocabulary, and context."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from typing import Any
+
+from comparator.core.exceptions import InferenceError, ModelLoadError
+from runners.engines.chat_prompt import PreparedPrompt, RenderedPrompt, Template, render
+from runners.engines.gguf import library
+from runners.engines.gguf.template import compile_template
+from runners.engines.template_limits import within_limits
+
+BATCH_TOKENS = 512
+_CONTEXT_STEP = 256  # llama.cpp rounds a context up to it; the limit we tell stays exact
+_FIRST_PIECE_BYTES = 64
+_LARGEST_METADATA_BYTES = 16 * 1024 * 1024
+
+Progress = Callable[[float], bool]
+
+
+class GGUFModel:
+    """A loaded file, or only its vocabulary.
+
+    Attributes:
+        name: what a person calls it.
+        llama: the library that holds it, see ``gguf_library``.
+        pointer: llama.cpp's model.
+        vocabulary: llama.cpp's vocabulary.
+    """
+
+    def __init__(self, path: str, pointer: Any, llama: Any) -> None:
+        self.name = os.path.basename(path).removesuffix(".gguf")
+        self.pointer = pointer
+        self.llama = self._llama = llama
+        self.vocabulary = llama.llama_model_get_vocab(pointer)
+        self._piece = ctypes.create_string_buffer(_FIRST_PIECE_BYTES)
+        self._template: tuple[Template | None] | None = None
+
+    @classmethod
+    def load(
+        cls,
+        path: str,
+        *,
+        gpu_layers: int = 0,
+        vocabulary_only: bool = False,
+        progress: Progress | None = None,
+        llama: Any = None,
+    ) -> GGUFModel:
+        """Load a file; of a split model the first one.
+
+        Args:
+            path: the file.
+            gpu_layers: layers on the accelerator, negative for all.
+            vocabulary_only: leave out the weights.
+            progress: called with the share done (0 to 1); False stops the load.
+            llama: the library to load it with; None for llama-cpp-python.
+
+        Raises:
+            ModelLoadError: llama.cpp refuses the file, with its reason; or it was stopped.
+        """
+        library.check_file(path)
+        llama = llama or library.library()
+        listener = _ProgressListener(llama, progress)
+        parameters = llama.llama_model_default_params()
+        parameters.n_gpu_layers = gpu_layers
+        parameters.vocab_only = vocabulary_only
+        parameters.progress_callback = listener.callback
+        library.forget_errors()
+        llama.llama_backend_init()
+        pointer = llama.llama_model_load_from_file(os.fsencode(path), parameters)
+        listener.raise_what_happened()
+        if not pointer:
+            raise library.load_failure(os.path.basename(path), llama)
+        return cls(path, pointer, llama)
+
+    def close(self) -> None:
+        """Free the memory; harmless when it is free already."""
+        if self.pointer is not None:
+            self._llama.llama_model_free(self.pointer)
+            self.pointer = self.vocabulary = None
+
+    @property
+    def trained_context(self) -> int | None:
+        """The longest context the model was trained for, in tokens; None where it is not told."""
+        return self._llama.llama_model_n_ctx_train(self.pointer) or None
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of tokens in the vocabulary."""
+        return int(self._llama.llama_vocab_n_tokens(self.vocabulary))
+
+    @property
+    def layer_count(self) -> int:
+        """Number of layers, without the output."""
+        return int(self._llama.llama_model_n_layer(self.pointer))
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of weights."""
+        return int(self._llama.llama_model_n_params(self.pointer))
+
+    @property
+    def description(self) -> str:
+        """Architecture, size and quantisation in llama.cpp's words."""
+        buffer = ctypes.create_string_buffer(256)
+        self._llama.llama_model_desc(self.pointer, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    def check_generates(self) -> None:
+        """Refuse models that do not continue a text.
+
+        Raises:
+            ModelLoadError: an embedding, encoder-decoder or diffusion model.
+        """
+        llama = self._llama
+        kinds = (
+            (llama.llama_model_has_encoder(self.pointer), "has an encoder"),
+            (not llama.llama_model_has_decoder(self.pointer), "has no decoder"),
+            (llama.llama_model_is_diffusion(self.pointer), "is a diffusion model"),
+        )
+        for is_so, words in kinds:
+            if is_so:
+                raise ModelLoadError(
+                    f"{self.name} {words}; only causal language models can be compared here. "
+                    "Choose a model made for chat or for text completion."
+                )
+
+    def metadata(self, key: str) -> str | None:
+        """Return a value of the file's metadata as text, None where there is none."""
+        size = 4096
+        while size <= _LARGEST_METADATA_BYTES:
+            buffer = ctypes.create_string_buffer(size)
+            length = self._llama.llama_model_meta_val_str(self.pointer, key.encode(), buffer, size)
+            if length < size:
+                return buffer.value.decode("utf-8", "replace") if length >= 0 else None
+            size = length + 1
+        return None
+
+    def _compiled(self, source: str) -> Template:
+        return within_limits(lambda: compile_template(source, self._special_tokens()))
+
+    def template(self) -> Template | None:
+        """Return the file's chat template as a function, None where it has none."""
+        if self._template is None:
+            source = self.metadata("tokenizer.chat_template")
+            self._template = (self._compiled(source) if source else None,)
+        return self._template[0]
+
+    def _special_tokens(self) -> dict[str, str]:
+        llama = self._llama
+        tokens = {
+            "bos_token": llama.llama_vocab_bos(self.vocabulary),
+            "eos_token": llama.llama_vocab_eos(self.vocabulary),
+            "pad_token": llama.llama_vocab_pad(self.vocabulary),
+            "sep_token": llama.llama_vocab_sep(self.vocabulary),
+            "unk_token": int(self.metadata("tokenizer.ggml.unknown_token_id") or -1),
+        }
+        return {name: self._token_text(token) for name, token in tokens.items() if token >= 0}
+
+    def _token_text(self, token: int) -> str:
+        text: bytes | None = self._llama.llama_vocab_get_text(self.vocabulary, token)
+        return (text or b"").decode("utf-8", "replace")
+
+    def prompt(self, prompt: str, config: dict[str, Any]) -> PreparedPrompt:
+        """Render and tokenise a prompt.
+
+        Raises:
+            InferenceError: the chat template fails, or the text cannot be tokenised.
+        """
+        wants_template = config.get("prompt_format") != "plain"
+        template = self.template() if wants_template else None
+        rendered = render(template, "gguf", prompt, config)
+        return PreparedPrompt(rendered, self._tokenise(rendered))
+
+    def _tokenise(self, rendered: RenderedPrompt) -> list[int]:
+        if not rendered.is_chat:
+            tokens = self.tokens(rendered.text, add_special=True, special=False)
+            return tokens or self._first_token()
+        tokens = self.tokens(rendered.text, add_special=False, special=True)
+        start = self._llama.llama_vocab_bos(self.vocabulary)
+        wants_start = start >= 0 and self._llama.llama_vocab_get_add_bos(self.vocabulary)
+        if wants_start and tokens[:1] != [start]:
+            return [start, *tokens]
+        return tokens or self._first_token()
+
+    def _first_token(self) -> list[int]:
+        """Return what an empty prompt begins with: a model cannot start from nothing."""
+        llama = self._llama
+        candidates = (llama.llama_vocab_bos, llama.llama_vocab_eos, llama.llama_vocab_nl)
+        for candidate in candidates:
+            token = candidate(self.vocabulary)
+            if token >= 0:
+                return [token]
+        return [0]
+
+    def tokens(self, text: str, *, add_special: bool, special: bool) -> list[int]:
+        """Return the token ids of a text.
+
+        Args:
+            text: what to tokenise.
+            add_special: add BOS and EOS as the file's metadata say.
+            special: read special tokens that are written in the text.
+
+        Raises:
+            InferenceError: llama.cpp cannot tokenise it.
+        """
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 8
+        for _ in range(2):
+            ids = (self._llama.llama_token * room)()
+            count = self._llama.llama_tokenize(
+                self.vocabulary, data, len(data), ids, room, add_special, special
+            )
+            if count >= 0:
+                return list(ids[:count])
+            room = -count
+        raise InferenceError(f"The tokenizer of {self.name} failed on this text.")
+
+    def ends_answer(self, token: int) -> bool:
+        """Tell whether a token ends the generation; all such tokens of the file count."""
+        return bool(self._llama.llama_vocab_is_eog(self.vocabulary, token))
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of a token, often part of a character; special tokens have none."""
+        buffer = self._piece
+        length = self._llama.llama_token_to_piece(
+            self.vocabulary, token, buffer, len(buffer), 0, False
+        )
+        if length < 0:
+            self._piece = ctypes.create_string_buffer(-length)
+            return self.piece(token)
+        return buffer.raw[:length]
+
+
+class GGUFContext:
+    """The memory of one conversation, and the computation.
+
+    Attributes:
+        llama: the library of its model.
+        limit: tokens of prompt and answer together.
+        vocabulary_size: number of tokens that there are to choose from.
+        used: tokens read or written so far.
+    """
+
+    def __init__(self, model: GGUFModel, limit: int, threads: int) -> None:
+        """Allocate the context.
+
+        Raises:
+            ModelLoadError: llama.cpp cannot, most likely for want of memory.
+        """
+        llama = self.llama = self._llama = model.llama
+        self.limit = limit
+        self.vocabulary_size = model.vocabulary_size
+        self.used = 0
+        parameters = llama.llama_context_default_params()
+        parameters.n_ctx = -(-limit // _CONTEXT_STEP) * _CONTEXT_STEP
+        parameters.n_batch = BATCH_TOKENS
+        parameters.n_outputs_max = 1  # of a batch only the last token
+        parameters.n_threads = parameters.n_threads_batch = threads
+        parameters.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_AUTO
+        parameters.swa_full = False  # the past is never rewritten here
+        parameters.no_perf = False
+        library.forget_errors()
+        self.pointer = llama.llama_init_from_model(model.pointer, parameters)
+        if not self.pointer:
+            raise library.context_failure(model.name, limit)
+        self._token = (llama.llama_token * 1)()
+        self._single = llama.llama_batch_get_one(self._token, 1)
+
+    def close(self) -> None:
+        """Free the memory; harmless when it is free already."""
+        if self.pointer is not None:
+            self._llama.llama_free(self.pointer)
+            self.pointer = None
+
+    def clear(self) -> None:
+        """Forget the conversation."""
+        if self.used:
+            self._llama.llama_memory_clear(self._llama.llama_get_memory(self.pointer), True)
+            self._llama.llama_perf_context_reset(self.pointer)
+            self.used = 0
+
+    def read(self, tokens: list[int], should_stop: Callable[[], bool]) -> bool:
+        """Read a prompt in batches; return False when it was stopped between two of them.
+
+        Raises:
+            InferenceError: llama.cpp cannot compute it.
+        """
+        for start in range(0, len(tokens), BATCH_TOKENS):
+            if should_stop():
+                return False
+            part = tokens[start : start + BATCH_TOKENS]
+            array = (self._llama.llama_token * len(part))(*part)
+            self._decode(self._llama.llama_batch_get_one(array, len(part)), len(part))
+        return True
+
+    def read_one(self, token: int) -> None:
+        """Read the token that was generated last.
+
+        Raises:
+            InferenceError: llama.cpp cannot compute it.
+        """
+        self._token[0] = token
+        self._decode(self._single, 1)
+
+    def logits(self) -> Any:
+        """Return a pointer to the scores of the next token; writing to it changes the choice.
+
+        Raises:
+            InferenceError: llama.cpp has none.
+        """
+        scores = self._llama.llama_get_logits_ith(self.pointer, -1)
+        if not scores:
+            raise InferenceError("llama.cpp computed no scores for the next token.")
+        return scores
+
+    def _decode(self, batch: Any, count: int) -> None:
+        code = self._llama.llama_decode(self.pointer, batch)
+        if code != 0:
+            raise InferenceError(_decode_failure(code))
+        self.used += count
+
+
+def _decode_failure(code: int) -> str:
+    if code == 1:
+        return "llama.cpp found no room in the context. Raise n_ctx or shorten the prompt."
+    return (
+        f"llama.cpp failed to compute the next token (code {code}). "
+        "Most likely memory ran out: choose a smaller context (n_ctx) or model."
+    )
+
+
+class _ProgressListener:
+    """Takes llama.cpp's calls during a load; an error in them stops it and is raised after."""
+
+    def __init__(self, llama: Any, progress: Progress | None) -> None:
+        self._progress = progress
+        self._error: BaseException | None = None
+        self._stopped = False
+        self.callback = llama.llama_progress_callback(self._take)
+
+    def _take(self, share: float, _data: Any) -> bool:
+        if self._progress is None:
+            return True
+        try:
+            self._stopped = not self._progress(share)
+        except BaseException as error:
+            self._error = error
+            return False
+        return not self._stopped
+
+    def raise_what_happened(self) -> None:
+        """Raise what the listener raised, or that the load was stopped."""
+        if self._error is not None:
+            raise self._error
+        if self._stopped:
+            raise ModelLoadError("The load was stopped.")

@@ -1,0 +1,110 @@
+"""How llama.cpp's next token is chosen, the same way as in ``torch_sampling``.
+
+The order is llama.cpp's own: penalties, top_k, top_p, min_p, temperature, draw. The penalty
+is applied here to the scores of the at most 64 tokens it concerns, since llama.cpp's sampler
+visits the whole vocabulary for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import secrets
+from collections import deque
+from typing import Any
+
+from comparator.core.config import LARGEST_SEED
+from comparator.core.exceptions import InferenceError
+from runners.engines.gguf.model import GGUFContext
+
+PENALTY_WINDOW_TOKENS = 64
+
+
+def is_greedy(config: dict[str, Any]) -> bool:
+    """Tell whether the likeliest token is taken each time."""
+    return not config.get("do_sample", True) or not config.get("temperature", 0.7)
+
+
+def seed_of(config: dict[str, Any]) -> int:
+    """Return the configured seed, or a new one."""
+    seed = config.get("seed")
+    return secrets.randbelow(LARGEST_SEED + 1) if seed is None else int(seed)
+
+
+class GGUFSampler:
+    """Chooses tokens from a context's scores; remembers the last 64 for the penalty."""
+
+    def __init__(self, context: GGUFContext, config: dict[str, Any], prompt: list[int]) -> None:
+        import numpy
+
+        self._llama: Any = context.llama
+        self._numpy: Any = numpy
+        self._context = context
+        self._penalty = float(config.get("repeat_penalty") or 1.0)
+        self._last = deque(prompt, maxlen=PENALTY_WINDOW_TOKENS)
+        self._row = ctypes.c_float * context.vocabulary_size
+        self._views: dict[int, tuple[Any, Any]] = {}
+        self._chain = None if is_greedy(config) else self._new_chain(config)
+
+    def next(self) -> int:
+        """Choose the next token.
+
+        Raises:
+            InferenceError: the model computes NaN.
+        """
+        scores, array = self._scores()
+        if self._penalty != 1.0:
+            self._penalise(scores)
+        token = int(array.argmax()) if self._chain is None else self._drawn()
+        if math.isnan(scores[token]):
+            raise InferenceError(
+                "The model computes NaN: the file is damaged, or its number format is wrong "
+                "for this machine. Download it again or choose another quantisation."
+            )
+        self._last.append(token)
+        return token
+
+    def close(self) -> None:
+        """Free what llama.cpp holds; harmless when there is nothing."""
+        if self._chain is not None:
+            self._llama.llama_sampler_free(self._chain)
+            self._chain = None
+
+    def _scores(self) -> tuple[Any, Any]:
+        """Return llama.cpp's scores twice, as a ctypes and a numpy array on its own memory.
+
+        Of 49 152 scores numpy finds the likeliest in 0.015 ms; llama.cpp's sampler, which first
+        makes a candidate of each, takes 0.11 ms. For the few that are penalised ctypes wins.
+        """
+        address = ctypes.addressof(self._context.logits().contents)
+        if address not in self._views:
+            row = self._row.from_address(address)
+            self._views = {address: (row, self._numpy.frombuffer(row, self._numpy.float32))}
+        return self._views[address]
+
+    def _drawn(self) -> int:
+        return int(self._llama.llama_sampler_sample(self._chain, self._context.pointer, -1))
+
+    def _new_chain(self, config: dict[str, Any]) -> Any:
+        parameters = self._llama.llama_sampler_chain_default_params()
+        parameters.no_perf = False
+        chain = self._llama.llama_sampler_chain_init(parameters)
+        for part in self._parts(config):
+            self._llama.llama_sampler_chain_add(chain, part)
+        return chain
+
+    def _parts(self, config: dict[str, Any]) -> list[Any]:
+        llama = self._llama
+        return [
+            llama.llama_sampler_init_top_k(int(config.get("top_k", 40))),
+            llama.llama_sampler_init_top_p(float(config.get("top_p", 0.9)), 1),
+            llama.llama_sampler_init_min_p(float(config.get("min_p", 0.0)), 1),
+            llama.llama_sampler_init_temp(float(config.get("temperature", 0.7))),
+            llama.llama_sampler_init_dist(seed_of(config)),
+        ]
+
+    def _penalise(self, scores: Any) -> None:
+        penalty = self._penalty
+        for token in set(self._last):
+            score = scores[token]
+            scores[token] = score * penalty if score <= 0 else score / penalty

@@ -1,0 +1,1 @@
+"""Transformers folders on PyTorch."""

@@ -1,0 +1,268 @@
+"""Transformers models on PyTorch: a loop of its own around the model's forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comparator.core.exceptions import InferenceError, ModelLoadError
+from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
+from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit
+from runners.engines.pytorch import loading
+from runners.engines.pytorch.cuda_graphs import GraphStepper, suits
+from runners.engines.pytorch.detokenizer import Detokenizer
+from runners.engines.pytorch.forward import CachedStepper, RecomputingStepper, make_stepper
+from runners.engines.pytorch.prompt import end_tokens, make_prompt
+from runners.engines.pytorch.sampling import TorchSampler
+from runners.engines.stop_strings import StopText
+from runners.machine.cores import thread_count
+
+if TYPE_CHECKING:
+    import torch
+
+
+class PyTorchInferencer(TokenInferencer):
+    """Runs one transformers directory.
+
+    Attributes:
+        tokenizer: the tokenizer of transformers, None while nothing is loaded.
+        device: where the model computes: CUDA, MPS or the CPU.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokenizer: Any = None
+        self.device = self._get_device()
+        self._config: dict[str, Any] = {}
+        self._path = ""
+        self._model_config: Any = None
+        self._prepared: tuple[str, dict[str, Any], PreparedPrompt] | None = None
+        self._end_tokens: frozenset[int] = frozenset()
+        self._dtype_words = ""
+        self._threads = 0
+
+    def _get_device(self) -> torch.device:
+        """Return the best device of this machine."""
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+
+    def prepare(self, model_path: str, config: dict[str, Any], prompt: str) -> None:
+        """Read configuration and tokenizer, and refuse a prompt that does not fit.
+
+        Raises:
+            PromptTooLongError: it does not fit the context.
+            ModelLoadError: the directory is no causal language model.
+        """
+        self._read_small_files(model_path, config)
+        self._prompt(prompt, config)
+
+    def load_model(self, model_path: str, config: dict[str, Any]) -> None:
+        """Load a directory with the fields of a ModelConfig.
+
+        Raises:
+            ModelLoadError: weights are missing or damaged, or no causal language model's.
+        """
+        import torch
+
+        self.model, self.is_loaded = None, False
+        self._config = dict(config)
+        self._read_small_files(model_path, config)
+        self._threads = thread_count(config)
+        torch.set_num_threads(self._threads)
+        self.device = self._get_device() if config.get("use_gpu", True) else torch.device("cpu")
+        self.report_progress("weights", 0, 1)
+        self.model = loading.load_weights(
+            model_path,
+            self._model_config,
+            device=self.device,
+            dtype=self._dtype(config, getattr(self._model_config, "dtype", None)),
+            trust_remote_code=bool(config.get("trust_remote_code")),
+            progress=self._tell_progress,
+        )
+        if self.model.device.type == "cuda":
+            self.device = self.model.device  # which of several it went to
+        self._settle_dtype()
+        self._end_tokens = end_tokens(self.tokenizer, self.model, config)
+        self.is_loaded = True
+
+    def pieces(self, prompt: str) -> Iterator[Piece]:
+        """Yield the prompt's report, every token, and one End.
+
+        Raises:
+            PromptTooLongError: the prompt does not fit the context.
+            InferenceError: nothing is loaded, or the generation failed.
+        """
+        if not self.is_loaded:
+            raise InferenceError("Model not loaded. Call load_model first.")
+        prepared = self._prompt(prompt, self._config)
+        self._check_vocabulary(prepared.tokens)
+        rendered = prepared.rendered
+        yield PromptTokens(len(prepared.tokens), rendered.text, rendered.source)
+        yield from self._answer(prepared.tokens)
+
+    def unload_model(self) -> None:
+        """Let go of the model and of its memory; harmless when nothing is loaded."""
+        was_loaded, self.is_loaded = self.is_loaded, False
+        self.model = self.tokenizer = self._model_config = self._prepared = None
+        self._path = ""
+        if was_loaded and self.device.type == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+
+    def get_model_info(self) -> dict[str, Any]:
+        """Return facts about the loaded model, empty when nothing is loaded."""
+        if not self.is_loaded:
+            return {}
+        return {
+            "model_type": "pytorch",
+            "device": str(self.device),
+            "dtype": self._dtype_words,
+            "engine": loading.engine_version(),
+            "threads": self._threads,
+            "context_length": self._context_length(self._config),
+            "vocab_size": self._model_config.get_text_config(decoder=True).vocab_size,
+            "model_size": sum(weight.numel() for weight in self.model.parameters()),
+        }
+
+    def device_memory_bytes(self) -> int:
+        """Return the peak memory on the accelerators in bytes; 0 on a CPU.
+
+        Metal tells what is allocated now, pools included, which hardly shrinks in a run.
+        """
+        import torch
+
+        if self.device.type == "cuda":
+            devices = range(torch.cuda.device_count())
+            return sum(int(torch.cuda.max_memory_reserved(index)) for index in devices)
+        if self.device.type == "mps":
+            told = torch.mps.driver_allocated_memory(), torch.mps.current_allocated_memory()
+            return int(max(told))
+        return 0
+
+    def _read_small_files(self, model_path: str, config: dict[str, Any]) -> None:
+        if self.tokenizer is not None and self._path == model_path:
+            return
+        trusted = bool(config.get("trust_remote_code"))
+        self.report_progress("tokenizer", 0, 1)
+        self._model_config = loading.load_config(model_path, trusted)
+        self.tokenizer = loading.load_tokenizer(model_path, trusted)
+        self._path, self._prepared = model_path, None
+
+    def _tell_progress(self, step: str, done: float, total: float) -> None:
+        if self.should_stop():
+            raise ModelLoadError("The load was stopped.")
+        self.report_progress(step, done, total)
+
+    def _prompt(self, prompt: str, config: dict[str, Any]) -> PreparedPrompt:
+        """Return the prompt as tokens; what ``prepare`` made of it is not made again."""
+        if self._prepared is None or self._prepared[:2] != (prompt, config):
+            self._prepared = (prompt, dict(config), self._make_prompt(prompt, config))
+        return self._prepared[2]
+
+    def _make_prompt(self, prompt: str, config: dict[str, Any]) -> PreparedPrompt:
+        prepared = make_prompt(self.tokenizer, prompt, config)
+        own_limit = loading.context_length(self._model_config)
+        check_fits(prepared.tokens, Path(self._path).name, config.get("n_ctx"), own_limit)
+        return prepared
+
+    def _context_length(self, config: dict[str, Any]) -> int:
+        return context_limit(config.get("n_ctx"), loading.context_length(self._model_config))
+
+    def _check_vocabulary(self, tokens: list[int]) -> None:
+        """Refuse token ids for which the model has no embedding: C code would crash on them."""
+        size = self.model.get_input_embeddings().weight.shape[0]
+        if max(tokens) >= size:
+            raise InferenceError(
+                f"Tokenizer and model do not fit: token {max(tokens)}, embedding {size}. "
+                "Get both from the same source."
+            )
+
+    def _dtype(self, config: dict[str, Any], stored: Any) -> Any:
+        """Choose the number format; ``auto`` takes the checkpoint's where the device has it."""
+        import torch
+
+        wanted = config.get("torch_dtype") or "auto"
+        if wanted != "auto":
+            self._dtype_words = wanted
+            return getattr(torch, wanted)
+        chosen = _fitting_dtype(stored, self.device)
+        self._dtype_words = ""
+        if chosen is not stored:
+            self._dtype_words = f"{_name(chosen)} (the file has {_name(stored)})"
+        return chosen if isinstance(chosen, torch.dtype) else "auto"
+
+    def _settle_dtype(self) -> None:
+        """Convert a checkpoint whose format was only known after its load."""
+        loaded = self.model.dtype
+        if not self._dtype_words:
+            fitting = _fitting_dtype(loaded, self.device)
+            spread = len(set((getattr(self.model, "hf_device_map", None) or {}).values())) > 1
+            if fitting is not loaded and not spread:
+                self.model = self.model.to(fitting)
+                self._dtype_words = f"{_name(fitting)} (the file has {_name(loaded)})"
+        self._dtype_words = self._dtype_words or _name(loaded)
+
+    def _answer(self, prompt: list[int]) -> Iterator[Piece]:
+        import torch
+
+        most = self._most_tokens(len(prompt))
+        stepper = self._stepper(len(prompt), most)
+        with torch.inference_mode():
+            scores = stepper.read(prompt, self.should_stop)
+        if scores is None:
+            yield End("cancelled")
+            return
+        sampler = TorchSampler(self._config, prompt, self.device)
+        detokenizer = Detokenizer(self.tokenizer)
+        stops = StopText(self._config.get("stop") or ())
+        reason = "length"
+        for count in range(1, most + 1):
+            with torch.inference_mode():
+                token = sampler.next(scores)
+            if token in self._end_tokens:
+                reason = "stop"
+                break
+            yield TokenText(stops.feed(detokenizer.feed(token)))
+            if stops.found or self.should_stop():
+                reason = "stop" if stops.found else "cancelled"
+                break
+            if count < most:
+                with torch.inference_mode():
+                    scores = stepper.step(token)
+        rest = stops.feed(detokenizer.rest()) + stops.rest()
+        yield End("stop" if stops.found else reason, rest)
+
+    def _stepper(self, prompt_tokens: int, answer_tokens: int) -> RecomputingStepper:
+        """Return a recorded graph where the answer may be long enough for it on this GPU."""
+        stepper = make_stepper(self.model, self.device)
+        if type(stepper) is CachedStepper and suits(self.model, self.device, answer_tokens):
+            return GraphStepper(
+                self.model, self.device, stepper.cache_name, prompt_tokens + answer_tokens
+            )
+        return stepper
+
+    def _most_tokens(self, prompt_tokens: int) -> int:
+        room = self._context_length(self._config) - prompt_tokens
+        return min(int(self._config.get("max_tokens", 512)), room)
+
+
+def _fitting_dtype(stored: Any, device: torch.device) -> Any:
+    """Return the format for a device: CPUs compute float16 slowly, old GPUs lack bfloat16."""
+    import torch
+
+    if stored is torch.float16 and device.type == "cpu":
+        return torch.float32
+    if stored is torch.bfloat16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        return torch.float16
+    return stored
+
+
+def _name(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,92 @@
+"""Where a transformers model goes when there are GPUs: whole to one, or spread over several."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runners.machine import memory
+
+# Left free on each device: the KV cache, intermediate results, and the driver's own.
+DEVICE_RESERVE_BYTES = 1_000_000_000
+RAM_RESERVE_BYTES = 1_000_000_000
+_EXPERT_COUNTS = ("num_local_experts", "num_experts", "n_routed_experts")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where to load to.
+
+    Attributes:
+        device: the device of the inputs.
+        most: for each device and ``cpu`` the bytes of weights it may take where the model is
+            spread (accelerate's ``max_memory``); empty where it goes to one device whole.
+    """
+
+    device: Any
+    most: dict[int | str, int] = field(default_factory=dict)
+
+
+def free_bytes_of_devices() -> list[int]:
+    """Return what is free on each CUDA device."""
+    import torch
+
+    return [torch.cuda.mem_get_info(index)[0] for index in range(torch.cuda.device_count())]
+
+
+def placement(device: Any, weight_bytes: int, free: Sequence[int] | None = None) -> Placement:
+    """Choose the emptiest device, or all of them and RAM for what fits none.
+
+    Without accelerate a model goes to one device, and says so where it does not fit.
+
+    Args:
+        device: a ``torch.device`` of the kind wanted.
+        weight_bytes: size of the weights.
+        free: free bytes of each CUDA device; asked for where None.
+    """
+    import torch
+
+    if device.type != "cuda":
+        return Placement(device)
+    free = free_bytes_of_devices() if free is None else free
+    room = [max(0, size - DEVICE_RESERVE_BYTES) for size in free]
+    emptiest = max(range(len(room)), key=room.__getitem__, default=0)
+    if not room or weight_bytes <= room[emptiest] or not can_spread():
+        return Placement(torch.device("cuda", emptiest))
+    ram = max(0, memory.available_bytes() - RAM_RESERVE_BYTES)
+    return Placement(torch.device("cuda", 0), {**dict(enumerate(room)), "cpu": ram})
+
+
+def can_spread() -> bool:
+    """Tell whether accelerate is there, which transformers spreads models with."""
+    return importlib.util.find_spec("accelerate") is not None
+
+
+def weight_bytes(path: Path) -> int:
+    """Return the size of a directory's weight files."""
+    files = list(path.glob("*.safetensors")) or list(path.glob("*.bin"))
+    return sum(file.stat().st_size for file in files)
+
+
+def suits_pinned_memory(config: Any, dtype: Any, place: Placement) -> bool:
+    """Tell whether weights can stay where their file is mapped until they are sent to one GPU.
+
+    Other formats, and experts, are converted while they are loaded: that would take RAM.
+    """
+    text = config.get_text_config(decoder=True)
+    plain = getattr(config, "quantization_config", None) is None
+    plain = plain and not any(getattr(text, name, None) for name in _EXPERT_COUNTS)
+    as_stored = dtype in ("auto", getattr(config, "dtype", None))
+    return bool(place.device.type == "cuda" and not place.most and plain and as_stored)
+
+
+def arguments_of(place: Placement, pinned: bool) -> dict[str, Any]:
+    """Return what ``from_pretrained`` has to be told of a placement."""
+    if place.most:
+        return {"device_map": "auto", "max_memory": place.most}
+    if place.device.type == "cpu" or pinned or not can_spread():
+        return {}
+    return {"device_map": {"": place.device}}

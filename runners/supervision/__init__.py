@@ -1,0 +1,1 @@
+"""The parent's side of a child: start, watch, end, and why it ended."""

@@ -1,0 +1,191 @@
+"""From any sequence of messages to a result that is complete and never changes later."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comparator.comparison.results import ResultBuilder
+from comparator.core.config import ModelConfig
+from comparator.core.models import ModelInfo, ModelType, RunState
+from runners import protocol
+from runners.process import Receipt
+
+MODEL = ModelInfo("abc", "name", "/p", ModelType.ECHO, 1)
+KINDS = {"load", "out_of_memory", "crashed", "timeout", "inference", "configuration", "refused"}
+
+
+def builder() -> ResultBuilder:
+    return ResultBuilder(MODEL, ModelConfig(seed=1), notice="look")
+
+
+def played(*messages: protocol.Message, begun: float = 100.0, end: float = 110.0):
+    made = builder()
+    made.begin(begun)
+    for message in messages:
+        made.take(message, end)
+    return made.snapshot()
+
+
+class TestGoodRun:
+    RESULT = played(
+        protocol.Hello(0.0, "on"),
+        protocol.Loading("weights", 1, 2),
+        protocol.Loaded(1.0, 2048, "cpu", "float32", "engine 1", 2),
+        protocol.Prompted(1.1, 7, "<user>hi", "gguf"),
+        protocol.Token("a", 1, 2.0),
+        protocol.Token("b", 2, 2.5),
+        protocol.Token("c", 3, 4.0),
+        protocol.Finished("stop", 3, 4.1, text="!"),
+    )
+
+    def test_the_text_and_the_end(self):
+        assert self.RESULT.content == "abc!"
+        assert self.RESULT.is_complete
+        assert self.RESULT.state is RunState.DONE
+        assert (self.RESULT.error, self.RESULT.error_kind) == (None, None)
+        assert self.RESULT.notice == "look"
+
+    def test_the_numbers(self):
+        stats = self.RESULT.stats
+        assert stats.duration == pytest.approx(10.0)
+        assert stats.load_seconds == 1.0
+        assert stats.time_to_first_token == 2.0
+        assert stats.tokens_per_second == pytest.approx((3 - 1) / (4.0 - 2.0))
+        assert (stats.prompt_tokens, stats.token_count) == (7, 3)
+        assert stats.finish_reason == "stop"
+
+    def test_what_was_asked_and_what_answered(self):
+        result = self.RESULT
+        assert (result.prompt.rendered, result.prompt.template_source) == ("<user>hi", "gguf")
+        assert result.engine["device"] == "cpu"
+        assert result.engine["context_length"] == 2048
+        assert result.config["seed"] == 1
+
+
+def test_states_in_order():
+    made, seen = builder(), []
+    for step in (
+        lambda: None,
+        lambda: made.begin(1.0),
+        lambda: made.take(protocol.Loading("w", 1, 4), 2.0),
+        lambda: made.take(protocol.Loaded(1.0, 1, "cpu"), 2.0),
+        lambda: made.take(protocol.Token("a", 1, 2.0), 2.0),
+        lambda: made.take(protocol.Finished("length", 1, 2.0), 3.0),
+    ):
+        step()
+        seen.append((made.state.value, made.snapshot().progress))
+    assert seen == [
+        ("waiting", None),
+        ("loading", None),
+        ("loading", 0.25),
+        ("reading the prompt", None),
+        ("writing", None),
+        ("done", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "words"),
+    [
+        (protocol.Failed("load", "load", "No tensors."), "load", "No tensors."),
+        (protocol.Crashed(-9, "It was killed.", "generate", ""), "crashed", "It was killed."),
+        (protocol.TimedOut("load", 5.0), "timeout", "No sign of life for 5 s while loading"),
+        (protocol.TimedOut("whole run", 9.5), "timeout", "took longer than 9.5 s"),
+    ],
+)
+def test_failures_are_complete_and_say_why(message, kind, words):
+    result = played(protocol.Token("a", 1, 1.0), message)
+    assert (result.state, result.error_kind) == (RunState.FAILED, kind)
+    assert words in result.error
+    assert result.content == "a"
+    assert result.stats.finish_reason == "error"
+    assert result.stats.tokens_per_second == 0.0
+
+
+def test_a_crash_says_how_far_it_came():
+    crash = protocol.Crashed(-9, "It was killed.", "generate", "")
+    assert "It had written 1 tokens." in played(protocol.Token("a", 1, 1.0), crash).error
+    assert "written" not in played(crash).error
+
+
+def test_a_stop_is_no_error():
+    result = played(protocol.Token("a", 1, 1.0), protocol.Cancelled("generate"))
+    assert (result.state, result.error, result.content) == (RunState.STOPPED, None, "a")
+    assert result.stats.finish_reason == "cancelled"
+
+
+def test_a_stop_before_the_turn_has_no_duration():
+    made = builder()
+    made.take(protocol.Cancelled("start"), 50.0)
+    result = made.snapshot()
+    assert result.is_complete
+    assert result.stats.duration == 0.0
+
+
+def test_evidence_of_the_parent_is_kept():
+    made = builder()
+    made.begin(1.0)
+    made.keep_evidence(Receipt(10, 9, 5, 3, 0.1), "last words")
+    made.take(protocol.Crashed(-6, "It ended.", "load", "last words"), 2.0)
+    result = made.snapshot()
+    assert (result.stats.memory_usage, result.stats.device_memory_usage) == (5, 3)
+    assert result.log_tail == "last words"
+    assert result.receipt["available_before"] == 10
+
+
+seconds = st.floats(0, 1e6)
+words = st.text(max_size=8)
+MIDDLE = st.one_of(
+    st.builds(protocol.Hello, seconds, words),
+    st.builds(protocol.Loading, words, seconds, seconds),
+    st.builds(protocol.Loaded, seconds, st.integers(0, 10**6), words),
+    st.builds(protocol.Prompted, seconds, st.integers(0, 10**6), words, words),
+    st.builds(protocol.Token, words, st.integers(0, 10**6), seconds),
+    st.just(protocol.Tick()),
+)
+FINALS = st.one_of(
+    st.builds(
+        protocol.Finished,
+        st.sampled_from(["stop", "length", "cancelled"]),
+        st.integers(0, 10),
+        seconds,
+    ),
+    st.builds(protocol.Failed, words, st.sampled_from(sorted(KINDS)), st.text(min_size=1)),
+    st.builds(
+        protocol.Crashed, st.none() | st.integers(-64, 255), st.text(min_size=1), words, words
+    ),
+    st.builds(protocol.TimedOut, words, seconds),
+    st.builds(protocol.Cancelled, words),
+)
+
+
+@given(st.booleans(), st.lists(MIDDLE, max_size=12), FINALS, st.lists(MIDDLE | FINALS, max_size=3))
+def test_any_sequence_ends_in_a_complete_result(begun, middle, final, late):
+    made, snapshots = builder(), []
+    if begun:
+        made.begin(100.0)
+    for number, message in enumerate([*middle, final, *late]):
+        made.take(message, 100.0 + number)
+        snapshot = made.snapshot()
+        snapshots.append((snapshot, copy.deepcopy(snapshot)))
+    for snapshot, as_it_was in snapshots:
+        assert snapshot == as_it_was, "later messages must not change a snapshot"
+    result = snapshots[-1][0]
+    assert result == snapshots[len(middle)][0], "nothing after the final message counts"
+    assert result.is_complete
+    assert result.state in (RunState.DONE, RunState.FAILED, RunState.STOPPED)
+    assert (result.error is None) == (result.error_kind is None)
+    assert result.error_kind in {None, *KINDS}
+    stats = result.stats
+    assert isinstance(stats.tokens_per_second, float)
+    assert stats.tokens_per_second >= 0 or stats.token_count == 0
+    assert math.isfinite(stats.end_time)
+    assert stats.duration >= 0
+    assert stats.finish_reason in ("stop", "length", "cancelled", "error")
+    json.dumps(result.to_record(), allow_nan=False)

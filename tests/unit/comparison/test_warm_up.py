@@ -1,0 +1,33 @@
+"""Which fork servers are started before the first question."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from comparator.comparison import warm_up
+from comparator.core.models import ModelInfo, ModelType
+
+
+def _directory(path: Path, model_type: str) -> ModelInfo:
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    return ModelInfo("", path.name, str(path), ModelType.PYTORCH, 1)
+
+
+def test_modelling_modules_are_named_from_the_directories(tmp_path: Path) -> None:
+    models = [
+        _directory(tmp_path / "a", "llama"),
+        _directory(tmp_path / "b", "xlm-roberta"),
+        _directory(tmp_path / "c", "../evil"),
+    ]
+    assert warm_up.modelling_modules(models) == [
+        "transformers.models.llama.modeling_llama",
+        "transformers.models.xlm_roberta.modeling_xlm_roberta",
+    ]
+
+
+def test_only_kinds_of_models_that_can_be_loaded() -> None:
+    broken = ModelInfo("", "x", "/x.gguf", ModelType.GGUF, 0, {"problem": "empty"})
+    echo = ModelInfo("", "y", "/y.echo.json", ModelType.ECHO, 1)
+    assert warm_up.kinds_of([broken, echo]) == ["echo"]

@@ -1,0 +1,109 @@
+"""What is wrong with a file is said in the list, and found only once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from model_files import change_json, write_directory, write_gguf
+from source_trees import write
+
+from comparator.core.models import ModelInfo
+from comparator.formats import checks
+from comparator.hosting.model_checks import mark_problems
+from comparator.library import discovery
+
+
+def problems(folder: Path, cache: Path) -> dict[str, str | None]:
+    models = discovery.scan(folder).models
+    mark_problems(models, cache)
+    return {model.name: model.problem for model in models}
+
+
+def pickled(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"\x80\x02}q\x00." + b"x" * 50)
+
+
+def cut(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "pickle": (pickled, "is named .safetensors but is a PyTorch file"),
+    "cut": (cut, "is incomplete"),
+    "config": (lambda folder: (folder / "config.json").write_text("{'a'"), "not valid JSON"),
+    "type": (lambda folder: change_json(folder / "config.json", model_type=None), "model_type"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_folders(tmp_path: Path, damage: str) -> None:
+    change, words = DAMAGE[damage]
+    change(write_directory(tmp_path / "m" / "bad"))
+    write_directory(tmp_path / "m" / "good")
+    found = problems(tmp_path / "m", tmp_path / "checks")
+    assert words in str(found["bad"])
+    assert found["good"] is None
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    whole = write_gguf(tmp_path / "whole.gguf", write_directory(tmp_path / "made")).read_bytes()
+    write(folder / "good.gguf", whole)
+    write(folder / "cut.gguf", whole[:-500])
+    write(folder / "page.gguf", "<!doctype html>")
+    write(folder / "pointer.gguf", "version https://git-lfs.github.com/spec/v1")
+    write(folder / ("x" * 240 + "\n🙂.gguf"), whole[:-100])
+    found = problems(folder, tmp_path / "checks")
+    assert found.pop("good") is None
+    assert len(found) == 4
+    assert all(found.values())
+
+
+def test_a_model_with_code_of_its_own_may_be_trusted(tmp_path: Path) -> None:
+    folder = write_directory(tmp_path / "m" / "own")
+    change_json(folder / "config.json", auto_map={"AutoModelForCausalLM": "a.B"})
+    assert problems(tmp_path / "m", tmp_path / "checks") == {"own": None}
+
+
+def test_nothing_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, cache = tmp_path / "m", tmp_path / "checks"
+    pickled(write_directory(folder / "bad"))
+    first = problems(folder, cache)
+    checked: list[ModelInfo] = []
+    monkeypatch.setattr(checks, "check", lambda model, config: checked.append(model))
+    assert problems(folder, cache) == first
+    assert checked == []
+    write_directory(folder / "bad")
+    assert problems(folder, cache) == {"bad": None}
+    assert [model.name for model in checked] == ["bad"]
+
+
+def test_a_model_that_went_away(tmp_path: Path) -> None:
+    file = write(tmp_path / "m" / "gone.gguf")
+    models = discovery.scan(tmp_path / "m").models
+    file.unlink()
+    mark_problems(models, tmp_path / "checks")
+    assert str(models[0].problem).startswith("No file or folder at")
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    for number in range(30):
+        write(tmp_path / "m" / f"{number}.gguf", f"GGUF{number}")
+    found: list[dict[str, str | None]] = []
+
+    def look() -> None:
+        found.append(problems(tmp_path / "m", tmp_path / "checks"))
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    assert found.count(found[0]) == 3
+    assert all(found[0].values()), json.dumps(found[0])

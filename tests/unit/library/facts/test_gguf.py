@@ -1,0 +1,188 @@
+"""Facts of GGUF files of many architectures, and the same facts by package gguf."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from gguf import GGUFReader, GGUFWriter
+from wide_gguf import write_wide_gguf, write_wide_shards
+
+from comparator.core.models import ModelInfo, ModelType
+from comparator.formats.gguf_header import Tensor
+from comparator.library.facts.quantisation_labels import label_of
+from comparator.library.facts.store import read_facts
+
+WINDOW, LAYERS, HEADS, HEAD = 64, 6, 2, 16
+TOKEN = 2 * 2 * HEADS * HEAD  # bytes of a layer's keys and values
+FULL = 1000
+
+
+def write(path: Path, architecture: str, **more: Any) -> ModelInfo:
+    """Write a header of six layers with more entries of its architecture."""
+    writer = GGUFWriter(path, architecture)
+    numbers = {"block_count": LAYERS, "context_length": 4096, "embedding_length": 64}
+    own = {**numbers, "attention.head_count": 4, "attention.head_count_kv": HEADS, **more}
+    for key, value in own.items():
+        name = key if key.startswith("general.") else f"{architecture}.{key}"
+        if isinstance(value, bool):
+            writer.add_bool(name, value)
+        elif isinstance(value, int):
+            writer.add_uint32(name, value)
+        elif isinstance(value, str):
+            writer.add_string(name, value)
+        else:
+            writer.add_array(name, value)
+    writer.add_tensor("blk.0.attn_q.weight", numpy.zeros((4, 64), numpy.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return ModelInfo("", path.stem, str(path), ModelType.GGUF, 1)
+
+
+def layers(full: int, windowed: int = 0) -> int:
+    return TOKEN * (full * FULL + windowed * WINDOW)
+
+
+SLIDING = {"attention.sliding_window": WINDOW}
+CACHES: dict[str, tuple[dict[str, Any], int]] = {
+    "llama": ({}, layers(6)),
+    "qwen2": (SLIDING, layers(6)),
+    "phi3": (SLIDING, layers(6)),
+    "gemma2": (SLIDING, layers(3, 3)),
+    "gemma3": (SLIDING, layers(1, 5)),
+    "cohere2": (SLIDING, layers(1 + 0, 5)),
+    "gpt-oss": (SLIDING, layers(3, 3)),
+    "olmo2": ({**SLIDING, "attention.sliding_window_pattern": [True, False, False]}, layers(4, 2)),
+    "lfm2": ({"attention.head_count_kv": [0, 0, 2, 0, 0, 2]}, layers(2)),
+    "qwen3next": ({"full_attention_interval": 3}, layers(2)),
+    "mamba": ({}, 0),
+    "gemma4": ({**SLIDING, "attention.shared_kv_layers": 2}, layers(4)),
+    "deepseek2": (
+        {
+            "attention.head_count_kv": 1,
+            "attention.key_length": 80,
+            "attention.value_length": 64,
+            "attention.key_length_mla": 32,
+        },
+        2 * 6 * 80 * FULL,
+    ),
+    "qwen3": ({"attention.key_length": 32, "attention.value_length": 8}, 2 * 6 * 2 * 40 * FULL),
+}
+
+
+@pytest.mark.parametrize("architecture", CACHES)
+def test_the_cache_of_an_architecture(tmp_path: Path, architecture: str) -> None:
+    more, expected = CACHES[architecture]
+    facts = read_facts(write(tmp_path / "m.gguf", architecture, **more))
+    assert (facts.architecture, facts.layers, facts.heads) == (architecture, LAYERS, 4)
+    assert (facts.context_length, facts.embedding_length) == (4096, 64)
+    assert facts.cache_bytes(FULL) == expected
+    assert (facts.quantisation, facts.bits_per_weight, facts.parameters) == ("F16", 16.0, 256)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "more", "purpose"),
+    [
+        ("llama", {}, "language"),
+        ("llama", {"general.type": "adapter"}, "adapter"),
+        ("clip", {}, "projector"),
+        ("nomic-bert", {}, "embedding"),
+        ("qwen3", {"pooling_type": 3}, "embedding"),
+        ("qwen3", {"pooling_type": 4}, "reranker"),
+        ("llama", {"attention.causal": False}, "embedding"),
+        ("t5", {}, "encoder-decoder"),
+    ],
+)
+def test_purposes(tmp_path: Path, architecture: str, more: dict[str, Any], purpose: str) -> None:
+    assert read_facts(write(tmp_path / "m.gguf", architecture, **more)).purpose == purpose
+
+
+def test_names_of_the_header(tmp_path: Path) -> None:
+    more = {
+        "general.basename": "Some",
+        "general.size_label": "7B",
+        "general.finetune": "Instruct",
+        "general.license": "mit",
+        "general.base_model.0.repo_url": "https://huggingface.co/org/Some-7B",
+    }
+    facts = read_facts(write(tmp_path / "m.gguf", "llama", **more))
+    assert (facts.family, facts.licence, facts.kind) == ("Some-7B-Instruct", "mit", "chat")
+    assert facts.base_model == "org/Some-7B"
+
+
+def test_shards_are_added_up(tmp_path: Path) -> None:
+    whole = read_facts(
+        ModelInfo("", "w", str(write_wide_gguf(tmp_path / "w.gguf")), ModelType.GGUF, 1)
+    )
+    first = write_wide_shards(tmp_path)[0]
+    parts = read_facts(ModelInfo("", "s", str(first), ModelType.GGUF, 1))
+    assert parts.parameters == whole.parameters
+    assert parts.quantisation == whole.quantisation == "F32"
+
+
+@pytest.mark.parametrize("key", ["gguf_q4_1", "gguf_q8_0", "gguf_q2_k"])
+def test_the_starter_models_by_package_gguf(starter_models: dict[str, str], key: str) -> None:
+    path = starter_models[key]
+    facts = read_facts(ModelInfo("", "s", path, ModelType.GGUF, 1))
+    reader = GGUFReader(path)
+    total = sum(int(tensor.n_elements) for tensor in reader.tensors)
+    size = sum(int(tensor.n_bytes) for tensor in reader.tensors)
+    assert facts.parameters == total
+    assert facts.bits_per_weight == pytest.approx(size * 8 / total)
+    shares: dict[str, float] = {}
+    for tensor in reader.tensors:
+        name = tensor.tensor_type.name
+        shares[name] = shares.get(name, 0) + int(tensor.n_elements) / total
+    assert facts.tensor_types == pytest.approx(shares)
+    for fact, name in ((facts.layers, "block_count"), (facts.context_length, "context_length")):
+        assert fact == reader.fields[f"llama.{name}"].contents()
+    assert facts.vocabulary_size == len(reader.fields["tokenizer.ggml.tokens"].data)
+
+
+def test_a_claim_of_four_billion_layers_costs_nothing(tmp_path: Path) -> None:
+    model = write(tmp_path / "m.gguf", "gemma3", block_count=2**32 - 1, **SLIDING)
+    tracemalloc.start()
+    try:
+        read_facts(model)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def tensor(kind: int, weights: int, name: str = "blk.0.x") -> Tensor:
+    return Tensor(name, 0, kind, weights, 1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "tensors", "label"),
+    [
+        ("Q4_K_M", [tensor(12, 80), tensor(14, 20), tensor(14, 90, "output.weight")], "Q4_K_M"),
+        ("Q4_K_M", [tensor(8, 100)], "Q8_0"),
+        ("Q2_K", [tensor(2, 60), tensor(8, 30), tensor(0, 1)], "Q4_0 + Q8_0"),
+        (None, [tensor(3, 100)], "Q4_1"),
+        ("IQ3_M", [tensor(21, 100)], "IQ3_M"),
+        ("F16", [], "F16"),
+        (None, [], None),
+    ],
+)
+def test_labels_tell_the_true_mix(declared: str | None, tensors: list[Tensor], label: str) -> None:
+    assert label_of(declared, tensors) == label
+
+
+def test_a_large_vocabulary_costs_little_time(tmp_path: Path) -> None:
+    path = tmp_path / "large.gguf"
+    writer = GGUFWriter(path, "llama")
+    writer.add_token_list([f"token{number}" for number in range(150_000)])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    begun = time.monotonic()
+    facts = read_facts(ModelInfo("", "l", str(path), ModelType.GGUF, 1))
+    assert time.monotonic() - begun < 1  # 0.1 s on an idle machine: benchmarks/library_facts.py
+    assert facts.vocabulary_size == 150_000

@@ -1,0 +1,114 @@
+"""Every way of stepping computes what reading everything at once computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runners.engines.pytorch import forward
+from runners.engines.pytorch.forward import (
+    CachedStepper,
+    PreparedStepper,
+    RecomputingStepper,
+    make_stepper,
+)
+
+torch = pytest.importorskip("torch")
+
+SMALL = {
+    "vocab_size": 300,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 2048,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+GPT2 = {
+    "vocab_size": 300,
+    "n_embd": 32,
+    "n_layer": 2,
+    "n_head": 4,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+MAMBA = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 8}
+BAMBA = {
+    **SMALL,
+    "mamba_n_heads": 8,
+    "mamba_d_head": 8,
+    "mamba_d_state": 8,
+    "attn_layer_indices": [1],
+}
+CASES = [
+    ("llama", SMALL, CachedStepper),
+    ("gpt2", GPT2, CachedStepper),
+    ("gemma2", {**SMALL, "head_dim": 8, "sliding_window": 16}, CachedStepper),
+    ("mistral", {**SMALL, "sliding_window": 16}, CachedStepper),
+    ("lfm2", {**SMALL, "layer_types": ["conv", "full_attention"]}, CachedStepper),
+    ("phi3", SMALL, PreparedStepper),
+    ("bamba", BAMBA, PreparedStepper),
+    ("mamba", MAMBA, PreparedStepper),
+    ("rwkv", {**MAMBA, "attention_hidden_size": 32, "context_length": 256}, RecomputingStepper),
+]
+
+
+def make_model(kind: str, fields: dict[str, Any]) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    settings = {name: value for name, value in fields.items() if name != "state_size"}
+    config = AutoConfig.for_model(kind, **(settings if kind == "rwkv" else fields))
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for weight in model.parameters():
+        if weight.dim() > 1:
+            torch.nn.init.normal_(weight, std=0.3)
+    return model
+
+
+@pytest.mark.parametrize(("kind", "fields", "way"), CASES, ids=[case[0] for case in CASES])
+def test_steps_equal_one_pass(
+    monkeypatch: pytest.MonkeyPatch, kind: str, fields: dict[str, Any], way: type
+) -> None:
+    monkeypatch.setattr(forward, "PREFILL_TOKENS", 32)
+    model = make_model(kind, fields)
+    tokens = torch.randint(3, 300, (90,), generator=torch.Generator().manual_seed(1)).tolist()
+    stepper = make_stepper(model, torch.device("cpu"))
+    assert type(stepper) is way
+    with torch.inference_mode():
+        scores = [stepper.read(tokens[:70], lambda: False)]
+        scores += [stepper.step(token) for token in tokens[70:]]
+        expected = model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0, 69:]
+    error = (torch.stack(scores) - expected).abs().max() / expected.abs().max()
+    assert error < 1e-4
+
+
+def test_cache_grows_beyond_its_first_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "_GROWTH_TOKENS", 8)
+    test_steps_equal_one_pass(monkeypatch, *CASES[0])
+
+
+def test_stop_between_parts_of_a_prompt() -> None:
+    stepper = make_stepper(make_model("llama", SMALL), torch.device("cpu"))
+    asked: list[int] = []
+
+    def second_time() -> bool:
+        asked.append(1)
+        return len(asked) == 2
+
+    with torch.inference_mode():
+        assert stepper.read([5] * 1200, second_time) is None
+
+
+def test_one_dnn_is_on_again_after_a_step() -> None:
+    model = make_model("llama", SMALL).to(torch.bfloat16)
+    stepper = make_stepper(model, torch.device("cpu"))
+    before = torch.backends.mkldnn.enabled
+    with torch.inference_mode():
+        stepper.read([5, 6], lambda: False)
+        stepper.step(7)
+    assert torch.backends.mkldnn.enabled == before

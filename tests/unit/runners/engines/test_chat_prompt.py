@@ -1,0 +1,88 @@
+"""The rules from a question to the text a model is given."""
+
+from __future__ import annotations
+
+import pytest
+
+from comparator.core.exceptions import InferenceError, PromptTooLongError
+from runners.engines.chat_prompt import Messages, check_fits, context_limit, render, surely_fits
+
+
+def bracketed(messages: Messages) -> str:
+    return "".join(f"[{turn['role']}:{turn['content']}]" for turn in messages)
+
+
+def without_system(messages: Messages) -> str:
+    if messages[0]["role"] == "system":
+        raise ValueError("no system role")
+    return bracketed(messages)
+
+
+def dropping_system(messages: Messages) -> str:
+    return bracketed([turn for turn in messages if turn["role"] != "system"])
+
+
+@pytest.mark.parametrize(
+    ("template", "config", "text", "source"),
+    [
+        (bracketed, {}, "[user:q]", "gguf"),
+        (bracketed, {"system_prompt": "s"}, "[system:s][user:q]", "gguf"),
+        (bracketed, {"prompt_format": "plain"}, "q", "none"),
+        (bracketed, {"prompt_format": "plain", "system_prompt": "s"}, "s\n\nq", "none"),
+        (None, {}, "q", "none"),
+        (
+            None,
+            {"prompt_format": "chat"},
+            "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n",
+            "fallback",
+        ),
+        (without_system, {"system_prompt": "s"}, "[user:s\n\nq]", "gguf"),
+        (dropping_system, {"system_prompt": "s"}, "[user:s\n\nq]", "gguf"),
+    ],
+)
+def test_render(template: object, config: dict[str, str], text: str, source: str) -> None:
+    rendered = render(template, "gguf", "q", config)  # type: ignore[arg-type]
+    assert (rendered.text, rendered.source) == (text, source)
+    assert rendered.is_chat == (source != "none")
+
+
+def test_lone_surrogates_are_replaced() -> None:
+    assert render(None, "gguf", "a\ud800b", {}).text == "a\ufffdb"
+
+
+def test_failing_template_is_told() -> None:
+    def fails(messages: Messages) -> str:
+        raise KeyError("name")
+
+    with pytest.raises(InferenceError, match=r"chat template fails .*prompt_format to plain"):
+        render(fails, "gguf", "q", {})
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "own", "words"),
+    [
+        (2518, 2048, 8192, r"2518 tokens; name takes 2048\. Shorten .*up to 8192"),
+        (2518, 4096, 2048, r"takes 2048\. Shorten it: this is the model's own limit"),
+        (2048, 2048, None, r"takes 2048 and needs room for the answer"),
+        (3000, None, None, r"takes 2048\."),
+    ],
+)
+def test_too_long_is_told(count: int, wanted: int | None, own: int | None, words: str) -> None:
+    with pytest.raises(PromptTooLongError, match=words):
+        check_fits([0] * count, "name", wanted, own)
+
+
+def test_one_token_of_room_is_enough() -> None:
+    check_fits([0] * 2047, "name", 2048, None)
+
+
+def test_context_limit() -> None:
+    assert context_limit(4096, 2048) == 2048
+    assert context_limit(1024, 2048) == 1024
+    assert context_limit(None, None) == 2048
+
+
+def test_surely_fits() -> None:
+    assert surely_fits("hello", {"n_ctx": 2048})
+    assert not surely_fits("好" * 400, {"n_ctx": 2048})
+    assert not surely_fits("hello", {"n_ctx": 256})

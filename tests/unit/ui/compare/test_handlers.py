@@ -1,0 +1,333 @@
+"""The page's handlers, called without a server on a host that starts nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from comparator.comparison.comparison import Comparison, Request, Slot
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ConfigurationError, ModelLoadError
+from comparator.core.models import ModelInfo, ModelType
+from comparator.hosting.host import BusyError, Shelf
+from comparator.hosting.requests import Question
+from comparator.library.changes.starter import StarterProgress
+from comparator.ui.compare.handlers import Handlers, make_handlers, shelf_updates
+from runners import protocol
+
+MODEL = ModelInfo("a", "alpha", "/a.echo.json", ModelType.ECHO, 10)
+FIELDS = ["temperature", "seed", "n_threads", "stop", "greedy"]
+FORM = ["hi", "", False, "a", None, None, None, "", "", "", "", 0.7, "", "", "", False]
+VISITOR = SimpleNamespace(session_hash="visitor")
+
+
+class FakeSitting:
+    """A comparison to which a test tells what its children would have told."""
+
+    def __init__(self, on_news: Callable[[], None], columns: int = 2) -> None:
+        slots = [Slot(MODEL, ModelConfig()) for _ in range(columns)]
+        self.comparison = Comparison(Request("hi", slots), on_news)
+        self.on_news = on_news
+        self.trouble: str | None = None
+        self.position = 0
+        self.stops = 0
+
+    @property
+    def is_complete(self) -> bool:
+        return self.comparison.is_complete
+
+    def stop(self) -> None:
+        self.stops += 1
+
+    def tell(self, slot: int, *messages: protocol.Message) -> None:
+        for message in messages:
+            self.comparison._tell(slot, message)
+
+
+class FakeHost:
+    """A host whose answers a test chooses."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.models = [MODEL]
+        self.sitting: FakeSitting | None = None
+        self.asked_again: list[tuple[str, Comparison, int, int]] = []
+        self.question: Question | None = None
+        self.stopped: list[tuple[str, int | None]] = []
+
+    def begin(
+        self, session: str, question: Question, on_news: Callable[[], None], visitor: str
+    ) -> FakeSitting:
+        if self.error:
+            raise self.error
+        self.question = question
+        self.sitting = FakeSitting(on_news)
+        return self.sitting
+
+    def again(
+        self,
+        session: str,
+        earlier: Comparison,
+        slot: int,
+        column: int,
+        on_news: Callable[[], None],
+        visitor: str,
+    ) -> FakeSitting:
+        if self.error:
+            raise self.error
+        self.asked_again.append((session, earlier, slot, column))
+        self.sitting = FakeSitting(on_news, 1)
+        return self.sitting
+
+    def stop(self, session: str, slot: int | None = None) -> bool:
+        self.stopped.append((session, slot))
+        return True
+
+    def shelf(self) -> Shelf:
+        return Shelf(list(self.models))
+
+    def install_starter(self, on_progress: Callable[[StarterProgress], None]) -> None:
+        on_progress(StarterProgress("Making Q8_0", 1, 2, 0.5))
+        if self.error:
+            raise self.error
+
+
+def _handlers(host: FakeHost) -> Handlers:
+    return make_handlers(host, FIELDS, 4)  # type: ignore[arg-type]
+
+
+async def _next(stream: AsyncIterator[Any]) -> Any:
+    return await asyncio.wait_for(stream.__anext__(), 5)
+
+
+def test_a_run_from_the_line_to_its_end() -> None:
+    async def live() -> None:
+        host = FakeHost()
+        stream = _handlers(host).run(VISITOR, *FORM)
+        view = await _next(stream)
+        sitting = host.sitting
+        assert sitting is not None
+        assert [column["words"] for column in view["columns"]] == ["waiting", "waiting"]
+        sitting.position = 2
+        sitting.on_news()
+        view = await _next(stream)
+        assert view["note"] == "You are number 2 in line."
+        sitting.position = 0
+        sitting.tell(0, protocol.Token("Hel", 1, 0.1), protocol.Token("lo", 2, 0.2))
+        view = await _next(stream)
+        assert view["note"] == ""
+        assert view["columns"][0]["text"]["now"] == "Hello"
+        sitting.tell(0, protocol.Finished("stop", 2, 0.2))
+        sitting.tell(1, protocol.Failed("load", "load", "The file is damaged."))
+        view = await _next(stream)
+        assert [column["state"] for column in view["columns"]] == ["done", "failed"]
+        assert view["columns"][1]["error"] == "The file is damaged."
+        assert not view["running"]
+        with pytest.raises(StopAsyncIteration):
+            await _next(stream)
+        assert sitting.stops == 1
+
+    asyncio.run(live())
+
+
+def test_only_what_changed_is_made_anew() -> None:
+    async def live() -> None:
+        host = FakeHost()
+        stream = _handlers(host).run(VISITOR, *FORM)
+        first = await _next(stream)
+        assert (await _next(stream)) is first  # nothing came: the same view, no difference
+        assert host.sitting is not None
+        host.sitting.tell(1, protocol.Token("x", 1, 0.1))
+        second = await _next(stream)
+        assert second["columns"][0] is first["columns"][0]
+        assert second["columns"][1] != first["columns"][1]
+        assert first["columns"][1]["text"]["now"] == ""  # what was sent is never changed later
+        await stream.aclose()
+
+    asyncio.run(live())
+
+
+def test_a_closed_tab_only_signals() -> None:
+    async def live() -> None:
+        host = FakeHost()
+        stream = _handlers(host).run(VISITOR, *FORM)
+        await _next(stream)
+        await stream.aclose()
+        assert host.sitting is not None
+        assert host.sitting.stops == 1
+
+    asyncio.run(live())
+
+
+def test_the_form_becomes_a_question() -> None:
+    async def live() -> None:
+        host = FakeHost()
+        stream = _handlers(host).run(VISITOR, *FORM)
+        await _next(stream)
+        await stream.aclose()
+        assert host.question is not None
+        assert host.question.prompt == "hi"
+        assert [choice.model_id for choice in host.question.choices] == ["a"]
+        assert host.question.settings == {
+            "temperature": 0.7,
+            "seed": None,
+            "n_threads": None,
+            "stop": [],
+            "do_sample": True,
+        }
+
+    asyncio.run(live())
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConfigurationError("Type a prompt first; it is empty."), "Type a prompt first"),
+        (KeyError("secret detail"), "Something went wrong inside the page"),
+    ],
+)
+def test_a_refused_question_is_a_sentence(error: Exception, words: str) -> None:
+    async def live() -> None:
+        stream = _handlers(FakeHost(error)).run(VISITOR, *FORM)
+        view = await _next(stream)
+        assert words in view["refused"]
+        assert "secret" not in str(view)
+        with pytest.raises(StopAsyncIteration):
+            await _next(stream)
+
+    asyncio.run(live())
+
+
+def test_run_while_running_leaves_the_board_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Info", lambda text, duration: said.append(text))
+
+    async def live() -> None:
+        stream = _handlers(FakeHost(BusyError("Your comparison is still running."))).run(
+            VISITOR, *FORM
+        )
+        assert await _next(stream) == gr.skip()
+
+    asyncio.run(live())
+    assert said == ["Your comparison is still running."]
+
+
+async def _failed_run(host: FakeHost, handlers: Handlers) -> Comparison:
+    """Run a comparison whose first column answers and whose second one fails."""
+    stream = handlers.run(VISITOR, *FORM)
+    await _next(stream)
+    assert host.sitting is not None
+    host.sitting.tell(0, protocol.Token("Hello", 1, 0.1), protocol.Finished("stop", 1, 0.2))
+    host.sitting.tell(1, protocol.Token("Oh", 1, 0.1), protocol.Failed("load", "load", "Broken."))
+    async for _view in stream:
+        pass
+    return host.sitting.comparison
+
+
+def test_a_retry_fills_its_column_anew_and_leaves_the_others() -> None:
+    async def live() -> None:
+        host = FakeHost()
+        handlers = _handlers(host)
+        earlier = await _failed_run(host, handlers)
+        stream = handlers.retry(SimpleNamespace(_data={"slot": 1}), VISITOR)
+        view = await _next(stream)
+        assert host.asked_again == [("visitor", earlier, 1, 1)]
+        assert view["running"]
+        assert [column["state"] for column in view["columns"]] == ["done", "waiting"]
+        assert [column["attempt"] for column in view["columns"]] == [0, 1]
+        assert host.sitting is not None
+        host.sitting.tell(0, protocol.Token("Now", 1, 0.1), protocol.Finished("stop", 1, 0.2))
+        view = await _next(stream)
+        assert [column["text"]["now"] for column in view["columns"]] == ["Hello", "Now"]
+        assert not view["running"]
+        with pytest.raises(StopAsyncIteration):
+            await _next(stream)
+        assert host.sitting.stops == 1
+        texts = handlers.refill(VISITOR)
+        assert (texts["blocks"], texts["attempts"]) == ([["Hello"], ["Now"]], [0, 1])
+        again = handlers.retry(SimpleNamespace(_data={"slot": 1}), VISITOR)
+        await _next(again)
+        assert host.asked_again[1][1:] == (host.asked_again[1][1], 0, 1)  # slot 0 of the retry
+        await again.aclose()
+
+    asyncio.run(live())
+
+
+def test_a_retry_of_nothing_is_a_sentence() -> None:
+    async def live() -> None:
+        host = FakeHost()
+        handlers = _handlers(host)
+        for data in ({"slot": 0}, {"slot": 9}, {"slot": True}, {}, None):
+            view = await _next(handlers.retry(SimpleNamespace(_data=data), VISITOR))
+            assert "not known any more" in view["refused"]
+        await _failed_run(host, handlers)
+        stranger = SimpleNamespace(session_hash="stranger")
+        view = await _next(handlers.retry(SimpleNamespace(_data={"slot": 1}), stranger))
+        assert "not known any more" in view["refused"]
+        assert host.asked_again == []
+
+    asyncio.run(live())
+
+
+def test_stop_acts_on_the_visitors_own_session() -> None:
+    host = FakeHost()
+    handlers = _handlers(host)
+    handlers.stop(VISITOR)
+    handlers.stop_column(SimpleNamespace(_data={"slot": 2}), VISITOR)
+    for bad in ({"slot": 9}, {"slot": "1"}, {}, None):
+        handlers.stop_column(SimpleNamespace(_data=bad), VISITOR)
+    handlers.leave(VISITOR)
+    assert host.stopped == [("visitor", None), ("visitor", 2), ("visitor", None)]
+
+
+def test_a_browser_that_missed_a_part_gets_its_own_texts_only() -> None:
+    async def live() -> None:
+        host = FakeHost()
+        handlers = _handlers(host)
+        stream = handlers.run(VISITOR, *FORM)
+        await _next(stream)
+        assert host.sitting is not None
+        host.sitting.tell(0, protocol.Token("x" * 5000, 1, 0.1))
+        await _next(stream)
+        texts = handlers.refill(VISITOR)
+        assert "".join(texts["blocks"][0]) == "x" * 5000
+        assert handlers.refill(SimpleNamespace(session_hash="another")) is None
+        await stream.aclose()
+        handlers.leave(VISITOR)
+        assert handlers.refill(VISITOR) is None
+
+    asyncio.run(live())
+
+
+def test_the_lists_offer_what_can_be_loaded_and_keep_the_choice() -> None:
+    other = ModelInfo("b", "beta", "/b.echo.json", ModelType.ECHO, 10)
+    first = shelf_updates(Shelf([MODEL, other]), [None] * 4)
+    assert [update["value"] for update in first[:4]] == ["a", "b", "", ""]
+    assert first[4] == {"a": ["alpha", "Echo · 10 bytes"], "b": ["beta", "Echo · 10 bytes"]}
+    assert first[6]["visible"] is False
+    kept = shelf_updates(Shelf([MODEL, other]), ["b", "b", "gone", None])
+    assert [update["value"] for update in kept[:4]] == ["b", "b", "", ""]
+    empty = shelf_updates(Shelf(), ["a", None, None, None])
+    assert empty[6]["visible"] is True
+
+
+def test_installing_shows_progress_and_then_the_models() -> None:
+    async def live() -> list[Any]:
+        return [update async for update in _handlers(FakeHost()).install()]
+
+    updates = asyncio.run(live())
+    assert updates[-1][0]["value"] == "a"
+    assert updates[-1][-1] == ""
+    assert "<progress" in updates[0][-1]
+
+
+def test_an_installation_that_fails_says_why() -> None:
+    async def live() -> list[Any]:
+        return [u async for u in _handlers(FakeHost(ModelLoadError("Disk full."))).install()]
+
+    assert "Disk full." in asyncio.run(live())[-1][-1]

@@ -1,0 +1,135 @@
+"""From results to what the board shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from comparator.core.models import (
+    InferenceResult,
+    InferenceStats,
+    ModelInfo,
+    ModelType,
+    PromptReport,
+    RunState,
+)
+from comparator.hosting.host import Shelf
+from comparator.library.discovery import Skipped
+from comparator.ui.compare import render
+
+MODEL = ModelInfo("a", "Small\x1b model", "/nowhere.gguf", ModelType.GGUF, 98_362_432)
+
+
+def _result(state: RunState, **values: Any) -> InferenceResult:
+    stats = values.pop("stats", InferenceStats(start_time=0.0))
+    return InferenceResult("a", "", False, None, stats, state=state, model=MODEL, **values)
+
+
+@pytest.mark.parametrize(
+    ("result", "position", "words"),
+    [
+        (_result(RunState.WAITING), 0, "waiting"),
+        (_result(RunState.WAITING), 3, "waiting, number 3 in line"),
+        (_result(RunState.LOADING, progress=0.4), 0, "loading 40 %"),
+        (_result(RunState.LOADING), 0, "loading"),
+        (
+            _result(RunState.READING, stats=InferenceStats(0.0, prompt_tokens=12)),
+            0,
+            "reading the prompt, 12 tokens",
+        ),
+        (_result(RunState.WRITING), 0, "writing"),
+        (_result(RunState.STOPPED), 0, "stopped"),
+    ],
+)
+def test_states_in_words(result: InferenceResult, position: int, words: str) -> None:
+    assert render.state_words(result, position) == words
+
+
+def test_a_column_of_a_finished_run() -> None:
+    stats = InferenceStats(
+        start_time=0.0,
+        end_time=2.0,
+        token_count=64,
+        tokens_per_second=31.96,
+        memory_usage=412_000_000,
+        load_seconds=0.4,
+        time_to_first_token=0.512,
+        finish_reason="length",
+    )
+    result = _result(
+        RunState.DONE,
+        stats=stats,
+        config={"seed": 3, "stop": [], "n_threads": None},
+        prompt=PromptReport("<|user|>hi", "gguf"),
+        engine={"name": "llama.cpp", "device": "cpu", "dtype": "", "threads": 2},
+    )
+    result.is_complete = True
+    column = render.column(result, render.TextBlocks().view())
+    assert column["name"] == "Small\\x1b model"
+    assert column["kind"] == "GGUF · 98 MB"
+    assert column["cut"]
+    assert column["numbers"] == [
+        ["First token", "0.51 s"],
+        ["Speed", "32.0 tok/s"],
+        ["Tokens", "64"],
+        ["Peak memory", "412 MB"],
+        ["Load", "0.40 s"],
+    ]
+    assert column["details"] == [
+        ["Ran on", "llama.cpp, cpu, 2 threads"],
+        ["Prompt as sent", "<|user|>hi"],
+        ["Template", "chat template of the GGUF file"],
+        ["Settings", "seed = 3"],
+    ]
+
+
+def test_a_failure_before_the_first_token_has_no_speed() -> None:
+    stats = InferenceStats(start_time=0.0, end_time=1.0, tokens_per_second=0.0)
+    assert render.numbers(_result(RunState.FAILED, stats=stats)) == []
+
+
+def test_a_view_does_not_grow_with_the_text() -> None:
+    blocks, whole = render.TextBlocks(), ""
+    sizes = []
+    for number in range(3000):
+        piece = f"word {number} "
+        whole += piece
+        blocks.add(piece)
+        view = blocks.view()
+        sizes.append(len(view["before"]) + len(view["now"]))
+    assert max(sizes) <= 2 * render.BLOCK_CHARACTERS
+    assert render.blocks(whole)[-2:] == [view["before"], view["now"]]
+    assert len(render.blocks(whole)) == view["number"] + 1
+    assert "".join(render.blocks(whole)) == whole
+
+
+def test_control_characters_are_shown_and_not_obeyed() -> None:
+    blocks = render.TextBlocks()
+    blocks.add("a\x1b[2Jb\x00\u202e\n")
+    assert blocks.view()["now"] == "a\\x1b[2Jb\\x00\\u202e\n"
+
+
+def test_what_cannot_be_loaded_is_told_and_escaped() -> None:
+    bad = ModelInfo("b", "<img src=x>", "/b", ModelType.GGUF, 0, {"problem": "Empty & void."})
+    note = render.unusable_note(Shelf([], [bad], [Skipped("/models/lora", "A LoRA adapter")]))
+    assert "2 files cannot be loaded" in note
+    assert "&lt;img src=x&gt;" in note
+    assert "Empty &amp; void." in note
+    assert "/models" not in note
+    assert render.unusable_note(Shelf()) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (0, ""),
+        (59, "59 bytes"),
+        (4_600, "4.6 kB"),
+        (98_362_432, "98 MB"),
+        (1_500_000_000, "1.5 GB"),
+    ],
+)
+def test_sizes(value: int | None, text: str) -> None:
+    assert render.size(value) == text
