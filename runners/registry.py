@@ -75,7 +75,7 @@ ENGINES: dict[str, Engine] = {
 
 # Work on model files that is done in a child process: name -> "module:function".
 JOBS: dict[str, str] = {
-    "dequantize": "runners.engines.gguf.quantize:dequantize",
+    "dequantize": "runners.engines.pytorch.dequantize:dequantize",
     "measure": "runners.engines.gguf.quantize:measure",
     "quantize": "runners.engines.gguf.quantize:quantize",
 }

@@ -13,7 +13,12 @@ from runners.engines.pytorch import adapter, loading, ways
 from runners.engines.pytorch.cuda_graphs import pays
 from runners.engines.pytorch.detokenizer import Detokenizer
 from runners.engines.pytorch.forward import RecomputingStepper
-from runners.engines.pytorch.prompt import end_tokens, make_prompt, ordinary_tokens
+from runners.engines.pytorch.prompt import (
+    end_tokens,
+    make_prompt,
+    ordinary_tokens,
+    unknown_ends,
+)
 from runners.engines.pytorch.sampling import TorchSampler
 from runners.engines.stop_strings import StopText
 from runners.machine.cores import thread_count
@@ -91,6 +96,8 @@ class PyTorchInferencer(TokenInferencer):
             self.device = self.model.device  # which of several it went to
         self._settle_dtype()
         self._end_tokens = end_tokens(self.tokenizer, self.model, config)
+        self.fallbacks += unknown_ends(self.tokenizer, self._end_tokens)
+        self.fallbacks += loading.slow_attention(self.model)
         self._settle_way()
         self.is_loaded = True
 
@@ -240,6 +247,7 @@ class PyTorchInferencer(TokenInferencer):
                 with torch.inference_mode():
                     scores = stepper.step(token)
         rest = stops.feed(detokenizer.rest()) + stops.rest()
+        self._say(detokenizer.trouble)
         yield End("stop" if stops.found else reason, rest)
 
     def _settle_way(self) -> None:
@@ -266,6 +274,11 @@ class PyTorchInferencer(TokenInferencer):
             one_row_onednn=self._setting("one_row_onednn"),
             length=prompt_tokens + answer_tokens,
         )
+
+    def _say(self, sentence: str) -> None:
+        """Tell what is off, once."""
+        if sentence and sentence not in self.fallbacks:
+            self.fallbacks.append(sentence)
 
     def _setting(self, name: str) -> Any:
         """Return what the trial of this machine chose; None where it chose nothing."""
