@@ -75,13 +75,22 @@ ENGINES: dict[str, Engine] = {
 
 # Work on model files that is done in a child process: name -> "module:function".
 JOBS: dict[str, str] = {
+    "describe_gguf": "runners.engines.gguf.describe:run",
+    "describe_pytorch": "runners.engines.pytorch.describe:run",
     "dequantize": "runners.engines.gguf.quantize:dequantize",
     "measure": "runners.engines.gguf.quantize:measure",
     "quantize": "runners.engines.gguf.quantize:quantize",
 }
 
 # A job runs in the fork server of the engine whose libraries it needs.
-JOB_ENGINES: dict[str, str] = {"dequantize": "pytorch", "measure": "gguf", "quantize": "gguf"}
+# Builds of llama.cpp are described from the light one, so that a broken one spoils nothing.
+JOB_ENGINES: dict[str, str] = {
+    "describe_gguf": "echo",
+    "describe_pytorch": "pytorch",
+    "dequantize": "pytorch",
+    "measure": "gguf",
+    "quantize": "gguf",
+}
 
 
 def resolve(reference: str) -> Any:
