@@ -16,9 +16,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
-_PATH = re.compile(r"(?<![\w.~:/\\-])(?:/|[A-Za-z]:\\)[^\s'\"`,;()\[\]{}<>|*]+")
+_SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+_LIMITS_OF_OURS = "COMPARATOR_PUBLIC_"  # numbers, such as COMPARATOR_PUBLIC_TOKENS
+_MARK = "\0"  # stands in the place of a models folder, which may have blanks in its name
+_PATH = re.compile(r"(?<![\w.~:/\\\0-])(?:/|[A-Za-z]:\\)[^\s'\"`,;()\[\]{}<>|*]+")
+_AFTER_FOLDER = r"(?=[/\\\s'\",;:)]|\.?$|\.\s)"
 _SHORTEST_SECRET = 4
+_ANYWHERE = 8  # characters from which on a secret is taken out of the middle of a word, too
 _NOBODY_IN_PARTICULAR = {"root", "localhost", "user", ""}
 
 
@@ -39,24 +43,26 @@ class Redaction:
         home: str,
         names: Iterable[str],
     ) -> None:
-        self._shown = tuple(str(folder) for folder in models_dirs if folder.is_absolute())
+        shown = sorted({str(f) for f in models_dirs if f.is_absolute()}, key=len, reverse=True)
+        self._shown = [re.compile(re.escape(folder) + _AFTER_FOLDER) for folder in shown]
+        self._folders = shown
         self._home = home.rstrip("/\\")
-        self._secrets = sorted(
-            {part for name, value in environment.items() for part in _secrets(name, value)},
-            key=len,
-            reverse=True,
-        )
-        wanted = sorted({*names} - _NOBODY_IN_PARTICULAR, key=len, reverse=True)
-        self._names = _words(wanted)
+        secrets = {part for name, value in environment.items() for part in _secrets(name, value)}
+        self._secrets = _any_of(secret for secret in secrets if len(secret) >= _ANYWHERE)
+        words = {*names, *(secret for secret in secrets if len(secret) < _ANYWHERE)}
+        self._words = _any_of(words - _NOBODY_IN_PARTICULAR, whole_words=True)
 
     def text(self, text: str) -> str:
         """Return text without what is private."""
-        for secret in self._secrets:
-            text = text.replace(secret, "")
-        text = _PATH.sub(lambda found: self._path(found.group()), text)
+        text = self._secrets.sub("", text.replace(_MARK, ""))
+        for number, folder in enumerate(self._shown):
+            text = folder.sub(f"{_MARK}{number}{_MARK}", text)
+        text = _PATH.sub(_last_part, text)
+        for number, name in enumerate(self._folders):
+            text = text.replace(f"{_MARK}{number}{_MARK}", name)
         if self._home:
             text = text.replace(self._home, "~")
-        return self._names.sub("", text) if self._names else text
+        return self._words.sub("", text)
 
     def whole(self, value: Any) -> Any:
         """Return lists, mappings and texts with every text in them redacted, keys excepted."""
@@ -68,11 +74,14 @@ class Redaction:
             return [self.whole(part) for part in value]
         return value
 
-    def _path(self, path: str) -> str:
-        """Return a path of the models folders as it is, of any other one its last part."""
-        if any(_is_within(path, folder) for folder in self._shown):
-            return path
-        return "…/" + re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+def _last_part(path: re.Match[str]) -> str:
+    return "…/" + re.split(r"[/\\]", path[0].rstrip("/\\"))[-1]
+
+
+def is_secret(name: str) -> bool:
+    """Return whether the value of a variable of this name must never be told."""
+    return bool(_SECRET_NAME.search(name)) and not name.startswith(_LIMITS_OF_OURS)
 
 
 def of_this_machine(models_dirs: Iterable[Path]) -> Redaction:
@@ -101,18 +110,15 @@ def _name_of_account() -> str:
 
 def _secrets(name: str, value: str) -> Iterable[str]:
     """Yield what must not be seen of a variable: all of it, and each password of a list."""
-    if not SECRET_NAME.search(name):
-        return
-    pieces = [value, *value.splitlines(), *re.split(r"[\s:]+", value)]
-    yield from (piece for piece in pieces if len(piece) >= _SHORTEST_SECRET)
+    if is_secret(name):
+        pieces = [value, *value.splitlines(), *re.split(r"[\s:]+", value)]
+        yield from (piece for piece in pieces if len(piece) >= _SHORTEST_SECRET)
 
 
-def _words(names: list[str]) -> re.Pattern[str] | None:
-    """Return what finds these names as whole words, in any case; None where there are none."""
-    if not names:
-        return None
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)", re.IGNORECASE)
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/\\") + os.sep)
+def _any_of(texts: Iterable[str], whole_words: bool = False) -> re.Pattern[str]:
+    """Return what finds these texts, the longest first; nothing where there are none."""
+    longest_first = sorted(texts, key=len, reverse=True)
+    pattern = "|".join(map(re.escape, longest_first)) or r"(?!)"
+    if whole_words:
+        pattern = rf"(?<!\w)(?:{pattern})(?!\w)"
+    return re.compile(pattern, re.IGNORECASE if whole_words else 0)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from comparator.diagnosis.privacy import SECRET_NAME
+from comparator.diagnosis.privacy import is_secret
 from comparator.diagnosis.values import Part
 
 _OURS = re.compile(
@@ -34,6 +34,6 @@ def settings(environment: Mapping[str, str] | None = None) -> Part:
 
 
 def _shown(name: str, value: str) -> str | None:
-    if SECRET_NAME.search(name) or not _HARMLESS.match(name):
+    if is_secret(name) or not _HARMLESS.match(name):
         return None
     return value if _PLAIN_VALUE.match(value) else None
