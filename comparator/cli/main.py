@@ -37,6 +37,9 @@ COMMANDS = {
     "pull": Command("pull", "Fetch models from the Hugging Face Hub into your models folder."),
     "quantize": Command("quantize", "Make other quantisations of a GGUF model, by llama.cpp."),
     "remove": Command("remove", "Remove models from your models folder."),
+    "doctor": Command(
+        "doctor", "Tell what this machine and installation are like, and what is off."
+    ),
     "bench": Command("bench", "Measure speed and memory beside what people would use instead."),
     "space": Command("space", "Build what a Hugging Face Space is made of, or deploy it as one."),
 }
