@@ -183,10 +183,11 @@ def test_layers_that_cannot_be_replaced_are_noticed(monkeypatch: pytest.MonkeyPa
 
 
 def test_without_the_layer_that_ours_is_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = make_model()
-    monkeypatch.setattr(adapter, "_growing", None)
-    monkeypatch.delattr("transformers.cache_utils.DynamicLayer")
-    way = ways.find(model, CPU, TOKENS)
+    def is_gone() -> Any:
+        raise ImportError("cannot import name 'DynamicLayer'")
+
+    monkeypatch.setattr(adapter, "growing_layer_class", is_gone)
+    way = found_and_right(make_model())
     assert (way.kind, way.growing) == (ways.CACHED, False)
     assert "cannot be replaced by ones that grow in place" in said(way)
 
