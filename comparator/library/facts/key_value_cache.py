@@ -18,8 +18,13 @@ _WINDOW_PERIODS = {
 }  # fmt: skip
 _WITHOUT_CACHE = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm"})
 _WITH_SWITCH = frozenset({"qwen2", "qwen2_moe", "qwen3", "qwen3_moe"})
-_FULL = frozenset({"full_attention", "attention", "hybrid", "full"})
-_LIMITED = frozenset({"sliding_attention", "chunked_attention"})
+_LIMITED = frozenset({"sliding_attention", "chunked_attention", "hybrid_sliding"})
+# Layers that keep nothing a token. Any other name, also one of a later version, counts as
+# attention over all tokens: too much memory is told rather than too little.
+_STATES = frozenset(
+    {"linear_attention", "conv", "mamba", "mamba2", "recurrent", "mlp", "moe", "dense", "sparse",
+     "dummy", "no_op"}
+)  # fmt: skip
 _MOST_LAYERS = 4096
 
 
@@ -36,7 +41,7 @@ def cache_layers(config: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     return grouped(
         (size, window if kind in _LIMITED else 0)
         for size, kind in zip(sizes, kinds, strict=False)
-        if kind in _FULL | _LIMITED
+        if kind not in _STATES
     )
 
 

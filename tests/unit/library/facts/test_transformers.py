@@ -66,7 +66,8 @@ def cached_bytes(model: Any, tokens: int) -> int:
     import torch
 
     with torch.no_grad():
-        cache = model(torch.ones((1, tokens), dtype=torch.long), use_cache=True).past_key_values
+        output = model(torch.ones((1, tokens), dtype=torch.long), use_cache=True)
+    cache = next(output[name] for name in ("cache", "past_key_values") if name in output)
     return sum(2 * (layer.keys.numel() + layer.values.numel()) for layer in cache.layers)
 
 
@@ -92,6 +93,16 @@ def test_the_facts_are_those_of_transformers(tmp_path: Path, name: str) -> None:
     windowed = sum(size for size, window in facts.cache_layers if window)
     # transformers keeps one token less than the window, since the next one is always there
     assert beyond - windowed == cached_bytes(model, 2 * WINDOW)
+
+
+def test_layers_of_a_later_version_count_as_full_attention(tmp_path: Path) -> None:
+    kinds = ["full_attention", "attention_of_tomorrow", "conv", "linear_attention", "mlp", "moe"]
+    content = {**SHAPE, "model_type": "llama", "layer_types": kinds}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    full = {**content, "layer_types": ["full_attention"] * 2, "num_hidden_layers": 2}
+    found = read_facts(as_directory(tmp_path)).cache_bytes(TOKENS)
+    (tmp_path / "config.json").write_text(json.dumps(full))
+    assert found == read_facts(as_directory(tmp_path)).cache_bytes(TOKENS) > 0
 
 
 def test_facts_that_no_configuration_holds(tmp_path: Path) -> None:
