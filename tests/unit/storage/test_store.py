@@ -109,10 +109,17 @@ def test_a_read_only_file_is_said_by_those_who_may_not_write(make, place):
         place.parent.chmod(0o755)
 
 
-def test_a_read_only_database_is_said(make):
+def test_a_read_only_database_is_said(make, monkeypatch):
+    opened = database.opened
+
+    def read_only(*arguments):
+        found = opened(*arguments)
+        found.connection.execute("PRAGMA query_only = 1")
+        return found
+
+    monkeypatch.setattr(database, "opened", read_only)
     store = make()
     assert all_of(store) == []
-    store._connection.execute("PRAGMA query_only = 1")
     assert store.state() == "Things are not kept: attempt to write a readonly database."
 
 
