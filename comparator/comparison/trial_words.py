@@ -54,14 +54,6 @@ def untried(kind: str, reason: str) -> str:
     return f"{_name(kind)} runs untried on this machine, with its own defaults: {reason}."
 
 
-def safe_again(kind: str, crash: str) -> str:
-    """Say that a model starts with safe settings, since it died with others before."""
-    return (
-        f"{crash} It happened on this machine before, so that it starts with those settings at "
-        f"once; for seven days, or until {_name(kind)} is installed anew."
-    )
-
-
 def _off_in_llama(level: int, failures: Sequence[Failure]) -> str:
     has_amx = any(flag.startswith("amx_") for flag in this_processor().flags)
     extra = f"extra buffer types{' (AMX)' * has_amx}"

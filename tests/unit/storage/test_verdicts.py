@@ -126,7 +126,7 @@ def test_too_much_of_it_is_not_kept(store, caplog):
 def test_a_crash_is_remembered_for_a_while(store, again, monkeypatch):
     store.note_crash("k", "model", "It died.")
     assert again.remembered("k", "model") == Remembered({}, "It died.")
-    later = time.time() + module.SAFE_FOR_SECONDS + 1
+    later = time.time() + module.SAFE_FOR_DAYS * 86_400 + 1
     monkeypatch.setattr(time, "time", lambda: later)
     assert again.remembered("k", "model") == Remembered({})
 
