@@ -44,8 +44,9 @@ ENGINES: dict[str, Engine] = {
     "gguf": Engine(
         "runners.engines.gguf.inferencer:GGUFInferencer",
         warm_modules=(
-            "llama_cpp",
-            "llama_cpp.llama_chat_format",
+            "runners.engines.gguf.warm",
+            "jinja2.sandbox",
+            "numpy",
             "runners.engines.gguf.inferencer",
         ),
         requires=("llama_cpp",),
