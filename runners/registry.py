@@ -82,8 +82,9 @@ ENGINES: dict[str, Engine] = {
     "gguf": Engine(
         "runners.engines.gguf.inferencer:GGUFInferencer",
         warm_modules=(
-            "llama_cpp",
-            "llama_cpp.llama_chat_format",
+            "runners.engines.gguf.warm",
+            "jinja2.sandbox",
+            "numpy",
             "runners.engines.gguf.inferencer",
         ),
         requires=("llama_cpp",),
@@ -116,6 +117,8 @@ ENGINES: dict[str, Engine] = {
 
 # Work that is done in a child process beside answering: name -> "module:function".
 JOBS: dict[str, str] = {
+    "describe_gguf": "runners.engines.gguf.describe:run",
+    "describe_pytorch": "runners.engines.pytorch.describe:run",
     "dequantize": "runners.engines.gguf.quantize:dequantize",
     "measure": "runners.engines.gguf.quantize:measure",
     "quantize": "runners.engines.gguf.quantize:quantize",
@@ -124,7 +127,10 @@ JOBS: dict[str, str] = {
 }
 
 # A job runs in the fork server of the engine whose libraries it needs.
+# Builds of llama.cpp are described from the light one, so that a broken one spoils nothing.
 JOB_ENGINES: dict[str, str] = {
+    "describe_gguf": "echo",
+    "describe_pytorch": "pytorch",
     "dequantize": "pytorch",
     "measure": "gguf",
     "quantize": "gguf",

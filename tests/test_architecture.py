@@ -31,9 +31,11 @@ DOORS = RUNS | {"comparator.services"}
 MAY_IMPORT = {
     "app": {"comparator.cli", "comparator.ui", "comparator.hosting"},
     "comparator": {"comparator.core", "comparator.services", "runners", "comparator.cli"},
-    "comparator.cli": DOORS | {"comparator", "comparator.hosting", "comparator.ui"},
+    "comparator.cli": DOORS
+    | {"comparator", "comparator.diagnosis", "comparator.hosting", "comparator.ui"},
     "comparator.ui": DOORS | {"comparator", "comparator.hosting"},
     "comparator.hosting": DOORS,
+    "comparator.diagnosis": DOORS | {"comparator"},
     "comparator.services": RUNS,
     "comparator.comparison": RUNS,
     "comparator.memory": LIBRARY,

@@ -93,8 +93,19 @@ def _cores_of(processors: Iterable[int]) -> int | None:
     return len(siblings)
 
 
+def quota_cores() -> float | None:
+    """Return how many cores the quota of a control group pays for; None without one."""
+    shares = [share for share in map(_share_paid_for, groups_of("cpu")) if share is not None]
+    return min(shares, default=None)
+
+
 def _cores_paid_for(group: tuple[Path, int]) -> int:
     """Return the cores that a control group's quota of time pays for, any number without one."""
+    share = _share_paid_for(group)
+    return _ANY_NUMBER if share is None else math.ceil(share)
+
+
+def _share_paid_for(group: tuple[Path, int]) -> float | None:
     folder, version = group
     try:
         if version == 1:
@@ -104,5 +115,5 @@ def _cores_paid_for(group: tuple[Path, int]) -> int:
             quota, period = (folder / "cpu.max").read_text().split()
         share = int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):  # none there, or the word "max"
-        return _ANY_NUMBER
-    return math.ceil(share) if share > 0 else _ANY_NUMBER  # -1 is none in version 1
+        return None
+    return share if share > 0 else None  # -1 is none in version 1

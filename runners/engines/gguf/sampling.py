@@ -15,6 +15,7 @@ from typing import Any
 
 from comparator.core.config import LARGEST_SEED
 from comparator.core.exceptions import InferenceError
+from runners.engines.gguf import adapter
 from runners.engines.gguf.model import GGUFContext
 
 PENALTY_WINDOW_TOKENS = 64
@@ -86,8 +87,7 @@ class GGUFSampler:
         return int(self._llama.llama_sampler_sample(self._chain, self._context.pointer, -1))
 
     def _new_chain(self, config: dict[str, Any]) -> Any:
-        parameters = self._llama.llama_sampler_chain_default_params()
-        parameters.no_perf = False
+        parameters = adapter.sampler_parameters(self._llama)
         chain = self._llama.llama_sampler_chain_init(parameters)
         for part in self._parts(config):
             self._llama.llama_sampler_chain_add(chain, part)
