@@ -147,15 +147,15 @@ class Trials:
 
     def learn(self, model: ModelInfo, told: dict[str, Any], learned: dict[str, Any]) -> None:
         """Keep what an engine has learned of a model, where it is more than it was told."""
-        verdict = self.known(model.model_type.value)
-        if verdict and verdict.key and learned and learned != told.get("learned"):
-            self.verdicts.learn(verdict.key, _mark(model), learned)
+        key = self._key_of(model.model_type.value)
+        if key and learned and learned != told.get("learned"):
+            self.verdicts.learn(key, _mark(model), learned)
 
     def note_crash(self, model: ModelInfo, reason: str) -> None:
         """Keep that a model died before its first token, so that it starts safely from now on."""
-        verdict = self.known(model.model_type.value)
-        if verdict and verdict.key:
-            self.verdicts.note_crash(verdict.key, _mark(model), reason)
+        key = self._key_of(model.model_type.value)
+        if key:
+            self.verdicts.note_crash(key, _mark(model), reason)
 
     def close(self) -> None:
         """End a trial that is under way, and close the files; the next use opens them again."""
@@ -166,6 +166,13 @@ class Trials:
         self._closed.clear()
         self.verdicts.close()
         self._digests.close()
+
+    def _key_of(self, kind: str) -> str:
+        """Return the key of the build that runs a kind here; empty where none needs a trial."""
+        verdict, builds = self.known(kind), _builds(kind)
+        if verdict is None and builds:
+            return build_of(kind, builds[0], self._digests).key
+        return verdict.key if verdict else ""
 
     def _lock_of(self, kind: str) -> threading.Lock:
         return self._locks.setdefault(kind, threading.Lock())
