@@ -83,10 +83,12 @@ class ForkLoop:
     def _answer(self) -> bool:
         """Fork for one request; return False at the end of the door."""
         data, sent, _flags, _address = socket.recv_fds(
-            self._door, len(REQUEST) + 1, SENT_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+            self._door, len(REQUEST) + 1, SENT_DESCRIPTORS
         )
         if not data:
             return False
+        for descriptor in sent:
+            os.set_inheritable(descriptor, False)
         if data == REQUEST and len(sent) == SENT_DESCRIPTORS:
             self._fork(*sent)
         for descriptor in sent:
