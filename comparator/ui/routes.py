@@ -18,7 +18,7 @@ _PARTS = {
     "{name}": r"[A-Za-z0-9_-]{1,128}",
     "{session}": r"[^/]{1,256}",
     # No segment of dots, nothing encoded twice, no backslash: a file of a folder, or below it.
-    "{path}": r"(?!.*\.\.)(?!.*//)[A-Za-z0-9_.@+~/-]{1,256}",
+    "{path}": r"(?!/)(?!.*\.\.)(?!.*//)[A-Za-z0-9_.@+~/-]{1,256}",
 }
 _PART = re.compile(r"(\{[a-z]+\})")
 
