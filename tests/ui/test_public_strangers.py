@@ -125,7 +125,7 @@ ALLOWED = {(route.path, method) for route in ROUTES for method in route.methods}
 def asked_as(path: str) -> tuple[str, str]:
     """Return a path of a Gradio's table as it is asked, and as the door's list has it."""
     mine = path.replace("{path:path}", "{path}").replace("{session_hash}", "{session}")
-    mine = re.sub(r"\{(api_name|event_id)\}", "{name}", mine)
+    mine = mine.replace("{api_name}", "{name}").replace("{event_id}", "{event}")
     return re.sub(r"\{[^}]*\}", "x", path), mine
 
 

@@ -11,6 +11,7 @@ from comparator.hosting.proxies import trusted_proxies
 from comparator.ui.door import NOT_OFFERED, AllowedRoutes, Door
 from comparator.ui.routes import ROUTES, Route
 
+EVENT = "0a" * 16
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -75,7 +76,7 @@ def status(method: str, target: str, root_path: str = "") -> int:
         ("GET", "/gradio_api/heartbeat/a-b c"),
         ("POST", "/gradio_api/run/predict"),
         ("POST", "/gradio_api/call/compare"),
-        ("GET", "/gradio_api/call/compare/0a1b"),
+        ("GET", f"/gradio_api/call/compare/{EVENT}"),
         ("POST", "/gradio_api/cancel"),
     ],
 )
@@ -106,8 +107,10 @@ def test_what_the_page_needs_is_let_through(method: str, target: str) -> None:
         ("GET", "/assets/a%2fb", 404),
         ("GET", "/assets/a\n.js", 404),
         ("GET", "/config\n", 404),
-        ("POST", "/gradio_api/call/compare/0a1b", 405),
+        ("POST", f"/gradio_api/call/compare/{EVENT}", 405),
         ("GET", "/gradio_api/call/compare", 405),
+        ("GET", "/gradio_api/call/v2/compare", 404),
+        ("POST", "/gradio_api/call/v2/compare", 404),
         ("PUT", "/", 405),
         ("OPTIONS", "/", 405),
         ("OPTIONS", "/gradio_api/queue/join", 405),
