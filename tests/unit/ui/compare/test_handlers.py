@@ -235,7 +235,7 @@ def test_a_retry_fills_its_column_anew_and_leaves_the_others() -> None:
         host = FakeHost()
         handlers = _handlers(host)
         earlier = await _failed_run(host, handlers)
-        stream = handlers.retry(SimpleNamespace(_data={"slot": 1}), VISITOR)
+        stream = handlers.retry(gr.EventData(None, {"slot": 1}), VISITOR)
         view = await _next(stream)
         assert host.asked_again == [("visitor", earlier, 1, 1)]
         assert view["running"]
@@ -251,7 +251,7 @@ def test_a_retry_fills_its_column_anew_and_leaves_the_others() -> None:
         assert host.sitting.stops == 1
         texts = handlers.refill(VISITOR)
         assert (texts["blocks"], texts["attempts"]) == ([["Hello"], ["Now"]], [0, 1])
-        again = handlers.retry(SimpleNamespace(_data={"slot": 1}), VISITOR)
+        again = handlers.retry(gr.EventData(None, {"slot": 1}), VISITOR)
         await _next(again)
         assert host.asked_again[1][1:] == (host.asked_again[1][1], 0, 1)  # slot 0 of the retry
         await again.aclose()
@@ -264,11 +264,11 @@ def test_a_retry_of_nothing_is_a_sentence() -> None:
         host = FakeHost()
         handlers = _handlers(host)
         for data in ({"slot": 0}, {"slot": 9}, {"slot": True}, {}, None):
-            view = await _next(handlers.retry(SimpleNamespace(_data=data), VISITOR))
+            view = await _next(handlers.retry(gr.EventData(None, data), VISITOR))
             assert "not known any more" in view["refused"]
         await _failed_run(host, handlers)
         stranger = SimpleNamespace(session_hash="stranger")
-        view = await _next(handlers.retry(SimpleNamespace(_data={"slot": 1}), stranger))
+        view = await _next(handlers.retry(gr.EventData(None, {"slot": 1}), stranger))
         assert "not known any more" in view["refused"]
         assert host.asked_again == []
 
@@ -279,9 +279,9 @@ def test_stop_acts_on_the_visitors_own_session() -> None:
     host = FakeHost()
     handlers = _handlers(host)
     handlers.stop(VISITOR)
-    handlers.stop_column(SimpleNamespace(_data={"slot": 2}), VISITOR)
+    handlers.stop_column(gr.EventData(None, {"slot": 2}), VISITOR)
     for bad in ({"slot": 9}, {"slot": "1"}, {}, None):
-        handlers.stop_column(SimpleNamespace(_data=bad), VISITOR)
+        handlers.stop_column(gr.EventData(None, bad), VISITOR)
     handlers.leave(VISITOR)
     assert host.stopped == [("visitor", None), ("visitor", 2), ("visitor", None)]
 
