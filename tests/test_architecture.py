@@ -50,12 +50,16 @@ MAY_IMPORT = {
 # What the comparator may use of runners: the parent's side, never an engine.
 PARENTS_SIDE = {
     "runners.base",
+    "runners.exit_diagnosis",
     "runners.machine.cores",
     "runners.machine.memory",
     "runners.machine.nvml",
+    "runners.machine.processor",
+    "runners.machine.temporary",
     "runners.process",
     "runners.protocol",
     "runners.registry",
+    "runners.safe_settings",
     "runners.supervision.fork_server",
     "runners.timeouts",
 }
@@ -158,6 +162,7 @@ LEAVES = (
     "supervision/termination",
     "machine/control_groups",
     "machine/nvml",
+    "machine/processor",
 )
 
 

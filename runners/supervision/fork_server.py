@@ -323,7 +323,7 @@ class ForkServers:
 
     def of(self, kind: str) -> ForkServer:
         """Return the fork server of an engine; kinds without libraries share the light one."""
-        kind = kind if kind in registry.ENGINES else "echo"
+        kind = kind if registry.is_known(kind) else "echo"
         with self._lock:
             if not self._by_kind:
                 temporary.remove_stale()

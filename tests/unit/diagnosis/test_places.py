@@ -78,6 +78,7 @@ def test_stores_are_good_missing_or_damaged(tmp_path: Path) -> None:
         "facts.sqlite3": ("good", 3),
         "digests.sqlite3": ("damaged", None),
         "checks.sqlite3": ("missing", None),
+        "trials.sqlite3": ("missing", None),
         "measurements.sqlite3": ("missing", None),
     }
     damaged, aside = part.findings
