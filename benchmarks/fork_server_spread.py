@@ -136,8 +136,9 @@ def measure(
         servers: how many fork servers.
         rounds: how many children of each are measured, after one that is not.
     """
-    chosen, usual = _Chosen(), process.fork_servers
-    process.fork_servers = chosen  # type: ignore[assignment]
+    runs: Any = process  # which keeps the name of the program's fork servers to itself
+    chosen, usual = _Chosen(), runs.fork_servers
+    runs.fork_servers = chosen
     started = [ForkServer("gguf") for _ in range(servers)]
     try:
         for server in started:
@@ -151,7 +152,7 @@ def measure(
         for one in served:
             ask(one, lambda pid, one=one: one.mappings.extend(mappings(pid)))  # type: ignore[misc]
     finally:
-        process.fork_servers = usual
+        runs.fork_servers = usual
         for server in started:
             server.close()
     return served
