@@ -116,9 +116,9 @@ ENGINES: dict[str, Engine] = {
 
 # Work that is done in a child process beside answering: name -> "module:function".
 JOBS: dict[str, str] = {
+    "dequantize": "runners.engines.gguf.quantize:dequantize",
     "describe_gguf": "runners.engines.gguf.describe:run",
     "describe_pytorch": "runners.engines.pytorch.describe:run",
-    "dequantize": "runners.engines.gguf.quantize:dequantize",
     "measure": "runners.engines.gguf.quantize:measure",
     "quantize": "runners.engines.gguf.quantize:quantize",
     "try_gguf": "runners.engines.gguf.trial:run",
@@ -128,9 +128,9 @@ JOBS: dict[str, str] = {
 # A job runs in the fork server of the engine whose libraries it needs.
 # Builds of llama.cpp are described from the light one, so that a broken one spoils nothing.
 JOB_ENGINES: dict[str, str] = {
+    "dequantize": "pytorch",
     "describe_gguf": "echo",
     "describe_pytorch": "pytorch",
-    "dequantize": "pytorch",
     "measure": "gguf",
     "quantize": "gguf",
     "try_gguf": "gguf",

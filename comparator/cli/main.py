@@ -100,6 +100,15 @@ def root(
     """
 
 
+def end_with(program: Callable[[], int | None]) -> None:
+    """Run a program that is no command and end as a command would: errors are a sentence.
+
+    Raises:
+        SystemExit: with the exit code.
+    """
+    raise SystemExit(_outcome(program, {}) or 0)
+
+
 def _guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     """Return a command that tells errors as a sentence and ends quietly on Ctrl-C."""
 

@@ -21,7 +21,7 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
 from runners import protocol, registry
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
-from runners.child import memory_limit
+from runners.child import descriptors, memory_limit
 from runners.child.failures import failure
 from runners.child.sandbox import enter_sandbox
 from runners.child.token_batching import Pace
@@ -38,6 +38,7 @@ def main(
 ) -> None:
     """Live the whole life of a child; never returns."""
     settle(log, parent_pid)
+    keep_only(wire)
     live(assignment, wire, confined)
     leave()
 
@@ -98,8 +99,14 @@ def settle(log: socket.socket | None, parent_pid: int | None) -> None:
     if log is not None:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+        log.close()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
+
+
+def keep_only(wire: socket.socket) -> None:
+    """Close what was inherited: a process that is taken over finds the wire and its own output."""
+    descriptors.close_all_but({wire.fileno()})
 
 
 def die_with_parent(parent_pid: int | None) -> None:
