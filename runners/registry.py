@@ -116,7 +116,7 @@ ENGINES: dict[str, Engine] = {
 
 # Work that is done in a child process beside answering: name -> "module:function".
 JOBS: dict[str, str] = {
-    "dequantize": "runners.engines.gguf.quantize:dequantize",
+    "dequantize": "runners.engines.pytorch.dequantize:dequantize",
     "describe_gguf": "runners.engines.gguf.describe:run",
     "describe_pytorch": "runners.engines.pytorch.describe:run",
     "measure": "runners.engines.gguf.quantize:measure",
