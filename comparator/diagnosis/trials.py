@@ -75,6 +75,5 @@ def _state(asked: Trials, verdict: Verdict) -> str:
 
 
 def _command_in(sentence: str) -> str:
-    """Return the command that a sentence of a trial names, else the one that tries again."""
-    found = _COMMAND.search(sentence)
-    return found[1] if found else _TRY
+    """Return the commands that a sentence of a trial names, else the one that tries again."""
+    return " or: ".join(dict.fromkeys(_COMMAND.findall(sentence))) or _TRY
