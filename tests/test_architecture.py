@@ -263,6 +263,7 @@ def run_python(source: str, *arguments: str) -> str:
     [
         "comparator",
         "comparator.cli.main",
+        "comparator.cli.commands.doctor",
         "comparator.services.inference_engine",
         "comparator.services.model_manager",
         "multi_llm_comparator.services.inference_engine",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from comparator.comparison import trial_words
 from comparator.core.exceptions import ConfigurationError
 from comparator.diagnosis import flags
 from comparator.diagnosis.children import Told
@@ -21,6 +22,7 @@ from runners import registry
 _PACKAGES = {"llama_cpp": "llama-cpp-python"}
 _BINARIES = ("lib/*.so*", "lib/*.dylib", "lib/*.dll", "*.so", "*.pyd")
 _COMPILER = re.compile(rb"GCC: \([^)\0]{1,60}\) [\d.]+|(?:\w+ )?clang version [\d.]+")
+_ANEW = "pip install --force-reinstall --no-cache-dir"
 _HASHED = ("llama_cpp", "xllamacpp")  # torch's files are known by its commit
 _JOBS = {"gguf": "describe_gguf", "pytorch": "describe_pytorch"}
 
@@ -51,7 +53,9 @@ class Build:
     @property
     def again(self) -> str:
         """The command that installs it anew, whatever is installed or kept in a cache."""
-        return self.install.replace("pip install", "pip install --force-reinstall --no-cache-dir")
+        if self.library == "llama_cpp":
+            return trial_words.REBUILD_LLAMA.replace("`", "")
+        return self.install.replace("pip install", _ANEW)
 
 
 def builds() -> list[Build]:
@@ -258,8 +262,15 @@ def _about_gpu(build: Build, told: Told, has_device: bool) -> Iterator[Finding]:
         yield Finding("engines", LIMITS, sentence, "nvidia-smi")
         return
     sentence = f"There is a GPU, and {build.package} was built without its use."
-    mend = "CMAKE_ARGS=-DGGML_CUDA=on " if build.engine == "gguf" else ""
-    yield Finding("engines", LIMITS, sentence, mend + build.again)
+    yield Finding("engines", LIMITS, sentence, _with_gpu(build))
+
+
+def _with_gpu(build: Build) -> str:
+    """Return the command that installs a build that can use an NVIDIA GPU."""
+    if build.engine != "gguf":
+        return build.again
+    settings = trial_words.BUILD_ENVIRONMENT.replace("-DCMAKE", "-DGGML_CUDA=on -DCMAKE", 1)
+    return f"{settings} {_ANEW} --no-binary llama-cpp-python llama-cpp-python"
 
 
 def sandbox(told: dict[str, Told]) -> Part:
