@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from comparator.hosting.options import Settings
+from comparator.ui.libraries import Libraries
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 # Gradio's own page needs inline scripts and compiles templates; nothing may come from, or be
@@ -181,9 +182,10 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def middleware(settings: Settings) -> list[Middleware]:
-    """Return the layers, from the outermost: headers, routes, on loopback the host, bodies."""
+    """Return the layers, from the outermost: headers, own script, routes, own host, bodies."""
     layers = [
         Middleware(SafeHeaders),
+        Middleware(Libraries, root_path=settings.root_path or ""),
         Middleware(ClosedRoutes, root_path=settings.root_path or ""),
     ]
     if not settings.is_public:

@@ -46,7 +46,7 @@ OPEN_ROUTES = {
 }
 ENDPOINTS = {
     *("compare", "models", "stop", "page_load", "page_refresh", "page_run", "page_retry"),
-    *("page_stop", "page_stop_column", "page_refill"),
+    *("page_stop", "page_stop_column"),
     *("library_open", "library_rescan", "library_look", "library_compare", "library_ladder"),
 }
 LIST_ROUTES = """
