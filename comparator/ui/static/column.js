@@ -143,8 +143,14 @@ class Column {
     const added = text.slice(this.text.length);
     if (!added) return;
     this.text = text;
-    this.keepingAtEnd(() => this.plainRoot.append(added));
+    const append = () => this.plainRoot.append(added);
+    if (this.isPlain()) this.keepingAtEnd(append);
+    else append(); // unseen, so that no layout is made for it
     this.markdown.append(added);
+  }
+
+  isPlain() {
+    return this.root.closest("[data-mode]")?.dataset.mode === "plain";
   }
 
   // Whoever reads at the end of an answer stays there while it grows.
