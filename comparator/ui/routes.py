@@ -57,6 +57,7 @@ ROUTES = (
     Route("/assets/{path}", GET, "the page's scripts and styles"),
     Route("/static/{path}", GET, "the page's fonts, pictures and its script for a Space's frame"),
     Route("/theme.css", GET, "the page's colours", ("v",)),
+    Route("/comparator/{path}", GET, "the libraries that draw answers"),
     Route("/favicon.ico", GET, "the picture in a browser's tab"),
     Route("/robots.txt", GET, "asks search engines to pass a public link by"),
     Route("/login", POST, "page and gradio_client, where --auth asks for it"),

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.ui
 LIMITS = ("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=40", "all_per_minute=40")
 ENDPOINTS = {
     *("compare", "models", "stop", "page_load", "page_refresh", "page_run", "page_retry"),
-    *("page_stop", "page_stop_column", "page_refill"),
+    *("page_stop", "page_stop_column"),
     *("library_open", "library_rescan", "library_look", "library_compare", "library_ladder"),
 }
 LIST_ROUTES = """
