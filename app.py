@@ -17,4 +17,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from comparator.cli.main import end_with
+
+    end_with(main)

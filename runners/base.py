@@ -66,6 +66,11 @@ class BaseInferencer(ABC):
         report_progress: call it while loading with a step and how much of a total is done.
         should_stop: ask it between tokens; True ends the answer with what there is.
         is_due: an engine may keep tokens back while this, asked after each, is False.
+        verdict: what the engine's trial on this machine has found (``settings``) and what it
+            ``learned`` of this model before; empty for its own defaults.
+        way: how its tokens are decoded, in a word; may stay empty in engines of one's own.
+        fallbacks: whole sentences on what is off and why; empty when nothing is.
+        learned: what it found out of this model, ready for JSON, to be told the next time.
     """
 
     def __init__(self) -> None:
@@ -74,6 +79,10 @@ class BaseInferencer(ABC):
         self.report_progress: Callable[[str, float, float], None] = _report_nothing
         self.should_stop: Callable[[], bool] = _never
         self.is_due: Callable[[], bool] = _always
+        self.verdict: dict[str, Any] = {}
+        self.way = ""
+        self.fallbacks: list[str] = []
+        self.learned: dict[str, Any] = {}
 
     @abstractmethod
     def load_model(self, model_path: str, config: dict[str, Any]) -> None:

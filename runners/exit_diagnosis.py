@@ -46,6 +46,14 @@ _CAUSES = {
     "SIGSYS": "it asked the system for something that a model may not do: the file may be hostile",
 }
 
+_NATIVE_SIGNALS = ("SIGSEGV", "SIGILL", "SIGBUS", "SIGABRT", "SIGTRAP", "SIGFPE")
+_NATIVE_STATUS = {
+    0xC0000005: "an access violation",
+    0xC000001D: "an illegal instruction",
+    0xC0000374: "a damaged heap",
+    0xC0000409: "an abort",
+}
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -80,6 +88,19 @@ def signal_name(exit_code: int) -> str | None:
         return signal.Signals(-exit_code).name
     except ValueError:
         return f"signal {-exit_code}"
+
+
+def native_death(exit_code: int | None) -> str | None:
+    """Return by which signal compiled code ended its process; None for any other end.
+
+    On Windows the system's status takes the place of a signal (ntstatus.h).
+    """
+    if exit_code is None:
+        return None
+    if exit_code >= 0:
+        return _NATIVE_STATUS.get(exit_code & 0xFFFFFFFF)
+    name = signal_name(exit_code)
+    return name if name in _NATIVE_SIGNALS else None
 
 
 def judge(evidence: Evidence) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 import dill
 
 from comparator.core.exceptions import ConfigurationError
-from runners import protocol, registry
+from runners import exit_diagnosis, protocol, registry, safe_settings
 from runners.machine import memory, temporary
 from runners.supervision import zero_gpu
 from runners.supervision.fork_server import ForkedChild, SpawnedChild, fork_is_safe, fork_servers
@@ -51,6 +51,7 @@ class Run:
         self.assignment = assignment
         self.receipt: Receipt | None = None
         self.log_tail = ""
+        self.safe_since: str | None = None  # why it was begun again with safe settings, if so
         self._deliver = deliver
         self._deadlines = deadlines or Deadlines()
         self._method = start_method or _start_method(assignment)
@@ -98,6 +99,7 @@ class Run:
         watch = self._attempt()
         if watch.fork_server_died and not watch.tokens_seen and not watch.ending:
             watch = self._attempt()  # replaced once, before anything was shown
+        watch, final = self._once_more_if_it_died(watch)
         self.log_tail = watch.log_tail()
         self.receipt = Receipt(
             available_before=before,
@@ -106,7 +108,36 @@ class Run:
             peak_device_bytes=watch.peak_device_bytes,
             exit_seconds=watch.exit_seconds,
         )
-        return watch.final_message()
+        return final
+
+    def _once_more_if_it_died(self, watch: Watch) -> tuple[Watch, protocol.Message]:
+        """Try again, once, with the safest settings where compiled code died before any token.
+
+        Where that fails as well, the first end is the one that is told.
+        """
+        final = watch.final_message()
+        died = self._died_early(watch, final)
+        safer = safe_settings.of(self.assignment) if died else None
+        if died is None or safer is None:
+            return watch, final
+        sentence = safe_settings.sentence(self.assignment.kind, died, watch.stage)
+        self.assignment = safer
+        self._deliver(protocol.FellBack((sentence,), again=True))
+        second = self._attempt()
+        ending = second.final_message()
+        failed = isinstance(ending, (protocol.Crashed, protocol.Failed))
+        if failed and not second.tokens_seen:
+            return watch, final
+        self.safe_since = None if isinstance(ending, protocol.Cancelled) else sentence
+        return second, ending
+
+    def _died_early(self, watch: Watch, final: protocol.Message) -> str | None:
+        """Return by which signal compiled code died before a token; None for any other end."""
+        if not isinstance(final, protocol.Crashed) or final.kind != "crashed":
+            return None
+        if watch.tokens_seen or watch.ending or self._stop_asked.is_set():
+            return None
+        return exit_diagnosis.native_death(final.exit_code)
 
     def _attempt(self) -> Watch:
         self._child = None
@@ -134,8 +165,8 @@ class Run:
             return zero_gpu.LentChild(self.assignment, wire, log, self._context)
         if self._method == "spawn":
             return SpawnedChild(self.assignment, wire, log)
-        kind = self.assignment.kind
-        fork_server = fork_servers.of(registry.JOB_ENGINES.get(kind, kind))
+        library = self.assignment.verdict.get("library") or ""
+        fork_server = fork_servers.of(registry.server_of(self.assignment.kind, library))
         return ForkedChild(fork_server, self.assignment, [wire.fileno(), log.fileno()])
 
 

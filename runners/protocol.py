@@ -21,6 +21,9 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1e18)]
 Word = Annotated[str, msgspec.Meta(max_length=200)]
+LONGEST_SENTENCE, MOST_SENTENCES = 1000, 20
+Sentence = Annotated[str, msgspec.Meta(max_length=LONGEST_SENTENCE)]
+Sentences = Annotated[tuple[Sentence, ...], msgspec.Meta(max_length=MOST_SENTENCES)]
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +49,8 @@ class Loaded(Message, frozen=True, tag=True):
     """The model is ready.
 
     ``context_length`` is in tokens: what this run may use, prompt and answer together.
+    ``way`` says how tokens are decoded, ``fallbacks`` in whole sentences what is off and why,
+    and ``learned`` what the engine found out of this model and wants to be told the next time.
     """
 
     seconds: Seconds
@@ -54,6 +59,9 @@ class Loaded(Message, frozen=True, tag=True):
     dtype: Word = ""
     engine: Word = ""
     threads: Count = 0
+    way: Word = ""
+    fallbacks: Sentences = ()
+    learned: dict[str, Any] = {}
 
 
 class Prompted(Message, frozen=True, tag=True):
@@ -80,7 +88,8 @@ class Token(Message, frozen=True, tag=True):
 class Finished(Message, frozen=True, tag=True):
     """The end of a good run. ``text`` is what was still held back, or what a job found out.
 
-    ``reason`` is ``stop``, ``length`` or ``cancelled``; sizes are in bytes.
+    ``reason`` is ``stop``, ``length`` or ``cancelled``; sizes are in bytes. ``fallbacks`` are
+    all those known at the end, those that ``Loaded`` told included.
     """
 
     reason: Word
@@ -89,6 +98,7 @@ class Finished(Message, frozen=True, tag=True):
     peak_bytes: Count = 0
     peak_device_bytes: Count = 0
     text: str = ""
+    fallbacks: Sentences = ()
 
 
 class Failed(Message, frozen=True, tag=True):
@@ -134,6 +144,16 @@ class Cancelled(Message, frozen=True, tag=True):
     stage: str
 
 
+class FellBack(Message, frozen=True, tag=True):
+    """Made by the parent: what is off in this run, and why, in whole sentences.
+
+    ``again`` tells that the model is loaded once more from the start, with safer settings.
+    """
+
+    sentences: tuple[str, ...]
+    again: bool = False
+
+
 class Tick(Message, frozen=True, tag=True):
     """Made by the parent about every 0.1 s, so that a stop takes effect at once."""
 
@@ -157,6 +177,8 @@ class Assignment(msgspec.Struct, frozen=True):
         temporary: the child's own temporary folder; None where there is none.
         needed_bytes: the memory that the model is expected to need; 0 where nobody knows.
         memory_limit_bytes: the memory that the child may take; 0 sets no ceiling.
+        verdict: what this engine's trial on this machine has found: ``settings`` to be used,
+            ``library`` that answers, and what the engine ``learned`` of this model before.
     """
 
     kind: str
@@ -171,6 +193,7 @@ class Assignment(msgspec.Struct, frozen=True):
     temporary: str | None = None
     needed_bytes: int = 0
     memory_limit_bytes: int = 0
+    verdict: dict[str, Any] = {}
 
 
 def with_temporary(assignment: Assignment, folder: str | None) -> Assignment:

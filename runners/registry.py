@@ -11,6 +11,7 @@ import difflib
 import importlib
 import importlib.util
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +19,35 @@ from comparator.core.exceptions import ConfigurationError, EngineMissingError, M
 from runners.base import BaseInferencer
 
 CHOICE = "COMPARATOR_GGUF_ENGINE"
+
+# What an engine is tried with on a machine, from the best to the safest. The keys are those of
+# its trial job and of ``BaseInferencer.verdict``; None is left to the trial to choose.
+Levels = tuple[Mapping[str, Any], ...]
+GGUF_LEVELS: Levels = (
+    {"use_extra_bufts": True, "flash_attention": "auto", "threads": None},
+    {"use_extra_bufts": False, "flash_attention": "auto", "threads": None},
+    {"use_extra_bufts": False, "flash_attention": "off", "threads": None},
+)
+PYTORCH_LEVELS: Levels = (
+    {
+        "one_row_onednn": None,
+        "onednn": True,
+        "auto_dtype": {"bfloat16": None, "float16": None},
+        "threads": None,
+    },
+    {
+        "one_row_onednn": False,
+        "onednn": False,
+        "auto_dtype": {"bfloat16": None, "float16": None},
+        "threads": None,
+    },
+    {
+        "one_row_onednn": False,
+        "onednn": False,
+        "auto_dtype": {"bfloat16": "float32", "float16": "float32"},
+        "threads": None,
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +60,8 @@ class Engine:
         requires: the import names that must be installed.
         install: the command that installs them.
         instead: an engine of the same kind for where these libraries are not installed.
+        trial: the settings that it is tried with on a machine, from the best to the safest;
+            empty for an engine that needs no trial.
     """
 
     inferencer: str
@@ -37,6 +69,12 @@ class Engine:
     requires: tuple[str, ...] = ()
     install: str = ""
     instead: Engine | None = None
+    trial: Levels = ()
+
+    @property
+    def library(self) -> str:
+        """The import name of the library that answers; empty for an engine without one."""
+        return self.requires[0] if self.requires else ""
 
 
 ENGINES: dict[str, Engine] = {
@@ -50,11 +88,13 @@ ENGINES: dict[str, Engine] = {
         ),
         requires=("llama_cpp",),
         install='pip install "llama-cpp-python>=0.3.36,<0.4"',
+        trial=GGUF_LEVELS,
         instead=Engine(
             "runners.engines.gguf.xllamacpp_inferencer:XllamacppInferencer",
             warm_modules=("runners.engines.gguf.xllamacpp_inferencer",),
             requires=("xllamacpp",),
             install='pip install "xllamacpp>=2026.10.11549,<2026.11"',
+            trial=GGUF_LEVELS,
         ),
     ),
     "pytorch": Engine(
@@ -70,18 +110,33 @@ ENGINES: dict[str, Engine] = {
         ),
         requires=("torch", "transformers"),
         install='pip install "torch>=2.10,<3" "transformers>=5.17,<5.25"',
+        trial=PYTORCH_LEVELS,
     ),
 }
 
-# Work on model files that is done in a child process: name -> "module:function".
+# Work that is done in a child process beside answering: name -> "module:function".
 JOBS: dict[str, str] = {
     "dequantize": "runners.engines.gguf.quantize:dequantize",
+    "describe_gguf": "runners.engines.gguf.describe:run",
+    "describe_pytorch": "runners.engines.pytorch.describe:run",
     "measure": "runners.engines.gguf.quantize:measure",
     "quantize": "runners.engines.gguf.quantize:quantize",
+    "try_gguf": "runners.engines.gguf.trial:run",
+    "try_pytorch": "runners.engines.pytorch.trial:run",
 }
 
 # A job runs in the fork server of the engine whose libraries it needs.
-JOB_ENGINES: dict[str, str] = {"dequantize": "pytorch", "measure": "gguf", "quantize": "gguf"}
+# Builds of llama.cpp are described from the light one, so that a broken one spoils nothing.
+JOB_ENGINES: dict[str, str] = {
+    "dequantize": "pytorch",
+    "describe_gguf": "echo",
+    "describe_pytorch": "pytorch",
+    "measure": "gguf",
+    "quantize": "gguf",
+    "try_gguf": "gguf",
+    "try_pytorch": "pytorch",
+}
+_OF_LIBRARY = "/"  # "gguf/xllamacpp" is the engine of a kind that runs on this library
 
 
 def resolve(reference: str) -> Any:
@@ -93,14 +148,18 @@ def resolve(reference: str) -> Any:
 def engine(kind: str) -> Engine:
     """Return the engine of a kind; where its libraries are missing, the one that takes its place.
 
-    ``COMPARATOR_GGUF_ENGINE`` (``llama_cpp`` or ``xllamacpp``) decides for GGUF models.
+    ``COMPARATOR_GGUF_ENGINE`` (``llama_cpp`` or ``xllamacpp``) decides for GGUF models. A kind
+    that ``server_of`` has made means one library, whatever is installed.
 
     Raises:
         ModelLoadError: no engine of that name; the message lists those there are.
         ConfigurationError: the variable names no such library.
     """
+    kind, _, library = kind.partition(_OF_LIBRARY)
     if kind in ENGINES:
-        return _chosen(kind, ENGINES[kind])
+        first = ENGINES[kind]
+        others = [first.instead] if first.instead else []
+        return _named(library, first, *others) if library else _chosen(kind, first)
     near = difflib.get_close_matches(kind, ENGINES, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise ModelLoadError(f"Unknown engine {kind!r}.{hint} There are: {', '.join(ENGINES)}.")
@@ -113,6 +172,34 @@ def _chosen(kind: str, first: Engine) -> Engine:
     if wanted:
         return _named(wanted, first, first.instead)
     return first.instead if _missing(first) and not _missing(first.instead) else first
+
+
+def builds(kind: str) -> Sequence[Engine]:
+    """Return the engines of a kind that can run here, the one to be used first.
+
+    One alone where ``COMPARATOR_GGUF_ENGINE`` names it; none where nothing is installed.
+
+    Raises:
+        ModelLoadError: no engine of that name.
+        ConfigurationError: the variable names no such library.
+    """
+    first = engine(kind)
+    is_pinned = kind == "gguf" and bool(os.environ.get(CHOICE))
+    others = [] if is_pinned else [ENGINES[kind], ENGINES[kind].instead]
+    wanted = [first, *(other for other in others if other is not None and other is not first)]
+    return [candidate for candidate in wanted if not _missing(candidate)]
+
+
+def server_of(kind: str, library: str = "") -> str:
+    """Return the name of the fork server for a kind, or for a job, on one of its libraries."""
+    kind = JOB_ENGINES.get(kind, kind)
+    is_usual = kind not in ENGINES or not library or engine(kind).library == library
+    return kind if is_usual else f"{kind}{_OF_LIBRARY}{library}"
+
+
+def is_known(server: str) -> bool:
+    """Whether a fork server of this name has an engine's libraries."""
+    return server.partition(_OF_LIBRARY)[0] in ENGINES
 
 
 def _named(library: str, *engines: Engine) -> Engine:
@@ -167,13 +254,18 @@ def check_quantiser() -> None:
         )
 
 
-def create_inferencer(kind: str) -> BaseInferencer:
+def create_inferencer(kind: str, library: str = "") -> BaseInferencer:
     """Import an engine's class and return a new instance.
+
+    Args:
+        kind: its name.
+        library: the one to run on, where there are several; empty for the usual one.
 
     Raises:
         EngineMissingError: its libraries are not installed.
         ModelLoadError: no engine of that name.
     """
+    kind = server_of(kind, library)
     reference = engine(kind).inferencer
     check_installed(kind)
     return cast(BaseInferencer, resolve(reference)())

@@ -31,9 +31,11 @@ DOORS = RUNS | {"comparator.services"}
 MAY_IMPORT = {
     "app": {"comparator.cli", "comparator.ui", "comparator.hosting"},
     "comparator": {"comparator.core", "comparator.services", "runners", "comparator.cli"},
-    "comparator.cli": DOORS | {"comparator", "comparator.hosting", "comparator.ui"},
+    "comparator.cli": DOORS
+    | {"comparator", "comparator.diagnosis", "comparator.hosting", "comparator.ui"},
     "comparator.ui": DOORS | {"comparator", "comparator.hosting"},
     "comparator.hosting": DOORS,
+    "comparator.diagnosis": DOORS | {"comparator"},
     "comparator.services": RUNS,
     "comparator.comparison": RUNS,
     "comparator.memory": LIBRARY,
@@ -48,12 +50,17 @@ MAY_IMPORT = {
 # What the comparator may use of runners: the parent's side, never an engine.
 PARENTS_SIDE = {
     "runners.base",
+    "runners.exit_diagnosis",
     "runners.machine.cores",
     "runners.machine.memory",
+    "runners.machine.native_build",
     "runners.machine.nvml",
+    "runners.machine.processor",
+    "runners.machine.temporary",
     "runners.process",
     "runners.protocol",
     "runners.registry",
+    "runners.safe_settings",
     "runners.supervision.fork_server",
     "runners.timeouts",
 }
@@ -156,6 +163,7 @@ LEAVES = (
     "supervision/termination",
     "machine/control_groups",
     "machine/nvml",
+    "machine/processor",
 )
 
 

@@ -37,6 +37,9 @@ COMMANDS = {
     "pull": Command("pull", "Fetch models from the Hugging Face Hub into your models folder."),
     "quantize": Command("quantize", "Make other quantisations of a GGUF model, by llama.cpp."),
     "remove": Command("remove", "Remove models from your models folder."),
+    "doctor": Command(
+        "doctor", "Tell what this machine and installation are like, and what is off."
+    ),
     "bench": Command("bench", "Measure speed and memory beside what people would use instead."),
     "space": Command("space", "Build what a Hugging Face Space is made of, or deploy it as one."),
 }
@@ -95,6 +98,15 @@ def root(
     Each runs in a process of its own, so memory is always given back and a crash stays in its
     column.
     """
+
+
+def end_with(program: Callable[[], int | None]) -> None:
+    """Run a program that is no command and end as a command would: errors are a sentence.
+
+    Raises:
+        SystemExit: with the exit code.
+    """
+    raise SystemExit(_outcome(program, {}) or 0)
 
 
 def _guarded(command: Callable[..., int | None]) -> Callable[..., None]:

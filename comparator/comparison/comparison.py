@@ -8,70 +8,28 @@ so that no viewer, however slow, can hold the comparison up.
 from __future__ import annotations
 
 import contextvars
+import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from comparator.comparison import read_ahead
+from comparator.comparison.quiet import quiet
+from comparator.comparison.request import Advice, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
-from comparator.core.config import ModelConfig
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.formats import checks
 from comparator.formats.shards import shards_of
 from runners import protocol, registry
 from runners.machine import cores
-from runners.process import Deadlines, Run
+from runners.process import Run
 
-
-@dataclass(frozen=True)
-class Slot:
-    """One column of a comparison: a model with its settings.
-
-    Attributes:
-        refusal: why it may not run (such as memory), or None.
-        needed_bytes: the RAM that it is expected to need; 0 where nobody knows.
-        memory_limit_bytes: the RAM that its child may take; 0 sets no ceiling.
-        estimated_bytes: what its private memory in RAM is expected to reach.
-        estimated_device_bytes: what it is expected to take of accelerators.
-        gpu_layers: layers chosen for the accelerator where its settings leave that open.
-    """
-
-    model: ModelInfo
-    config: ModelConfig
-    refusal: str | None = None
-    needed_bytes: int = 0
-    memory_limit_bytes: int = 0
-    estimated_bytes: int = 0
-    estimated_device_bytes: int = 0
-    gpu_layers: int | None = None
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of a comparison.
-
-    Attributes:
-        prompt: the question.
-        slots: one to four columns.
-        together: run all at once, sharing the cores, instead of one after another.
-        wants_together: whether that was asked for, also where memory forbade it.
-        factories: the user's inferencer factories, pickled by dill.
-        deadlines: how long each stage may take.
-        notice: said in every result.
-    """
-
-    prompt: str
-    slots: Sequence[Slot]
-    together: bool = False
-    wants_together: bool = False
-    factories: bytes = b""
-    deadlines: Deadlines = field(default_factory=Deadlines)
-    notice: str | None = None
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -91,24 +49,39 @@ def _forget(_slot: Slot, _result: InferenceResult) -> None:
     """Take the place of one who keeps what runs have shown."""
 
 
+def _no_advice(_slot: Slot, _should_stop: Callable[[], bool]) -> Advice:
+    """Take the place of one who knows how engines do on this machine."""
+    return Advice()
+
+
+def _unlearned(_slot: Slot, _lesson: Lesson) -> None:
+    """Take the place of one who keeps what engines learn."""
+
+
 class Comparison:
     """A comparison under way. ``drain`` and ``results`` belong to one reader.
 
     ``on_final`` is called once for each column with its final message, from any thread;
-    ``on_result`` once with its complete result, by the reader.
+    ``on_result`` once with its complete result, by the reader. ``advise`` is asked before each
+    run, in a thread that may wait, and ``on_lesson`` is called after it in its own.
     """
 
     def __init__(self, request: Request, on_news: Callable[[], None] | None = None) -> None:
         self.request = request
         self.on_final: Callable[[int, protocol.Message], None] = _ignore
         self.on_result: Callable[[Slot, InferenceResult], None] = _forget
+        self.advise: Callable[[Slot, Callable[[], bool]], Advice] = _no_advice
+        self.on_lesson: Callable[[Slot, Lesson], None] = _unlearned
         self._on_news = on_news or (lambda: None)
         self._context = contextvars.copy_context()  # knows the visitor whose GPU time it uses
+        self._configs = [slot.config.with_seed() for slot in request.slots]
         self._builders = [
-            ResultBuilder(slot.model, slot.config, request.notice) for slot in request.slots
+            ResultBuilder(slot.model, config, request.notice)
+            for slot, config in zip(request.slots, self._configs, strict=True)
         ]
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._runs: dict[int, Run] = {}
+        self._learned: dict[int, dict[str, Any]] = {}
         self._waiting = list(range(len(request.slots)))
         self._lock = threading.Lock()
         self._stopped: set[int] = set()
@@ -226,14 +199,28 @@ class Comparison:
         if refused is not None:
             self._tell(number, refused)
             return self._start_next()
+        advice = self._advice(number, slot)
+        quiet.begin_run()
         started = time.monotonic()
         self._news.put(News(number, None, started))
-        self._start_run(number, slot, started)
+        if advice.sentences:
+            self._news.put(News(number, protocol.FellBack(advice.sentences), started))
+        self._start_run(number, slot, started, advice.verdict)
         return True
 
-    def _start_run(self, number: int, slot: Slot, started: float) -> None:
+    def _advice(self, number: int, slot: Slot) -> Advice:
+        """Ask for advice; without it a run goes on as well, and its column never hangs."""
+        try:
+            return self.advise(slot, lambda: number in self._stopped)
+        except Exception:
+            _log.exception("There is no verdict for %s", slot.model.name)
+            return Advice()
+
+    def _start_run(
+        self, number: int, slot: Slot, started: float, verdict: dict[str, Any] | None = None
+    ) -> None:
         run = Run(
-            self._assignment(slot, started),
+            self._assignment(number, slot, started, verdict),
             lambda message: self._delivered(number, message),
             self.request.deadlines,
             context=self._context,
@@ -245,23 +232,26 @@ class Comparison:
         if stopped:
             self._delivered(number, protocol.Cancelled("start"))
 
-    def _assignment(self, slot: Slot, started: float) -> protocol.Assignment:
+    def _assignment(
+        self, number: int, slot: Slot, started: float, verdict: dict[str, Any] | None = None
+    ) -> protocol.Assignment:
         model = {**asdict(slot.model), "model_type": slot.model.model_type.value}
         return protocol.Assignment(
             kind=slot.model.model_type.value,
             model=model,
             prompt=self.request.prompt,
-            config=self._config_sent(slot),
+            config=self._config_sent(number, slot),
             started=started,
             factories=self.request.factories,
             readable=_files_of(slot.model),
             needed_bytes=slot.needed_bytes,
             memory_limit_bytes=slot.memory_limit_bytes,
+            verdict=verdict or {},
         )
 
-    def _config_sent(self, slot: Slot) -> dict[str, Any]:
+    def _config_sent(self, number: int, slot: Slot) -> dict[str, Any]:
         """Return a slot's settings; models that run together share the cores."""
-        config = asdict(slot.config)
+        config = asdict(self._configs[number])
         if self.request.together and not slot.config.n_threads:
             running = sum(other.refusal is None for other in self.request.slots)
             config["n_threads"] = cores.threads_for_one_of(running)
@@ -271,11 +261,23 @@ class Comparison:
 
     def _delivered(self, number: int, message: protocol.Message) -> None:
         """Pass a message on; called in the pump thread of that run."""
+        if isinstance(message, protocol.FINAL):
+            quiet.end_run()
         self._tell(number, message)
         if isinstance(message, protocol.Prompted):
             self._read_ahead()
-        if isinstance(message, protocol.FINAL) and not self.request.together:
-            self._start_next()
+        elif isinstance(message, protocol.Loaded):
+            self._learned[number] = message.learned
+        elif isinstance(message, protocol.FINAL):
+            self._keep_lesson(number)
+            if not self.request.together:
+                self._start_next()
+
+    def _keep_lesson(self, number: int) -> None:
+        run, learned = self._runs.get(number), self._learned.get(number) or {}
+        if run is not None and (learned or run.safe_since):
+            lesson = Lesson(run.assignment.verdict, learned, run.safe_since)
+            self.on_lesson(self.request.slots[number], lesson)
 
     def _read_ahead(self) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from comparator.core.models import InferenceResult
 from comparator.core.text import with_controls_shown
 
+_CSV_MODEL = ("id", "name", "model_type", "path", "size")
 _CSV_STATS = (
     "duration",
     "load_seconds",
@@ -31,7 +32,7 @@ def as_text(results: Sequence[InferenceResult]) -> str:
 
 
 def _note(result: InferenceResult) -> str:
-    return f"--- {result.notice}\n" if result.notice else ""
+    return "".join(f"--- {sentence}\n" for sentence in remarks(result))
 
 
 def as_markdown(results: Sequence[InferenceResult]) -> str:
@@ -42,8 +43,8 @@ def as_markdown(results: Sequence[InferenceResult]) -> str:
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     for result in results:
         lines += ["", f"## {title(result)}", "", _answer(result)]
-        if result.notice:
-            lines += ["", f"> {result.notice}"]
+        for sentence in remarks(result):
+            lines += ["", f"> {sentence}"]
     return "\n".join(lines) + "\n"
 
 
@@ -61,14 +62,16 @@ def as_csv(results: Sequence[InferenceResult]) -> str:
     """Return one row a model."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["id", "name", "model_type", "path", "size", *_CSV_STATS, "error", "content"])
+    writer.writerow([*_CSV_MODEL, *_CSV_STATS, "way", "fallbacks", "error", "content"])
     for result in results:
         record = result.to_record()
         model, stats = record["model"], record["stats"]
         writer.writerow(
             [
-                *(model.get(key) for key in ("id", "name", "model_type", "path", "size")),
+                *(model.get(key) for key in _CSV_MODEL),
                 *(stats[key] for key in _CSV_STATS),
+                record["engine"].get("way", ""),
+                " ".join(result.fallbacks),
                 record["error"],
                 record["content"],
             ]
@@ -92,6 +95,12 @@ def title(result: InferenceResult) -> str:
     _plain, _, number = result.model_id.partition("#")
     again = f" #{number}" if number else ""
     return f"{with_controls_shown(result.model.name)}{again} ({result.model.model_type.value})"
+
+
+def remarks(result: InferenceResult) -> list[str]:
+    """Return what a reader should know of a run: its notice, and what was off in it and why."""
+    notices = [result.notice] if result.notice else []
+    return [with_controls_shown(sentence) for sentence in (*notices, *result.fallbacks)]
 
 
 def figures(result: InferenceResult) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -40,6 +40,7 @@ class ResultBuilder:
         self._first_token: float | None = None
         self._last_token: float | None = None
         self._began: float | None = None
+        self._fallbacks: tuple[str, ...] = ()
         self._wall_clock_offset = time.time() - time.monotonic()  # once: clocks may jump
         self._result = InferenceResult(
             model_id=model.id,
@@ -94,7 +95,9 @@ class ResultBuilder:
         if isinstance(message, protocol.Token):
             self._token(message)
         elif isinstance(message, protocol.Hello):
-            self._change(engine={"sandbox": message.sandbox})
+            self._change(engine={"sandbox": message.sandbox, "fallbacks": list(self._fallbacks)})
+        elif isinstance(message, protocol.FellBack):
+            self._fell_back(message)
         elif isinstance(message, protocol.Loading):
             share = min(1.0, message.done / message.total) if message.total > 0 else None
             self._change(state=RunState.LOADING, progress=share)
@@ -122,9 +125,21 @@ class ResultBuilder:
             "threads": message.threads,
             "context_length": message.context_length,
             "sandbox": self._result.engine.get("sandbox", ""),
+            "way": message.way,
         }
         self._change(state=RunState.READING, progress=None, engine=engine)
         self._count(load_seconds=message.seconds)
+        self._add_fallbacks(message.fallbacks)
+
+    def _fell_back(self, message: protocol.FellBack) -> None:
+        if message.again:
+            self._change(state=RunState.LOADING, progress=None)
+        self._add_fallbacks(message.sentences)
+
+    def _add_fallbacks(self, sentences: Sequence[str]) -> None:
+        """Note what is off, each sentence once, in a list that earlier snapshots do not share."""
+        self._fallbacks = tuple(dict.fromkeys((*self._fallbacks, *sentences)))
+        self._change(engine={**self._result.engine, "fallbacks": list(self._fallbacks)})
 
     def _prompted(self, message: protocol.Prompted) -> None:
         self._change(
@@ -145,6 +160,8 @@ class ResultBuilder:
     def _end(self, message: protocol.Message, at: float) -> None:
         if isinstance(message, protocol.Finished):
             self.parts.append(message.text)
+            if message.fallbacks:
+                self._add_fallbacks(message.fallbacks)
             self._finish(at, message.reason)
         elif isinstance(message, protocol.Failed):
             self._finish(at, "error", message.message, message.kind)

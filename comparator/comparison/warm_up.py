@@ -5,19 +5,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from comparator.comparison.trials import Trials
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library.facts.lookup import facts_of
 from runners import process, registry
 from runners.supervision.fork_server import fork_servers
 
 
-def begin(models: Sequence[ModelInfo]) -> None:
-    """Start the fork servers that these models need; returns at once, the rest goes on behind."""
+def begin(models: Sequence[ModelInfo], trials: Trials | None = None) -> None:
+    """Start the fork servers that these models need; returns at once, the rest goes on behind.
+
+    Engines that were never tried on this machine are tried then, if trials are given.
+    """
     process.make_ready()
     kinds, modules = kinds_of(models), modelling_modules(models)
-    threading.Thread(
-        target=fork_servers.warm_up, args=(kinds, modules), name="comparator-warm-up", daemon=True
-    ).start()
+
+    def work() -> None:
+        servers = [trials.server_of(kind) for kind in kinds] if trials else kinds
+        fork_servers.warm_up(servers, modules)
+        if trials:
+            trials.in_background(kinds)
+
+    threading.Thread(target=work, name="comparator-warm-up", daemon=True).start()
 
 
 def kinds_of(models: Sequence[ModelInfo]) -> list[str]:

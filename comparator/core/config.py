@@ -6,8 +6,9 @@ import difflib
 import hashlib
 import json
 import math
+import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,8 @@ class ModelConfig:
         low_cpu_mem_usage: load weights without a second copy in RAM; transformers 5 always does.
         torch_dtype: ``auto``, ``bfloat16``, ``float16`` or ``float32`` (transformers models).
         min_p: drop tokens less likely than min_p times the likeliest, 0 to 1; 0 turns it off.
-        seed: 0 to 4294967294 makes a run repeatable; None takes a new one each time.
+        seed: 0 to 4294967294 makes a run repeatable; None takes a new one each time, which the
+            record of the run tells.
         stop: at most 16 texts that end the answer and are not part of it.
         system_prompt: what the model is told before the prompt; empty for none.
         prompt_format: ``auto`` (the model's chat template where it has one), ``chat``, ``plain``.
@@ -162,6 +164,11 @@ class ModelConfig:
     def is_greedy(self) -> bool:
         """Whether the likeliest token is taken each time."""
         return not self.do_sample or self.temperature == 0
+
+    def with_seed(self) -> ModelConfig:
+        """Return a copy with a seed: the one given, or one that is drawn now."""
+        drawn = secrets.randbelow(LARGEST_SEED + 1) if self.seed is None else self.seed
+        return replace(self, seed=drawn)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:

@@ -158,7 +158,8 @@ class InferenceResult:
         model: the model asked.
         config: every setting really sent.
         prompt: what the model was really given.
-        engine: name, version, device, dtype, threads and context length of what answered.
+        engine: name, version, device, dtype, threads and context length of what answered, the
+            ``way`` in which it decodes tokens, and ``fallbacks``: sentences on what is off.
         receipt: what the machine had free before the run and after the child's exit, the peak of
             its memory and what was expected of it (``estimated_bytes``), all in bytes.
         log_tail: the last lines that the child printed, kept as evidence.
@@ -180,6 +181,11 @@ class InferenceResult:
     receipt: dict[str, Any] = field(default_factory=dict)
     log_tail: str = ""
     notice: str | None = None
+
+    @property
+    def fallbacks(self) -> list[str]:
+        """What is off in this run and why, in whole sentences; empty when nothing is."""
+        return list(self.engine.get("fallbacks", ()))
 
     def to_record(self) -> dict[str, Any]:
         """Return the record of DESIGN's contract: one JSON object a model."""

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from comparator.comparison import warm_up
-from comparator.comparison.comparison import Comparison, Request
+from comparator.comparison.comparison import Comparison
+from comparator.comparison.request import Request
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.models import ModelInfo
 from comparator.hosting.admission_queue import Admission
@@ -168,7 +169,7 @@ class Host:
 
     def warm_up(self) -> None:
         """Start the fork servers that the models need and read facts, in the background."""
-        warm_up.begin(self.library.rescan().offered)
+        warm_up.begin(self.library.rescan().offered, self.engine.trials)
 
     def model_records(self) -> list[dict[str, Any]]:
         """Return every model as an object ready for JSON, without paths of this machine."""

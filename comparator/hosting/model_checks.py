@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.formats import checks
 from comparator.formats.shards import shards_of
 from comparator.storage import database
+from comparator.storage.store import Kind, Store
 
 _SCHEMA_VERSION = 1  # also to be raised when the checks of preflight change
 _SCHEMA = """
@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS checks (
     problem TEXT
 )
 """
+_KIND = Kind(
+    "Checks of models", _SCHEMA, _SCHEMA_VERSION, lambda: database.cache_path("checks.sqlite3")
+)
 
 
 def mark_problems(models: Sequence[ModelInfo], path: Path | None = None) -> None:
@@ -35,48 +38,36 @@ def mark_problems(models: Sequence[ModelInfo], path: Path | None = None) -> None
         models: what to check.
         path: the database of the last time; None takes the one in the user's cache folder.
     """
-    connection = database.connect(path or _place(), _SCHEMA, _SCHEMA_VERSION)
+    store = Store(_KIND, path)
     try:
         for model in models:
             if model.problem is None:
-                _mark(model, connection)
+                _mark(model, store)
     finally:
-        connection.close()
+        store.close()
 
 
-def _place() -> Path:
-    return database.facts_path().with_name("checks.sqlite3")
-
-
-def _mark(model: ModelInfo, connection: sqlite3.Connection) -> None:
+def _mark(model: ModelInfo, store: Store) -> None:
     key, stamp = _key(model), _stamp(model)
-    problem = _kept(connection, key, stamp) if stamp else ()
+    problem = _kept(store, key, stamp) if stamp else ()
     if not problem:
         problem = (_problem(model),)
         if stamp:
-            _keep(connection, key, stamp, problem[0])
+            _keep(store, key, stamp, problem[0])
     if problem[0]:
         model.config["problem"] = problem[0]
 
 
-def _kept(connection: sqlite3.Connection, key: str, stamp: str) -> tuple[str | None, ...]:
+def _kept(store: Store, key: str, stamp: str) -> tuple[str | None, ...]:
     """Return the problem found last time, alone in a tuple; an empty one where it is unknown."""
     question = "SELECT problem FROM checks WHERE path = ? AND stamp = ?"
-    try:
-        row = connection.execute(question, (key, stamp)).fetchone()
-    except sqlite3.Error:
-        return ()
-    return row or ()
+    return store.ask(lambda connection: connection.execute(question, (key, stamp)).fetchone()) or ()
 
 
-def _keep(connection: sqlite3.Connection, key: str, stamp: str, problem: str | None) -> None:
-    try:
-        with connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO checks VALUES (?, ?, ?)", (key, stamp, problem)
-            )
-    except sqlite3.Error:
-        return  # what is not kept is checked again
+def _keep(store: Store, key: str, stamp: str, problem: str | None) -> None:
+    """Note a check; what is not kept is checked again."""
+    statement, row = "INSERT OR REPLACE INTO checks VALUES (?, ?, ?)", (key, stamp, problem)
+    store.ask(lambda connection: connection.execute(statement, row))
 
 
 def _problem(model: ModelInfo) -> str | None:

@@ -13,11 +13,14 @@ import platformdirs
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
+from comparator.hosting.address import root_path, server_name, server_port
 from comparator.hosting.limits import PublicLimits, limits_from
+from comparator.hosting.proxies import TrustedProxies, trusted_addresses, trusted_proxies
 from comparator.library.sources import SOURCES
 from comparator.services.model_manager import MOST_MODELS
 from runners.timeouts import Deadlines
 
+LOCAL = "127.0.0.1"
 SPACE_STORAGE = Path("/data")  # where a Space that has storage of its own finds it
 _FOLDERS_ONLY = ("none", "folder", "folders")
 
@@ -31,10 +34,15 @@ class Settings:
         more_models_dirs: further folders of the user's, which are only read.
         sources: the other programs whose models are offered, by key.
         share: open a public link through Gradio's tunnel.
-        server_name: address to listen on; None is the loopback address.
-        server_port: port; None takes the first free one from 7860.
+        server_name: address to listen on, by default ``GRADIO_SERVER_NAME``; None is the
+            loopback address.
+        server_port: port, by default ``GRADIO_SERVER_PORT``; None takes the first free one
+            from 7860.
         auth: pairs of user and password, by default those of the environment; empty for none.
-        root_path: the path under which a proxy shows the page.
+        root_path: the path under which a proxy shows the page, by default
+            ``GRADIO_ROOT_PATH``.
+        trusted_proxies: who may say where a visitor comes from, by default
+            ``COMPARATOR_TRUSTED_PROXIES``: addresses, networks, or ``*``.
         inbrowser: open the page in a browser.
         comparisons_at_once: how many comparisons run at a time; the others wait in line. One
             takes all free cores, so that two would each be far less than half as fast.
@@ -46,10 +54,10 @@ class Settings:
 
     models_dir: Path
     share: bool = False
-    server_name: str | None = None
-    server_port: int | None = None
+    server_name: str | None = field(default_factory=lambda: server_name())
+    server_port: int | None = field(default_factory=lambda: server_port())
     auth: tuple[tuple[str, str], ...] = field(default_factory=lambda: log_ins())
-    root_path: str | None = None
+    root_path: str | None = field(default_factory=lambda: root_path())
     inbrowser: bool = False
     comparisons_at_once: int = 1
     line_length: int = 32
@@ -58,6 +66,17 @@ class Settings:
     sources: tuple[str, ...] = field(default_factory=lambda: chosen_sources())
     public: bool = False
     limits: PublicLimits = field(default_factory=lambda: limits_from((), os.environ))
+    trusted_proxies: tuple[str, ...] = field(default_factory=lambda: trusted_addresses())
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """Return whose word on a visitor's address is taken."""
+        return trusted_proxies(
+            self.trusted_proxies,
+            on_a_space=bool(os.environ.get("SPACE_ID")),
+            share=self.share,
+            root_path=bool(self.root_path),
+        )
 
     @property
     def offered_dirs(self) -> tuple[Path, ...]:
@@ -96,10 +115,9 @@ class Settings:
         So it is with a share link, behind a proxy, on a Space, and on any address that is not
         this machine's own; a log-in makes no difference.
         """
-        if self.public or self.share or self.root_path or os.environ.get("SPACE_ID"):
+        if self.public or self.share or self.root_path or self.trusted_proxies:
             return True
-        name = self.server_name or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
-        return not _is_loopback(name)
+        return bool(os.environ.get("SPACE_ID")) or not _is_loopback(self.server_name or LOCAL)
 
 
 def _is_loopback(name: str) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from comparator.comparison.comparison import Comparison, Request, Slot
+from comparator.comparison.comparison import Comparison
 from comparator.comparison.cooldown import Cooldown
+from comparator.comparison.request import Advice, Lesson, Request, Slot
 from comparator.comparison.results import error_kind_of
+from comparator.comparison.trials import Trials
 from comparator.comparison.warm_up import modelling_modules
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
@@ -43,6 +45,7 @@ class InferenceEngine:
         deadlines: how long each stage of a run may take.
         cooldown: makes a model wait that crashed again and again.
         measurements: keeps what runs have shown.
+        trials: know what engines may use on this machine.
         active_inferencers: the comparisons under way, by the id of the first of their models
             (with a prime where the same model leads several at once).
     """
@@ -53,11 +56,13 @@ class InferenceEngine:
         deadlines: Deadlines | None = None,
         cooldown: Cooldown | None = None,
         measurements: Measurements | None = None,
+        trials: Trials | None = None,
     ) -> None:
         self.memory_manager = memory_manager or MemoryManager()
         self.deadlines = deadlines or Deadlines()
         self.cooldown = cooldown or Cooldown()
         self.measurements = measurements or Measurements()
+        self.trials = trials or Trials()
         self.active_inferencers: dict[str, Comparison] = {}
         self._factories: list[Factory] = []
 
@@ -131,21 +136,44 @@ class InferenceEngine:
     def start(self, comparison: Comparison) -> Comparison:
         """Start a comparison that was made before, such as one that had to wait in line.
 
-        Who may run is decided now: while it waited, memory was taken or given back.
+        Who may run is decided now: while it waited, memory was taken or given back. An engine
+        that was never tried on this machine is tried first, which may take a second: not for an
+        event loop.
         """
         request = comparison.request = self._admitted(comparison.request)
         comparison.on_final = lambda slot, message: self._note(request.slots[slot].model, message)
         comparison.on_result = self._keep
-        kinds = {_kind(slot.model) for slot in request.slots}
-        fork_servers.warm_up(
-            sorted(kind for kind in kinds if not registry.missing_requirements(kind)),
-            modelling_modules([slot.model for slot in request.slots]),
-        )
+        comparison.advise = self._advise
+        comparison.on_lesson = self._learn
+        self._make_ready(comparison)
         key = request.slots[0].model.id
         while key in self.active_inferencers:
             key += "'"
         self.active_inferencers[key] = comparison
         return comparison.start()
+
+    def _make_ready(self, comparison: Comparison) -> None:
+        """Have fork servers ready, and tried what is about to be used.
+
+        One engine that runs alone is tried before another's fork server takes the processor;
+        those that run after it are tried when their turn comes.
+        """
+        request = comparison.request
+        kinds = list(dict.fromkeys(_kind(s.model) for s in request.slots if not s.refusal))
+        kinds = [kind for kind in kinds if not registry.missing_requirements(kind)]
+        modules = modelling_modules([slot.model for slot in request.slots])
+        for kind in kinds if request.together else kinds[:1]:
+            fork_servers.warm_up([self.trials.server_of(kind)], modules)
+            self.trials.verdict_for(kind, lambda: comparison.has_ended)
+        fork_servers.warm_up([self.trials.server_of(kind) for kind in kinds], modules)
+
+    def _advise(self, slot: Slot, should_stop: Callable[[], bool]) -> Advice:
+        return Advice(*self.trials.for_model(slot.model, should_stop))
+
+    def _learn(self, slot: Slot, lesson: Lesson) -> None:
+        self.trials.learn(slot.model, lesson.verdict, lesson.learned)
+        if lesson.crash:
+            self.trials.note_crash(slot.model, lesson.crash)
 
     def register_inferencer_factory(self, factory: Factory) -> None:
         """Ask this factory first which inferencer runs a model; None leaves it to the others.
@@ -177,6 +205,7 @@ class InferenceEngine:
             comparison.stop()
             comparison.join(JOIN_SECONDS)
         self.active_inferencers.clear()
+        self.trials.close()
         fork_servers.close()
         self.memory_manager.cleanup()
 

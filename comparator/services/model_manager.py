@@ -9,7 +9,8 @@ from pathlib import Path
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.models import ModelInfo
 from comparator.library import discovery, sources
-from comparator.library.duplicates import Digests, merged_by_content, place_ids, places_of
+from comparator.library.duplicates import merged_by_content, place_ids, places_of
+from comparator.storage.digests import Digests
 
 MOST_MODELS = 4
 

@@ -7,21 +7,40 @@ import logging
 import os
 import sqlite3
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 NAME = "multi-llm-comparator"
 BUSY_SECONDS = 5.0
+ASIDE = ".broken-"
 _log = logging.getLogger(__name__)
 
 
-def facts_path() -> Path:
-    """Return where facts of models are cached; COMPARATOR_CACHE_DIR sets another folder."""
+@dataclass(frozen=True)
+class Opened:
+    """A database that can be used; ``trouble`` says why it lives in memory, empty if it does not.
+
+    It is usable from any thread, by one at a time.
+    """
+
+    connection: sqlite3.Connection
+    trouble: str = ""
+
+
+def cache_path(name: str) -> Path:
+    """Return where what can be found out again is kept; COMPARATOR_CACHE_DIR sets the folder."""
     folder = os.environ.get("COMPARATOR_CACHE_DIR") or platformdirs.user_cache_dir(
         NAME, appauthor=False
     )
-    return Path(folder) / "facts.sqlite3"
+    return Path(folder) / name
+
+
+def facts_path() -> Path:
+    """Return where facts of models are cached."""
+    return cache_path("facts.sqlite3")
 
 
 def measurements_path() -> Path:
@@ -32,8 +51,14 @@ def measurements_path() -> Path:
     return Path(folder) / "measurements.sqlite3"
 
 
-def connect(path: Path, schema: str, version: int) -> sqlite3.Connection:
-    """Open a database, or make it; usable from any thread, by one at a time.
+def opened(
+    path: Path,
+    schema: str,
+    version: int,
+    upgrades: Mapping[int, Sequence[str]] | None = None,
+    busy_seconds: float = BUSY_SECONDS,
+) -> Opened:
+    """Open a database, or make it.
 
     A damaged file, or one of another version, is put aside and a new one begun. In a place
     where nothing can be written the database lives in memory. Both are said in the log.
@@ -42,40 +67,68 @@ def connect(path: Path, schema: str, version: int) -> sqlite3.Connection:
         path: the file; its folder is made.
         schema: statements that make what is missing.
         version: of the schema (SQLite's user_version).
+        upgrades: statements that lead from a version to the next one, by the former.
+        busy_seconds: how long to wait for another program that writes.
     """
+    plan = _Plan(schema, version, upgrades or {}, busy_seconds)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _opened(path, schema, version)
+        return Opened(_open(path, plan))
     except sqlite3.OperationalError as error:  # read-only, full, or no place for files
-        return _in_memory(path, schema, version, error)
+        return _in_memory(path, plan, error)
     except sqlite3.DatabaseError as error:
         _put_aside(path, error)
     except OSError as error:
-        return _in_memory(path, schema, version, error)
+        return _in_memory(path, plan, error)
     try:
-        return _opened(path, schema, version)
+        return Opened(_open(path, plan))
     except (sqlite3.Error, OSError) as error:
-        return _in_memory(path, schema, version, error)
+        return _in_memory(path, plan, error)
 
 
-def _opened(path: Path | str, schema: str, version: int) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+@dataclass(frozen=True)
+class _Plan:
+    schema: str
+    version: int
+    upgrades: Mapping[int, Sequence[str]]
+    busy_seconds: float
+
+
+def _open(path: Path | str, plan: _Plan) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=plan.busy_seconds, check_same_thread=False)
     try:
-        _use_log_ahead(connection)
+        _use_log_ahead(connection, plan.busy_seconds)
         connection.execute("PRAGMA synchronous = NORMAL")
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found not in (0, version):
-            raise sqlite3.DatabaseError(f"its version is {found}, not {version}")
-        connection.executescript(f"{schema}; PRAGMA user_version = {int(version)};")
+        found = _upgraded(connection, found, plan)
+        if found not in (0, plan.version):
+            raise sqlite3.DatabaseError(f"its version is {found}, not {plan.version}")
+        connection.executescript(plan.schema)
+        if found != plan.version:  # a write, for which another program would be waited for
+            connection.execute(f"PRAGMA user_version = {int(plan.version)}")
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _use_log_ahead(connection: sqlite3.Connection) -> None:
+def _upgraded(connection: sqlite3.Connection, found: int, plan: _Plan) -> int:
+    """Lead a file of an earlier version as far as there are statements; return its version."""
+    while found in plan.upgrades and found < plan.version:
+        connection.execute("BEGIN IMMEDIATE")  # of two programs one is first
+        with connection:
+            (now,) = connection.execute("PRAGMA user_version").fetchone()
+            if now == found:
+                for statement in plan.upgrades[found]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {found + 1}")
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+    return found
+
+
+def _use_log_ahead(connection: sqlite3.Connection, busy_seconds: float) -> None:
     """Let readers and a writer work at once; who makes the file may just be at it."""
-    end = time.monotonic() + BUSY_SECONDS
+    end = time.monotonic() + busy_seconds
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -86,14 +139,15 @@ def _use_log_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _in_memory(path: Path, schema: str, version: int, error: Exception) -> sqlite3.Connection:
+def _in_memory(path: Path, plan: _Plan, error: Exception) -> Opened:
     _log.warning("%s cannot be used (%s): what belongs there is kept in memory.", path, error)
-    return _opened(":memory:", schema, version)
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return Opened(_open(":memory:", plan), f"{path.name} cannot be used ({reason})")
 
 
 def _put_aside(path: Path, error: Exception) -> None:
     """Rename a file that is no database of ours, so that nothing in it is lost."""
-    aside = path.with_name(f"{path.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}")
+    aside = path.with_name(f"{path.name}{ASIDE}{time.strftime('%Y%m%d-%H%M%S')}")
     _log.warning("%s is damaged (%s): it is now %s, and a new one begins.", path, error, aside.name)
     with contextlib.suppress(OSError):
         path.replace(aside)

@@ -6,18 +6,16 @@ path and size, so that another file in its place begins anew.
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from comparator.core.models import InferenceResult, ModelInfo
 from comparator.storage import database
+from comparator.storage.store import Kind, Store
 
 FEWEST_TOKENS_FOR_SPEED = 16  # of fewer tokens the speed is chance
 SCHEMA_VERSION = 1
@@ -46,8 +44,7 @@ ON CONFLICT (path, size) DO UPDATE SET
     estimated_bytes = excluded.estimated_bytes
 """
 _COLUMNS = "last_used, best_tokens_per_second, runs, peak_bytes, estimated_bytes"
-_Answer = TypeVar("_Answer")
-_log = logging.getLogger(__name__)
+_KIND = Kind("Measurements", _SCHEMA, SCHEMA_VERSION, database.measurements_path)
 
 
 @dataclass(frozen=True)
@@ -79,9 +76,7 @@ class Measurements:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._lock = threading.Lock()
+        self._store = Store(_KIND, path)
 
     def add(self, result: InferenceResult, estimated_bytes: int) -> None:
         """Note a run; one whose process never held memory, such as a refusal, is not noted."""
@@ -90,11 +85,7 @@ class Measurements:
             return
         row = (*_key(result.model), time.time(), _speed(result), peak, estimated_bytes)
 
-        def write(connection: sqlite3.Connection) -> None:
-            with connection:
-                connection.execute(_ADD, row)
-
-        self._ask(write)
+        self._store.ask(lambda connection: connection.execute(_ADD, row))
 
     def of(self, model: ModelInfo) -> Measured | None:
         """Return what is known of a model; None where it never ran here."""
@@ -102,32 +93,12 @@ class Measurements:
 
     def of_all(self, models: Iterable[ModelInfo]) -> dict[str, Measured]:
         """Return what is known of each model that ran here, by its id."""
-        rows = self._ask(_read) or {}
+        rows = self._store.ask(_read) or {}
         return {model.id: rows[_key(model)] for model in models if _key(model) in rows}
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-    def __del__(self) -> None:
-        """Close the file, so that none stays open with nobody to use it."""
-        if self._connection is not None:
-            self._connection.close()
-
-    def _ask(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer | None:
-        """Do something with the store; None where it cannot be used."""
-        with self._lock:
-            try:
-                if self._connection is None:
-                    path = self._path or database.measurements_path()
-                    self._connection = database.connect(path, _SCHEMA, SCHEMA_VERSION)
-                return work(self._connection)
-            except (sqlite3.Error, OSError) as error:
-                _log.warning("Measurements are not kept: %s.", error)
-                return None
+        self._store.close()
 
 
 def _read(connection: sqlite3.Connection) -> dict[tuple[str, int], Measured]:

@@ -1,17 +1,33 @@
-"""The page: the only package that imports gradio, and it decides nothing."""
+"""The page: the only package that imports gradio, and it decides nothing.
+
+Gradio is imported when a page is built or served, and not before: serving first takes away what
+Gradio would read from the environment, some of it while it is imported.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from comparator.hosting.host import Host
 from comparator.hosting.options import Settings
-from comparator.ui.page import build_page as _build_page
-from comparator.ui.server import serve
+from comparator.hosting.surroundings import prepare
 
 __all__ = ["build_page", "serve"]
 
 
 def build_page(service: Host | Settings) -> Any:
     """Return the page, a ``gr.Blocks``, over a host or the settings for one."""
-    return _build_page(service if isinstance(service, Host) else Host(service))
+    page = importlib.import_module("comparator.ui.page")
+    return page.build_page(service if isinstance(service, Host) else Host(service))
+
+
+def serve(settings: Settings) -> None:
+    """Serve the page and block until Ctrl-C (exit code 130), SIGTERM (143) or SIGHUP (129).
+
+    Raises:
+        ConfigurationError: the address, the port or the models folder is not to be had.
+        SystemExit: a signal ended the page; every comparison and fork server was ended first.
+    """
+    prepare(settings)
+    importlib.import_module("comparator.ui.server").serve(settings)

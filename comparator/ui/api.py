@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -59,7 +58,7 @@ def add_endpoints(host: Host) -> None:
 async def _records(
     host: Host, request: Any, arguments: tuple[Any, Any, Any, Any]
 ) -> AsyncIterator[list[Record]]:
-    session, bell = session_of(request) or secrets.token_hex(16), Bell()
+    session, bell = session_of(request), Bell()
     try:
         question = from_endpoint(*arguments)
         sitting = await asyncio.to_thread(

@@ -3,94 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse
 
 from comparator.hosting.options import Settings
+from comparator.ui.door import Door
+from comparator.ui.headers import Message, Receive, Send
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
-# Gradio's own page needs inline scripts and compiles templates; nothing may come from, or be
-# told to, another server, so that a model's text cannot make a browser fetch anything.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self' data: blob:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-    )
-)
-HEADERS = (
-    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
-
-# What Gradio serves and this page does not use: files in and out, other servers, monitoring,
-# the history of runs, and editing the program from a browser.
-UNUSED = (
-    "upload", "upload_progress", "file", "proxy", "stream", "component_server", "custom_component",
-    "process_recording", "vibe-edit", "undo-vibe-edit", "vibe-code", "vibe-starter-queries",
-    "monitoring", "profiling", "runs", "run-history", "deep_link", "dev",
-)  # fmt: skip
-
 OWN_BODY_BYTES = 16_000_000  # the longest prompt that is taken, however its characters are written
 MOST_HELD_BYTES = 64_000_000  # of all requests together
 BODY_SECONDS = 30.0
 TOO_LARGE = "The request has more than the {} bytes that this page takes. Shorten the prompt."
 TOO_MANY = "The page is taking in too many large requests. Try again in a minute."
 TOO_SLOW = "The request did not arrive within {:.0f} seconds. Try again."
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-
-class SafeHeaders:
-    """Adds the headers that bind the browser; plain ASGI, so that streams stay streams."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
-        """Pass a request on and add the headers to its answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-
-class ClosedRoutes:
-    """Answers 404 at every address of Gradio's that this page does not use."""
-
-    def __init__(self, app: Any, root_path: str = "") -> None:
-        self._app = app
-        names = "|".join(re.escape(name) for name in UNUSED)
-        prefix = re.escape(root_path.rstrip("/"))
-        self._closed = re.compile(rf"^(?:{prefix})?/+(?:gradio_api/+)?(?:{names})(?:[=/]|$)")
-
-    async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
-        """Pass a request on, or refuse it."""
-        if scope["type"] in ("http", "websocket") and self._closed.match(scope["path"]):
-            await PlainTextResponse("Not found", 404)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
 
 
 class RefusedBody(Exception):
@@ -180,12 +109,14 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
+def door(settings: Settings, app: Any) -> Door:
+    """Return the door of a page, before what answers behind it."""
+    return Door(app, settings.proxies, settings.root_path or "")
+
+
 def middleware(settings: Settings) -> list[Middleware]:
-    """Return the layers, from the outermost: headers, routes, on loopback the host, bodies."""
-    layers = [
-        Middleware(SafeHeaders),
-        Middleware(ClosedRoutes, root_path=settings.root_path or ""),
-    ]
+    """Return the layers, from the outermost: the door, on loopback the host, bodies."""
+    layers = [Middleware(Door, proxies=settings.proxies, root_path=settings.root_path or "")]
     if not settings.is_public:
         hosts = [*LOOPBACK, *([settings.server_name] if settings.server_name else [])]
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts))

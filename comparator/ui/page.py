@@ -12,6 +12,7 @@ from comparator.core.config import DTYPES, PROMPT_FORMATS
 from comparator.hosting.host import Host
 from comparator.hosting.options import Settings
 from comparator.hosting.requests import FOREIGN_CODE
+from comparator.ui import adapter
 from comparator.ui.api import add_endpoints
 from comparator.ui.compare.handlers import Handlers, make_handlers
 from comparator.ui.hub import tab
@@ -272,8 +273,7 @@ def _number(
 ) -> Any:
     """Return a field for a number; its range is checked by the service, which says it in words.
 
-    The browser knows ``most``. Gradio, which would refuse more without naming the field and
-    with a traceback in the server's log, does not.
+    The browser knows ``most``; Gradio does not.
     """
     field = gr.Number(
         value,
@@ -284,8 +284,7 @@ def _number(
         min_width=80,
         elem_id=name,
     )
-    field.raise_if_out_of_bounds = lambda *_values: None
-    return field
+    return adapter.unbounded(field)
 
 
 def _optional_number(label: str, placeholder: str, name: str) -> Any:

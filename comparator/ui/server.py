@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
-import logging
+import functools
 import signal
-import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 from comparator.hosting.host import Host
-from comparator.hosting.options import Settings
-from comparator.ui.middleware import middleware
+from comparator.hosting.options import LOCAL, Settings
+from comparator.ui import adapter
+from comparator.ui.middleware import door, middleware
 from comparator.ui.page import STATIC, build_page, theme
-
-T = TypeVar("T")
 
 LONGEST_QUEUE = 256  # events that Gradio itself holds; comparisons wait in our own line
 MOST_SESSIONS = 500  # of 0.11 MB each, which Gradio keeps
 EVENT_BYTES_LIMIT = "4mb"
-EVENT_LOOK_SECONDS = 0.05  # between two looks for new events: Gradio's on Windows, elsewhere 0.001
-PROGRESS_LOOK_SECONDS = 1.0  # for Gradio's progress bars, which this page does not have
-LOST_SECONDS = 30  # until a client that acknowledges nothing any more counts as gone
 NO_LINK = (
     "The public link could not be opened, so the page runs on this machine alone. Most likely the "
     "tunnel's server cannot be reached: no network, a firewall, or a program for it that could not "
@@ -52,9 +45,9 @@ def serve(settings: Settings) -> None:
         page: Any = None
         try:
             host.warm_up()
-            _look_for_no_plots()
-            page = _in_a_loop(lambda: build_page(host))
-            _in_a_loop(lambda: launch(page, settings))
+            adapter.look_for_no_plots()
+            page = adapter.in_a_loop(lambda: build_page(host))
+            adapter.in_a_loop(lambda: launch(page, settings))
             threading.Event().wait()
         except KeyboardInterrupt:
             sys.stderr.write("\nStopped.\n")
@@ -63,80 +56,38 @@ def serve(settings: Settings) -> None:
             _close(host, page)
 
 
-def _in_a_loop(work: Callable[[], T]) -> T:
-    """Do work inside an event loop, as in a notebook.
-
-    Outside of one Gradio makes and drops a loop for each of its locks, and when those are
-    collected after their sockets, each prints a traceback (gradio issue 12699, seen on Spaces).
-    """
-
-    async def inside() -> T:
-        return work()
-
-    with closing(asyncio.new_event_loop()) as loop:
-        return loop.run_until_complete(inside())
-
-
 def launch(page: Any, settings: Settings) -> str:
     """Start the server in the background and return its local address."""
     page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=16)
-    _look_less_often(page)
-    _app, address, shared = page.launch(
+    adapter.look_less_often(page)
+    app, address, shared = adapter.launch(
+        page,
         share=settings.share,
-        server_name=settings.server_name,
+        server_name=_bracketed(settings.server_name or LOCAL),
         server_port=settings.server_port,
         auth=list(settings.auth) or None,
-        root_path=settings.root_path,
+        root_path=settings.root_path or "",
         inbrowser=settings.inbrowser,
         prevent_thread_lock=True,
         quiet=True,
-        ssr_mode=False,
-        show_error=False,
-        enable_monitoring=False,
         footer_links=[],
         max_file_size=EVENT_BYTES_LIMIT,
         state_session_capacity=MOST_SESSIONS,
         app_kwargs={"middleware": middleware(settings)},
         theme=theme(),
         css_paths=[STATIC / name for name in ("page.css", "library.css", "hub.css")],
+        **adapter.SHUT,
     )
-    _notice_lost_clients(page)
-    _tell_where(settings, str(address), shared)
-    return str(address)
+    adapter.stand_before(app, functools.partial(door, settings), address)
+    adapter.notice_lost_clients(page)
+    adapter.tell_findings()
+    _tell_where(settings, address, shared)
+    return address
 
 
-def _look_for_no_plots() -> None:
-    """Let Gradio's two looks for matplotlib at every update fail at once where it is not there.
-
-    Each of them searches all folders of Python's path.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # Python's sign for it
-
-
-def _look_less_often(page: Any) -> None:
-    """Save the wakes that Gradio's queue costs whether or not anything happens.
-
-    It looks for new events a thousand times a second and for progress a hundred times, which
-    takes time from the model that writes (docs/speed.md). An event waits half of the time
-    between two looks on average.
-    """
-    page._queue.sleep_when_free = EVENT_LOOK_SECONDS
-    page._queue.progress_update_sleep_when_free = PROGRESS_LOOK_SECONDS
-
-
-def _notice_lost_clients(page: Any) -> None:
-    """Let the system end connections whose other side has vanished without a word.
-
-    A closed tab says so itself. A client that lost its network, or its power, does not: Linux
-    would go on sending to it for a quarter of an hour, and its run would hold the line up.
-    Connections inherit this from the socket that listens.
-    """
-    if not hasattr(socket, "TCP_USER_TIMEOUT"):
-        return
-    for server in getattr(page.server, "servers", ()):
-        for listener in server.sockets:
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LOST_SECONDS * 1000)
+def _bracketed(name: str) -> str:
+    """Return an address as it stands in a URL, which Gradio makes of it."""
+    return f"[{name}]" if ":" in name and not name.startswith("[") else name
 
 
 def _tell_where(settings: Settings, address: str, shared: str | None) -> None:
@@ -177,8 +128,5 @@ def _close(host: Host, page: Any) -> None:
     if threading.current_thread() is threading.main_thread():
         _ignore_signals()
     host.close()
-    server = getattr(page, "server", None)
-    if server is not None:
-        server.force_exit = True  # do not wait for browsers that keep their streams open,
-        logging.getLogger("uvicorn.error").disabled = True  # nor print that they were cut off
-        page.close(verbose=False)
+    if page is not None:
+        adapter.close(page)

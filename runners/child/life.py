@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
 from runners import protocol, registry
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
-from runners.child import memory_limit
+from runners.child import descriptors, memory_limit
 from runners.child.failures import failure
 from runners.child.sandbox import enter_sandbox
 from runners.child.token_batching import Pace
@@ -37,6 +38,7 @@ def main(
 ) -> None:
     """Live the whole life of a child; never returns."""
     settle(log, parent_pid)
+    keep_only(wire)
     live(assignment, wire, confined)
     leave()
 
@@ -97,8 +99,14 @@ def settle(log: socket.socket | None, parent_pid: int | None) -> None:
     if log is not None:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+        log.close()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
+
+
+def keep_only(wire: socket.socket) -> None:
+    """Close what was inherited: a process that is taken over finds the wire and its own output."""
+    descriptors.close_all_but({wire.fileno()})
 
 
 def die_with_parent(parent_pid: int | None) -> None:
@@ -167,6 +175,7 @@ def answer(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> Non
     inferencer.report_progress = teller.progress
     inferencer.should_stop = stop_is_asked
     inferencer.is_due = Pace().is_due
+    inferencer.verdict = assignment.verdict
     path = str(assignment.model["path"])
     inferencer.prepare(path, assignment.config, assignment.prompt)
     inferencer.load_model(path, assignment.config)
@@ -209,7 +218,26 @@ def loaded(inferencer: BaseInferencer, seconds: float) -> protocol.Loaded:
         dtype=str(info.get("dtype", ""))[:200],
         engine=str(info.get("engine") or info.get("model_type") or "")[:200],
         threads=int(info.get("threads") or 0),
+        way=str(inferencer.way)[:200],
+        fallbacks=sentences(inferencer),
+        learned=learned(inferencer),
     )
+
+
+def sentences(inferencer: BaseInferencer) -> tuple[str, ...]:
+    """Return what an inferencer says is off, as much of it as a message holds."""
+    told = [without_surrogates(str(sentence)) for sentence in inferencer.fallbacks or ()]
+    longest = protocol.LONGEST_SENTENCE
+    return tuple(sentence[:longest] for sentence in told[: protocol.MOST_SENTENCES])
+
+
+def learned(inferencer: BaseInferencer) -> dict[str, Any]:
+    """Return what an inferencer wants to be told the next time; nothing where it is no JSON."""
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(inferencer.learned))
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return found
 
 
 def finished(
@@ -223,6 +251,7 @@ def finished(
         peak_bytes=memory.private_bytes(),
         peak_device_bytes=inferencer.device_memory_bytes(),
         text=without_surrogates(end.text),
+        fallbacks=sentences(inferencer),
     )
 
 
@@ -239,7 +268,7 @@ def find_inferencer(assignment: protocol.Assignment) -> BaseInferencer:
             "No registered factory made an inferencer for this custom model. "
             "Register one with register_inferencer_factory before the run."
         )
-    return registry.create_inferencer(assignment.kind)
+    return registry.create_inferencer(assignment.kind, assignment.verdict.get("library") or "")
 
 
 def adopt(inferencer: Any) -> BaseInferencer:
@@ -252,7 +281,7 @@ def adopt(inferencer: Any) -> BaseInferencer:
         raise exceptions.ModelLoadError(
             f"The registered factory returned {type(inferencer).__name__}, not a BaseInferencer."
         )
-    if not hasattr(inferencer, "should_stop"):
+    if not hasattr(inferencer, "learned"):  # the last that ours sets
         BaseInferencer.__init__(inferencer)
     return inferencer
 

@@ -84,6 +84,7 @@ class EchoInferencer(TokenInferencer):
 
     def __init__(self) -> None:
         super().__init__()
+        self.way = "echo"
         self._config: dict[str, Any] = {}
 
     def load_model(self, model_path: str, config: dict[str, Any]) -> None:

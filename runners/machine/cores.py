@@ -32,6 +32,34 @@ def threads_for_one_of(models: int) -> int:
     return max(1, (cores - 1 if cores > 2 else cores) // max(1, models))
 
 
+def other_thread_counts() -> tuple[int, ...]:
+    """Return the numbers of threads that might be faster here than the rule's, often none.
+
+    Where a core has several logical processors, all of these; where some cores are slower than
+    the others, as many as there are fast ones.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return ()
+    allowed = os.sched_getaffinity(0)
+    paid = min([_ANY_NUMBER, *map(_cores_paid_for, groups_of("cpu"))])
+    found = {min(len(allowed), paid), min(_fast_cores(allowed), paid)}
+    return tuple(sorted(found - {0, threads_for_one_of(1), free_physical_cores()}))
+
+
+def _fast_cores(processors: Iterable[int]) -> int:
+    """Return how many of the cores are as fast as the fastest; 0 where nobody says."""
+    speeds: dict[str, int] = {}
+    try:
+        for number in processors:
+            folder = Path(PROCESSORS, f"cpu{number}")
+            core = (folder / "topology" / "thread_siblings_list").read_text("ascii")
+            speeds[core] = int((folder / "cpufreq" / "cpuinfo_max_freq").read_text("ascii"))
+    except (OSError, ValueError):
+        return 0
+    fast = 0.9 * max(speeds.values(), default=0)  # favoured cores are a little faster than others
+    return sum(speed >= fast for speed in speeds.values())
+
+
 def free_physical_cores() -> int:
     """Return how many physical cores this process may use, at least 1.
 
@@ -65,8 +93,19 @@ def _cores_of(processors: Iterable[int]) -> int | None:
     return len(siblings)
 
 
+def quota_cores() -> float | None:
+    """Return how many cores the quota of a control group pays for; None without one."""
+    shares = [share for share in map(_share_paid_for, groups_of("cpu")) if share is not None]
+    return min(shares, default=None)
+
+
 def _cores_paid_for(group: tuple[Path, int]) -> int:
     """Return the cores that a control group's quota of time pays for, any number without one."""
+    share = _share_paid_for(group)
+    return _ANY_NUMBER if share is None else math.ceil(share)
+
+
+def _share_paid_for(group: tuple[Path, int]) -> float | None:
     folder, version = group
     try:
         if version == 1:
@@ -76,5 +115,5 @@ def _cores_paid_for(group: tuple[Path, int]) -> int:
             quota, period = (folder / "cpu.max").read_text().split()
         share = int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):  # none there, or the word "max"
-        return _ANY_NUMBER
-    return math.ceil(share) if share > 0 else _ANY_NUMBER  # -1 is none in version 1
+        return None
+    return share if share > 0 else None  # -1 is none in version 1

@@ -30,9 +30,16 @@ _CANDIDATES: tuple[tuple[str, ...], ...] = (
     ("-fno-dse", "-fno-tree-dse"),
 )
 WITHOUT_AMX = ("-mno-amx-tile", "-mno-amx-int8", "-mno-amx-bf16")
-_USUAL = ("-fno-dse",)
 _COMPILE_SECONDS = 60
-_VERSION = "0.3.36"
+VERSION = "0.3.36"  # the one of constraints.txt
+# What builds it anew, with all its speed: in a checkout, and anywhere else. The flag is for GNU
+# C++; rebuild_command() has the one for the compiler that is here.
+IN_A_CHECKOUT = "./scripts/start --rebuild"
+_PIP = (
+    "pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python "
+    f'"llama-cpp-python=={VERSION}"'
+)
+BY_PIP = f'CXXFLAGS="-fno-dse" {_PIP}'
 _KEPT = (b"TILECOLS", b"TILEROWS")
 # The stores as in ggml_tile_config_init; the two numbers spell _KEPT in memory.
 _PROBE = """
@@ -112,17 +119,15 @@ def _run(command: list[str]) -> str | None:
 def rebuild_command() -> str:
     """Return the command that builds llama-cpp-python anew for this machine, with all its speed.
 
-    In a checkout that is ``./scripts/start --rebuild``; elsewhere pip with the flags that this
-    machine's compiler needs, or the usual ones where there is no compiler yet.
+    Outside of a checkout that is pip with the flags that this machine's compiler needs, or the
+    usual ones where there is no compiler yet.
     """
     if Path(__file__).resolve().parents[2].joinpath("scripts", "start").is_file():
-        return "./scripts/start --rebuild"
-    needed = flags() if macros() else _USUAL
-    variables = f'CXXFLAGS="{" ".join(needed)}" ' if needed and os.name == "posix" else ""
-    return (
-        f"{variables}pip install --force-reinstall --no-deps --no-cache-dir "
-        f'--no-binary llama-cpp-python "llama-cpp-python=={_VERSION}"'
-    )
+        return IN_A_CHECKOUT
+    if not macros():
+        return BY_PIP
+    needed = flags()
+    return f'CXXFLAGS="{" ".join(needed)}" {_PIP}' if needed else _PIP
 
 
 def rules() -> str:

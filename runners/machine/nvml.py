@@ -20,6 +20,17 @@ def devices() -> list[dict[str, Any]]:
     return []
 
 
+def driver_version() -> str:
+    """Return the version of the driver; empty where there is none, or it does not tell."""
+    library = _Session.library()
+    if library is None:
+        return ""
+    with contextlib.suppress(library.NVMLError):
+        version = library.nvmlSystemGetDriverVersion()
+        return version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
+    return ""
+
+
 def held_by(pid: int) -> int:
     """Return what a process holds on all devices, in bytes; 0 where the driver does not tell.
 

@@ -1,17 +1,19 @@
 """Starting children: one warm fork server per engine, or a fresh process where fork is missing.
 
-A fork server is a fork server of ``multiprocess`` (an own instance each) that has imported one
-engine's libraries and nothing else. It starts with a cleaned environment and never runs an
-operation of those libraries: one parallel operation in it, and every child forked from it
-hangs. A child costs it one fork; what it imported is shared by all of them.
+A fork server is a process that has imported one engine's libraries and nothing else
+(``runners.child.fork_loop``). It starts with a cleaned environment and never runs an operation
+of those libraries: one parallel operation in it, and every child forked from it hangs. A child
+costs it one fork; what it imported is shared by all of them.
+
+It takes requests from its own parent alone, over a pair of sockets of which it inherited one
+end: there is no address at which a process that was taken over could ask. See
+docs/decisions/0013.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
-import importlib
 import os
 import pickle
 import socket
@@ -19,18 +21,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
-
-import multiprocess
-from multiprocess import forkserver, spawn, util
 
 from runners import protocol, registry
-from runners.child import life
+from runners.child import fork_loop
 from runners.machine import temporary
 from runners.supervision import environment, termination
+from runners.supervision.spawning import SpawnedChild as SpawnedChild
 
 _CLOSE_GRACE_SECONDS = 2.0
-_RUN_NAME = "comparator-run"
 
 
 def fork_is_safe() -> bool:
@@ -38,91 +36,71 @@ def fork_is_safe() -> bool:
     return sys.platform.startswith("linux")
 
 
-class ForkServer(forkserver.ForkServer):  # type: ignore[misc]  # the library has no types
+class ForkServer:
     """The fork server of one engine."""
 
     def __init__(self, kind: str, modelling_modules: Sequence[str] = ()) -> None:
-        super().__init__()
         self.kind = kind
         self._modules = [*registry.engine(kind).warm_modules, *modelling_modules]
         self._server: subprocess.Popen[bytes] | None = None
-        self._folder: str | None = None  # holds the socket at which forks are asked for
+        self._door: socket.socket | None = None  # our end; the server ends when it is closed
+        self._lock = threading.Lock()
 
     @property
     def pid(self) -> int | None:
         """The process id of the server, None while none runs."""
-        return self._server.pid if self._server and self._server.poll() is None else None
+        server = self._server
+        return server.pid if server and server.poll() is None else None
 
     def ensure_running(self) -> None:
         """Start the server, or replace one that died; returns before its imports are done."""
         with self._lock:
-            if self.pid is not None:
-                return
-            self._forget()
-            self._start()
+            self._running_door()
 
-    def connect_to_new_process(self, fds: list[int]) -> tuple[int, int]:
-        """Ask for a fork; return the descriptors that tell its pid and exit, and take its task.
+    def ask_for_fork(self, wire: int, log: int) -> tuple[int, int]:
+        """Ask for a child that has these two descriptors.
 
-        Unlike the original this starts no resource tracker: nothing here needs one.
+        Returns:
+            The descriptor that tells its process id and its exit code, and the one that takes
+            its task.
+
+        Raises:
+            OSError: no server can be started, or this one takes no more requests.
         """
-        self.ensure_running()
-        asked = self._server
-        try:
-            return self._ask_for_fork(fds)
-        except ConnectionError:  # it is dying, and not yet known to be dead
-            with self._lock:
-                if self._server is asked:
-                    self._forget()
-                    self._start()
-            return self._ask_for_fork(fds)
-
-    def _ask_for_fork(self, fds: list[int]) -> tuple[int, int]:
-        with contextlib.ExitStack() as sent, contextlib.ExitStack() as kept:
-            client = sent.enter_context(socket.socket(socket.AF_UNIX))
-            no_tracker = sent.enter_context(open(os.devnull, "rb"))
-            client.connect(self._forkserver_address)
-            told, tell = os.pipe()
-            kept.callback(os.close, told)
-            sent.callback(os.close, tell)
-            take, give = os.pipe()
-            kept.callback(os.close, give)
-            sent.callback(os.close, take)
-            passed = [take, tell, self._forkserver_alive_fd, no_tracker.fileno(), *fds]
-            forkserver.reduction.sendfds(client, passed)
-            kept.pop_all()  # the caller's from now on
-        return told, give
+        with self._lock:
+            try:
+                return _ask(self._running_door(), wire, log)
+            except ConnectionError:  # it is dying, and not yet known to be dead
+                self._forget()
+                return _ask(self._running_door(), wire, log)
 
     def close(self) -> None:
         """End the server, and with it any child that still runs."""
         with self._lock:
             self._forget()
 
-    def _start(self) -> None:
-        with socket.socket(socket.AF_UNIX) as listener:
-            self._folder = temporary.make()
-            address = os.path.join(self._folder, "listener")
-            listener.bind(address)
-            listener.listen()
-            alive_read, alive_write = os.pipe()
-            try:
-                self._server = self._launch(listener.fileno(), alive_read)
-            except BaseException:
-                os.close(alive_write)
-                raise
-            finally:
-                os.close(alive_read)
-        self._forkserver_address = address
-        self._forkserver_alive_fd = alive_write
+    def _running_door(self) -> socket.socket:
+        if self._door is None or self.pid is None:
+            self._forget()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.setblocking(False)
+            with theirs:
+                try:
+                    self._server = self._launch(theirs.fileno())
+                except BaseException:
+                    ours.close()
+                    raise
+            self._door = ours
+        return self._door
 
-    def _launch(self, listener: int, alive: int) -> subprocess.Popen[bytes]:
-        call = f"serve({listener}, {alive}, {self._modules!r})"
-        door = "from runners.supervision.fork_server import serve"
-        code = f"import sys; sys.path[:] = {sys.path!r}; {door}; {call}"
+    def _launch(self, door: int) -> subprocess.Popen[bytes]:
+        entry = "from runners.child.fork_loop import serve"
+        call = f"serve({door}, {self._modules!r})"
+        code = f"import sys; sys.path[:] = {sys.path!r}; {entry}; {call}"
         return subprocess.Popen(
-            [sys.executable, *util._args_from_interpreter_flags(), "-c", code],
+            [sys.executable, *_interpreter_flags(), "-c", code],
             env=environment.cleaned(os.environ),
-            pass_fds=(listener, alive),
+            pass_fds=(door,),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -130,16 +108,44 @@ class ForkServer(forkserver.ForkServer):  # type: ignore[misc]  # the library ha
         )
 
     def _forget(self) -> None:
-        if self._forkserver_alive_fd is not None:
-            os.close(self._forkserver_alive_fd)
-            self._forkserver_alive_fd = None  # type: ignore[assignment]
-        if self._folder is not None:
-            temporary.remove(self._folder)
-        self._folder = None
-        self._forkserver_address = None  # type: ignore[assignment]
+        if self._door is not None:
+            self._door.close()
+            self._door = None
         if self._server is not None:
             _end(self._server)
             self._server = None
+
+
+def _ask(door: socket.socket, wire: int, log: int) -> tuple[int, int]:
+    with contextlib.ExitStack() as sent, contextlib.ExitStack() as kept:
+        told, tell = os.pipe()
+        kept.callback(os.close, told)
+        sent.callback(os.close, tell)
+        take, give = os.pipe()
+        kept.callback(os.close, give)
+        sent.callback(os.close, take)
+        try:
+            socket.send_fds(door, [fork_loop.REQUEST], [take, tell, wire, log])
+        except BlockingIOError as error:
+            raise OSError("the fork server has stopped taking requests") from error
+        kept.pop_all()  # the caller's from now on
+    return told, give
+
+
+def _interpreter_flags() -> list[str]:
+    """Return the command-line options that make an interpreter like this one."""
+    flags = sys.flags
+    letters = {
+        "-I": flags.isolated, "-E": flags.ignore_environment, "-s": flags.no_user_site,
+        "-B": flags.dont_write_bytecode, "-O": flags.optimize == 1, "-OO": flags.optimize == 2,
+        "-Xutf8": flags.utf8_mode, "-Xdev": flags.dev_mode,
+        "-P": getattr(flags, "safe_path", False),
+    }  # fmt: skip
+    return [*(letter for letter, is_set in letters.items() if is_set), *_warning_flags()]
+
+
+def _warning_flags() -> list[str]:
+    return [f"-W{option}" for option in sys.warnoptions]
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
@@ -151,52 +157,20 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def serve(listener: int, alive: int, modules: list[str]) -> None:
-    """Import, freeze what the collector would otherwise copy, and fork on demand."""
-    os.environ.update(environment.cleaned(os.environ))
-    for name in modules:
-        with contextlib.suppress(Exception):  # the child meets the same error and tells it
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
-    forkserver.main(listener, alive, [])
-
-
-class Task:
-    """What the fork server's child unpickles and runs in the place of a Process."""
-
-    def __init__(self, assignment: protocol.Assignment, fork_server_pid: int) -> None:
-        self.assignment = assignment
-        self.fork_server_pid = fork_server_pid
-
-    def _bootstrap(self, parent_sentinel: int) -> int:
-        """Live the child's life; called by ``multiprocess`` in the forked process."""
-        os.close(parent_sentinel)
-        os.close(forkserver._forkserver._forkserver_alive_fd)
-        wire, log = forkserver._forkserver._inherited_fds
-        life.main(
-            self.assignment,
-            socket.socket(fileno=wire),
-            socket.socket(fileno=log),
-            self.fork_server_pid,
-        )
-        return 0
-
-
 class ForkedChild:
     """A child forked from a fork server. ``pid`` is None until the fork server has told it."""
-
-    trouble: str | None = None
 
     def __init__(
         self, fork_server: ForkServer, assignment: protocol.Assignment, fds: list[int]
     ) -> None:
         self.pid: int | None = None
         self.exit_code: int | None = None
+        self.trouble: str | None = None
         self.fork_server_died = False  # then the exit code is unknown
-        self._told, self._give = fork_server.connect_to_new_process(fds)
+        wire, log = fds
+        self._told, self._give = fork_server.ask_for_fork(wire, log)
         os.set_blocking(self._told, False)
-        self._task = Task(assignment, fork_server.pid or 0)
+        self._assignment = assignment
         self._buffer = b""
 
     def fileno(self) -> int:
@@ -205,17 +179,18 @@ class ForkedChild:
 
     def poll(self) -> int | None:
         """Take in the fork server's news; return the exit code once the child has been reaped."""
+        size = fork_loop.NUMBER.size
         while self.exit_code is None:
             try:
-                data = os.read(self._told, forkserver.SIGNED_STRUCT.size - len(self._buffer))
+                data = os.read(self._told, size - len(self._buffer))
             except BlockingIOError:
                 break
             if not data:  # the fork server itself is gone, and its children die with it
                 self.exit_code, self.fork_server_died = 255, True
                 break
             self._buffer += data
-            if len(self._buffer) == forkserver.SIGNED_STRUCT.size:
-                (number,) = forkserver.SIGNED_STRUCT.unpack(self._buffer)
+            if len(self._buffer) == size:
+                (number,) = fork_loop.NUMBER.unpack(self._buffer)
                 self._buffer = b""
                 self._take(number)
         return self.exit_code
@@ -231,74 +206,30 @@ class ForkedChild:
     def _take(self, number: int) -> None:
         if self.pid is not None:
             self.exit_code = number
-            return
-        self.pid = number
-        preparation = {"sys_path": sys.path, "dir": os.getcwd()}
-        with contextlib.suppress(BrokenPipeError), open(self._give, "wb") as task:
-            task.write(pickle.dumps(preparation) + pickle.dumps(self._task))
+        elif number < 0:
+            self.exit_code, self.trouble = 1, _no_process(-number)
+        else:
+            self.pid = number
+            self._give_task()
+
+    def _give_task(self) -> None:
+        task = {"sys_path": sys.path, "folder": _folder(), "assignment": self._assignment}
+        with contextlib.suppress(BrokenPipeError), open(self._give, "wb") as pipe:
+            pipe.write(pickle.dumps(task))
 
 
-class SpawnedChild:
-    """A child in a fresh interpreter, for systems where fork is missing or unsafe."""
-
-    fork_server_died = False
-    trouble: str | None = None
-
-    def __init__(
-        self, assignment: protocol.Assignment, wire: socket.socket, log: socket.socket
-    ) -> None:
-        _never_import_main_again()
-        captured = None if sys.platform == "win32" else log
-        self._process = multiprocess.get_context("spawn").Process(
-            target=live_spawned, args=(assignment, wire, captured), name=_RUN_NAME
-        )
-        self._process.start()
-        self.pid: int | None = self._process.pid
-        self.exit_code: int | None = None
-
-    def fileno(self) -> int:
-        """Return no descriptor: the exit is polled, since grandchildren inherit the sentinel."""
-        return -1
-
-    def poll(self) -> int | None:
-        """Return the exit code once the child has been reaped."""
-        if self.exit_code is None:
-            self.exit_code = self._process.exitcode
-        return self.exit_code
-
-    def close(self) -> None:
-        """Close the descriptors, and kill the child where it still runs."""
-        if self.poll() is None and self.pid is not None:
-            termination.kill_tree(self.pid)
-            self._process.join()
-        self._process.close()
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return None
 
 
-def live_spawned(
-    assignment: protocol.Assignment, wire: socket.socket, log: socket.socket | None
-) -> None:
-    """Live a child's life in a fresh interpreter."""
-    clean = environment.cleaned(os.environ)
-    os.environ.clear()
-    os.environ.update(clean)
-    life.main(assignment, wire, log, None)
-
-
-def _never_import_main_again() -> None:
-    """Keep ``multiprocess`` from running the user's script again in our spawned children."""
-    original = spawn.get_preparation_data
-    if getattr(original, "leaves_main_alone", False):
-        return
-
-    def preparation_data(name: str) -> dict[str, Any]:
-        data: dict[str, Any] = original(name)
-        if name == _RUN_NAME:
-            data.pop("init_main_from_name", None)
-            data.pop("init_main_from_path", None)
-        return data
-
-    preparation_data.leaves_main_alone = True  # type: ignore[attr-defined]
-    spawn.get_preparation_data = preparation_data
+def _no_process(error: int) -> str:
+    return (
+        f"The system refused to start a model process: {os.strerror(error)}. It may be out of "
+        "memory or of processes; close programs and try again."
+    )
 
 
 class ForkServers:
@@ -323,7 +254,7 @@ class ForkServers:
 
     def of(self, kind: str) -> ForkServer:
         """Return the fork server of an engine; kinds without libraries share the light one."""
-        kind = kind if kind in registry.ENGINES else "echo"
+        kind = kind if registry.is_known(kind) else "echo"
         with self._lock:
             if not self._by_kind:
                 temporary.remove_stale()

@@ -41,7 +41,6 @@ print(json.dumps({
     "read the model": tried(lambda: open(model).read()),
     "measure its own memory": tried(lambda: psutil.Process().memory_full_info()),
     "import a library": tried(lambda: __import__("wave")),
-    "talk within the machine": tried(lambda: socket.socketpair()),
     "read a secret": tried(lambda: open(secret).read()),
     "list a folder": tried(lambda: os.listdir(os.path.dirname(secret))),
     "read the parent's environment": tried(lambda: open(f"/proc/{parent}/environ").read()),
@@ -65,7 +64,6 @@ ALLOWED = {
     "read the model",
     "measure its own memory",
     "import a library",
-    "talk within the machine",
 }
 
 

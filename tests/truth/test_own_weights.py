@@ -97,12 +97,11 @@ def gguf_logits(path: Path, tokens: list[int]) -> numpy.ndarray:
 def pytorch_logits(path: Path, tokens: list[int]) -> numpy.ndarray:
     import torch
 
-    from runners.engines.pytorch.forward import make_stepper
-
     inferencer: Any = create_inferencer("pytorch")
     inferencer.load_model(str(path), asdict(ModelConfig(**GREEDY)))
+    assert (inferencer.way, inferencer.fallbacks) == ("cached", [])
     with torch.inference_mode():
-        stepper = make_stepper(inferencer.model, inferencer.device)
+        stepper = inferencer._stepper(len(tokens), 1)
         scores = stepper.read(tokens[:-1], lambda: False)
         scores = stepper.step(tokens[-1])  # the last one through the cache, as in an answer
     return scores.float().reshape(-1).numpy()

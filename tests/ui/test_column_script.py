@@ -20,6 +20,7 @@ VIEW = {
     "share": None,
     "error": "",
     "notice": "",
+    "fallbacks": [],
     "numbers": [],
     "cut": False,
     "details": [],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from comparator.ui.server import LOST_SECONDS
+from comparator.ui.adapter import LOST_SECONDS
 
 pytestmark = pytest.mark.ui
 

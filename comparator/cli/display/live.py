@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from comparator.comparison.exports import figures, title
+from comparator.comparison.exports import figures, remarks, title
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 
@@ -49,11 +49,12 @@ class LiveColumns:
 
 
 class StateLines:
-    """Tells each change of state as a line, for logs and pipes."""
+    """Tells each change of state, and what is off in a run, as a line, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._told: dict[str, RunState] = {}
+        self._fallbacks: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Show:
         """Return the function that takes new results."""
@@ -66,7 +67,14 @@ class StateLines:
         for result in results:
             if self._told.get(result.model_id) is not result.state:
                 self._told[result.model_id] = result.state
-                print(f"{title(result)}: {state_words(result)}", file=self._stream, flush=True)
+                self._tell(result, state_words(result))
+            for sentence in result.fallbacks:
+                if (result.model_id, sentence) not in self._fallbacks:
+                    self._fallbacks.add((result.model_id, sentence))
+                    self._tell(result, with_controls_shown(sentence))
+
+    def _tell(self, result: InferenceResult, words: str) -> None:
+        print(f"{title(result)}: {words}", file=self._stream, flush=True)
 
 
 def side_by_side(results: Sequence[InferenceResult], width: int, height: int) -> Columns:
@@ -82,8 +90,8 @@ def _panel(result: InferenceResult, width: int, tall: int) -> Panel:
     body = Text(with_controls_shown(result.content))
     if result.error:
         body.append(f"\n{with_controls_shown(result.error)}", style="red")
-    if result.notice:
-        body.append(f"\n{result.notice}", style="yellow")
+    for sentence in remarks(result):
+        body.append(f"\n{sentence}", style="yellow")
     lines = body.wrap(Console(width=max(10, width - 4)), max(10, width - 4))
     shown = Text("\n").join(list(lines)[-(tall - 3) :])
     return Panel(

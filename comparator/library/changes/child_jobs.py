@@ -56,11 +56,13 @@ def assignment(
 
 
 def messages(
-    assignment: protocol.Assignment, should_stop: ShouldStop = never
+    assignment: protocol.Assignment,
+    should_stop: ShouldStop = never,
+    deadlines: Deadlines = _DEADLINES,
 ) -> Generator[protocol.Message, None, None]:
     """Yield what a child tells, its final message last; leaving the loop ends the child."""
     received: queue.SimpleQueue[protocol.Message] = queue.SimpleQueue()
-    run = Run(assignment, received.put, _DEADLINES).start()
+    run = Run(assignment, received.put, deadlines).start()
     message: protocol.Message | None = None
     try:
         while not isinstance(message, protocol.FINAL):

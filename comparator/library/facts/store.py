@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import threading
@@ -17,6 +16,7 @@ from comparator.library.facts.gguf import facts_of_gguf
 from comparator.library.facts.transformers import facts_of_directory
 from comparator.library.facts.values import ModelFacts
 from comparator.storage import database
+from comparator.storage.store import Kind, Store
 
 EXTRACTOR = 1  # to be raised whenever other facts are read from the same files
 _SCHEMA_VERSION = 1
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS facts (
 _PARTS = (".json", ".safetensors", ".bin", ".jinja", ".md")
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(ModelFacts).decode
-_log = logging.getLogger(__name__)
+_KIND = Kind("Facts of models", _SCHEMA, _SCHEMA_VERSION, database.facts_path)
 
 
 class FactsStore:
@@ -42,8 +42,7 @@ class FactsStore:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+        self._store = Store(_KIND, path)
         self._lock = threading.Lock()
         self._rows: dict[str, tuple[str, bytes]] | None = None
         self._facts: dict[str, tuple[str, ModelFacts]] = {}
@@ -65,14 +64,8 @@ class FactsStore:
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = self._rows = None
-
-    def __del__(self) -> None:
-        """Close the file, so that none stays open with nobody to use it."""
-        if self._connection is not None:
-            self._connection.close()
+            self._rows = None
+        self._store.close()
 
     def _known(self, path: str, stamp: str) -> ModelFacts | None:
         if not stamp:
@@ -93,34 +86,28 @@ class FactsStore:
 
     def _keep(self, path: str, stamp: str, facts: ModelFacts) -> None:
         self._facts[path] = stamp, facts
-        with self._lock:
-            try:
-                connection = self._opened()
-                with connection:
-                    row = (os.fsencode(path).decode("latin-1"), stamp, _encode(facts))
-                    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", row)
-            except (sqlite3.Error, OSError) as error:
-                _log.warning("Facts of models are not kept: %s.", error)
+        row = (os.fsencode(path).decode("latin-1"), stamp, _encode(facts))
+        self._store.ask(
+            lambda connection: connection.execute(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", row
+            )
+        )
 
     def _all_rows(self) -> dict[str, tuple[str, bytes]]:
         """Read the whole table once: 1000 rows take less time than 1000 questions."""
         if self._rows is None:
-            try:
-                found = self._opened().execute("SELECT path, stamp, facts FROM facts")
-                self._rows = {
-                    os.fsdecode(path.encode("latin-1")): (stamp, facts)
-                    for path, stamp, facts in found
-                }
-            except (sqlite3.Error, OSError, UnicodeError) as error:
-                _log.warning("Facts of models cannot be read from the cache: %s.", error)
-                self._rows = {}
+            self._rows = self._store.ask(_read) or {}
         return self._rows
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            path = self._path or database.facts_path()
-            self._connection = database.connect(path, _SCHEMA, _SCHEMA_VERSION)
-        return self._connection
+
+def _read(connection: sqlite3.Connection) -> dict[str, tuple[str, bytes]]:
+    rows = {}
+    for path, stamp, facts in connection.execute("SELECT path, stamp, facts FROM facts"):
+        try:
+            rows[os.fsdecode(path.encode("latin-1"))] = stamp, facts
+        except (AttributeError, UnicodeError):  # not a row of ours
+            continue
+    return rows
 
 
 def read_facts(model: ModelInfo) -> ModelFacts:

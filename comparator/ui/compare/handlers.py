@@ -21,6 +21,7 @@ from comparator.hosting.library_table import Shelf
 from comparator.hosting.requests import Question, from_page
 from comparator.library.changes.starter import StarterProgress
 from comparator.services.model_manager import MOST_MODELS
+from comparator.ui import adapter
 from comparator.ui.compare import render
 from comparator.ui.compare.board import YIELD_SECONDS, Bell, Board, View, follow
 from comparator.ui.visitors import session_of, visitor_of
@@ -225,7 +226,7 @@ def _question(values: Sequence[Any], field_names: Sequence[str], columns: int) -
 
 def column_of(event: Any) -> int | None:
     """Return the number of the column that an event of the board carries, if it is one."""
-    number = event._data.get("slot") if isinstance(event._data, dict) else None
+    number = adapter.carried(event, "slot")
     return number if type(number) is int and 0 <= number < MOST_MODELS else None
 
 

@@ -65,6 +65,7 @@ def column(result: InferenceResult, text: dict[str, Any], position: int = 0) -> 
         "share": result.progress,
         "error": with_controls_shown(result.error) if result.error else "",
         "notice": result.notice or "",
+        "fallbacks": [with_controls_shown(sentence) for sentence in result.fallbacks],
         "numbers": numbers(result),
         "cut": result.stats.finish_reason == "length",
         "text": text,
@@ -196,6 +197,7 @@ def _ran_on(result: InferenceResult) -> str:
         engine.get("dtype"),
         f"{threads} threads" if threads else None,
         f"{context} tokens of context" if context else None,
+        f"decoding: {engine['way']}" if engine.get("way") else None,
     ]
     return ", ".join(str(part) for part in parts if part)
 

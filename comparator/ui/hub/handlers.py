@@ -19,6 +19,7 @@ from comparator.hosting import download_fit
 from comparator.hub import catalogue, selection, words
 from comparator.hub.downloads import Downloads, Standing
 from comparator.services.memory_manager import MemoryManager
+from comparator.ui import adapter
 from comparator.ui.compare.handlers import UNEXPECTED
 
 _COLUMNS = ("repository", "engine", "parameters", "licence", "downloads", "sizes")
@@ -116,7 +117,7 @@ def _row(found: catalogue.Found, sized: bool) -> str:
 
 def _carried(event: gr.EventData) -> str:
     """Return the id that an event of the page's script carries; it may hold anything."""
-    said = event._data.get("id") if isinstance(event._data, dict) else None
+    said = adapter.carried(event, "id")
     return said[:_MOST_TEXT] if isinstance(said, str) else ""
 
 

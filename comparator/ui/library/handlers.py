@@ -13,6 +13,7 @@ import gradio as gr
 from comparator.core.exceptions import MultiLLMError
 from comparator.hosting.host import Host
 from comparator.hosting.library_actions import Making
+from comparator.ui import adapter
 from comparator.ui.compare.handlers import UNEXPECTED, Handler, shelf_updates
 from comparator.ui.library import render
 
@@ -89,7 +90,7 @@ def _make_rescan(host: Host) -> Handler:
 def _make_look(host: Host) -> Handler:
     def look(event: gr.EventData) -> str:
         """Input: the row that the table's event carries. Output: its details."""
-        model_id = _carried(event, "id")
+        model_id = adapter.carried(event, "id")
         try:
             name = host.library.view.model(str(model_id)).name
             return render.detail(name, host.library.view.details(str(model_id)))
@@ -103,7 +104,7 @@ def _make_choose(proposed: Callable[[object], list[str]], columns: int) -> Handl
     def choose(event: gr.EventData) -> list[Any]:
         """Input: the rows that the table's event carries. Outputs: note, tabs, models."""
         try:
-            ids = proposed(_carried(event, "ids"))
+            ids = proposed(adapter.carried(event, "ids"))
         except Exception as error:
             return [_told(error), *[gr.skip()] * (columns + 1)]
         values = [*ids, *[""] * columns][:columns]
@@ -115,7 +116,7 @@ def _make_choose(proposed: Callable[[object], list[str]], columns: int) -> Handl
 def _make_planning(host: Host) -> tuple[Handler, Handler, Handler]:
     def open_making(event: gr.EventData) -> list[Any]:
         """Input: the row. Outputs: note, panel, title, news, make button, the panel's model."""
-        ids = _carried(event, "ids")
+        ids = adapter.carried(event, "ids")
         try:
             names = host.library.names(ids)
         except Exception as error:
@@ -174,7 +175,9 @@ def _make_removal(host: Host) -> tuple[Handler, Handler, Handler]:
     async def ask_removal(event: gr.EventData) -> list[Any]:
         """Input: the rows. Outputs: note, panel, question, plans."""
         try:
-            plans = await asyncio.to_thread(host.library.plan_removal, _carried(event, "ids"))
+            plans = await asyncio.to_thread(
+                host.library.plan_removal, adapter.carried(event, "ids")
+            )
         except Exception as error:
             return [_told(error), gr.update(visible=False), "", None]
         return ["", gr.update(visible=True), render.removal(plans), plans]
@@ -200,11 +203,6 @@ def _going(standing: Making | None) -> list[Any]:
     idle = gr.update(visible=standing.is_over)
     buttons = [idle, gr.update(visible=False), gr.update(visible=not standing.is_over)]
     return [gr.update(visible=True), render.making(standing), *buttons]
-
-
-def _carried(event: Any, name: str) -> Any:
-    """Return what an event of the table carries under a name; None where it carries nothing."""
-    return event._data.get(name) if isinstance(event._data, dict) else None
 
 
 def _told(error: Exception) -> str:

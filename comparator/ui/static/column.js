@@ -13,6 +13,7 @@ class Column {
     this.buildHead(onStop, onRetry);
     this.error = make("p", this.root, "error");
     this.notice = make("p", this.root, "notice");
+    this.fallbacks = make("div", this.root, "fallbacks");
     this.answer = make("div", this.root, "answer");
     this.answer.tabIndex = 0;
     this.answer.setAttribute("role", "group");
@@ -84,6 +85,7 @@ class Column {
     this.fill.style.width = view.share === null ? "" : `${Math.round(view.share * 100)}%`;
     this.put(this.error, view.error);
     this.put(this.notice, [view.notice, view.cut ? "Cut off at the limit of tokens." : ""].join(" ").trim());
+    this.drawPairs("fallbacks", view.fallbacks, (sentences) => this.drawFallbacks(sentences));
     this.drawPairs("numbers", view.numbers, (pairs) => this.drawNumbers(pairs));
     this.drawPairs("details", view.details, (pairs) => this.drawDetails(pairs, view.state));
     return this.takeText(view.text);
@@ -98,6 +100,12 @@ class Column {
     if (this.drawn[key] === mark) return;
     this.drawn[key] = mark;
     draw(pairs);
+  }
+
+  // What is off in this run and why, a sentence each.
+  drawFallbacks(sentences) {
+    this.fallbacks.replaceChildren();
+    for (const sentence of sentences) make("p", this.fallbacks, "notice").textContent = sentence;
   }
 
   drawNumbers(pairs) {

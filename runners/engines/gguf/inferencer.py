@@ -25,6 +25,7 @@ class GGUFInferencer(TokenInferencer):
 
     def __init__(self) -> None:
         super().__init__()
+        self.way = "llama.cpp"
         self._config: dict[str, Any] = {}
         self._context: GGUFContext | None = None
         self._prepared: tuple[str, str, dict[str, Any], PreparedPrompt] | None = None

@@ -56,6 +56,15 @@ def prebuilt() -> Any:
     return bound
 
 
+def of_name(name: str) -> Any:
+    """Return the library that is called ``llama_cpp`` or ``xllamacpp``.
+
+    Raises:
+        EngineMissingError: it is not installed, or cannot be used here.
+    """
+    return prebuilt() if name == xllamacpp_library.PACKAGE else library()
+
+
 def version(llama: Any = None) -> str:
     """Return the name and version of the engine; of llama-cpp-python where none is given."""
     llama = llama or library()
@@ -68,6 +77,7 @@ class _Log:
 
     errors: ClassVar[deque[str]] = deque(maxlen=50)
     kept: ClassVar[list[str] | None] = None
+    quiet = False
     # llama.cpp keeps a pointer to each, so they must never be freed
     _callbacks: ClassVar[dict[str, Any]] = {}
     _level = 0
@@ -86,7 +96,7 @@ class _Log:
             cls.kept.append(text.decode("utf-8", "replace"))
         if cls._level == _ERROR:
             cls.errors.append(text.decode("utf-8", "replace").strip())
-        if cls._level != _DEBUG:
+        if cls._level != _DEBUG and not (cls.quiet and cls._level != _ERROR):
             with contextlib.suppress(OSError):
                 os.write(2, text)
 
@@ -97,14 +107,18 @@ def forget_errors() -> None:
 
 
 @contextlib.contextmanager
-def log_kept() -> Iterator[list[str]]:
-    """Yield a list that receives every piece of text that llama.cpp logs during the body."""
+def log_kept(quiet: bool = False) -> Iterator[list[str]]:
+    """Yield a list that receives every piece of text that llama.cpp logs during the body.
+
+    Args:
+        quiet: only errors go to descriptor 2 as well.
+    """
     pieces: list[str] = []
-    _Log.kept = pieces
+    _Log.kept, _Log.quiet = pieces, quiet
     try:
         yield pieces
     finally:
-        _Log.kept = None
+        _Log.kept, _Log.quiet = None, False
 
 
 def load_failure(name: str, llama: Any = None) -> ModelLoadError:

@@ -205,6 +205,7 @@ def bind() -> Any:
         __version__=_version(),
         binary=binary,
         llama_token=_TOKEN,
+        llama_batch=_Batch,
         llama_log_callback=_Log,
         llama_progress_callback=_Progress,
         LLAMA_FLASH_ATTN_TYPE_AUTO=-1,

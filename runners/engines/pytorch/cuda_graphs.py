@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from runners.engines.pytorch import adapter
 from runners.engines.pytorch.forward import PREFILL_TOKENS, CachedStepper
 
 # Recording runs a step four times and takes some tenths of a second; a launch saved is a few
@@ -48,15 +49,23 @@ class GraphStepper(CachedStepper):
     """Reads the prompt as usual and then repeats one recorded step."""
 
     def __init__(
-        self, model: Any, device: Any, cache_name: str, length: int, graphs: Graphs | None = None
+        self,
+        model: Any,
+        device: Any,
+        cache_name: str,
+        length: int,
+        graphs: Graphs | None = None,
+        *,
+        keeps_logits: bool = True,
     ) -> None:
-        super().__init__(model, device, cache_name)
-        self._cache = self._arguments[cache_name] = _static_cache(model, length)
+        super().__init__(model, device, cache_name, growing=False, keeps_logits=keeps_logits)
+        self.cache = self._arguments[cache_name] = adapter.static_cache(model, length)
         self.chunk_tokens = PREFILL_TOKENS
+        self.trouble = ""  # why nothing was recorded, part of a sentence
         self._graphs = graphs or CudaGraphs()
         self._replay: Callable[[], None] | None = None
         self._scores: Any = None
-        self._token, self._position = self._tensor([0]), self._tensor([0])
+        self._token, self._position = self.tensor([0]), self.tensor([0])
 
     def step(self, token: int) -> Any:
         """Read one more token and return the scores of the next."""
@@ -72,10 +81,10 @@ class GraphStepper(CachedStepper):
         """Record one step; what its trial runs wrote is written over by the first real one."""
         try:
             replay, self._scores = self._graphs.record(self._one_step)
-        except RuntimeError:  # something in this model cannot be recorded: it runs as usual
+        except RuntimeError as error:  # something in this model cannot be: it runs as usual
+            self.trouble = " ".join(str(error).split())[:120]
             replay = self._run_once
-        for layer in self._cache.layers:
-            layer.cumulative_length.fill_(self._read)
+        adapter.set_length(self.cache, self._read)
         return replay
 
     def _run_once(self) -> None:
@@ -88,27 +97,13 @@ class GraphStepper(CachedStepper):
         return self._model(input_ids=self._token, **arguments).logits[0, -1]
 
 
-def suits(model: Any, device: Any, answer_tokens: int) -> bool:
-    """Tell whether a run is long enough for a graph and a model can be recorded.
-
-    Not with sliding windows, whose layers count in Python, nor on several devices.
-    """
+def pays(model: Any, device: Any, answer_tokens: int) -> bool:
+    """Tell whether a run is long enough for a graph; not on several devices."""
     if device.type != "cuda" or answer_tokens < FEWEST_TOKENS:
         return False
-    spread = len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1
-    return not spread and can_be_recorded(model)
+    return len(set((getattr(model, "hf_device_map", None) or {}).values())) <= 1
 
 
-def can_be_recorded(model: Any) -> bool:
-    """Tell whether a model's step is the same work each time, as transformers says of it."""
-    from transformers.cache_utils import StaticLayer
-
-    if not getattr(model, "_can_compile_fullgraph", False):
-        return False
-    return all(type(layer) is StaticLayer for layer in _static_cache(model, 1).layers)
-
-
-def _static_cache(model: Any, length: int) -> Any:
-    from transformers import StaticCache
-
-    return StaticCache(config=model.config.get_text_config(decoder=True), max_cache_len=length)
+def suits(model: Any, device: Any, answer_tokens: int) -> bool:
+    """Tell whether a graph pays and a model can be recorded."""
+    return pays(model, device, answer_tokens) and adapter.can_be_recorded(model)

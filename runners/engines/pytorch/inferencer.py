@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from comparator.core.exceptions import InferenceError, ModelLoadError
 from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit
-from runners.engines.pytorch import loading
-from runners.engines.pytorch.cuda_graphs import GraphStepper, suits
+from runners.engines.pytorch import adapter, loading, ways
+from runners.engines.pytorch.cuda_graphs import pays
 from runners.engines.pytorch.detokenizer import Detokenizer
-from runners.engines.pytorch.forward import CachedStepper, RecomputingStepper, make_stepper
-from runners.engines.pytorch.prompt import end_tokens, make_prompt
+from runners.engines.pytorch.forward import RecomputingStepper
+from runners.engines.pytorch.prompt import end_tokens, make_prompt, ordinary_tokens
 from runners.engines.pytorch.sampling import TorchSampler
 from runners.engines.stop_strings import StopText
 from runners.machine.cores import thread_count
@@ -41,6 +41,7 @@ class PyTorchInferencer(TokenInferencer):
         self._end_tokens: frozenset[int] = frozenset()
         self._dtype_words = ""
         self._threads = 0
+        self._decoding = ways.Way(ways.RECOMPUTING)
 
     def _get_device(self) -> torch.device:
         """Return the best device of this machine."""
@@ -71,6 +72,7 @@ class PyTorchInferencer(TokenInferencer):
         import torch
 
         self.model, self.is_loaded = None, False
+        self.way, self.fallbacks = "", []
         self._config = dict(config)
         self._read_small_files(model_path, config)
         self._threads = thread_count(config)
@@ -89,6 +91,7 @@ class PyTorchInferencer(TokenInferencer):
             self.device = self.model.device  # which of several it went to
         self._settle_dtype()
         self._end_tokens = end_tokens(self.tokenizer, self.model, config)
+        self._settle_way()
         self.is_loaded = True
 
     def pieces(self, prompt: str) -> Iterator[Piece]:
@@ -239,14 +242,34 @@ class PyTorchInferencer(TokenInferencer):
         rest = stops.feed(detokenizer.rest()) + stops.rest()
         yield End("stop" if stops.found else reason, rest)
 
+    def _settle_way(self) -> None:
+        """Find how this model's tokens are decoded, or take what was found before."""
+        engine = loading.engine_version()
+        pays_off = pays(self.model, self.device, self._most_tokens(0))
+        graph = pays_off and adapter.can_be_recorded(self.model)
+        key = " ".join((engine, str(self.device.type), _name(self.model.dtype), f"graph={graph}"))
+        known = self.verdict.get("learned")
+        way = ways.remembered(known, key)
+        if way is None:
+            tokens = ordinary_tokens(self.tokenizer)
+            way = ways.find(self.model, self.device, tokens, with_graph=graph)
+        self.learned = {**(known if isinstance(known, dict) else {}), key: ways.to_remember(way)}
+        self._decoding, self.way = way, way.kind
+        self.fallbacks += way.sentences(engine)
+        if pays_off and not adapter.knows_graphs():
+            self.fallbacks.append(ways.no_graphs(engine))
+
     def _stepper(self, prompt_tokens: int, answer_tokens: int) -> RecomputingStepper:
-        """Return a recorded graph where the answer may be long enough for it on this GPU."""
-        stepper = make_stepper(self.model, self.device)
-        if type(stepper) is CachedStepper and suits(self.model, self.device, answer_tokens):
-            return GraphStepper(
-                self.model, self.device, stepper.cache_name, prompt_tokens + answer_tokens
-            )
-        return stepper
+        return self._decoding.stepper(
+            self.model,
+            self.device,
+            one_row_onednn=self._setting("one_row_onednn"),
+            length=prompt_tokens + answer_tokens,
+        )
+
+    def _setting(self, name: str) -> Any:
+        """Return what the trial of this machine chose; None where it chose nothing."""
+        return (self.verdict.get("settings") or {}).get(name)
 
     def _most_tokens(self, prompt_tokens: int) -> int:
         room = self._context_length(self._config) - prompt_tokens

@@ -25,6 +25,7 @@ _END_OF_TURN = (
     "<|im_end|>",
     "<|return|>",
 )
+_ORDINARY_TEXT = "The quick brown fox jumps over the lazy dog."
 _PROBE = "An answer."
 _PROBE_SECONDS = 1.0
 
@@ -78,6 +79,14 @@ def _encode(tokenizer: Any, text: str, **options: Any) -> list[int]:
             f"The tokenizer failed on this text ({type(error).__name__}: {error}). "
             "Its tokenizer.json is damaged or not made for such texts; use another copy."
         ) from error
+
+
+def ordinary_tokens(tokenizer: Any) -> list[int]:
+    """Return the tokens of an ordinary text, to try a model with; none where it has no such."""
+    try:
+        return _encode(tokenizer, _ORDINARY_TEXT, add_special_tokens=False)
+    except InferenceError:
+        return []
 
 
 def _first_token(tokenizer: Any) -> list[int]:

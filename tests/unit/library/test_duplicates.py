@@ -12,8 +12,9 @@ from source_trees import hub_file, ollama_model, write
 
 from comparator.core.models import ModelInfo
 from comparator.library import duplicates, sources
-from comparator.library.duplicates import Digests, merged_by_content, place_ids
+from comparator.library.duplicates import merged_by_content, place_ids
 from comparator.services.model_manager import ModelManager
+from comparator.storage.digests import Digests
 
 
 @pytest.fixture

@@ -105,8 +105,8 @@ def test_the_requirements_of_spaces_are_up_to_date(versions):
 def test_the_version_that_is_built_is_the_pinned_one(versions):
     from runners.machine import native_build
 
-    assert versions.pins()["llama-cpp-python"] == native_build._VERSION
-    assert script("native_wheel").pinned_version() == native_build._VERSION
+    assert versions.pins()["llama-cpp-python"] == native_build.VERSION
+    assert script("native_wheel").pinned_version() == native_build.VERSION
 
 
 def test_what_registry_tells_to_install_is_within_the_bounds(versions):

@@ -375,13 +375,15 @@ class TestDevice:
         model = self.gguf(gguf_model, 5 * GIGABYTE)
         (slot,) = engine.request("hi", [model]).slots
         chosen = slot.gpu_layers
-        sent = Comparison(engine.request("hi", [model]))._assignment(slot, 0.0)
+        sent = Comparison(engine.request("hi", [model]))._assignment(0, slot, 0.0)
         assert sent.config["n_gpu_layers"] == chosen > 0
         assert slot.config.n_gpu_layers is None
         own = {model.id: ModelConfig(n_gpu_layers=3)}
         (slot,) = engine.request("hi", [model], own).slots
         assert (
-            Comparison(engine.request("hi", [model]))._assignment(slot, 0.0).config["n_gpu_layers"]
+            Comparison(engine.request("hi", [model]))
+            ._assignment(0, slot, 0.0)
+            .config["n_gpu_layers"]
             == 3
         )
 

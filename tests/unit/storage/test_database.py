@@ -15,9 +15,9 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS t (a TEXT PRIMARY KEY)"
 
 def test_what_is_written_is_there_again(tmp_path):
     path = tmp_path / "new folder" / "d.sqlite3"
-    with contextlib.closing(database.connect(path, SCHEMA, 1)) as connection, connection:
+    with contextlib.closing(database.opened(path, SCHEMA, 1).connection) as connection, connection:
         connection.execute("INSERT INTO t VALUES ('x')")
-    with contextlib.closing(database.connect(path, SCHEMA, 1)) as connection:
+    with contextlib.closing(database.opened(path, SCHEMA, 1).connection) as connection:
         assert connection.execute("SELECT a FROM t").fetchall() == [("x",)]
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
@@ -27,7 +27,7 @@ def test_a_damaged_file_is_kept_aside(tmp_path, caplog, content):
     path = tmp_path / "d.sqlite3"
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        database.connect(path, SCHEMA, 1).close()
+        database.opened(path, SCHEMA, 1).connection.close()
     (aside,) = tmp_path.glob("d.sqlite3.broken-*")
     assert aside.read_bytes() == content
     assert "a new one begins" in caplog.text
@@ -36,9 +36,9 @@ def test_a_damaged_file_is_kept_aside(tmp_path, caplog, content):
 
 def test_another_version_is_kept_aside(tmp_path, caplog):
     path = tmp_path / "d.sqlite3"
-    database.connect(path, SCHEMA, 7).close()
+    database.opened(path, SCHEMA, 7).connection.close()
     with caplog.at_level(logging.WARNING):
-        database.connect(path, SCHEMA, 1).close()
+        database.opened(path, SCHEMA, 1).connection.close()
     assert len(list(tmp_path.glob("d.sqlite3.broken-*"))) == 1
     assert "version is 7, not 1" in caplog.text
 
@@ -46,7 +46,7 @@ def test_another_version_is_kept_aside(tmp_path, caplog):
 def test_a_place_that_is_no_folder_gives_memory(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING):
-        connection = database.connect(tmp_path / "file" / "d.sqlite3", SCHEMA, 1)
+        connection = database.opened(tmp_path / "file" / "d.sqlite3", SCHEMA, 1).connection
     with contextlib.closing(connection):
         connection.execute("INSERT INTO t VALUES ('x')")
     assert "kept in memory" in caplog.text
@@ -55,7 +55,7 @@ def test_a_place_that_is_no_folder_gives_memory(tmp_path, caplog):
 def test_a_folder_in_its_place_gives_memory(tmp_path, caplog):
     (tmp_path / "d.sqlite3").mkdir()
     with caplog.at_level(logging.WARNING):
-        database.connect(tmp_path / "d.sqlite3", SCHEMA, 1).close()
+        database.opened(tmp_path / "d.sqlite3", SCHEMA, 1).connection.close()
     assert "kept in memory" in caplog.text
 
 

@@ -11,8 +11,8 @@ import gradio as gr
 import pytest
 
 from comparator.hosting.options import Settings
-from comparator.ui import server
-from comparator.ui.server import _in_a_loop
+from comparator.ui import adapter, server
+from comparator.ui.adapter import in_a_loop
 
 
 def test_gradio_makes_no_loops_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +24,7 @@ def test_gradio_makes_no_loops_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
         return made[-1]
 
     monkeypatch.setattr(asyncio, "new_event_loop", new)
-    page = _in_a_loop(gr.Blocks)
+    page = in_a_loop(gr.Blocks)
     assert isinstance(page, gr.Blocks)
     assert [loop.is_closed() for loop in made] == [True]
 
@@ -35,13 +35,13 @@ def test_what_ends_the_work_comes_out(kind: type[BaseException]) -> None:
         raise kind(7)
 
     with pytest.raises(kind, match="7"):
-        _in_a_loop(work)
+        in_a_loop(work)
 
 
 def test_the_installed_gradio_has_the_pauses_that_are_lengthened() -> None:
-    page = _in_a_loop(lambda: gr.Blocks().queue())
+    page = in_a_loop(lambda: gr.Blocks().queue())
     own = (page._queue.sleep_when_free, page._queue.progress_update_sleep_when_free)
-    server._look_less_often(page)
+    adapter.look_less_often(page)
     new = (page._queue.sleep_when_free, page._queue.progress_update_sleep_when_free)
     assert new[0] > own[0]
     assert new[1] > own[1]
@@ -55,7 +55,7 @@ def test_no_plots_are_looked_for_where_none_can_be_made(
         "importlib.util.find_spec", lambda name: object() if installed else None, raising=True
     )
     monkeypatch.setitem(sys.modules, "matplotlib", sys)  # so that it is put back afterwards
-    server._look_for_no_plots()
+    adapter.look_for_no_plots()
     if installed:
         assert importlib.import_module("matplotlib") is sys
     else:

@@ -10,7 +10,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from comparator.comparison.comparison import Comparison, Request, Slot
+from comparator.comparison.comparison import Comparison
+from comparator.comparison.request import Request, Slot
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType

@@ -6,13 +6,8 @@ from typing import Any
 
 import pytest
 
-from runners.engines.pytorch import forward
-from runners.engines.pytorch.forward import (
-    CachedStepper,
-    PreparedStepper,
-    RecomputingStepper,
-    make_stepper,
-)
+from runners.engines.pytorch import adapter, forward, ways
+from runners.engines.pytorch.forward import CachedStepper, PreparedStepper, RecomputingStepper
 
 torch = pytest.importorskip("torch")
 
@@ -70,6 +65,10 @@ def make_model(kind: str, fields: dict[str, Any]) -> Any:
     return model
 
 
+def make_stepper(model: Any, device: Any) -> RecomputingStepper:
+    return ways.find(model, device).stepper(model, device)
+
+
 @pytest.mark.parametrize(("kind", "fields", "way"), CASES, ids=[case[0] for case in CASES])
 def test_steps_equal_one_pass(
     monkeypatch: pytest.MonkeyPatch, kind: str, fields: dict[str, Any], way: type
@@ -78,6 +77,8 @@ def test_steps_equal_one_pass(
     model = make_model(kind, fields)
     tokens = torch.randint(3, 300, (90,), generator=torch.Generator().manual_seed(1)).tolist()
     stepper = make_stepper(model, torch.device("cpu"))
+    if not adapter.may_have_cache(model):  # an older transformers says so of running states
+        way = RecomputingStepper
     assert type(stepper) is way
     with torch.inference_mode():
         scores = [stepper.read(tokens[:70], lambda: False)]
@@ -88,7 +89,7 @@ def test_steps_equal_one_pass(
 
 
 def test_cache_grows_beyond_its_first_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "_GROWTH_TOKENS", 8)
+    monkeypatch.setattr(adapter, "_GROWTH_TOKENS", 8)
     test_steps_equal_one_pass(monkeypatch, *CASES[0])
 
 

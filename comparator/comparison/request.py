@@ -1,0 +1,85 @@
+"""What is asked of a comparison, what its runs are told, and what is learned from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from comparator.core.config import ModelConfig
+from comparator.core.models import ModelInfo
+from runners.process import Deadlines
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One column of a comparison: a model with its settings.
+
+    Attributes:
+        refusal: why it may not run (such as memory), or None.
+        needed_bytes: the RAM that it is expected to need; 0 where nobody knows.
+        memory_limit_bytes: the RAM that its child may take; 0 sets no ceiling.
+        estimated_bytes: what its private memory in RAM is expected to reach.
+        estimated_device_bytes: what it is expected to take of accelerators.
+        gpu_layers: layers chosen for the accelerator where its settings leave that open.
+    """
+
+    model: ModelInfo
+    config: ModelConfig
+    refusal: str | None = None
+    needed_bytes: int = 0
+    memory_limit_bytes: int = 0
+    estimated_bytes: int = 0
+    estimated_device_bytes: int = 0
+    gpu_layers: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a comparison.
+
+    Attributes:
+        prompt: the question.
+        slots: one to four columns.
+        together: run all at once, sharing the cores, instead of one after another.
+        wants_together: whether that was asked for, also where memory forbade it.
+        factories: the user's inferencer factories, pickled by dill.
+        deadlines: how long each stage may take.
+        notice: said in every result.
+    """
+
+    prompt: str
+    slots: Sequence[Slot]
+    together: bool = False
+    wants_together: bool = False
+    factories: bytes = b""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    notice: str | None = None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a run is told of earlier trials and runs, and what is to be said of it.
+
+    Attributes:
+        verdict: as ``Assignment.verdict``.
+        sentences: what is off and why; empty when nothing is.
+    """
+
+    verdict: dict[str, Any] = field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is to be known of a model when it runs the next time.
+
+    Attributes:
+        verdict: what the run was told.
+        learned: what its engine found out of it.
+        crash: a sentence, where it died before its first token and then ran with safe settings.
+    """
+
+    verdict: dict[str, Any]
+    learned: dict[str, Any]
+    crash: str | None

@@ -1,0 +1,154 @@
+"""The machine: its system, processor, memory and accelerators, and what limits their use."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from comparator.diagnosis import flags
+from comparator.diagnosis.values import LIMITS, NOTE, Finding, Part
+from runners.machine import cores, memory, nvml
+
+FEW_BYTES = 1_000_000_000  # with less, small models may fit and others will not
+_DEVICE_FILES = ("/dev/nvidiactl", "/dev/dxg")
+
+
+def system() -> Part:
+    """Return the operating system and Python."""
+    facts = {
+        "platform": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "bits": sys.maxsize.bit_length() + 1,
+        "space": bool(os.environ.get("SPACE_ID")),
+    }
+    return Part(facts)
+
+
+def cpu() -> Part:
+    """Return the processor, and how much of it models may use."""
+    logical = psutil.cpu_count(logical=True) or os.cpu_count() or 1
+    physical = psutil.cpu_count(logical=False)
+    paid = cores.quota_cores()
+    facts = {
+        "name": flags.processor_name(),
+        "architecture": platform.machine(),
+        "flags": sorted(flags.processor_flags()),
+        "logical": logical,
+        "physical": physical,
+        "hyperthreads": bool(physical and logical > physical),
+        "allowed": _allowed(logical),
+        "quota_cores": paid,
+        "free_cores": cores.free_physical_cores(),
+        "threads": cores.threads_for_one_of(1),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+    return Part(facts, _about_cpu(facts))
+
+
+def _allowed(logical: int) -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
+
+
+def _about_cpu(facts: dict[str, Any]) -> list[Finding]:
+    found = []
+    quota, most = facts["quota_cores"], facts["physical"] or facts["logical"]
+    if quota is not None and quota < most:
+        found.append(
+            _limit(
+                "processor",
+                f"A control group pays for {quota:g} of {most} cores, so models compute with "
+                f"{facts['threads']} threads.",
+                "Raise the quota of the container: docker run --cpus N, or its cpu limit.",
+            )
+        )
+    if facts["allowed"] < facts["logical"]:
+        found.append(
+            _limit(
+                "processor",
+                f"This process may use {facts['allowed']} of {facts['logical']} processors.",
+                "Start it without a mask: taskset -c 0-"
+                f"{facts['logical'] - 1} comparator serve, or docker run without --cpuset-cpus.",
+            )
+        )
+    if not facts["flags"]:
+        found.append(
+            Finding("processor", NOTE, "The system does not tell what this processor can do.",
+                    "Nothing needs to be done: engines look for themselves.")
+        )  # fmt: skip
+    return found
+
+
+def ram() -> Part:
+    """Return the memory there is and what of it is free, in bytes."""
+    machine, swap = psutil.virtual_memory().total, psutil.swap_memory()
+    most, free = memory.total_bytes(), memory.available_bytes()
+    facts = {
+        "ram_bytes": machine,
+        "limit_bytes": most if most < machine else None,
+        "available_bytes": free,
+        "swap_bytes": swap.total,
+        "swap_used_bytes": swap.used,
+        "kills": memory.kills(),
+    }
+    return Part(facts, _about_ram(facts))
+
+
+def _about_ram(facts: dict[str, Any]) -> list[Finding]:
+    found = []
+    if facts["limit_bytes"] is not None:
+        found.append(
+            _limit(
+                "memory",
+                f"A control group allows {_gigabytes(facts['limit_bytes'])} of this machine's "
+                f"{_gigabytes(facts['ram_bytes'])}; larger models are refused.",
+                "Raise the limit of the container: docker run --memory N.",
+            )
+        )
+    if facts["available_bytes"] < FEW_BYTES:
+        found.append(
+            _limit(
+                "memory",
+                f"Only {_gigabytes(facts['available_bytes'])} of memory are free; most models "
+                "will be refused.",
+                "Close other programs, or choose smaller quantisations: comparator models.",
+            )
+        )
+    if facts["kills"]:
+        found.append(
+            _limit(
+                "memory",
+                f"The system has killed {facts['kills']} processes in this container for memory.",
+                "Give the container more memory, or models less: --max-memory-gb N.",
+            )
+        )
+    return found
+
+
+def devices() -> Part:
+    """Return the NVIDIA devices that the driver tells of; no engine is asked here."""
+    found = nvml.devices()
+    facts = {"driver": nvml.driver_version(), "devices": found}
+    has_driver = any(Path(path).exists() for path in _DEVICE_FILES)
+    if has_driver and not found and importlib.util.find_spec("pynvml") is None:
+        sentence = (
+            "There is an NVIDIA driver, but nothing here asks it about memory, so estimates for "
+            "GPUs are less sure."
+        )
+        mend = "pip install nvidia-ml-py"
+        return Part(facts, [Finding("devices", LIMITS, sentence, mend)])
+    return Part(facts)
+
+
+def _limit(about: str, sentence: str, mend: str) -> Finding:
+    return Finding(about, LIMITS, sentence, mend)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

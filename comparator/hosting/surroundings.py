@@ -1,0 +1,93 @@
+"""What of the process's surroundings the page follows, decided before Gradio is imported.
+
+Gradio reads dozens of environment variables, some while it is imported, and more with every
+version: they start further processes, open a public link, hand out folders, edit the program.
+Here three of them are read by ``hosting.address``, the rest is taken away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from comparator.core.exceptions import ConfigurationError
+from comparator.hosting.address import refuse_bad_address
+from comparator.hosting.options import LOCAL, Settings
+
+FOLLOWED = ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_ROOT_PATH")  # by our own reading
+# What Gradio may read: where temporary files go, and the server of public links.
+LEFT = ("GRADIO_TEMP_DIR", "GRADIO_SHARE_SERVER_ADDRESS")
+# Uvicorn's: more workers, and whom it believes (we do that: hosting.proxies).
+UVICORN = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS")
+SET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "FORWARDED_ALLOW_IPS": "",  # nobody; without the variable uvicorn believes this machine
+}
+
+
+def prepare(settings: Settings) -> None:
+    """Refuse what cannot be served, and leave in the environment only what is followed.
+
+    Raises:
+        ConfigurationError: the address, the port or a models folder is not to be had.
+    """
+    for folder in (settings.models_dir, *settings.more_models_dirs):
+        refuse_bad_folder(folder)
+    refuse_bad_address(settings.server_name or LOCAL, settings.server_port)
+    removed = follow_only_what_is_known(os.environ)
+    if removed and not os.environ.get("SPACE_ID"):  # where its host always sets some
+        sys.stderr.write(
+            f"Not followed by this page: {', '.join(removed)}. What can be set is told by "
+            "'comparator serve --help'.\n"
+        )
+
+
+def follow_only_what_is_known(environment: MutableMapping[str, str]) -> list[str]:
+    """Take Gradio's and uvicorn's variables away; return the names of those that said anything."""
+    names = [name for name in environment if name.startswith("GRADIO_") or name in UVICORN]
+    removed = [name for name in names if name not in LEFT and not _is_ours(name, environment)]
+    for name in (*removed, *FOLLOWED):
+        environment.pop(name, None)
+    environment.update(SET)
+    return sorted(removed)
+
+
+def _is_ours(name: str, environment: MutableMapping[str, str]) -> bool:
+    return name in FOLLOWED or environment[name] == SET.get(name)
+
+
+def refuse_bad_folder(folder: Path) -> None:
+    """Look whether a models folder can be read; one that is not there yet may still be made.
+
+    Raises:
+        ConfigurationError: it is a file, lies below one, or may not be read.
+    """
+    try:
+        is_folder = folder.is_dir()
+        in_the_way = not is_folder and _file_in_the_way(folder)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The models folder {folder} cannot be looked at: {error.strerror or error}. {_NAME}"
+        ) from error
+    if in_the_way:
+        raise ConfigurationError(
+            f"The models folder {folder} is no folder, since {in_the_way} is none. {_NAME}"
+        )
+    if is_folder and not os.access(folder, os.R_OK | os.X_OK):
+        raise ConfigurationError(
+            f"The models folder {folder} may not be read by this user. Change its permissions "
+            f"(chmod u+rx), or: {_NAME}"
+        )
+
+
+_NAME = "Name a folder with --models-dir or COMPARATOR_MODELS_DIR."
+
+
+def _file_in_the_way(folder: Path) -> Path | None:
+    """Return the first part of a path that is there and no folder."""
+    for part in (*reversed(folder.absolute().parents), folder.absolute()):
+        if os.path.lexists(part) and not part.is_dir():
+            return part
+    return None

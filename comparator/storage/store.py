@@ -1,0 +1,134 @@
+"""One SQLite file and how it is used: opened late, begun anew where damaged, never in the way."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from comparator.storage import database
+
+_Answer = TypeVar("_Answer")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a store holds.
+
+    Attributes:
+        what: names it at the beginning of a sentence, such as ``Measurements``.
+        schema: statements that make what is missing.
+        version: of the schema.
+        place: where the file is where nobody says otherwise.
+        upgrades: statements that lead from a version to the next one, by the former; a file of
+            a version that none leads from is put aside.
+        busy_seconds: how long to wait for another program that writes.
+    """
+
+    what: str
+    schema: str
+    version: int
+    place: Callable[[], Path]
+    upgrades: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    busy_seconds: float = database.BUSY_SECONDS
+
+
+class Store:
+    """A store; safe to use from several threads and programs at once.
+
+    One that cannot be written or read is told in the log, and ``state`` says it: it never fails
+    the work of whoever asks.
+
+    Args:
+        kind: what it holds.
+        path: the file; None takes the kind's own place.
+    """
+
+    def __init__(self, kind: Kind, path: Path | None = None) -> None:
+        self._kind = kind
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self._trouble = ""
+
+    def ask(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer | None:
+        """Do something with the database, in one transaction; None where it cannot be used.
+
+        A connection that breaks is opened once more, which puts a damaged file aside.
+        """
+        with self._lock:
+            for is_last in (False, True):
+                try:
+                    return self._done(work)
+                except (sqlite3.Error, OSError) as error:
+                    if is_last or _is_busy(error):
+                        self._note(error)
+                        return None
+                    self._close()
+        return None
+
+    def state(self) -> str:
+        """Return in a sentence whether what is noted is kept, and why not."""
+        self._trouble = ""
+        self.ask(_touch)
+        if self._trouble:
+            return f"{self._kind.what} are not kept: {self._trouble}."
+        aside = len(self._broken())
+        damaged = f" {aside} damaged earlier file{'s' * (aside > 1)} of them were put aside."
+        return f"{self._kind.what} are kept.{damaged * bool(aside)}"
+
+    def _broken(self) -> list[Path]:
+        path = self._path or self._kind.place()
+        with contextlib.suppress(OSError):
+            return list(path.parent.glob(f"{path.name}{database.ASIDE}*"))
+        return []
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self._lock:
+            self._close()
+
+    def __del__(self) -> None:
+        """Close the file, so that none stays open with nobody to use it."""
+        self._close()
+
+    def _done(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        if self._connection is None:
+            self._open()
+        assert self._connection is not None
+        with self._connection:
+            return work(self._connection)
+
+    def _open(self) -> None:
+        kind = self._kind
+        opened = database.opened(
+            self._path or kind.place(), kind.schema, kind.version, kind.upgrades, kind.busy_seconds
+        )
+        self._connection, self._trouble = opened.connection, opened.trouble
+
+    def _note(self, error: sqlite3.Error | OSError) -> None:
+        told = error.strerror if isinstance(error, OSError) else str(error)
+        self._trouble = told or type(error).__name__
+        _log.warning("%s are not kept: %s.", self._kind.what, error)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether another program holds the file, so that opening it again helps nobody."""
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    """Write nothing, in the way in which something would be written."""
+    if not connection.in_transaction:
+        connection.execute("BEGIN IMMEDIATE")

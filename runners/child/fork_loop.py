@@ -1,0 +1,138 @@
+"""The fork server's own life: import one engine's libraries, then fork a child a request.
+
+Its only door is one end of a socket pair, inherited from the parent that started it. Requests
+are packets on it, each with four descriptors; end-of-file means that the parent is gone. There
+is no address at which anybody else could ask, and a child closes its copy of the door before
+it reads what it is for.
+
+What goes back, on a pipe of each child: its process id, and later its exit code, each as
+NUMBER. A negative number in the place of the process id is the error number of a failed fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from runners.child import descriptors, life
+
+NUMBER = struct.Struct("q")
+REQUEST = b"fork"
+SENT_DESCRIPTORS = 4  # the task, where to tell, the wire, the log
+
+
+def serve(door: int, modules: Sequence[str]) -> NoReturn:
+    """Import, freeze what the collector would otherwise copy, and fork until the parent ends."""
+    for name in modules:
+        with contextlib.suppress(Exception):  # the child meets the same error and tells it
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    with socket.socket(fileno=door) as channel:
+        ForkLoop(channel).run()
+    os._exit(0)  # at once: the children end with this process
+
+
+class ForkLoop:
+    """Answers requests and tells the ends of the children."""
+
+    def __init__(self, door: socket.socket) -> None:
+        self._door = door
+        self._tell: dict[int, int] = {}  # a child's process id -> where its end is told
+
+    def run(self) -> None:
+        """Serve until the parent has closed its end of the door."""
+        ended, woken = os.pipe()
+        for descriptor in (ended, woken):
+            os.set_blocking(descriptor, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # a handler, so that it wakes the poll
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        news = select.poll()
+        news.register(self._door, select.POLLIN)
+        news.register(ended, select.POLLIN)
+        while True:
+            ready = {descriptor for descriptor, _events in news.poll()}
+            if ended in ready:
+                os.read(ended, 4096)
+                self._reap()
+            if self._door.fileno() in ready and not self._answer():
+                return
+
+    def _reap(self) -> None:
+        while self._tell:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            tell = self._tell.pop(pid, None)
+            if tell is not None:
+                _tell(tell, os.waitstatus_to_exitcode(status))
+                os.close(tell)
+
+    def _answer(self) -> bool:
+        """Fork for one request; return False at the end of the door."""
+        data, sent, _flags, _address = socket.recv_fds(
+            self._door, len(REQUEST) + 1, SENT_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+        )
+        if not data:
+            return False
+        if data == REQUEST and len(sent) == SENT_DESCRIPTORS:
+            self._fork(*sent)
+        for descriptor in sent:
+            os.close(descriptor)
+        return True
+
+    def _fork(self, task: int, tell: int, wire: int, log: int) -> None:
+        server = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _tell(tell, -(error.errno or 1))
+            return
+        if pid == 0:
+            _become_a_child(task, wire, log, server)
+        self._tell[pid] = os.dup(tell)
+        _tell(tell, pid)
+
+
+def _tell(descriptor: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+        os.write(descriptor, NUMBER.pack(number))
+
+
+def _become_a_child(task: int, wire: int, log: int, server: int) -> NoReturn:
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        descriptors.close_all_but({task, wire, log})
+        with open(task, "rb") as told:
+            data = told.read()
+        if data:  # nothing is told where the run ended before this process was there
+            _live(data, wire, log, server)
+        code = 0
+    except BaseException:
+        os.dup2(log, 2)
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _live(data: bytes, wire: int, log: int, server: int) -> None:
+    task: dict[str, Any] = pickle.loads(data)
+    sys.path[:] = task["sys_path"]
+    if task["folder"]:
+        os.chdir(task["folder"])
+    life.main(task["assignment"], socket.socket(fileno=wire), socket.socket(fileno=log), server)

@@ -1,0 +1,75 @@
+"""The whole diagnosis: what the adapters say is in it, and nothing private is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from comparator.diagnosis import children, doctor
+from comparator.diagnosis.children import Told
+from comparator.diagnosis.places import Places
+from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding
+
+PARTS = [
+    "system", "processor", "memory", "devices", "engines", "sandbox", "trials", "folders", "stores",
+    "sources", "models", "versions", "environment", "probes",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that say at once that all is well."""
+    told = {"built_with": {}, "gpu_offload": False, "devices": []}
+    monkeypatch.setattr(
+        children, "ask_all", lambda questions: {key: Told("on (files)", told) for key in questions}
+    )
+
+
+def test_every_part_is_in_the_report(tmp_path: Path) -> None:
+    report = doctor.examine(Places((tmp_path,), ()), with_trial=False)
+    assert list(report.parts) == PARTS
+
+
+def test_what_the_caller_knows_is_a_finding_without_private_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USER", "berta")
+    known = Finding("sources", PREVENTS, "berta named /home/berta/x.", "unset berta")
+    report = doctor.examine(Places((tmp_path,), ()), with_trial=False, known=[known])
+    assert Finding("sources", PREVENTS, " named …/x.", "unset ") in report.findings
+    assert not report.healthy
+
+
+def test_what_an_adapter_found_is_told_with_the_version_that_was_tested() -> None:
+    part = doctor.asked_adapters({"gradio": lambda: ["The queue sleeps.", "The log is gone."]})
+    assert [finding.sentence for finding in part.findings] == [
+        "The queue sleeps.", "The log is gone.",
+    ]  # fmt: skip
+    assert all(f.severity == LIMITS for f in part.findings)
+    assert all(f.mend.startswith("pip install gradio==") for f in part.findings)
+
+
+def test_an_adapter_that_breaks_is_told_and_the_next_one_is_asked() -> None:
+    def broken() -> list[str]:
+        raise AttributeError("no sleep_when_free")
+
+    part = doctor.asked_adapters({"gradio": broken, "other": lambda: ["Slow."]})
+    assert [(f.severity, f.mend) for f in part.findings] == [
+        (NOTE, "Report this with the rest of what 'comparator doctor --json' says."),
+        (LIMITS, "pip install --upgrade other"),
+    ]
+
+
+def test_a_broken_part_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise PermissionError("/proc is not there")
+
+    monkeypatch.setattr("psutil.virtual_memory", broken)
+    monkeypatch.setattr("psutil.cpu_count", lambda logical=True: broken())
+    report = doctor.examine(Places((tmp_path,), ()), with_trial=False)
+    assert report.parts["memory"] is report.parts["processor"] is None
+    assert report.parts["system"]
+    assert [f.about for f in report.findings if "PermissionError" in f.sentence] == [
+        "processor", "memory",
+    ]  # fmt: skip
