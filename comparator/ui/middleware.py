@@ -78,7 +78,7 @@ class BoundedBodies:
     async def _read_in_time(self, receive: Receive, body: bytearray) -> bool:
         try:
             return await asyncio.wait_for(self._read(receive, body), self._seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise RefusedBody(408, TOO_SLOW.format(self._seconds)) from None
 
     async def _read(self, receive: Receive, body: bytearray) -> bool:

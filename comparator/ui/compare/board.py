@@ -47,7 +47,7 @@ class Bell:
         """Wait until somebody rings, or until the time is over."""
         try:
             await asyncio.wait_for(self._event.wait(), timeout_seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
         self._event.clear()
         self._rung = False
