@@ -53,6 +53,7 @@ PARENTS_SIDE = {
     "runners.exit_diagnosis",
     "runners.machine.cores",
     "runners.machine.memory",
+    "runners.machine.native_build",
     "runners.machine.nvml",
     "runners.machine.processor",
     "runners.machine.temporary",

@@ -77,7 +77,7 @@ class Lesson:
     Attributes:
         verdict: what the run was told.
         learned: what its engine found out of it.
-        crash: a sentence, where it died before its first token and then ran with safe settings.
+        crash: how it died, where it did before its first token and then ran with safe settings.
     """
 
     verdict: dict[str, Any]

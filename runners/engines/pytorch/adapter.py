@@ -91,7 +91,11 @@ def next_arguments(model: Any, output: Any, arguments: dict[str, Any]) -> dict[s
 
 
 def new_cache(model: Any, growing: bool = True) -> Any:
-    """Return a cache for a model; its plain layers are ones that grow in place, where wanted."""
+    """Return a cache for a model; its plain layers are ones that grow in place, where wanted.
+
+    Raises:
+        RuntimeError: its layers cannot be replaced.
+    """
     from transformers import DynamicCache
 
     cache = DynamicCache(config=model.config.get_text_config(decoder=True))
@@ -99,7 +103,10 @@ def new_cache(model: Any, growing: bool = True) -> Any:
         from transformers.cache_utils import DynamicLayer
 
         ours = growing_layer_class()
-        cache.layers = [ours() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+        layers = [ours() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+        cache.layers = layers
+        if [*map(id, cache.layers)] != [*map(id, layers)]:
+            raise RuntimeError("the layers of the cache cannot be replaced")
     return cache
 
 
@@ -113,12 +120,12 @@ def length_of(cache: Any) -> int | None:
 
 def takes_parts(cache: Any) -> bool:
     """Tell whether a prompt may be read in parts: attention layers only, no running state."""
-    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+    from transformers import cache_utils
 
-    kinds: tuple[Any, ...] = (DynamicLayer, DynamicSlidingWindowLayer)
-    if _growing is not None:
-        kinds = (*kinds, _growing)
-    return bool(cache.layers) and all(type(layer) in kinds for layer in cache.layers)
+    names = ("DynamicLayer", "DynamicSlidingWindowLayer")
+    kinds = [_growing, *(getattr(cache_utils, name, None) for name in names)]
+    layers = getattr(cache, "layers", None) or ()
+    return bool(layers) and all(type(layer) in kinds for layer in layers)
 
 
 def places_of_keys(cache: Any) -> list[int]:
