@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from comparator.comparison import trial_words
 from comparator.core.exceptions import ConfigurationError
 from comparator.diagnosis import flags
 from comparator.diagnosis.children import Told
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
 from runners import registry
+from runners.machine import native_build
 
 _PACKAGES = {"llama_cpp": "llama-cpp-python"}
 _BINARIES = ("lib/*.so*", "lib/*.dylib", "lib/*.dll", "*.so", "*.pyd")
@@ -54,7 +54,7 @@ class Build:
     def again(self) -> str:
         """The command that installs it anew, whatever is installed or kept in a cache."""
         if self.library == "llama_cpp":
-            return trial_words.REBUILD_LLAMA.replace("`", "")
+            return native_build.rebuild_command()
         return self.install.replace("pip install", _ANEW)
 
 
@@ -269,8 +269,7 @@ def _with_gpu(build: Build) -> str:
     """Return the command that installs a build that can use an NVIDIA GPU."""
     if build.engine != "gguf":
         return build.again
-    settings = trial_words.BUILD_ENVIRONMENT.replace("-DCMAKE", "-DGGML_CUDA=on -DCMAKE", 1)
-    return f"{settings} {_ANEW} --no-binary llama-cpp-python llama-cpp-python"
+    return f"CMAKE_ARGS=-DGGML_CUDA=on {native_build.rebuild_command()}"
 
 
 def sandbox(told: dict[str, Told]) -> Part:
