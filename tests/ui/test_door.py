@@ -239,7 +239,7 @@ def test_where_the_page_is_said_to_be_is_believed_of_a_named_proxy_alone(
 
 
 @pytest.mark.parametrize("session", ["", None])
-@pytest.mark.parametrize("name", ["stop", "page_stop", "page_stop_column", "page_refill"])
+@pytest.mark.parametrize("name", ["stop", "page_stop", "page_stop_column"])
 def test_without_a_session_there_is_a_sentence(
     server: Server, name: str, session: str | None
 ) -> None:
