@@ -269,11 +269,7 @@ def _with_gpu(build: Build) -> str:
     """Return the command that installs a build that can use an NVIDIA GPU."""
     if build.engine != "gguf":
         return build.again
-<<<<<<< HEAD
-    return f"CMAKE_ARGS=-DGGML_CUDA=on {native_build.rebuild_command()}"
-=======
     return f'CMAKE_ARGS="-DGGML_CUDA=on" {native_build.rebuild_command()}'
->>>>>>> main
 
 
 def sandbox(told: dict[str, Told]) -> Part:

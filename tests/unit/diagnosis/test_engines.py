@@ -98,7 +98,7 @@ def test_a_build_in_reserve_is_not_held_to_the_best(processor: set[str]) -> None
 
 def test_a_gpu_that_a_build_cannot_use_is_told() -> None:
     (finding,) = findings([NATIVE], {"llama_cpp": GOOD}, has_device=True)
-    assert finding.mend == f"CMAKE_ARGS=-DGGML_CUDA=on {AGAIN}"
+    assert finding.mend == f'CMAKE_ARGS="-DGGML_CUDA=on" {AGAIN}'
     blind = Told("on", {"gpu_offload": True, "devices": []})
     (finding,) = findings([TORCH], {"torch": blind}, has_device=True)
     assert finding.mend == "nvidia-smi"
