@@ -201,6 +201,7 @@ class Measured:
         elif what == "heap":
             ctypes.CDLL(None).sbrk(ctypes.c_ssize_t(pages * PAGE_BYTES))
         levels = pages if what == "stack" else 0
+        sys.setrecursionlimit(sys.getrecursionlimit() + 3 * levels)
         if levels or self.by_processor_time:
             return _changed(GGUFInferencer, levels, self.by_processor_time)()
         return GGUFInferencer()
