@@ -82,18 +82,19 @@ ENGINES: dict[str, Engine] = {
     "gguf": Engine(
         "runners.engines.gguf.inferencer:GGUFInferencer",
         warm_modules=(
-            "llama_cpp",
-            "llama_cpp.llama_chat_format",
+            "runners.engines.gguf.warm",
+            "jinja2.sandbox",
+            "numpy",
             "runners.engines.gguf.inferencer",
         ),
         requires=("llama_cpp",),
-        install='pip install "llama-cpp-python>=0.3.36"',
+        install='pip install "llama-cpp-python>=0.3.36,<0.4"',
         trial=GGUF_LEVELS,
         instead=Engine(
             "runners.engines.gguf.xllamacpp_inferencer:XllamacppInferencer",
             warm_modules=("runners.engines.gguf.xllamacpp_inferencer",),
             requires=("xllamacpp",),
-            install='pip install "xllamacpp>=2026.10"',
+            install='pip install "xllamacpp>=2026.10.11549,<2026.11"',
             trial=GGUF_LEVELS,
         ),
     ),
@@ -109,7 +110,7 @@ ENGINES: dict[str, Engine] = {
             "runners.engines.pytorch.inferencer",
         ),
         requires=("torch", "transformers"),
-        install='pip install "torch>=2.10" "transformers>=5.3"',
+        install='pip install "torch>=2.10,<3" "transformers>=5.17,<5.25"',
         trial=PYTORCH_LEVELS,
     ),
 }
