@@ -155,12 +155,22 @@ def _make(key: str, source: Path, target: Path, report: Callable[[float, float],
             _copy(source, partial, report)
         elif key == "pytorch":
             _job("dequantize", source, partial, {}, report)
+            _let_others_read(partial)
         else:
             _job("quantize", source, partial, {"type": key.removeprefix("gguf_").upper()}, report)
         partial.rename(target)
     except BaseException:
         _remove(partial)
         raise
+
+
+def _let_others_read(target: Path) -> None:
+    """Undo that safetensors makes its files private, other than all files beside them.
+
+    Done here, since a job's process may change no rights.
+    """
+    for file in target.glob("*.safetensors"):
+        file.chmod((target / "config.json").stat().st_mode)
 
 
 def _fetch(target: Path) -> None:

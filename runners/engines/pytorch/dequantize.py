@@ -53,7 +53,6 @@ def dequantize(arguments: dict[str, Any], report: Report, should_stop: Callable[
     model.save_pretrained(target)
     tokenizer.init_kwargs.pop("local_files_only", None)  # how it was read is no part of it
     tokenizer.save_pretrained(target)
-    _let_others_read(target)
     report("write", 3, 3)
 
 
@@ -77,11 +76,6 @@ def _set_end_tokens(model: Any, tokenizer: Any) -> None:
             setattr(model.generation_config, name, token)
             setattr(model.config, name, token)
 
-
-def _let_others_read(target: Path) -> None:
-    """Undo that safetensors makes its files private, other than all files beside them."""
-    for file in target.glob("*.safetensors"):
-        file.chmod((target / "config.json").stat().st_mode)
 
 
 def _refuse_stopped(should_stop: Callable[[], bool]) -> None:
