@@ -71,7 +71,7 @@ class Watch:
         self._messages = self._bytes = self._latest_bytes = 0
         self._began = self._last_sign = time.monotonic()
         self._final_at: float | None = None
-        self._next_sample = self._next_look = 0.0
+        self._next_sample = self._next_look = self._look_seconds = 0.0
         self.stage = "start"
         self.tokens_seen = 0
         self.peak_bytes = 0
@@ -231,7 +231,8 @@ class Watch:
         elif isinstance(message, protocol.Loaded):
             self.stage = "prompt"
             if message.way in KEEPING_WAYS:
-                self._next_look = time.monotonic() + WRITING_SAMPLE_SECONDS
+                self._look_seconds = WRITING_SAMPLE_SECONDS
+                self._next_look = time.monotonic() + self._look_seconds
         elif isinstance(message, protocol.Token):
             self._check_index(message)
             self._begin_to_write()
@@ -281,6 +282,7 @@ class Watch:
             self._next_sample = now + (WRITING_SAMPLE_SECONDS if is_writing else SAMPLE_SECONDS)
             self._least_available = min(self._least_available, memory.available_bytes())
             if now >= self._next_look:
+                self._next_look = now + self._look_seconds
                 self._look(self._child.pid)
 
     def _look(self, pid: int) -> None:

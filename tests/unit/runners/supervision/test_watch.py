@@ -62,8 +62,8 @@ def test_a_prompt_is_read_without_looks_by_an_engine_that_keeps_its_memory(watch
     made._receive_message(loaded("llama.cpp"))
     seconds_pass(made, clock, 4.5)
     assert not looks
-    seconds_pass(made, clock, 2.0)
-    assert looks, "a long prompt is looked at all the same"
+    seconds_pass(made, clock, 11.0)
+    assert len(looks) in (2, 3), "a long prompt is looked at all the same, now and then"
 
 
 def test_an_engine_that_gives_memory_back_is_looked_at(watched):
