@@ -133,7 +133,7 @@ def _prefill(company: Company, names: Sequence[str], label: str) -> None:
         seconds = taken["first_token_seconds"] - taken["load_seconds"]
         company.record.add("decode", "prefill", name, tokens / seconds, label)
 
-    in_turn(company, names, company.amounts.repeats, work, f"prefill, {label}")
+    in_turn(company, names, company.amounts.short_repeats, work, f"prefill, {label}")
 
 
 def _prompt_tokens(company: Company, path: Path) -> int:

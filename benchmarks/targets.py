@@ -39,6 +39,7 @@ TARGETS = (
     Target("start", "first_token", PAGE, BY_HAND, 1.15, True, "GGUF"),
     Target("decode", "decode", PAGE, BARE_LOOP, 0.98, False, "GGUF"),
     Target("decode", "decode", PAGE, SERVER, 1.0, False, "GGUF"),
+    Target("decode", "prefill", PAGE, BARE_LOOP, 0.95, False, "GGUF"),
     Target("comparison", "decode", PAGE, BY_HAND, 1.4, False, "PyTorch"),
     Target("memory", "held_children", PAGE, "", 0.0, True),
     Target("memory", "held_parent", PAGE, "", 2.0, True),

@@ -92,7 +92,11 @@ ENGINES: dict[str, Engine] = {
         trial=GGUF_LEVELS,
         instead=Engine(
             "runners.engines.gguf.xllamacpp_inferencer:XllamacppInferencer",
-            warm_modules=("runners.engines.gguf.xllamacpp_inferencer",),
+            warm_modules=(
+                "jinja2.sandbox",
+                "numpy",
+                "runners.engines.gguf.xllamacpp_inferencer",
+            ),
             requires=("xllamacpp",),
             install='pip install "xllamacpp>=2026.10.11549,<2026.11"',
             trial=GGUF_LEVELS,

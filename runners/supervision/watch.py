@@ -30,6 +30,7 @@ POLL_SECONDS = 0.05
 FULL_BYTES = 65_536  # who tells so much between two looks is read without a rest
 SAMPLE_SECONDS = 0.25
 WRITING_SAMPLE_SECONDS = 5.0  # a look at its memory takes time from a writing model
+KEEPING_WAYS = ("llama.cpp",)  # their buffers for a prompt stay until the end
 EXIT_GRACE_SECONDS = 0.5  # after its final message a child has this long to be gone
 MESSAGE_LIMIT = 50_000  # messages of one run; 4096 tokens and a load need far fewer
 RUN_LIMIT_BYTES = 64 * 1024 * 1024  # everything that one child may tell
@@ -70,7 +71,7 @@ class Watch:
         self._messages = self._bytes = self._latest_bytes = 0
         self._began = self._last_sign = time.monotonic()
         self._final_at: float | None = None
-        self._next_sample = 0.0
+        self._next_sample = self._next_look = self._look_seconds = 0.0
         self.stage = "start"
         self.tokens_seen = 0
         self.peak_bytes = 0
@@ -229,6 +230,9 @@ class Watch:
             self.stage = "load"
         elif isinstance(message, protocol.Loaded):
             self.stage = "prompt"
+            if message.way in KEEPING_WAYS:
+                self._look_seconds = WRITING_SAMPLE_SECONDS
+                self._next_look = time.monotonic() + self._look_seconds
         elif isinstance(message, protocol.Token):
             self._check_index(message)
             self._begin_to_write()
@@ -276,10 +280,20 @@ class Watch:
         elif now >= self._next_sample and self._child.pid is not None:
             is_writing = self.stage == "generate"
             self._next_sample = now + (WRITING_SAMPLE_SECONDS if is_writing else SAMPLE_SECONDS)
-            self.peak_bytes = max(self.peak_bytes, memory.private_bytes(self._child.pid))
             self._least_available = min(self._least_available, memory.available_bytes())
-            held = nvml.held_by(self._child.pid) if self._has_devices else 0
-            self.peak_device_bytes = max(self.peak_device_bytes, held)
+            if now >= self._next_look:
+                self._next_look = now + self._look_seconds
+                self._look(self._child.pid)
+
+    def _look(self, pid: int) -> None:
+        """Note what the child holds. The kernel walks all its pages for it, some 10 ms a look.
+
+        While a prompt is read that time is the model's: an engine that keeps what it then takes
+        is looked at when it ends.
+        """
+        self.peak_bytes = max(self.peak_bytes, memory.private_bytes(pid))
+        held = nvml.held_by(pid) if self._has_devices else 0
+        self.peak_device_bytes = max(self.peak_device_bytes, held)
 
     def _notice_reasons_to_end(self, now: float) -> None:
         if self._final is not None:

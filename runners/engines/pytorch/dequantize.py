@@ -77,7 +77,6 @@ def _set_end_tokens(model: Any, tokenizer: Any) -> None:
             setattr(model.config, name, token)
 
 
-
 def _refuse_stopped(should_stop: Callable[[], bool]) -> None:
     if should_stop():
         raise ModelLoadError("The job was stopped.")

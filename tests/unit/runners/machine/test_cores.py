@@ -155,3 +155,46 @@ class TestQuotas:
     def test_no_quota_is_none(self, container: Put, version: int) -> None:
         container(version, "/", -1 if version == 1 else "max")
         assert cores.quota_cores() is None
+
+
+@pytest.fixture
+def processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, container: Put
+) -> Callable[..., None]:
+    """Describe cores, each by its logical processors and its highest frequency in kHz."""
+
+    def put(*described: tuple[str, int]) -> None:
+        numbers: set[int] = set()
+        for siblings, frequency in described:
+            for number in map(int, siblings.split(",")):
+                folder = tmp_path / "processors" / f"cpu{number}"
+                (folder / "topology").mkdir(parents=True)
+                (folder / "cpufreq").mkdir()
+                (folder / "topology" / "thread_siblings_list").write_text(f"{siblings}\n")
+                (folder / "cpufreq" / "cpuinfo_max_freq").write_text(f"{frequency}\n")
+                numbers.add(number)
+        monkeypatch.setattr("os.sched_getaffinity", lambda _pid: numbers, raising=False)
+
+    return put
+
+
+class TestOtherCounts:
+    def test_where_cores_are_alike_and_single_there_is_no_choice(self, processors) -> None:
+        processors(*((str(number), 3_000_000) for number in range(4)))
+        assert cores.other_thread_counts() == ()
+
+    def test_hyperthreads_are_tried(self, processors) -> None:
+        processors(("0,4", 3_000_000), ("1,5", 3_000_000), ("2,6", 3_000_000), ("3,7", 3_000_000))
+        assert cores.threads_for_one_of(1) == 3
+        assert cores.other_thread_counts() == (8,)
+
+    def test_fast_cores_alone_are_tried(self, processors) -> None:
+        fast = [(str(number), 5_000_000 + number * 50_000) for number in range(4)]
+        processors(*fast, *((str(number), 3_800_000) for number in range(4, 12)))
+        assert cores.threads_for_one_of(1) == 11
+        assert cores.other_thread_counts() == (4,)
+
+    def test_no_more_than_is_paid_for(self, processors, container: Put) -> None:
+        processors(("0,2", 3_000_000), ("1,3", 3_000_000))
+        container(2, "/", 200_000)
+        assert cores.other_thread_counts() == ()
