@@ -51,7 +51,7 @@ class Run:
         self.assignment = assignment
         self.receipt: Receipt | None = None
         self.log_tail = ""
-        self.safe_since: str | None = None  # why it was begun again with safe settings, if so
+        self.evaded_crash: str | None = None  # how it died before it ran with safe settings
         self._deliver = deliver
         self._deadlines = deadlines or Deadlines()
         self._method = start_method or _start_method(assignment)
@@ -120,7 +120,8 @@ class Run:
         safer = safe_settings.of(self.assignment) if died else None
         if died is None or safer is None:
             return watch, final
-        sentence = safe_settings.sentence(self.assignment.kind, died, watch.stage)
+        cause = safe_settings.cause(self.assignment.kind, died, watch.stage)
+        sentence = safe_settings.again(self.assignment.kind, cause)
         self.assignment = safer
         self._deliver(protocol.FellBack((sentence,), again=True))
         second = self._attempt()
@@ -128,7 +129,7 @@ class Run:
         failed = isinstance(ending, (protocol.Crashed, protocol.Failed))
         if failed and not second.tokens_seen:
             return watch, final
-        self.safe_since = None if isinstance(ending, protocol.Cancelled) else sentence
+        self.evaded_crash = None if isinstance(ending, protocol.Cancelled) else cause
         return second, ending
 
     def _died_early(self, watch: Watch, final: protocol.Message) -> str | None:

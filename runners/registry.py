@@ -82,8 +82,9 @@ ENGINES: dict[str, Engine] = {
     "gguf": Engine(
         "runners.engines.gguf.inferencer:GGUFInferencer",
         warm_modules=(
-            "llama_cpp",
-            "llama_cpp.llama_chat_format",
+            "runners.engines.gguf.warm",
+            "jinja2.sandbox",
+            "numpy",
             "runners.engines.gguf.inferencer",
         ),
         requires=("llama_cpp",),
@@ -116,7 +117,7 @@ ENGINES: dict[str, Engine] = {
 
 # Work that is done in a child process beside answering: name -> "module:function".
 JOBS: dict[str, str] = {
-    "dequantize": "runners.engines.gguf.quantize:dequantize",
+    "dequantize": "runners.engines.pytorch.dequantize:dequantize",
     "describe_gguf": "runners.engines.gguf.describe:run",
     "describe_pytorch": "runners.engines.pytorch.describe:run",
     "measure": "runners.engines.gguf.quantize:measure",

@@ -36,18 +36,26 @@ def safest_of(kind: str, settings: dict[str, Any]) -> dict[str, Any] | None:
     return {**settings, **levels[-1], "threads": settings.get("threads")}
 
 
-def sentence(kind: str, died: str, stage: str) -> str:
-    """Say that a run was begun again, and why."""
-    at = _STAGES.get(stage, "its first token")
-    when = f"while {at}" if stage in _STAGES else f"before {at}"
+def cause(kind: str, died: str, stage: str) -> str:
+    """Say how a run died, as the beginning of a sentence."""
+    when = f"while {_STAGES[stage]}" if stage in _STAGES else "before its first token"
+    return f"{NAMES.get(kind, kind)} died by {died} {when}"
+
+
+def again(kind: str, cause: str) -> str:
+    """Say that a run was begun again for this cause."""
+    return f"{cause}, so this model was loaded once more with {_safest(kind)}."
+
+
+def before(kind: str, cause: str, days: int) -> str:
+    """Say that a run begins with safe settings, for what happened before."""
     return (
-        f"{NAMES.get(kind, kind)} died by {died} {when}, so this model was loaded once more with "
-        f"the safest settings ({words(kind)}), which are slower."
+        f"{cause} when this model ran here before, so it runs with {_safest(kind)}. The others "
+        f"are tried again after {days} days, or when {NAMES.get(kind, kind)} is installed anew."
     )
 
 
-def words(kind: str) -> str:
-    """Name what an engine's safest settings leave out."""
-    if kind == ModelType.GGUF.value:
-        return "no extra buffer types, no flash attention"
-    return "no oneDNN, numbers of 32 bits"
+def _safest(kind: str) -> str:
+    is_gguf = kind == ModelType.GGUF.value
+    off = "no extra buffer types, no flash attention" if is_gguf else "no oneDNN, 32-bit numbers"
+    return f"the safest settings ({off}), which are slower"

@@ -275,8 +275,8 @@ class Comparison:
 
     def _keep_lesson(self, number: int) -> None:
         run, learned = self._runs.get(number), self._learned.get(number) or {}
-        if run is not None and (learned or run.safe_since):
-            lesson = Lesson(run.assignment.verdict, learned, run.safe_since)
+        if run is not None and (learned or run.evaded_crash):
+            lesson = Lesson(run.assignment.verdict, learned, run.evaded_crash)
             self.on_lesson(self.request.slots[number], lesson)
 
     def _read_ahead(self) -> None:

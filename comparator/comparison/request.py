@@ -20,6 +20,7 @@ class Slot:
         needed_bytes: the RAM that it is expected to need; 0 where nobody knows.
         memory_limit_bytes: the RAM that its child may take; 0 sets no ceiling.
         estimated_bytes: what its private memory in RAM is expected to reach.
+        surplus_bytes: what of that is known from an earlier run alone.
         estimated_device_bytes: what it is expected to take of accelerators.
         gpu_layers: layers chosen for the accelerator where its settings leave that open.
     """
@@ -30,6 +31,7 @@ class Slot:
     needed_bytes: int = 0
     memory_limit_bytes: int = 0
     estimated_bytes: int = 0
+    surplus_bytes: int = 0
     estimated_device_bytes: int = 0
     gpu_layers: int | None = None
 
@@ -77,7 +79,7 @@ class Lesson:
     Attributes:
         verdict: what the run was told.
         learned: what its engine found out of it.
-        crash: a sentence, where it died before its first token and then ran with safe settings.
+        crash: how it died, where it did before its first token and then ran with safe settings.
     """
 
     verdict: dict[str, Any]

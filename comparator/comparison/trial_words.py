@@ -29,8 +29,8 @@ def other_build(first: str, library: str, failures: Sequence[Failure]) -> str:
     """Say that another build of llama.cpp answers, since no settings of the first were right."""
     return (
         f"GGUF models run on {_PACKAGES[library]}: {_PACKAGES[first]} {_ends(failures)} "
-        f"on this processor, whatever its settings. {REBUILD_LLAMA} builds one that is made "
-        "for this machine."
+        f"on this processor, whatever its settings. {REBUILD_LLAMA} builds one for "
+        "this machine."
     )
 
 
@@ -38,21 +38,13 @@ def unusable(first: str, library: str, reason: str) -> str:
     """Say that another build of llama.cpp answers, since the first cannot be used at all."""
     return (
         f"GGUF models run on {_PACKAGES[library]}, since {_PACKAGES[first]} cannot be used here: "
-        f"{reason}. {REBUILD_LLAMA} builds one that is made for this machine."
+        f"{reason}. {REBUILD_LLAMA} builds one for this machine."
     )
 
 
 def untried(kind: str, reason: str) -> str:
     """Say that an engine runs without a trial, and why."""
     return f"{_name(kind)} runs untried on this machine, with its own defaults: {reason}."
-
-
-def safe_again(kind: str, crash: str) -> str:
-    """Say that a model starts with safe settings, since it died with others before."""
-    return (
-        f"{crash} It happened on this machine before, so that it starts with those settings at "
-        f"once; for seven days, or until {_name(kind)} is installed anew."
-    )
 
 
 def _off_in_llama(level: int, failures: Sequence[Failure]) -> str:
@@ -62,13 +54,12 @@ def _off_in_llama(level: int, failures: Sequence[Failure]) -> str:
     if level == 1:
         off = f"llama.cpp's {extra} are off: with them it {how} on this processor."
     else:
-        then = _how(failures[-1])
-        off = (
-            f"llama.cpp's {extra} and its flash attention are off: with both it {how}, and with "
-            f"flash attention alone it {then}, on this processor."
-        )
-    gain = ", about 1.8 times as fast" * has_amx
-    return f"{off} {REBUILD_LLAMA} builds one that runs with them{gain}."
+        alone = _how(failures[-1])
+        then = f"both it {how}, and with the latter alone it {alone}"
+        then = f"either of them it {how}" if alone == how else then
+        off = f"llama.cpp's {extra} and its flash attention are off: with {then} on this processor."
+    gain = "runs with them, about 1.8 times as fast" if has_amx else "may run with them"
+    return f"{off} {REBUILD_LLAMA} builds one for this machine that {gain}."
 
 
 def _off_in_torch(level: int, failures: Sequence[Failure]) -> str:

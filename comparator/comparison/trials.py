@@ -20,7 +20,7 @@ from comparator.core.models import ModelInfo
 from comparator.library.changes.child_jobs import ShouldStop, never
 from comparator.library.facts.store import stamp_of
 from comparator.storage.digests import Digests
-from comparator.storage.verdicts import BuildVerdict, Failure, Verdicts
+from comparator.storage.verdicts import SAFE_FOR_DAYS, BuildVerdict, Failure, Verdicts
 from runners import registry, safe_settings
 from runners.registry import Engine
 
@@ -41,7 +41,8 @@ class Verdict:
         sentences: what is off and why; empty when nothing is.
         notes: what the trial itself told, for those who look closer.
         figures: what it measured.
-        key: of the build on this machine; empty where it was not tried.
+        key: of the build on this machine; empty for a kind that needs no trial.
+        is_tried: whether a trial has found it.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
     key: str = ""
+    is_tried: bool = False
 
 
 _Stamps = tuple[tuple[FileStamp, ...], ...]
@@ -109,6 +111,17 @@ class Trials:
         with self._lock_of(kind):
             return self._believed(kind, builds)
 
+    def figures_of(self, kind: str) -> dict[str, float]:
+        """Return what the trial of a kind of model measured; empty before it, or during it."""
+        builds, lock = _builds(kind), self._lock_of(kind)
+        if not builds or not lock.acquire(blocking=False):
+            return {}
+        try:
+            verdict = self._believed(kind, builds)
+        finally:
+            lock.release()
+        return verdict.figures if verdict else {}
+
     def server_of(self, kind: str) -> str:
         """Return the fork server that runs a kind of model, as far as its verdict is known."""
         verdict = self.known(kind)
@@ -140,19 +153,20 @@ class Trials:
         if not remembered.crash:
             return told, verdict.sentences
         told["settings"] = safe_settings.safest_of(kind, verdict.settings)
-        return told, (*verdict.sentences, trial_words.safe_again(kind, remembered.crash))
+        said = safe_settings.before(kind, remembered.crash, SAFE_FOR_DAYS)
+        return told, (*verdict.sentences, said)
 
     def learn(self, model: ModelInfo, told: dict[str, Any], learned: dict[str, Any]) -> None:
         """Keep what an engine has learned of a model, where it is more than it was told."""
-        verdict = self.known(model.model_type.value)
-        if verdict and verdict.key and learned and learned != told.get("learned"):
-            self.verdicts.learn(verdict.key, _mark(model), learned)
+        key = self._key_of(model.model_type.value)
+        if key and learned and learned != told.get("learned"):
+            self.verdicts.learn(key, _mark(model), learned)
 
     def note_crash(self, model: ModelInfo, reason: str) -> None:
         """Keep that a model died before its first token, so that it starts safely from now on."""
-        verdict = self.known(model.model_type.value)
-        if verdict and verdict.key:
-            self.verdicts.note_crash(verdict.key, _mark(model), reason)
+        key = self._key_of(model.model_type.value)
+        if key:
+            self.verdicts.note_crash(key, _mark(model), reason)
 
     def close(self) -> None:
         """End a trial that is under way, and close the files; the next use opens them again."""
@@ -163,6 +177,13 @@ class Trials:
         self._closed.clear()
         self.verdicts.close()
         self._digests.close()
+
+    def _key_of(self, kind: str) -> str:
+        """Return the key of the build that runs a kind here; empty where none needs a trial."""
+        verdict, builds = self.known(kind), _builds(kind)
+        if verdict is None and builds:
+            return build_of(kind, builds[0], self._digests).key
+        return verdict.key if verdict else ""
 
     def _lock_of(self, kind: str) -> threading.Lock:
         return self._locks.setdefault(kind, threading.Lock())
@@ -185,20 +206,24 @@ class Trials:
         return self._kept(kind, stamps, _concluded(found))
 
     def _kept(self, kind: str, stamps: _Stamps, verdict: Verdict) -> Verdict:
-        self._known[kind] = _Known(stamps, verdict, is_final=bool(verdict.key))
+        self._known[kind] = _Known(stamps, verdict, is_final=verdict.is_tried)
         return verdict
 
     def _tried(self, kind: str, builds: Sequence[Engine], should_stop: ShouldStop) -> Verdict:
         with quiet.for_trial() as may_try:
             if not may_try:
-                return Verdict(sentences=(trial_words.untried(kind, _BUSY),))
+                return self._untried(kind, builds[0], _BUSY)
             try:
                 return self._try_builds(
                     kind, builds, lambda: should_stop() or self._closed.is_set()
                 )
             except NotTried as error:
-                verdict = Verdict(sentences=(trial_words.untried(kind, str(error)),))
+                verdict = self._untried(kind, builds[0], str(error))
                 return verdict if error.is_passing else self._kept(kind, _stamps(builds), verdict)
+
+    def _untried(self, kind: str, engine: Engine, reason: str) -> Verdict:
+        key = build_of(kind, engine, self._digests).key
+        return Verdict(sentences=(trial_words.untried(kind, reason),), key=key)
 
     def _try_builds(self, kind: str, builds: Sequence[Engine], should_stop: ShouldStop) -> Verdict:
         """Try one build after another until one is right; keep what is found.
@@ -216,7 +241,9 @@ class Trials:
                     self.verdicts.keep(build.key, verdict)
             except NotTried as error:
                 if not error.is_unusable:
-                    raise
+                    if not found:
+                        raise
+                    return self._believed_untried(*found[0], build, str(error))
                 passed_over.append((engine, error))
                 continue
             found.append((build, verdict))
@@ -228,6 +255,14 @@ class Trials:
         if passed_over and found[-1][1].level is not None:
             concluded = _instead(concluded, found[-1][0], *passed_over[0])
         return self._kept(kind, _stamps(builds), concluded)
+
+    def _believed_untried(
+        self, first: Build, failed: BuildVerdict, build: Build, reason: str
+    ) -> Verdict:
+        """Return what is left where one build is wrong and the other could not be tried."""
+        said = trial_words.other_build(first.library, build.library, failed.failures)
+        note = trial_words.untried(build.kind, reason)
+        return Verdict(library=build.library, sentences=(said, note), key=build.key)
 
     def _try_levels(self, kind: str, engine: Engine, should_stop: ShouldStop) -> BuildVerdict:
         failures: list[Failure] = []
@@ -269,7 +304,9 @@ def _concluded(found: Sequence[_Found]) -> Verdict:
             *said,
         )
     library = build.library if build is not first else ""
-    return Verdict(chosen.settings, library, said, chosen.notes, chosen.figures, build.key)
+    return Verdict(
+        chosen.settings, library, said, chosen.notes, chosen.figures, build.key, is_tried=True
+    )
 
 
 def _instead(verdict: Verdict, build: Build, engine: Engine, error: NotTried) -> Verdict:

@@ -55,7 +55,8 @@ class Store:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
-        self._trouble = ""
+        self._opening = ""  # why the file could not be opened, if so
+        self._trouble = ""  # why something could not be done with it
 
     def ask(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer | None:
         """Do something with the database, in one transaction; None where it cannot be used.
@@ -77,8 +78,8 @@ class Store:
         """Return in a sentence whether what is noted is kept, and why not."""
         self._trouble = ""
         self.ask(_touch)
-        if self._trouble:
-            return f"{self._kind.what} are not kept: {self._trouble}."
+        if self._opening or self._trouble:
+            return f"{self._kind.what} are not kept: {self._opening or self._trouble}."
         aside = len(self._broken())
         damaged = f" {aside} damaged earlier file{'s' * (aside > 1)} of them were put aside."
         return f"{self._kind.what} are kept.{damaged * bool(aside)}"
@@ -110,7 +111,7 @@ class Store:
         opened = database.opened(
             self._path or kind.place(), kind.schema, kind.version, kind.upgrades, kind.busy_seconds
         )
-        self._connection, self._trouble = opened.connection, opened.trouble
+        self._connection, self._opening = opened.connection, opened.trouble
 
     def _note(self, error: sqlite3.Error | OSError) -> None:
         told = error.strerror if isinstance(error, OSError) else str(error)
@@ -129,6 +130,6 @@ def _is_busy(error: Exception) -> bool:
 
 
 def _touch(connection: sqlite3.Connection) -> None:
-    """Write nothing, in the way in which something would be written."""
-    if not connection.in_transaction:
-        connection.execute("BEGIN IMMEDIATE")
+    """Write what is there already, to see whether something could be written."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version}")

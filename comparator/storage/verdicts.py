@@ -20,7 +20,7 @@ from comparator.storage import database
 from comparator.storage.store import Kind, Store
 
 MOST_LEARNED_BYTES = 16_384  # of one model; a child tells it, so that it has a limit
-SAFE_FOR_SECONDS = 7 * 86_400.0  # after a crash; later the full speed is dared again
+SAFE_FOR_DAYS = 7  # after a crash; later the full speed is dared again
 _BUSY_SECONDS = 1.0  # a run waits for no other program: a trial costs less
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -159,7 +159,7 @@ _NOTE_CRASH = "INSERT OR REPLACE INTO crashes VALUES (?, ?, ?, ?)"
 
 
 def _remembered(connection: sqlite3.Connection, key: str, model: str) -> Remembered:
-    of_model, after = (key, model), time.time() - SAFE_FOR_SECONDS
+    of_model, after = (key, model), time.time() - SAFE_FOR_DAYS * 86_400
     question = "SELECT learned FROM learned WHERE key = ? AND model = ?"
     row = connection.execute(question, of_model).fetchone()
     question = "SELECT reason FROM crashes WHERE key = ? AND model = ? AND noted > ?"

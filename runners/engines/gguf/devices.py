@@ -1,30 +1,21 @@
-"""The accelerators that llama.cpp can use, of any maker, and how much of them is free.
-
-Functions and numbers are those of ggml-backend.h (enum ggml_backend_dev_type); llama-cpp-python
-loads the library and leaves them out.
-"""
+"""The accelerators that llama.cpp can use, of any maker, and how much of them is free."""
 
 from __future__ import annotations
 
-import ctypes
-from typing import Any, NamedTuple
+from typing import Any
 
-_ACCELERATORS = (1, 2)  # GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU
-
-
-class Device(NamedTuple):
-    """One accelerator: its name, and free and total memory in bytes."""
-
-    name: str
-    free: int
-    total: int
+from runners.engines.gguf import adapter, library
+from runners.engines.gguf.adapter import Device as Device
 
 
-def devices(kinds: tuple[int, ...] = _ACCELERATORS, llama: Any = None) -> list[Device]:
-    """Return the devices of some kinds that a library knows; by default the accelerators."""
-    ggml = _library(llama)
-    pointers = [ggml.ggml_backend_dev_get(index) for index in range(ggml.ggml_backend_dev_count())]
-    return [_device(ggml, p) for p in pointers if ggml.ggml_backend_dev_type(p) in kinds]
+def devices(llama: Any = None) -> list[Device]:
+    """Return the accelerators that a library knows; none where it does not tell."""
+    return adapter.devices(llama or library.library()) or []
+
+
+def are_unknown(llama: Any) -> bool:
+    """Whether a library can use accelerators but does not tell which there are."""
+    return bool(llama.llama_supports_gpu_offload()) and adapter.devices(llama) is None
 
 
 class DeviceUse:
@@ -46,29 +37,4 @@ class DeviceUse:
 
 
 def _free(llama: Any) -> int:
-    return sum(device.free for device in (devices(llama=llama) if llama else devices()))
-
-
-def _library(llama: Any) -> Any:
-    ggml = getattr(llama, "binary", None)  # of xllamacpp; llama-cpp-python has one of its own
-    if ggml is None:
-        from llama_cpp import _ggml
-
-        ggml = _ggml.libggml
-    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
-    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
-    ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
-    ggml.ggml_backend_dev_name.restype = ctypes.c_char_p
-    for name in ("ggml_backend_dev_name", "ggml_backend_dev_type"):
-        getattr(ggml, name).argtypes = [ctypes.c_void_p]
-    size = ctypes.POINTER(ctypes.c_size_t)
-    ggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, size, size]
-    ggml.ggml_backend_dev_memory.restype = None
-    return ggml
-
-
-def _device(ggml: Any, pointer: Any) -> Device:
-    free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    ggml.ggml_backend_dev_memory(pointer, ctypes.byref(free), ctypes.byref(total))
-    name = ggml.ggml_backend_dev_name(pointer) or b""
-    return Device(name.decode("utf-8", "replace"), free.value, total.value)
+    return sum(device.free for device in devices(llama))

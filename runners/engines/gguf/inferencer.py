@@ -8,7 +8,7 @@ from typing import Any
 from comparator.core.exceptions import InferenceError
 from runners.base import End, Piece, PromptTokens, TokenInferencer
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
-from runners.engines.gguf import library
+from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
 from runners.engines.gguf.model import GGUFContext, GGUFModel
 from runners.engines.gguf.sampling import GGUFSampler
@@ -16,6 +16,14 @@ from runners.engines.gguf.text import GGUFText
 from runners.machine.cores import thread_count
 
 _PROGRESS_STEP = 0.02
+_UNKNOWN_DEVICES = (
+    "What this model takes of a graphics card's memory is not known: this version of llama.cpp "
+    "does not tell which cards there are."
+)
+_SLOW_PENALTY = (
+    "The repeat penalty is left to llama.cpp, which is slower: this version no longer chooses "
+    "from the scores that it hands out."
+)
 
 
 class GGUFInferencer(TokenInferencer):
@@ -62,18 +70,24 @@ class GGUFInferencer(TokenInferencer):
         self._free()
         self._path, self._config = model_path, dict(config)
         self._told = 0.0
+        self.fallbacks = [_UNKNOWN_DEVICES] if devices.are_unknown(self._library()) else []
+        settings = self.verdict.get("settings") or {}
         self._device_use = DeviceUse(self._library())
         self.model = GGUFModel.load(
             model_path,
             gpu_layers=_gpu_layers(config),
             progress=self._tell_progress,
             llama=self._library(),
+            use_extra_bufts=bool(settings.get("use_extra_bufts", True)),
         )
         try:
             self.model.check_generates()
-            self._threads = thread_count(config)
+            self._threads = thread_count(
+                {"n_threads": config.get("n_threads") or settings.get("threads")}
+            )
             limit = context_limit(config.get("n_ctx"), self.model.trained_context)
-            self._context = GGUFContext(self.model, limit, self._threads)
+            flash_attention = str(settings.get("flash_attention") or "auto")
+            self._context = GGUFContext(self.model, limit, self._threads, flash_attention)
         except BaseException:
             self._free()
             raise
@@ -98,6 +112,8 @@ class GGUFInferencer(TokenInferencer):
             yield End("cancelled")
             return
         sampler = GGUFSampler(self._context, self._config, prepared.tokens)
+        if sampler.penalises_itself and _SLOW_PENALTY not in self.fallbacks:
+            self.fallbacks.append(_SLOW_PENALTY)
         try:
             yield from self._answer(sampler, self._context)
         finally:

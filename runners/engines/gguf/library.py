@@ -8,17 +8,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from comparator.core.exceptions import EngineMissingError, ModelLoadError
-from runners.engines.gguf import xllamacpp_library
+from runners.engines.gguf import adapter, binaries, xllamacpp_library
 
-_DEBUG, _ERROR, _CONTINUED = 1, 4, 5  # ggml.h: enum ggml_log_level
-_UNKNOWN_ARCHITECTURE = re.compile(r"unknown model architecture: '([^']*)'")
-_REASON = re.compile(r"(?:error loading model(?: \w+)?|failed to load model): (.+)")
 _BEGINNINGS = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the model. Run git lfs pull."),
     (b"<!doctype", "is a web page, not a model. Download the file itself."),
@@ -26,22 +22,28 @@ _BEGINNINGS = (
 )
 
 
+@functools.cache
 def library() -> Any:
-    """Import llama-cpp-python and send its log to descriptor 2.
+    """Import llama-cpp-python, check it, and send its log to descriptor 2.
 
     Raises:
-        EngineMissingError: it is not installed, or its binary is for another system.
+        EngineMissingError: it is not installed, or its binary is damaged, for another system, or
+            of a version that is not known here.
     """
+    binaries.check_folder("llama_cpp", "lib", os.environ.get("LLAMA_CPP_LIB_PATH"))
     try:
         import llama_cpp
-    except (ImportError, OSError, RuntimeError) as error:  # it wraps an OSError in the last one
-        raise EngineMissingError(
-            f"llama-cpp-python cannot be used here ({error}). Where it is installed, its binary "
-            "was made for another system: remove it (pip uninstall llama-cpp-python), and either "
-            "build it here or install the prebuilt xllamacpp, which runs GGUF models as well."
-        ) from error
-    _Log.install(llama_cpp)
-    return llama_cpp
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        raise binaries.unusable("llama_cpp", str(error)) from error
+    made = adapter.Llama(llama_cpp, xllamacpp_library.FUNCTIONS)
+    _Log.install(made)
+    return made
+
+
+def warm_up() -> None:
+    """Import llama-cpp-python in a fork server, which must outlive one that is damaged."""
+    with contextlib.suppress(EngineMissingError):  # the child meets the same and tells it
+        library()
 
 
 @functools.cache
@@ -90,13 +92,13 @@ class _Log:
 
     @classmethod
     def _take(cls, level: int, text: bytes, _data: Any) -> None:
-        if level != _CONTINUED:
+        if level != adapter.CONTINUED:
             cls._level = level
         if cls.kept is not None:
             cls.kept.append(text.decode("utf-8", "replace"))
-        if cls._level == _ERROR:
+        if cls._level == adapter.ERROR:
             cls.errors.append(text.decode("utf-8", "replace").strip())
-        if cls._level != _DEBUG and not (cls.quiet and cls._level != _ERROR):
+        if cls._level != adapter.DEBUG and not (cls.quiet and cls._level != adapter.ERROR):
             with contextlib.suppress(OSError):
                 os.write(2, text)
 
@@ -125,13 +127,13 @@ def load_failure(name: str, llama: Any = None) -> ModelLoadError:
     """Make an error of the lines that llama.cpp logged since ``forget_errors``."""
     lines = list(_Log.errors)
     for line in lines:
-        found = _UNKNOWN_ARCHITECTURE.search(line)
+        found = adapter.UNKNOWN_ARCHITECTURE.search(line)
         if found:
             return ModelLoadError(
                 f"The architecture '{found.group(1)}' of {name} is not known to {version(llama)}. "
                 "A newer version may know it."
             )
-    reasons = [found.group(1) for line in lines if (found := _REASON.search(line))]
+    reasons = [found.group(1) for line in lines if (found := adapter.LOAD_REASON.search(line))]
     reason = reasons[0] if reasons else (lines[-1] if lines else "no reason was given")
     return ModelLoadError(
         f"llama.cpp cannot load {name}: {reason.rstrip('.')}. "

@@ -9,7 +9,7 @@ from typing import Any
 
 from comparator.core.exceptions import InferenceError, ModelLoadError
 from runners.engines.chat_prompt import PreparedPrompt, RenderedPrompt, Template, render
-from runners.engines.gguf import library
+from runners.engines.gguf import adapter, library
 from runners.engines.gguf.template import compile_template
 from runners.engines.template_limits import within_limits
 
@@ -48,6 +48,7 @@ class GGUFModel:
         vocabulary_only: bool = False,
         progress: Progress | None = None,
         llama: Any = None,
+        use_extra_bufts: bool = True,
     ) -> GGUFModel:
         """Load a file; of a split model the first one.
 
@@ -57,6 +58,7 @@ class GGUFModel:
             vocabulary_only: leave out the weights.
             progress: called with the share done (0 to 1); False stops the load.
             llama: the library to load it with; None for llama-cpp-python.
+            use_extra_bufts: let weights be kept in the order that suits the processor.
 
         Raises:
             ModelLoadError: llama.cpp refuses the file, with its reason; or it was stopped.
@@ -64,10 +66,13 @@ class GGUFModel:
         library.check_file(path)
         llama = llama or library.library()
         listener = _ProgressListener(llama, progress)
-        parameters = llama.llama_model_default_params()
-        parameters.n_gpu_layers = gpu_layers
-        parameters.vocab_only = vocabulary_only
-        parameters.progress_callback = listener.callback
+        parameters = adapter.model_parameters(
+            llama,
+            n_gpu_layers=gpu_layers,
+            vocab_only=vocabulary_only,
+            progress_callback=listener.callback,
+            use_extra_bufts=use_extra_bufts,
+        )
         library.forget_errors()
         llama.llama_backend_init()
         pointer = llama.llama_model_load_from_file(os.fsencode(path), parameters)
@@ -245,8 +250,16 @@ class GGUFContext:
         used: tokens read or written so far.
     """
 
-    def __init__(self, model: GGUFModel, limit: int, threads: int) -> None:
+    def __init__(
+        self, model: GGUFModel, limit: int, threads: int, flash_attention: str = "auto"
+    ) -> None:
         """Allocate the context.
+
+        Args:
+            model: the model.
+            limit: tokens of prompt and answer together.
+            threads: to compute with.
+            flash_attention: ``auto``, ``on`` or ``off``.
 
         Raises:
             ModelLoadError: llama.cpp cannot, most likely for want of memory.
@@ -255,20 +268,21 @@ class GGUFContext:
         self.limit = limit
         self.vocabulary_size = model.vocabulary_size
         self.used = 0
-        parameters = llama.llama_context_default_params()
-        parameters.n_ctx = -(-limit // _CONTEXT_STEP) * _CONTEXT_STEP
-        parameters.n_batch = BATCH_TOKENS
-        parameters.n_outputs_max = 1  # of a batch only the last token
-        parameters.n_threads = parameters.n_threads_batch = threads
-        parameters.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_AUTO
-        parameters.swa_full = False  # the past is never rewritten here
-        parameters.no_perf = False
+        parameters = adapter.context_parameters(
+            llama,
+            flash_attention=flash_attention,
+            n_ctx=-(-limit // _CONTEXT_STEP) * _CONTEXT_STEP,
+            n_batch=BATCH_TOKENS,
+            n_outputs_max=1,  # of a batch only the last token
+            n_threads=threads,
+            n_threads_batch=threads,
+            swa_full=False,  # the past is never rewritten here
+        )
         library.forget_errors()
         self.pointer = llama.llama_init_from_model(model.pointer, parameters)
         if not self.pointer:
             raise library.context_failure(model.name, limit)
-        self._token = (llama.llama_token * 1)()
-        self._single = llama.llama_batch_get_one(self._token, 1)
+        self._single = adapter.batch(llama, [0])
 
     def close(self) -> None:
         """Free the memory; harmless when it is free already."""
@@ -280,7 +294,6 @@ class GGUFContext:
         """Forget the conversation."""
         if self.used:
             self._llama.llama_memory_clear(self._llama.llama_get_memory(self.pointer), True)
-            self._llama.llama_perf_context_reset(self.pointer)
             self.used = 0
 
     def read(self, tokens: list[int], should_stop: Callable[[], bool]) -> bool:
@@ -292,9 +305,8 @@ class GGUFContext:
         for start in range(0, len(tokens), BATCH_TOKENS):
             if should_stop():
                 return False
-            part = tokens[start : start + BATCH_TOKENS]
-            array = (self._llama.llama_token * len(part))(*part)
-            self._decode(self._llama.llama_batch_get_one(array, len(part)), len(part))
+            part = adapter.batch(self._llama, tokens[start : start + BATCH_TOKENS])
+            self._decode(part.structure, len(part.tokens))
         return True
 
     def read_one(self, token: int) -> None:
@@ -303,8 +315,8 @@ class GGUFContext:
         Raises:
             InferenceError: llama.cpp cannot compute it.
         """
-        self._token[0] = token
-        self._decode(self._single, 1)
+        self._single.tokens[0] = token
+        self._decode(self._single.structure, 1)
 
     def logits(self) -> Any:
         """Return a pointer to the scores of the next token; writing to it changes the choice.

@@ -1,4 +1,4 @@
-"""Makes model files of other model files; each job runs in a child process of its own.
+"""Makes GGUF files of other GGUF files; each job runs in a child process of its own.
 
 A job writes to a target that does not exist yet; its caller renames it into place when the
 job is done, so that no half-made model is ever listed.
@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import json
 import os
-import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -18,77 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
-from runners.engines.gguf import library
-from runners.engines.pytorch.loading import bars_reported
+from runners.engines.gguf import adapter, library
 from runners.machine.cores import thread_count
 
 Report = Callable[[str, float, float], None]
 
 MAKER = "quantize.engine"  # the key of the header that says which llama.cpp made a file
+NOWHERE = os.path.join(os.devnull, "unused")  # a dry run that writes all the same fails there
 _POLL_SECONDS = 0.1
 _MIB = 1024 * 1024
 _METADATA_BYTES = 64 * 1024  # our entries, and the rounding of the sizes that llama.cpp logs
 _FULL_DISK_BYTES = 1024 * 1024  # a write that failed for want of space has used up the rest
 _BUFFER_BYTES = 1024**3  # rows of a tensor that are held at once; llama.cpp's own limit is 8 GiB
 _LONGEST_TEXT_BYTES = 127  # llama.h: llama_model_kv_override.val_str
-_MODEL_SIZE = re.compile(r"model size\s*=\s*([\d.]+) MiB")
-_QUANTISED_SIZE = re.compile(r"quant size\s*=\s*([\d.]+) MiB \(([\d.]+) BPW\)")
-_SUBSTITUTED = re.compile(r"(\d+) of \d+ tensor\(s\) required fallback")
-_NOT_QUANTISED = re.compile(r"failed to quantize: (.+)")
-
-
-def dequantize(arguments: dict[str, Any], report: Report, should_stop: Callable[[], bool]) -> None:
-    """Make a transformers directory (bfloat16 safetensors) of a GGUF file's weights.
-
-    Args:
-        arguments: ``source``, a GGUF file, and ``target``, a directory that does not exist.
-        report: takes a step, how much of it is done, and its total.
-        should_stop: asked between the steps.
-
-    Raises:
-        ModelLoadError: the source cannot be read, or the job was stopped.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    source, target = Path(arguments["source"]), Path(arguments["target"])
-    library.check_file(str(source))
-    torch.set_num_threads(thread_count(arguments))
-    place = {"gguf_file": source.name, "local_files_only": True}
-    report("read tokenizer", 0, 3)
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, **place)
-    _refuse_stopped(should_stop)
-    report("read weights", 1, 3)
-    with bars_reported(report):
-        model = AutoModelForCausalLM.from_pretrained(
-            source.parent,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.bfloat16,
-            **place,
-        )
-    _refuse_stopped(should_stop)
-    report("write", 2, 3)
-    _set_end_tokens(model, tokenizer)
-    model.save_pretrained(target)
-    tokenizer.init_kwargs.pop("local_files_only", None)  # how it was read is no part of it
-    tokenizer.save_pretrained(target)
-    _let_others_read(target)
-    report("write", 3, 3)
-
-
-def _set_end_tokens(model: Any, tokenizer: Any) -> None:
-    """Write the tokenizer's special tokens where ``generate`` of transformers looks for them."""
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        token = getattr(tokenizer, name, None)
-        if token is not None:
-            setattr(model.generation_config, name, token)
-            setattr(model.config, name, token)
-
-
-def _let_others_read(target: Path) -> None:
-    """Undo that safetensors makes its files private, other than all files beside them."""
-    for file in target.glob("*.safetensors"):
-        file.chmod((target / "config.json").stat().st_mode)
 
 
 def measure(arguments: dict[str, Any], report: Report, should_stop: Callable[[], bool]) -> str:
@@ -114,7 +55,7 @@ def measure(arguments: dict[str, Any], report: Report, should_stop: Callable[[],
     for number, name in enumerate(types):
         report("measure", number, len(types))
         _refuse_stopped(should_stop)
-        log = _quantised({**arguments, "type": name, "target": "unused"}, is_dry=True)
+        log = _quantised({**arguments, "type": name, "target": NOWHERE}, is_dry=True)
         found.append({"type": name, **_measured(log, _bytes_of(arguments))})
     report("measure", len(types), len(types))
     return json.dumps(found)
@@ -122,8 +63,8 @@ def measure(arguments: dict[str, Any], report: Report, should_stop: Callable[[],
 
 def _measured(log: str, source_bytes: int) -> dict[str, float | bool]:
     """Read the log of a dry run; what a newer llama.cpp no longer says is estimated high."""
-    before, after = _MODEL_SIZE.search(log), _QUANTISED_SIZE.search(log)
-    substituted = _SUBSTITUTED.search(log)
+    before, after = adapter.MODEL_MEBIBYTES.search(log), adapter.QUANTISED_MEBIBYTES.search(log)
+    substituted = adapter.SUBSTITUTED_TENSORS.search(log)
     size = 2 * source_bytes
     if before and after:
         header = source_bytes - float(before[1]) * _MIB
@@ -132,7 +73,7 @@ def _measured(log: str, source_bytes: int) -> dict[str, float | bool]:
         "bytes": size,
         "bits_per_weight": float(after[2]) if after else 0.0,
         "substituted": int(substituted[1]) if substituted else 0,
-        "needs_matrix": "require an imatrix" in log,
+        "needs_matrix": adapter.NEEDS_MATRIX in log,
     }
 
 
@@ -166,15 +107,18 @@ def _quantised(arguments: dict[str, Any], is_dry: bool) -> str:
     """Let llama.cpp quantise, or only say how, and return what it logged."""
     source, target = str(arguments["source"]), str(arguments["target"])
     llama = library.library()
-    parameters = llama.llama_model_quantize_default_params()
-    parameters.ftype = _file_type(llama, str(arguments["type"]))
-    parameters.allow_requantize = True
-    parameters.dry_run = is_dry
-    parameters.nthread = thread_count(arguments)
-    parameters.max_buf_size = _BUFFER_BYTES
+    parameters = adapter.with_fields(
+        llama.llama_model_quantize_default_params(),
+        ftype=_file_type(llama, str(arguments["type"])),
+        allow_requantize=True,
+        dry_run=is_dry,
+        nthread=thread_count(arguments),
+        max_buf_size=_BUFFER_BYTES,
+    )
     metadata = arguments.get("metadata")
     if metadata:
-        parameters.kv_overrides = _overrides(llama, {**metadata, MAKER: library.version()})
+        overrides = _overrides(llama, {**metadata, MAKER: library.version()})
+        adapter.with_fields(parameters, kv_overrides=overrides)
     with library.log_kept() as pieces:
         code = llama.llama_model_quantize(
             os.fsencode(source), os.fsencode(target), ctypes.byref(parameters)
@@ -211,7 +155,7 @@ def _quantising_failure(name: str, target: str, kind: str, log: str) -> ModelLoa
                 f"The disk became full while {kind} of {name} was made. "
                 "Free some space and begin again."
             )
-    found = _NOT_QUANTISED.search(log)
+    found = adapter.NOT_QUANTISED.search(log)
     if found is None:
         return library.load_failure(name)
     return ModelLoadError(
@@ -224,7 +168,7 @@ def _file_type(llama: Any, name: str) -> int:
     """Return llama.cpp's number of a quantisation's name."""
     types: dict[str, int] = {
         key.removeprefix("LLAMA_FTYPE_").removeprefix("MOSTLY_").removeprefix("ALL_"): value
-        for key, value in vars(llama).items()
+        for key, value in vars(llama.module).items()
         if key.startswith("LLAMA_FTYPE_") and not key.endswith("GUESSED")
     }
     if name.upper() not in types:

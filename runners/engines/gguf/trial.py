@@ -11,13 +11,12 @@ from __future__ import annotations
 import base64
 import json
 import math
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from runners.engines.gguf import library, tiny_model
+from runners.engines.gguf import adapter, library, tiny_model
 from runners.engines.gguf.trial_model import TinyContext, TinyModel
 from runners.engines.gguf.trial_reference import REFERENCE, STEP, TOKENS
 from runners.engines.gguf.trial_speed import faster_settings
@@ -29,7 +28,6 @@ MOST_ERROR = 0.10  # root of the mean square; the scores' own is 1
 MOST_ROW_ERROR = 0.40
 BUSY_SECONDS = 0.1  # of computing, after which other programs must have the cores
 REPACKED = "repacked bits of "  # of a weight of this type, in a figure's name
-_UNMAPPED = re.compile(r"(?<!_Mapped) model buffer size\s*=\s*([\d.]+) MiB")
 _MIB = 1024 * 1024
 
 Report = Callable[[str, float, float], None]
@@ -125,9 +123,8 @@ class _Trial:
     def _note_repacked(self, kind: str, log: str) -> None:
         """Note the private memory that the weights of a type take beside the mapped file."""
         weights = sum(tiny_model.MATRICES.values()) - tiny_model.VOCABULARY_TOKENS
-        size = sum(float(found) for found in _UNMAPPED.findall(log)) * _MIB
-        if size:
-            self.figures[f"{REPACKED}{kind}"] = round(size * 8 / (weights * tiny_model.WIDTH), 2)
+        size = sum(float(found) for found in adapter.UNMAPPED_MEBIBYTES.findall(log)) * _MIB
+        self.figures[f"{REPACKED}{kind}"] = round(size * 8 / (weights * tiny_model.WIDTH), 2)
 
 
 def difference(kind: str, rows: Sequence[Sequence[float]]) -> str:

@@ -74,7 +74,7 @@ class TinyContext:
             n_ubatch=tokens_at_once,
             n_threads=threads,
             n_threads_batch=threads,
-            flash_attn_type=adapter.FLASH_ATTENTION[str(settings["flash_attention"])],
+            flash_attention=str(settings["flash_attention"]),
         )
         self._all_scores = all_scores
         self._pointer = model.llama.llama_init_from_model(model.pointer, parameters)

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from comparator.core.exceptions import EngineMissingError
+from runners.engines.gguf import adapter, binaries
 
 PACKAGE = "xllamacpp"
 TESTED_VERSION = "2026.10.11549"
@@ -111,13 +112,14 @@ class _Batch(ctypes.Structure):
         ("n_seq_id", _POINTER),
         ("seq_id", _POINTER),
         ("logits", _POINTER),
+        ("unknown_end", ctypes.c_byte * _UNKNOWN_END_BYTES),
     )
 
 
 class _SamplerParameters(ctypes.Structure):
-    """llama.h: llama_sampler_chain_params."""
+    """llama.h: llama_sampler_chain_params, with room up to what goes in one register."""
 
-    _fields_ = (("no_perf", _BOOL),)
+    _fields_ = (("no_perf", _BOOL), ("unknown_end", ctypes.c_byte * 7))
 
 
 # What llama.cpp puts where: another order of the fields would show in these values.
@@ -137,10 +139,11 @@ _CONTEXT_MARKS = {
     "op_offload": True, "swa_full": True, "kv_unified": False, "samplers": None, "n_samplers": 0,
 }  # fmt: skip
 
+_SAMPLER_MARKS = {"no_perf": True}
+
 # Function of llama.h -> what it returns, then what it takes.
-_FUNCTIONS: dict[str, tuple[Any, ...]] = {
+FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "llama_backend_init": (None,),
-    "llama_batch_get_one": (_Batch, ctypes.POINTER(_TOKEN), _INT),
     "llama_context_default_params": (_ContextParameters,),
     "llama_decode": (_INT, _POINTER, _Batch),
     "llama_free": (None, _POINTER),
@@ -161,7 +164,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "llama_model_n_ctx_train": (_INT, _POINTER),
     "llama_model_n_layer": (_INT, _POINTER),
     "llama_model_n_params": (ctypes.c_uint64, _POINTER),
-    "llama_perf_context_reset": (None, _POINTER),
+    "llama_sampler_accept": (None, _POINTER, _TOKEN),
     "llama_sampler_chain_add": (None, _POINTER, _POINTER),
     "llama_sampler_chain_default_params": (_SamplerParameters,),
     "llama_sampler_chain_init": (_POINTER, _SamplerParameters),
@@ -169,6 +172,7 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "llama_sampler_init_dist": (_POINTER, _UINT),
     "llama_sampler_init_greedy": (_POINTER,),
     "llama_sampler_init_min_p": (_POINTER, _FLOAT, _SIZE),
+    "llama_sampler_init_penalties": (_POINTER, _INT, _INT, _FLOAT, _FLOAT, _FLOAT),
     "llama_sampler_init_temp": (_POINTER, _FLOAT),
     "llama_sampler_init_top_k": (_POINTER, _INT),
     "llama_sampler_init_top_p": (_POINTER, _FLOAT, _SIZE),
@@ -189,6 +193,12 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "llama_vocab_sep": (_TOKEN, _POINTER),
 }  # fmt: skip
 
+# Functions by which the others are checked; without them the trial of the engine has to do.
+_CHECKS: dict[str, tuple[Any, ...]] = {
+    "llama_batch_get_one": (_Batch, ctypes.POINTER(_TOKEN), _INT),
+    "llama_flash_attn_type_name": (_TEXT, ctypes.c_int),
+}
+
 
 def bind() -> Any:
     """Return an object with the functions, types and constants of llama.h that are used here.
@@ -196,11 +206,22 @@ def bind() -> Any:
     Raises:
         EngineMissingError: xllamacpp is not installed, or its llama.cpp is laid out otherwise.
     """
-    binary = ctypes.CDLL(str(_binary()))
-    bound = {name: _function(binary, name, *types) for name, types in _FUNCTIONS.items()}
+    place = _binary()
+    binaries.check_file(PACKAGE, place)
+    try:
+        binary = ctypes.CDLL(str(place))
+    except OSError as error:
+        raise binaries.unusable(PACKAGE, str(error)) from error
+    bound = {name: _function(binary, name, *types) for name, types in FUNCTIONS.items()}
+    for name, types in _CHECKS.items():
+        if hasattr(binary, name):
+            bound[name] = _function(binary, name, *types)
     for name, marks in (("model", _MODEL_MARKS), ("context", _CONTEXT_MARKS)):
         check_layout(bound[f"llama_{name}_default_params"](), marks)
+    _check_batch(bound.get("llama_batch_get_one"))
+    check_layout(bound["llama_sampler_chain_default_params"](), _SAMPLER_MARKS)
     return SimpleNamespace(
+        flash_attention=adapter.flash_numbers(SimpleNamespace(**bound)),
         __name__=PACKAGE,
         __version__=_version(),
         binary=binary,
@@ -208,7 +229,6 @@ def bind() -> Any:
         llama_batch=_Batch,
         llama_log_callback=_Log,
         llama_progress_callback=_Progress,
-        LLAMA_FLASH_ATTN_TYPE_AUTO=-1,
         **bound,
     )
 
@@ -244,6 +264,12 @@ def check_layout(parameters: Any, marks: dict[str, Any]) -> None:
         found = getattr(parameters, name)
         if found != expected:
             raise _unknown(f"its default of {name} is {found}, not {expected}")
+
+
+def _check_batch(make: Any) -> None:
+    array = (_TOKEN * 3)(1, 2, 3)
+    if make and not adapter.is_batch_of(make(array, 3), array, 3):
+        raise _unknown("llama_batch has other fields")
 
 
 def _unknown(difference: str) -> EngineMissingError:

@@ -379,13 +379,9 @@ class TestDevice:
         assert sent.config["n_gpu_layers"] == chosen > 0
         assert slot.config.n_gpu_layers is None
         own = {model.id: ModelConfig(n_gpu_layers=3)}
-        (slot,) = engine.request("hi", [model], own).slots
-        assert (
-            Comparison(engine.request("hi", [model]))
-            ._assignment(0, slot, 0.0)
-            .config["n_gpu_layers"]
-            == 3
-        )
+        request = engine.request("hi", [model], own)
+        sent = Comparison(request)._assignment(0, request.slots[0], 0.0)
+        assert sent.config["n_gpu_layers"] == 3
 
     def test_transformers_models_spread_only_with_accelerate(
         self, nvidia, directory_model, monkeypatch
