@@ -79,8 +79,13 @@ choose_engine() {
     elif [ -n "$missing" ]; then
         say "Missing:$missing, so nothing can be compiled."
         ENGINE=prebuilt
+    elif [ -z "$1" ] && [ "$(cat "$VENV/build-failed" 2>/dev/null || true)" = "$(native_key)" ]; then
+        say "Compiling llama-cpp-python failed here before; ./scripts/start --rebuild tries it again."
+        ENGINE=prebuilt
     fi
 }
+
+native_key() { "$PYTHON" scripts/native_wheel.py --key; }
 
 say_what_native_adds() {
     say "GGUF models run on the prebuilt engine (xllamacpp). Compiled for this processor they are" \
@@ -98,7 +103,7 @@ sums() {
     cat pyproject.toml constraints.txt scripts/environment.sh scripts/versions.py | cksum
     pwd
     echo "$ENGINE $VERSIONS"
-    [ "$ENGINE" != native ] || "$PYTHON" scripts/native_wheel.py --key
+    [ "$ENGINE" != native ] || native_key
     [ "$VERSIONS" != newest ] || date +%Y-%m-%d # a day later others may be the newest
 }
 
@@ -117,6 +122,7 @@ install() {
     "$PYTHON" scripts/versions.py constraints "$VERSIONS" --pip "$VENV/bin/python" >"$constraints"
     if [ "$ENGINE" = native ] && ! install_native; then
         say "Going on without it."
+        native_key >"$VENV/build-failed" # or each start would try it for minutes
         ENGINE=prebuilt
     fi
     [ "$VERSIONS" != newest ] || set -- --upgrade --upgrade-strategy eager "$@"
@@ -125,7 +131,7 @@ install() {
     else
         pip_install -c "$constraints" -e ".[$extras]" "$@"
     fi
-    sums >"$stamp" # after a build that failed this holds prebuilt, so that the next start tries it
+    sums >"$stamp"
 }
 
 # Before the rest, so that pip finds it there: of the same version pip might keep one in its cache

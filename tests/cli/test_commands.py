@@ -205,6 +205,7 @@ def _read_all(descriptor: int) -> str:
     return data.decode("utf-8", "replace")
 
 
+@pytest.mark.native
 @pytest.mark.model
 def test_four_starter_models_answer_and_repeat_themselves(starter_models_dir: Path) -> None:
     names = (

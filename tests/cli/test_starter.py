@@ -16,6 +16,7 @@ from comparator.library.changes import starter, starter_package
 from comparator.library.facts.lookup import facts_of
 
 
+@pytest.mark.native
 @pytest.mark.model
 def test_the_set_is_four_models_of_two_engines(starter_models_dir: Path) -> None:
     models = starter.install(starter_models_dir, lambda progress: None)
@@ -29,6 +30,7 @@ def test_the_set_is_four_models_of_two_engines(starter_models_dir: Path) -> None
     assert all(model.problem is None for model in models)
 
 
+@pytest.mark.native
 @pytest.mark.model
 @pytest.mark.process
 def test_a_killed_installation_lists_nothing_half_made_and_goes_on(tmp_path: Path) -> None:

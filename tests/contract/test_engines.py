@@ -431,6 +431,7 @@ def test_all_settings_reach_the_engine(real_engine: EngineUnderTest) -> None:
 # ---- the choice of the next token, against llama.cpp's own samplers ----
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("greedy", [True, False])
 def test_penalty_equals_that_of_llama_cpp(starter_models: dict[str, str], greedy: bool) -> None:
     import llama_cpp

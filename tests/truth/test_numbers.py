@@ -111,6 +111,7 @@ def counting(model: ModelInfo) -> Any:
     return Counting() if model.model_type.value == "gguf" else None
 
 
+@pytest.mark.native
 def test_counts_equal_those_of_llama_cpp(real: dict[str, ModelInfo]) -> None:
     engine = InferenceEngine()
     engine.register_inferencer_factory(counting)
@@ -122,6 +123,7 @@ def test_counts_equal_those_of_llama_cpp(real: dict[str, ModelInfo]) -> None:
     assert result.stats.token_count == told["steps"] + 1
 
 
+@pytest.mark.native
 def test_the_speed_is_that_of_llama_cpps_counters(real: dict[str, ModelInfo]) -> None:
     engine = InferenceEngine()
     engine.register_inferencer_factory(counting)

@@ -84,8 +84,7 @@ def test_both_engines_render_as_transformers_does(
 
 def built_in(template: str, messages: list[dict[str, str]]) -> str | None:
     """Return what llama.cpp's own engine makes of a family that it knows, else None."""
-    import llama_cpp
-
+    llama_cpp = pytest.importorskip("llama_cpp")
     chat = (llama_cpp.llama_chat_message * len(messages))(
         *(llama_cpp.llama_chat_message(m["role"].encode(), m["content"].encode()) for m in messages)
     )

@@ -31,6 +31,7 @@ def test_without_models_the_page_offers_the_starter_set(
         assert server.end() == 143
 
 
+@pytest.mark.native
 @pytest.mark.model
 def test_the_starter_set_is_installed_in_the_browser_and_answers(
     open_tab: Callable[..., Page], tmp_path: Path
@@ -57,6 +58,7 @@ def test_the_starter_set_is_installed_in_the_browser_and_answers(
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.native
 @pytest.mark.model
 def test_four_starter_models_answer_side_by_side(
     open_tab: Callable[..., Page], starter_models_dir: Path, tmp_path: Path

