@@ -84,3 +84,22 @@ def test_an_older_refill_shows_nothing_wrong(browser: Browser) -> None:
     assert drawn == [True, False]
     assert before == after == first
     assert not whole
+
+
+def test_what_is_off_stands_below_the_notice_a_paragraph_each(browser: Browser) -> None:
+    view = {**VIEW, "text": render.TextBlocks().view(), "notice": "Look."}
+    draw = """(views) => {
+      const column = new Column(0, () => {}, () => {});
+      return views.map((view) => {
+        column.draw(view);
+        return [...column.root.querySelectorAll(".notice")].map((node) => node.textContent);
+      });
+    }"""
+    page = browser.new_page()
+    try:
+        for name in ("markdown.js", "column.js"):
+            page.add_script_tag(path=STATIC / name)
+        shown = page.evaluate(draw, [{**view, "fallbacks": ["<b>One.", "Two."]}, view])
+    finally:
+        page.close()
+    assert shown == [["Look.", "<b>One.", "Two."], ["Look."]]
