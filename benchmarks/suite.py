@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ def _head(chosen: tuple[str, ...], quick: bool, amounts: Amounts, record: Record
         )
     return {
         "schema": SCHEMA,
-        "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": 0.0,
         "scenario_seconds": {},
         "scenarios": list(chosen),

@@ -88,13 +88,13 @@ ENGINES: dict[str, Engine] = {
             "runners.engines.gguf.inferencer",
         ),
         requires=("llama_cpp",),
-        install='pip install "llama-cpp-python>=0.3.36"',
+        install='pip install "llama-cpp-python>=0.3.36,<0.4"',
         trial=GGUF_LEVELS,
         instead=Engine(
             "runners.engines.gguf.xllamacpp_inferencer:XllamacppInferencer",
             warm_modules=("runners.engines.gguf.xllamacpp_inferencer",),
             requires=("xllamacpp",),
-            install='pip install "xllamacpp>=2026.10"',
+            install='pip install "xllamacpp>=2026.10.11549,<2026.11"',
             trial=GGUF_LEVELS,
         ),
     ),
@@ -110,14 +110,14 @@ ENGINES: dict[str, Engine] = {
             "runners.engines.pytorch.inferencer",
         ),
         requires=("torch", "transformers"),
-        install='pip install "torch>=2.10" "transformers>=5.3"',
+        install='pip install "torch>=2.10,<3" "transformers>=5.17,<5.25"',
         trial=PYTORCH_LEVELS,
     ),
 }
 
 # Work that is done in a child process beside answering: name -> "module:function".
 JOBS: dict[str, str] = {
-    "dequantize": "runners.engines.gguf.quantize:dequantize",
+    "dequantize": "runners.engines.pytorch.dequantize:dequantize",
     "describe_gguf": "runners.engines.gguf.describe:run",
     "describe_pytorch": "runners.engines.pytorch.describe:run",
     "measure": "runners.engines.gguf.quantize:measure",

@@ -53,6 +53,7 @@ PARENTS_SIDE = {
     "runners.exit_diagnosis",
     "runners.machine.cores",
     "runners.machine.memory",
+    "runners.machine.native_build",
     "runners.machine.nvml",
     "runners.machine.processor",
     "runners.machine.temporary",
@@ -263,6 +264,7 @@ def run_python(source: str, *arguments: str) -> str:
     [
         "comparator",
         "comparator.cli.main",
+        "comparator.cli.commands.doctor",
         "comparator.services.inference_engine",
         "comparator.services.model_manager",
         "multi_llm_comparator.services.inference_engine",

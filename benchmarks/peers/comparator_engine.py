@@ -37,6 +37,8 @@ def _model(path: str) -> ModelInfo:
 def _figures(result: InferenceResult) -> lines.Figures:
     if result.error:
         raise RuntimeError(f"{result.model_id}: {result.error}")
+    if result.fallbacks:  # figures of a slower way would be taken for ours
+        raise RuntimeError(f"{result.model_id} fell back: {' '.join(result.fallbacks)}")
     stats = result.stats
     return {
         "load_seconds": stats.load_seconds,

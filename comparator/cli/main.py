@@ -38,7 +38,7 @@ COMMANDS = {
     "quantize": Command("quantize", "Make other quantisations of a GGUF model, by llama.cpp."),
     "remove": Command("remove", "Remove models from your models folder."),
     "doctor": Command(
-        "doctor", "Tell what this machine and installation are like, and what is off."
+        "doctor", "Tell what is off in this installation and on this machine, and what mends it."
     ),
     "bench": Command("bench", "Measure speed and memory beside what people would use instead."),
     "space": Command("space", "Build what a Hugging Face Space is made of, or deploy it as one."),

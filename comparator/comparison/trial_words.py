@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from comparator.storage.verdicts import BuildVerdict, Failure
+from runners.machine import native_build
 from runners.machine.processor import this_processor
 
-# The fewest flags that make llama.cpp's own AMX code right with GNU C++: see docs/versions.md.
-BUILD_FLAGS = "-fno-tree-dse -fno-dse"
-BUILD_ENVIRONMENT = (
-    f"CMAKE_ARGS=\"-DCMAKE_C_FLAGS='{BUILD_FLAGS}' -DCMAKE_CXX_FLAGS='{BUILD_FLAGS}'\""
-)
-REBUILD_LLAMA = (
-    f"`./scripts/start --rebuild` (or: `{BUILD_ENVIRONMENT} pip install --force-reinstall "
-    "--no-cache-dir --no-binary llama-cpp-python llama-cpp-python`)"
-)
+REBUILD_LLAMA = f"`{native_build.IN_A_CHECKOUT}` (or: `{native_build.BY_PIP}`)"
 REINSTALL_TORCH = "`pip install --upgrade --force-reinstall --no-cache-dir torch`"
 
 _PACKAGES = {"llama_cpp": "llama-cpp-python", "xllamacpp": "xllamacpp", "torch": "PyTorch"}

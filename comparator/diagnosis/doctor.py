@@ -9,7 +9,16 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from comparator.diagnosis import children, engines, machine, places, privacy, settings, versions
+from comparator.diagnosis import (
+    children,
+    engines,
+    machine,
+    places,
+    privacy,
+    settings,
+    trials,
+    versions,
+)
 from comparator.diagnosis.places import Places
 from comparator.diagnosis.values import LIMITS, Finding, Part, Report, report_of, survived
 from runners.machine import nvml
@@ -52,7 +61,7 @@ def _parts(
     yield "processor", survived("processor", machine.cpu)
     yield "memory", survived("memory", machine.ram)
     yield "devices", survived("devices", machine.devices)
-    yield from _engines()
+    yield from _engines(with_trial)
     yield "folders", survived("folders", lambda: places.folders(asked))
     yield "stores", survived("stores", places.stores)
     yield from _models(asked)
@@ -61,17 +70,24 @@ def _parts(
     yield "probes", survived("probes", lambda: asked_adapters(probes))
 
 
-def _engines() -> Iterable[tuple[str, Part]]:
+def _engines(with_trial: bool) -> Iterable[tuple[str, Part]]:
+    """Yield the parts about engines: the children have ended before the trials measure."""
     has_device = has_accelerator()
+    found: list[engines.Build] = []
     told: dict[str, children.Told] = {}
 
-    def collect() -> Part:
-        found = engines.builds()
+    def ask() -> Part:
+        found.extend(engines.builds())
         told.update(children.ask_all(engines.questions(found, use_gpu=has_device)))
-        return engines.engines(found, told, (), has_device)
+        return Part()
 
-    yield "engines", survived("engines", collect)
+    asked = survived("engines", ask)
+    tried = survived("trials", lambda: trials.trials(with_trial))
+    answered_for = trials.answered_for(tried)
+    built = survived("engines", lambda: engines.engines(found, told, answered_for, has_device))
+    yield "engines", Part(built.facts, [*asked.findings, *built.findings])
     yield "sandbox", survived("sandbox", lambda: engines.sandbox(told))
+    yield "trials", tried
 
 
 def has_accelerator() -> bool:

@@ -17,10 +17,12 @@ from comparator.diagnosis import flags
 from comparator.diagnosis.children import Told
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
 from runners import registry
+from runners.machine import native_build
 
 _PACKAGES = {"llama_cpp": "llama-cpp-python"}
 _BINARIES = ("lib/*.so*", "lib/*.dylib", "lib/*.dll", "*.so", "*.pyd")
 _COMPILER = re.compile(rb"GCC: \([^)\0]{1,60}\) [\d.]+|(?:\w+ )?clang version [\d.]+")
+_ANEW = "pip install --force-reinstall --no-cache-dir"
 _HASHED = ("llama_cpp", "xllamacpp")  # torch's files are known by its commit
 _JOBS = {"gguf": "describe_gguf", "pytorch": "describe_pytorch"}
 
@@ -51,7 +53,9 @@ class Build:
     @property
     def again(self) -> str:
         """The command that installs it anew, whatever is installed or kept in a cache."""
-        return self.install.replace("pip install", "pip install --force-reinstall --no-cache-dir")
+        if self.library == "llama_cpp":
+            return native_build.rebuild_command()
+        return self.install.replace("pip install", _ANEW)
 
 
 def builds() -> list[Build]:
@@ -258,8 +262,14 @@ def _about_gpu(build: Build, told: Told, has_device: bool) -> Iterator[Finding]:
         yield Finding("engines", LIMITS, sentence, "nvidia-smi")
         return
     sentence = f"There is a GPU, and {build.package} was built without its use."
-    mend = "CMAKE_ARGS=-DGGML_CUDA=on " if build.engine == "gguf" else ""
-    yield Finding("engines", LIMITS, sentence, mend + build.again)
+    yield Finding("engines", LIMITS, sentence, _with_gpu(build))
+
+
+def _with_gpu(build: Build) -> str:
+    """Return the command that installs a build that can use an NVIDIA GPU."""
+    if build.engine != "gguf":
+        return build.again
+    return f'CMAKE_ARGS="-DGGML_CUDA=on" {native_build.rebuild_command()}'
 
 
 def sandbox(told: dict[str, Told]) -> Part:

@@ -1,11 +1,9 @@
-"""What a processor can do that matters to engines, as the system and as builds name it."""
+"""What a processor can do, as builds of llama.cpp name it and as the system does."""
 
 from __future__ import annotations
 
-import platform
-from pathlib import Path
+from runners.machine.processor import this_processor
 
-INFORMATION = Path("/proc/cpuinfo")
 # As ggml names a feature of its build -> as Linux names the processor's flag.
 FLAG_OF_FEATURE = {
     "AVX": "avx",
@@ -25,28 +23,8 @@ FLAG_OF_FEATURE = {
 }
 # Those that multiply the numbers of quantised weights: a build without them is slower.
 FEATURES_THAT_COUNT = ("AVX2", "AVX512", "AVX512_VNNI", "AVX_VNNI", "AMX_INT8", "MATMUL_INT8")
-_MATTER = {*FLAG_OF_FEATURE.values(), "avx512_fp16", "amx_tile", "amx_bf16", "bf16", "sse4_2"}
-_FLAG_LINES, _NAME_LINES = ("flags", "Features"), ("model name", "Model", "Hardware")
-
-
-def processor_name() -> str:
-    """Return the processor's name as people know it."""
-    told = _told()
-    names = (told[name] for name in _NAME_LINES if told.get(name))
-    return next(names, platform.processor() or platform.machine())
 
 
 def processor_flags() -> set[str]:
-    """Return the flags that matter to engines; empty where the system does not tell."""
-    told = _told()
-    return _MATTER & {word for name in _FLAG_LINES for word in told.get(name, "").split()}
-
-
-def _told() -> dict[str, str]:
-    """Return what Linux says of the first processor; empty on other systems."""
-    try:
-        lines = INFORMATION.read_text("utf-8", "replace").split("\n\n")[0].splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in lines)
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    """Return what this processor can do, in Linux's names; empty where nobody tells."""
+    return set(this_processor().flags)

@@ -11,9 +11,9 @@ from typing import Any
 
 import psutil
 
-from comparator.diagnosis import flags
 from comparator.diagnosis.values import LIMITS, NOTE, Finding, Part
 from runners.machine import cores, memory, nvml
+from runners.machine.processor import this_processor
 
 FEW_BYTES = 1_000_000_000  # with less, small models may fit and others will not
 _DEVICE_FILES = ("/dev/nvidiactl", "/dev/dxg")
@@ -35,11 +35,12 @@ def cpu() -> Part:
     """Return the processor, and how much of it models may use."""
     logical = psutil.cpu_count(logical=True) or os.cpu_count() or 1
     physical = psutil.cpu_count(logical=False)
-    paid = cores.quota_cores()
+    paid, told = cores.quota_cores(), this_processor()
     facts = {
-        "name": flags.processor_name(),
-        "architecture": platform.machine(),
-        "flags": sorted(flags.processor_flags()),
+        "name": told.name,
+        "architecture": told.machine,
+        "flags": list(told.flags_that_matter),
+        "flags_hash": told.flags_hash,
         "logical": logical,
         "physical": physical,
         "hyperthreads": bool(physical and logical > physical),

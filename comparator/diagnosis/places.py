@@ -21,7 +21,7 @@ from comparator.storage import database
 
 FEW_BYTES = 2_000_000_000  # a small model and its neighbours do not fit into less
 _STORES = {
-    "cache": ("facts.sqlite3", "digests.sqlite3", "checks.sqlite3"),
+    "cache": ("facts.sqlite3", "digests.sqlite3", "checks.sqlite3", "trials.sqlite3"),
     "data": ("measurements.sqlite3",),
 }
 _VARIABLES = {
@@ -30,7 +30,7 @@ _VARIABLES = {
     "data": "COMPARATOR_DATA_DIR",
     "temporary": "TMPDIR",
 }
-_PUT_ASIDE = "*.sqlite3.broken-*"
+_PUT_ASIDE = f"*.sqlite3{database.ASIDE}*"
 _LARGEST_CHECKED_BYTES = 256 * 1024 * 1024
 
 

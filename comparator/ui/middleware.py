@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from comparator.hosting.options import Settings
 from comparator.ui.door import Door
 from comparator.ui.headers import Message, Receive, Send
+from comparator.ui.libraries import Libraries
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 OWN_BODY_BYTES = 16_000_000  # the longest prompt that is taken, however its characters are written
@@ -77,7 +78,7 @@ class BoundedBodies:
     async def _read_in_time(self, receive: Receive, body: bytearray) -> bool:
         try:
             return await asyncio.wait_for(self._read(receive, body), self._seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise RefusedBody(408, TOO_SLOW.format(self._seconds)) from None
 
     async def _read(self, receive: Receive, body: bytearray) -> bool:
@@ -115,8 +116,12 @@ def door(settings: Settings, app: Any) -> Door:
 
 
 def middleware(settings: Settings) -> list[Middleware]:
-    """Return the layers, from the outermost: the door, on loopback the host, bodies."""
-    layers = [Middleware(Door, proxies=settings.proxies, root_path=settings.root_path or "")]
+    """Return the layers, from the outermost: door, own script, on loopback the host, bodies."""
+    root_path = settings.root_path or ""
+    layers = [
+        Middleware(Door, proxies=settings.proxies, root_path=root_path),
+        Middleware(Libraries, root_path=root_path),
+    ]
     if not settings.is_public:
         hosts = [*LOOPBACK, *([settings.server_name] if settings.server_name else [])]
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts))

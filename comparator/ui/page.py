@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,14 @@ from comparator.core.config import DTYPES, PROMPT_FORMATS
 from comparator.hosting.host import Host
 from comparator.hosting.options import Settings
 from comparator.hosting.requests import FOREIGN_CODE
-from comparator.ui import adapter
+from comparator.ui import adapter, libraries
 from comparator.ui.api import add_endpoints
 from comparator.ui.compare.handlers import Handlers, make_handlers
 from comparator.ui.hub import tab
 from comparator.ui.library.tab import AT_ONCE, build_library_tab, wire_library_tab
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("markdown.js", "column.js", "board.js")
+SCRIPTS = ("formulas.js", "markdown.js", "column.js", "board.js")
 LETTERS = "ABCD"
 NO_MODELS = (
     "<h2>No models yet</h2><p>Whoever runs this page has to put some into its models folder, such "
@@ -49,7 +50,6 @@ class Widgets:
     together: Any
     settings: dict[str, Any]
     board: Any
-    refill: Any
 
 
 def build_page(host: Host) -> Any:
@@ -122,12 +122,11 @@ def _widgets(offered: Settings, unusable: Any) -> Widgets:
     board = gr.HTML(
         None,
         html_template='<div id="board-root"></div>',
-        js_on_load="\n".join(_static(name) for name in SCRIPTS),
+        js_on_load=_board_script(),
         apply_default_css=False,
         padding=False,
         elem_id="board",
     )
-    refill = _script_only("refill.js", "refill")
     return Widgets(
         models=models,
         catalogue=catalogue,
@@ -144,8 +143,13 @@ def _widgets(offered: Settings, unusable: Any) -> Widgets:
         together=together,
         settings={**settings, **more},
         board=board,
-        refill=refill,
     )
+
+
+def _board_script() -> str:
+    """Return the board's own scripts, which are told where the libraries are."""
+    where = f"const LIBRARIES = {json.dumps(libraries.address())};"
+    return "\n".join([where, *(_static(name) for name in SCRIPTS)])
 
 
 def _script_only(script: str, name: str) -> Any:
@@ -360,7 +364,6 @@ def _wire(page: Any, widgets: Widgets, handlers: Handlers) -> None:
         trigger_mode="multiple",
         **quiet,
     )
-    widgets.board.refill(handlers.refill, None, widgets.refill, api_name="page_refill", **at_once)
     if widgets.starter_button is not None:
         widgets.starter_button.click(
             handlers.install,

@@ -17,8 +17,9 @@ DROPPED_QUERIES = frozenset({"__sign"})
 _PARTS = {
     "{name}": r"[A-Za-z0-9_-]{1,128}",
     "{session}": r"[^/]{1,256}",
+    "{event}": r"[0-9a-f]{32}",  # nothing else, since other addresses begin in the same way
     # No segment of dots, nothing encoded twice, no backslash: a file of a folder, or below it.
-    "{path}": r"(?!.*\.\.)(?!.*//)[A-Za-z0-9_.@+~/-]{1,256}",
+    "{path}": r"(?!/)(?!.*\.\.)(?!.*//)[A-Za-z0-9_.@+~/-]{1,256}",
 }
 _PART = re.compile(r"(\{[a-z]+\})")
 
@@ -27,7 +28,7 @@ class Route(NamedTuple):
     """One address of the page.
 
     Attributes:
-        path: as it is asked; ``{name}``, ``{session}`` and ``{path}`` stand for what varies.
+        path: as it is asked; what varies stands in braces.
         methods: of HTTP, in capitals.
         why: who needs it, and for what.
         queries: the query parameters that are passed on.
@@ -56,6 +57,7 @@ ROUTES = (
     Route("/assets/{path}", GET, "the page's scripts and styles"),
     Route("/static/{path}", GET, "the page's fonts, pictures and its script for a Space's frame"),
     Route("/theme.css", GET, "the page's colours", ("v",)),
+    Route("/comparator/{path}", GET, "the libraries that draw answers"),
     Route("/favicon.ico", GET, "the picture in a browser's tab"),
     Route("/robots.txt", GET, "asks search engines to pass a public link by"),
     Route("/login", POST, "page and gradio_client, where --auth asks for it"),
@@ -74,7 +76,7 @@ ROUTES = (
     ),
     Route(f"{API}/run/{{name}}", POST, "the page: what is done at once", (), drops_others=True),
     Route(f"{API}/call/{{name}}", POST, "plain HTTP: asks an endpoint"),
-    Route(f"{API}/call/{{name}}/{{name}}", GET, "plain HTTP: the answers as they come"),
+    Route(f"{API}/call/{{name}}/{{event}}", GET, "plain HTTP: the answers as they come"),
     Route(f"{API}/cancel", POST, "gradio_client: ends a job of its session"),
     Route(f"{API}/reset", POST, "gradio_client: ends its session"),
 )

@@ -25,18 +25,20 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from runners.child import descriptors, life
+from runners.child import descriptors, library_places, life
 
 NUMBER = struct.Struct("q")
 REQUEST = b"fork"
 SENT_DESCRIPTORS = 4  # the task, where to tell, the wire, the log
+_CHILDS_MODULES = ("resource",)  # what each child would import before its sandbox
 
 
 def serve(door: int, modules: Sequence[str]) -> NoReturn:
     """Import, freeze what the collector would otherwise copy, and fork until the parent ends."""
-    for name in modules:
+    for name in (*_CHILDS_MODULES, *modules):
         with contextlib.suppress(Exception):  # the child meets the same error and tells it
             importlib.import_module(name)
+    library_places.imported()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=door) as channel:
@@ -83,10 +85,12 @@ class ForkLoop:
     def _answer(self) -> bool:
         """Fork for one request; return False at the end of the door."""
         data, sent, _flags, _address = socket.recv_fds(
-            self._door, len(REQUEST) + 1, SENT_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+            self._door, len(REQUEST) + 1, SENT_DESCRIPTORS
         )
         if not data:
             return False
+        for descriptor in sent:
+            os.set_inheritable(descriptor, False)
         if data == REQUEST and len(sent) == SENT_DESCRIPTORS:
             self._fork(*sent)
         for descriptor in sent:

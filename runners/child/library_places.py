@@ -7,6 +7,7 @@ Of such folders only the packages that were imported from them are allowed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import tempfile
@@ -23,12 +24,11 @@ def all_places(known: Iterable[str] = ()) -> list[str]:
         known: places that are allowed anyway.
     """
     places: list[str] = []
-    beneath = [os.path.realpath(path) for path in known]
-    for path in (*_interpreter(), *filter(_holds_libraries, sys.path), *_imported()):
-        real = os.path.realpath(path)
-        if not any(real == place or real.startswith(place + os.sep) for place in beneath):
+    beneath = tuple(path + os.sep for path in known)
+    for path in dict.fromkeys((*_interpreter(), *filter(_holds_libraries, sys.path), *imported())):
+        if not path.startswith(beneath):  # as written: to resolve links would take milliseconds
             places.append(path)
-            beneath.append(real)
+            beneath += (path.rstrip(os.sep) + os.sep,)
     return places
 
 
@@ -54,11 +54,18 @@ def _holds_libraries(path: str) -> bool:
     return False
 
 
-def _imported() -> Iterator[str]:
-    """Yield the folders of the packages, and the files of the modules, that are imported now."""
+@functools.cache
+def imported() -> tuple[str, ...]:
+    """Return the folders of the packages, and the files of the modules, that are imported now.
+
+    A fork server asks once: to look at thousands of modules costs a forked child a copy of
+    their pages.
+    """
+    found: list[str] = []
     for name, module in list(sys.modules.items()):
         if "." in name or name == "__main__":
             continue
         folders = [path for path in getattr(module, "__path__", ()) if isinstance(path, str)]
         file = getattr(module, "__file__", None)
-        yield from folders or ([file] if isinstance(file, str) else [])
+        found += folders or ([file] if isinstance(file, str) else [])
+    return tuple(found)

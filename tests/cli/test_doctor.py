@@ -6,6 +6,7 @@ import getpass
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from runners.registry import ENGINES
 
 LIMIT_SECONDS = 240
 TOKEN = "hf_never_to_be_seen_by_anybody"
@@ -78,7 +81,7 @@ def test_this_machine_is_healthy_and_told_whole_without_a_private_word(
     assert {"HF_TOKEN", "COMPARATOR_AUTH"} <= {entry["name"] for entry in record["environment"]}
     assert str(models) in done.stdout
     for private in (PEOPLE, TOKEN, PASSWORD, str(home), str(Path.home()), *_names()):
-        assert private not in done.stdout
+        assert not re.search(rf"(?<!\w){re.escape(private)}(?!\w)", done.stdout)
 
 
 def _names() -> set[str]:
@@ -100,27 +103,43 @@ def test_a_library_that_is_missing_is_named_with_the_command(models: Path, tmp_p
     )  # fmt: skip
     record = report_of(done)
     assert done.returncode == 1
-    assert mends(record, "prevents") == ['pip install "llama-cpp-python>=0.3.36"']
+    assert mends(record, "prevents") == [ENGINES["gguf"].install]
 
 
-def test_a_truncated_native_library_is_named_with_the_command(models: Path, tmp_path: Path) -> None:
-    spec = importlib.util.find_spec("llama_cpp")
-    assert spec is not None
-    assert spec.origin is not None
-    copy = tmp_path / "stub" / "llama_cpp"
-    shutil.copytree(Path(spec.origin).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in (copy / "lib").glob("*"):
-        os.truncate(file, 1000)
-    done = doctor(
-        "--json", "--no-trial", "--models-dir", str(models), PYTHONPATH=str(copy.parent)
-    )  # fmt: skip
+@pytest.mark.parametrize("damage", ["truncated", "of another machine", "without symbols"])
+def test_a_damaged_library_is_named_and_the_other_build_answers(
+    models: Path, tmp_path: Path, damage: str
+) -> None:
+    stub = _damaged_copy(tmp_path / "stub", damage)
+    done = doctor("--json", "--models-dir", str(models), PYTHONPATH=str(stub))
     record = report_of(done)
     (build,) = (b for b in record["engines"] if b["library"] == "llama_cpp")
     assert build["usable"] is False
-    assert str(tmp_path) not in build["trouble"]
-    assert 'pip install --force-reinstall --no-cache-dir "llama-cpp-python>=0.3.36"' in [
-        *mends(record, "prevents"), *mends(record, "limits"),
-    ]  # fmt: skip
+    assert build["trouble"]
+    assert str(tmp_path) not in done.stdout.replace(str(models), "")
+    (trial,) = (trial for trial in record["trials"] if trial["engine"] == "gguf")
+    assert (trial["library"], record["healthy"], done.returncode) == ("xllamacpp", True, 0)
+    assert any(mend.startswith("./scripts/start --rebuild") for mend in mends(record, "limits"))
+
+
+def _damaged_copy(folder: Path, damage: str) -> Path:
+    """Copy llama-cpp-python, damage its native files, and return the folder to import it from."""
+    spec = importlib.util.find_spec("llama_cpp")
+    assert spec is not None
+    assert spec.origin is not None
+    copy = folder / "llama_cpp"
+    shutil.copytree(Path(spec.origin).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in (copy / "lib").glob("*"):
+        if damage == "truncated":
+            os.truncate(file, 1000)
+            continue
+        code = bytearray(file.read_bytes())
+        if damage == "of another machine":
+            code[18:20] = b"\xf3\x00" if code[18] != 0xF3 else b"\x3e\x00"  # e_machine of ELF
+        else:
+            code = bytearray(bytes(code).replace(b"llama_", b"lamaa_"))
+        file.write_bytes(code)
+    return folder
 
 
 def test_everything_that_is_set_wrongly_is_named_at_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The scripts that make pages of docs/, which is no package."""
+"""The scripts of docs/ and scripts/, which are no packages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def doc_script(name: str) -> ModuleType:
     """Import ``docs/<name>.py`` anew."""
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    return _imported(REPOSITORY / "docs" / f"{name}.py")
+
+
+def script(name: str) -> ModuleType:
+    """Import ``scripts/<name>.py`` anew."""
+    return _imported(REPOSITORY / "scripts" / f"{name}.py")
+
+
+def _imported(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -193,12 +193,13 @@ def make_environment(work: Path, bundle: Path) -> dict[str, Any]:
     dropped = [line for line in lines if line == CPU_INDEX and not _reachable()]
     wanted = work / "requirements.txt"
     kept = [line for line in lines if line not in dropped]
-    wanted.write_text("\n".join([*kept, f"gradio=={sdk_version(bundle)}"]) + "\n", "utf-8")
+    # As Hugging Face installs it: with these extras, and by nothing but the bundle's own file.
+    own = [f"gradio[oauth,mcp]=={sdk_version(bundle)}", "uvicorn>=0.14.0", "websockets>=10.4"]
+    wanted.write_text("\n".join([*kept, *own]) + "\n", "utf-8")
     begun = time.monotonic()
     pip = [str(work / "environment" / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    constraints = ["--constraint", str(REPOSITORY / "constraints.txt")]
     done = subprocess.run(
-        [*pip, *constraints, "--requirement", str(wanted)],
+        [*pip, "--requirement", str(wanted)],
         capture_output=True, text=True, timeout=INSTALL_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

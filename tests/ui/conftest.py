@@ -39,6 +39,26 @@ HOSTILE = """# Hostile
 ![picture](http://outside.invalid/b.png) [press](javascript:window.hacked='link')
 <iframe src="http://outside.invalid/c"></iframe> \x1b[2J \x00 and **bold** 用一句话 🙂
 """
+RICH = r"""## A heading
+
+It costs $5 and $6, while $x^2$ and \(y_1\) are formulas.
+
+```python
+def double(number: int) -> int:
+    return 2 * number  # a note
+```
+
+| name | value |
+|------|------:|
+| pi   |  3.14 |
+
+$$
+\sum_{i=1}^{n} i = \frac{n (n + 1)}{2}
+$$
+
+A [link](https://outside.invalid/page), ![a picture](https://outside.invalid/p.png), $\frac{1$.
+"""
+NOVEL = "# Title\n\nAll **work** and no\nplay. \n\n- one\n- two\n\n"
 MODELS: dict[str, dict[str, Any]] = {
     "Crash": {"text": "some words first", "fault": "sigsegv", "fault_after": 2},
     # Models of their own for other tests: one that has crashed three times must wait.
@@ -49,7 +69,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "Loading": {"load_seconds": 100},
     "Long": {"text": "All **work** and no play. ", "tokens": 2000},
     "Mended": {"text": "answer at last", "fault": "exit_3", "fault_after": 1},
+    "Novel": {"text": NOVEL, "tokens": 4096, "tokens_per_second": 1000},
     "Quick": {},
+    "Rich": {"text": RICH},
     "This is a model whose name is much too long for any field, Instruct v3 final": {},
 }
 

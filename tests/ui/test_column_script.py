@@ -1,13 +1,15 @@
-"""The browser's column, drawn by hand: no part of a text may be lost, however views are missed."""
+"""The browser's column, drawn by hand: all of a text stands there, and nothing of it is obeyed."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
-from comparator.ui.compare import render
+from comparator.ui import libraries
 from comparator.ui.page import STATIC
 
 pytestmark = pytest.mark.ui
@@ -26,68 +28,347 @@ VIEW = {
     "details": [],
     "attempt": 0,
 }
-DRAW = """([views, refill]) => {
+DRAW = """(views) => {
   const column = new Column(0, () => {}, () => {});
-  const drawn = views.map((view) => column.draw(view));
-  const before = column.plainRoot.textContent;
-  if (refill) column.refill(refill, 0);
-  return [drawn, before, column.plainRoot.textContent, column.isWhole()];
+  document.body.replaceChildren(column.root);
+  return views.map((view) => {
+    column.draw(view);
+    return [column.plainRoot.textContent, column.markdownRoot.textContent.trim()];
+  });
 }"""
+# Draws a text piece by piece, as fast as it comes, and all at once.
+GROW = """([text, size]) => {
+  const grown = new MarkdownView(make("div"), (draw) => draw());
+  for (let at = 0; at < text.length; at += size) {
+    grown.nextAt = 0;
+    grown.append(text.slice(at, at + size));
+  }
+  grown.finish();
+  const whole = new MarkdownView(make("div"), (draw) => draw());
+  whole.append(text);
+  whole.finish();
+  return [grown.root.innerHTML, whole.root.innerHTML].map((html) => html.replaceAll("\\n", ""));
+}"""
+SHOW = """(text) => {
+  const view = new MarkdownView(document.body, (draw) => draw());
+  view.append(text);
+  view.finish();
+}"""
+DOCUMENT = r"""# Heading **bold** and `code`
+
+Setext
+======
+A line
+and another with $x^2$, $5 and $6.
+
+1. one
+
+2. two
+   - inner
+
+     deeper text
+   - other
+3. three
+
+- a
+* b
+
+> quote
+lazy
+> - item
+
+| a | b |
+|---|--:|
+| 1 | `2` |
+| x
+end
+
+```python
+def f(x):
+    # not a heading
+    return x
+```
+
+    indented
+    code
+
+$$
+a
+- b
+= c
+$$
+
+\[ \frac{1}{2} \]
+
+See [the end] and [that](https://example.com/a) and https://example.com/b.
+
+---
+[the end]: https://example.com/end
+Last *line*"""
 
 
-def _draw(browser: Browser, views: list[dict[str, Any]], refill: list[str] | None) -> list[Any]:
+@pytest.fixture(scope="module")
+def open_page(browser: Browser) -> Iterator[Page]:
+    """A page with the board's scripts and their libraries, that answers no request."""
     page = browser.new_page()
-    try:
-        for name in ("markdown.js", "column.js"):
-            page.add_script_tag(path=STATIC / name)
-        drawn: list[Any] = page.evaluate(DRAW, [views, refill])
-        return drawn
-    finally:
-        page.close()
+    page.add_script_tag(content=libraries.script().decode())
+    for name in ("formulas.js", "markdown.js", "column.js"):
+        page.add_script_tag(path=STATIC / name)
+    page.evaluate("beginMarkdown()")
+    yield page
+    page.close()
 
 
-def _views(*pieces: str) -> list[dict[str, Any]]:
-    blocks = render.TextBlocks()
-    views = []
-    for piece in pieces:
-        blocks.add(piece)
-        views.append({**VIEW, "text": blocks.view()})
-    return views
+def _shown(page: Page, text: str) -> None:
+    page.evaluate("document.body.replaceChildren()")
+    page.evaluate(SHOW, text)
 
 
 def _text(characters: int, start: int = 0) -> str:
     return "".join(f"{number:07d}🙂" for number in range(start, start + characters // 8))
 
 
-def test_a_text_that_grows_piece_by_piece_is_whole(browser: Browser) -> None:
+def test_a_text_that_grows_piece_by_piece_is_whole(open_page: Page) -> None:
     pieces = [_text(1000, 1000 * number) for number in range(9)]
-    drawn, _before, after, whole = _draw(browser, _views(*pieces), None)
-    assert drawn == [True] * 9
-    assert whole
-    assert after == "".join(pieces)
+    texts = ["".join(pieces[: number + 1]) for number in range(9)]
+    drawn = open_page.evaluate(DRAW, [{**VIEW, "text": text} for text in texts])
+    assert [plain for plain, _markdown in drawn] == texts
 
 
-def test_the_end_of_a_block_that_was_never_sent_is_asked_for(browser: Browser) -> None:
-    first, second = _text(1600), _text(8000, 5000)  # three blocks and more between two views
-    drawn, before, after, whole = _draw(
-        browser, _views(first, second), render.blocks(first + second)
+def test_what_is_done_is_all_there_however_many_views_were_missed(open_page: Page) -> None:
+    first, whole = _text(1600), _text(1600) + _text(50_000, 5000)
+    last = {**VIEW, "state": "done", "text": whole}
+    drawn = open_page.evaluate(DRAW, [{**VIEW, "text": first}, last])
+    assert drawn[1] == [whole, whole]
+
+
+def test_drawing_that_waits_for_its_turn_is_done_at_the_end(open_page: Page) -> None:
+    growing = [{**VIEW, "text": "*word* " * number} for number in range(1, 400)]
+    drawn = open_page.evaluate(DRAW, [*growing, {**growing[-1], "state": "done"}])
+    assert drawn[-1][1].split() == ["word"] * 399
+
+
+def test_another_attempt_begins_anew(open_page: Page) -> None:
+    views = [{**VIEW, "text": "first"}, {**VIEW, "text": "2nd", "attempt": 1, "state": "done"}]
+    assert open_page.evaluate(DRAW, views)[1] == ["2nd", "2nd"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 11, 64])
+def test_markdown_that_grew_is_what_all_of_it_at_once_is(open_page: Page, size: int) -> None:
+    grown, whole = open_page.evaluate(GROW, [DOCUMENT, size])
+    assert grown == whole
+    for part in (
+        "<ol>",
+        "<table>",
+        "<math",
+        'class="hljs-keyword"',
+        'href="https://example.com/end"',
+    ):
+        assert part in whole
+
+
+def test_blocks_that_are_over_are_never_made_again(open_page: Page) -> None:
+    kept = open_page.evaluate("""() => {
+      const view = new MarkdownView(make("div"), (draw) => draw());
+      const first = [];
+      for (let number = 0; number < 50; number += 1) {
+        view.nextAt = 0;
+        view.append(`A paragraph, number ${number}.\\n\\n`);
+        first.push(view.root.firstElementChild);
+      }
+      return [new Set(first.slice(1)).size, view.rest.length];
+    }""")
+    assert kept == [1, len("A paragraph, number 49.\n\n")]
+
+
+HOSTILE = [
+    "<script>window.hacked = 1</script>",
+    '<img src="http://outside.invalid/a" onerror="window.hacked = 1">',
+    "<svg onload=window.hacked=1>",
+    "![p](http://outside.invalid/b)",
+    "![p](data:image/svg+xml;base64,PHN2Zy8+)",
+    "[press](javascript:window.hacked=1)",
+    "[press](JaVaScRiPt&colon;window.hacked=1)",
+    "[press](&#106;avascript:window.hacked=1)",
+    "[press](data:text/html,<script>window.hacked=1</script>)",
+    "[press](vbscript:x) [press](file:///etc/passwd) [press](//outside.invalid) [press](/logout)",
+    "<javascript:window.hacked=1> <https://outside.invalid/c>",
+    '[x](https://outside.invalid "\\" onmouseover=window.hacked=1")',
+    "[![p](http://outside.invalid/d)](http://outside.invalid/e)",
+    "[a]: javascript:window.hacked=1\n\n[a]",
+    "```html\n<script>window.hacked = 1</script>\n```",
+    '```"><img src=x onerror=window.hacked=1>\nx\n```',
+    "`<img src=x onerror=window.hacked=1>`",
+    "| <b onclick=window.hacked=1>x</b> | y |\n|---|---|\n| </td><script>hacked=1</script> | |",
+    "$\\href{javascript:window.hacked=1}{x}$ $\\url{javascript:window.hacked=1}$",
+    "$\\includegraphics{http://outside.invalid/f}$",
+    "$\\htmlData{x=y}{x}$ $\\htmlStyle{background:url(http://outside.invalid/g)}{x}$",
+    "$\\text{<img src=x onerror=window.hacked=1>}$ $$</math><script>window.hacked=1</script>$$",
+    "$\\def\\a{\\a\\a}\\a$",
+    "<math><mtext><table><mglyph><style><!--</style><i title='--&gt;&lt;img src=1 onerror=x()'>",
+    ">" * 3000 + " deep",
+    "- " * 3000 + "deep",
+    "[" * 5000 + "](x)",
+    "*a **b " * 3000,
+    "\\(" * 5000 + "\\[" * 5000 + "$$" * 5000,
+]  # fmt: skip
+TAGS_AND_ADDRESSES = """() => {
+  const nodes = [...document.body.querySelectorAll("*")];
+  const attributes = nodes.flatMap((node) => [...node.attributes]);
+  return [
+    nodes.map((node) => node.localName),
+    attributes.map(({ name }) => name),
+    attributes.filter(({ name }) => name === "href").map(({ value }) => value),
+  ];
+}"""
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_nothing_of_a_text_is_obeyed(open_page: Page, text: str) -> None:
+    asked: list[str] = []
+    listen = lambda request: asked.append(request.url)  # noqa: E731
+    open_page.on("request", listen)
+    _shown(open_page, text)
+    tags, attributes, addresses = open_page.evaluate(TAGS_AND_ADDRESSES)
+    open_page.remove_listener("request", listen)
+    assert not {"script", "img", "svg", "iframe", "style", "form", "input", "mglyph"} & set(tags)
+    assert not [name for name in attributes if name.startswith("on") or name in ("src", "style")]
+    assert all(address.startswith(("http://", "https://")) for address in addresses)
+    assert open_page.evaluate("window.hacked") is None
+    assert asked == []
+
+
+def test_a_link_says_where_it_leads_and_opens_apart(open_page: Page) -> None:
+    _shown(open_page, "[bank.example](https://outside.invalid/x) https://plain.invalid/y")
+    labelled, bare = open_page.evaluate("""() => [...document.querySelectorAll("a")].map(
+      ({ href, rel, target, title, textContent, dataset }) =>
+        [href, rel, target, title, textContent, dataset.host ?? null])""")
+    safe = ["noopener noreferrer nofollow", "_blank"]
+    address = "https://outside.invalid/x"
+    assert labelled == [address, *safe, address, "bank.example", "outside.invalid"]
+    address = "https://plain.invalid/y"
+    assert bare == [address, *safe, address, address, None]
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("<https://bank.example@outside.invalid/x>", "outside.invalid"),
+        ("https://bаnk.example/", "xn--bnk-6cd.example"),
+        ("https://outside.invalid:8080/", None),
+    ],
+)
+def test_a_bare_address_that_pretends_names_its_host(
+    open_page: Page, address: str, host: str | None
+) -> None:
+    _shown(open_page, address)
+    assert open_page.locator("a").text_content() == address.strip("<>")
+    assert open_page.locator("a").get_attribute("data-host") == host
+
+
+def test_marks_that_turn_the_reading_direction_are_shown_also_as_entities(open_page: Page) -> None:
+    _shown(open_page, "a &#x202e;b &lt; c&#0; `&#x2066;`")
+    assert (
+        open_page.evaluate("document.body.textContent").strip() == "a \\u202eb < c\ufffd &#x2066;"
     )
-    assert drawn == [True, False]
-    assert before == first  # nothing is shown in the wrong place meanwhile
-    assert whole
-    assert after == first + second
 
 
-def test_an_older_refill_shows_nothing_wrong(browser: Browser) -> None:
-    first, second = _text(1600), _text(16_000, 5000)
-    drawn, before, after, whole = _draw(browser, _views(first, second), render.blocks(first))
-    assert drawn == [True, False]
-    assert before == after == first
-    assert not whole
+def test_a_text_that_cannot_be_drawn_stands_there_as_it_is(open_page: Page) -> None:
+    shown = open_page.evaluate(
+        """(view) => {
+      const parse = markdown.parse;
+      markdown.parse = () => { throw new Error("broken"); };
+      const column = new Column(0, () => {}, () => {});
+      column.draw(view);
+      markdown.parse = parse;
+      return column.markdownRoot.textContent;
+    }""",
+        {**VIEW, "state": "done", "text": "**bold**"},
+    )
+    assert shown == "**bold**"
 
 
-def test_what_is_off_stands_below_the_notice_a_paragraph_each(browser: Browser) -> None:
-    view = {**VIEW, "text": render.TextBlocks().view(), "notice": "Look."}
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs $5 and $6.",
+        "US$5-US$6, A$7",
+        "$5-$6 or $20,000/$30,000",
+        "**$5** and **$6**",
+        "echo $HOME and $PATH, $HOME/$PATH",
+        "a lone $ and another $ here",
+        "5$ and 6$",
+        r"\$x\$",
+        "`$x$`",
+        "costs $$$ to $$$",
+    ],
+)
+def test_money_is_no_formula(open_page: Page, text: str) -> None:
+    _shown(open_page, text)
+    assert open_page.locator("math").count() == 0
+    shown = open_page.evaluate("document.body.textContent").strip()
+    assert shown == text.replace("**", "").replace("\\$", "$").replace("`", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_apart"),
+    [
+        ("so $x^2$ is", False),
+        (r"so \(x_1\) is", False),
+        ("$5, then $x$.", False),
+        ("$$\nx^2 +\n- y\n$$", True),
+        ("$$x^2$$", True),
+        ("\\[\n\\frac{a}{b}\n\\]", True),
+        ("- item\n  \\[\n  \\sqrt{x}\n  \\]", True),
+        (r"in a line \[ \sum_i x_i \] apart", True),
+        (r"$$\begin{aligned} a &= b \\ c &= d \end{aligned}$$", True),
+    ],
+)
+def test_formulas_become_mathml(open_page: Page, text: str, is_apart: bool) -> None:
+    _shown(open_page, text)
+    math = open_page.locator("math")
+    assert math.count() == 1
+    assert math.evaluate("node => node.namespaceURI") == "http://www.w3.org/1998/Math/MathML"
+    assert math.get_attribute("display") == ("block" if is_apart else None)
+    assert math.locator("annotation").count() == 1
+
+
+@pytest.mark.parametrize(
+    "text", [r"$\frac{1$", r"\(\nosuchcommand\)", "$$\n\\begin{x}\n$$", "$$ x"]
+)
+def test_a_formula_of_bad_syntax_stays_text(open_page: Page, text: str) -> None:
+    _shown(open_page, text)
+    assert open_page.locator("math").count() == 0
+    assert open_page.evaluate("document.body.textContent").strip() == text
+
+
+def test_until_the_libraries_have_come_a_text_stands_as_it_is(browser: Browser) -> None:
+    page = browser.new_page()
+    for name in ("formulas.js", "markdown.js", "column.js"):
+        page.add_script_tag(path=STATIC / name)
+    view = {**VIEW, "state": "done", "text": "**bold**\nline"}
+    assert page.evaluate(DRAW, [view]) == [["**bold**\nline"] * 2]
+    page.add_script_tag(content=libraries.script().decode())
+    page.evaluate("beginMarkdown()")
+    assert page.locator(".markdown strong").text_content() == "bold"
+    page.close()
+
+
+def test_what_the_sanitiser_lets_through_is_a_closed_list(open_page: Page) -> None:
+    html = json.dumps(
+        '<div id="run" style="color:red" onclick="x()">a<img src=x><a href="/logout">b</a>'
+        '<a href="javascript:x()">c</a><form><input></form><object></object></div>'
+    )
+    made: Any = open_page.evaluate(f"""() => {{
+      const node = make("div");
+      node.append(window.DOMPurify.sanitize({html}, ALLOWED));
+      return node.innerHTML;
+    }}""")
+    assert made == "<div>a<a>b</a><a>c</a></div>"
+
+
+def test_what_is_off_stands_below_the_notice_a_paragraph_each(open_page: Page) -> None:
+    view = {**VIEW, "text": "", "notice": "Look."}
     draw = """(views) => {
       const column = new Column(0, () => {}, () => {});
       return views.map((view) => {
@@ -95,11 +376,5 @@ def test_what_is_off_stands_below_the_notice_a_paragraph_each(browser: Browser) 
         return [...column.root.querySelectorAll(".notice")].map((node) => node.textContent);
       });
     }"""
-    page = browser.new_page()
-    try:
-        for name in ("markdown.js", "column.js"):
-            page.add_script_tag(path=STATIC / name)
-        shown = page.evaluate(draw, [{**view, "fallbacks": ["<b>One.", "Two."]}, view])
-    finally:
-        page.close()
+    shown = open_page.evaluate(draw, [{**view, "fallbacks": ["<b>One.", "Two."]}, view])
     assert shown == [["Look.", "<b>One.", "Two."], ["Look."]]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import itertools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.conftest import Server, ask, choose, reply, wait_for_state
+from tests.ui.conftest import NOVEL, RICH, Server, ask, choose, reply, wait_for_state
 
 pytestmark = pytest.mark.ui
 
@@ -92,6 +98,108 @@ def test_a_long_answer_arrives_whole_and_once(tab: Page) -> None:
     shown = reply(tab, 0).locator(".plain").evaluate("node => node.textContent")
     assert shown.split() == expected.split()
     assert reply(tab, 0).locator(".markdown strong").count() == 400
+
+
+# Notes what stands in the first column in the very moment in which it says "done".
+AT_DONE = """() => new MutationObserver((_news, observer) => {
+  const reply = document.querySelector(".reply[data-state='done']");
+  if (!reply || window.atDone) return;
+  const [plain, markdown] = [".plain", ".markdown"].map((part) => reply.querySelector(part));
+  window.atDone = [plain.textContent, markdown.querySelectorAll("strong").length];
+  observer.disconnect();
+}).observe(document.querySelector("#board-root"), { attributes: true, subtree: true })"""
+HANG = """() => {
+  let left = 2;
+  const hang = () => {
+    for (const end = performance.now() + 2000; performance.now() < end; );
+    left -= 1;
+    if (left) setTimeout(hang, 20);
+  };
+  setTimeout(hang);
+}"""
+
+
+@contextlib.contextmanager
+def _trouble(tab: Page, kind: str) -> Iterator[None]:
+    """Keep the browser from its work in one of the ways of a busy machine."""
+    burners = []
+    if kind == "a slow processor":
+        tab.context.new_cdp_session(tab).send("Emulation.setCPUThrottlingRate", {"rate": 20})
+    elif kind == "a page that hangs":
+        tab.evaluate(HANG)
+    elif kind == "busy cores":
+        spin = [sys.executable, "-c", "while True: pass"]
+        burners = [subprocess.Popen(spin) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+
+
+@pytest.mark.parametrize("kind", ["none", "a slow processor", "a page that hangs", "busy cores"])
+def test_done_means_that_all_of_4096_tokens_stands_there(tab: Page, kind: str) -> None:
+    pieces = itertools.cycle(re.findall(r"\S+\s*", NOVEL))
+    expected = "".join(itertools.islice(pieces, 4096))
+    tab.fill("#max-tokens input", "4096")
+    choose(tab, "Novel")
+    tab.evaluate(AT_DONE)
+    ask(tab, "go", "Novel")
+    with _trouble(tab, kind):
+        tab.wait_for_function("window.atDone", timeout=90_000)
+    plain, strong = tab.evaluate("window.atDone")
+    assert plain == expected
+    assert strong == expected.count("**work**")
+
+
+def test_a_copy_of_the_plain_text_is_the_answer(open_tab: Callable[..., Page]) -> None:
+    tab = open_tab(permissions=["clipboard-read", "clipboard-write"])
+    ask(tab, "go", "Rich")
+    wait_for_state(tab, 0, "done")
+    tab.click("text=Plain text")
+    copied = (
+        reply(tab, 0)
+        .locator(".plain")
+        .evaluate("""async (node) => {
+      getSelection().selectAllChildren(node);
+      document.execCommand("copy");
+      return navigator.clipboard.readText();
+    }""")
+    )
+    assert copied.rstrip("\n") == RICH.rstrip("\n")  # browsers drop the last line feed
+
+
+def test_code_tables_and_formulas_are_drawn_without_another_server(
+    open_tab: Callable[..., Page], server: Server
+) -> None:
+    tab = open_tab()
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    ask(tab, "go", "Rich")
+    wait_for_state(tab, 0, "done")
+    answer = reply(tab, 0).locator(".markdown")
+    expect(answer.locator("math")).to_have_count(3)
+    expect(answer.locator("p").first).to_contain_text("It costs $5 and $6, while")
+    expect(answer.locator("td.right")).to_have_text("3.14")
+    expect(answer.locator(".formula-source")).to_have_text(r"$\frac{1$")
+    colours = "node => getComputedStyle(node).color"
+    keyword = answer.locator(".hljs-keyword").first.evaluate(colours)
+    assert keyword != answer.locator("pre code").evaluate(colours)
+    links = answer.locator("a").evaluate_all("nodes => nodes.map((node) => node.textContent)")
+    assert links == ["link", "image: a picture"]
+    assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
+
+
+def test_without_the_libraries_an_answer_is_plain_text_and_the_page_says_so(tab: Page) -> None:
+    tab.route("**/comparator/libraries-*.js", lambda route: route.abort())
+    tab.reload()
+    expect(tab.locator(".modes button").first).to_be_disabled()
+    expect(tab.locator(".modes button").first).to_have_attribute("title", re.compile("Reload"))
+    ask(tab, "**bold** text", "Quick")
+    wait_for_state(tab, 0, "done")
+    expect(reply(tab, 0).locator(".plain")).to_be_visible()
+    expect(reply(tab, 0).locator(".plain")).to_have_text("**bold** text")
 
 
 def test_shift_enter_makes_a_new_line(tab: Page) -> None:

@@ -39,7 +39,7 @@ def command(
         bool, typer.Option("--page", help="Also examine what the page rests on: imports gradio.")
     ] = False,
 ) -> int:
-    """Tell what this machine and installation are like, what is off and why, and what mends it.
+    """Tell what is off in this installation and on this machine, and what mends it.
 
     Made to be pasted into a bug report: names of people and of this machine, the home folder,
     paths outside of your models folders and secrets are left out. Exits with 0 where every

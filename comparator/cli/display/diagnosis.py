@@ -14,6 +14,7 @@ from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Report
 
 _WORDS = {PREVENTS: "prevents answers", LIMITS: "limits", NOTE: "note"}
 _STYLES = {PREVENTS: "bold red", LIMITS: "yellow", NOTE: "cyan"}
+_INDENT = len("prevents answers") + 1
 _NARROWEST = 100  # columns, where the output is a file or a pipe
 
 Row = tuple[str, ...]
@@ -41,12 +42,13 @@ def _verdict(report: Report) -> str:
 
 def _show_finding(console: Console, finding: Finding) -> None:
     grid = Table.grid(padding=(0, 1), expand=False)
-    grid.add_column(width=len(max(_WORDS.values(), key=len)), no_wrap=True)
+    grid.add_column(width=_INDENT - 1, no_wrap=True)
     grid.add_column(overflow="fold")
     word = Text(_WORDS[finding.severity], style=_STYLES[finding.severity])
     grid.add_row(word, Text(shown(f"{finding.about}: {finding.sentence}")))
-    grid.add_row("", Text(shown(f"→ {finding.mend}"), style="green"))
     console.print(grid)
+    mend = Text(" " * _INDENT + shown(f"→ {finding.mend}"), style="green")
+    console.print(mend, soft_wrap=True)  # a command is copied as one line
 
 
 def _show_table(console: Console, title: str, rows: list[Row]) -> None:
@@ -92,6 +94,18 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value)) or "none"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {_setting(value)}" for name, value in settings.items())
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_settings(value)})"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "by rule" if value is None else str(value)
 
 
 def _devices(facts: Mapping[str, Any] | None) -> Iterator[Row]:
@@ -141,7 +155,7 @@ def _trials(facts: Iterable[Mapping[str, Any]] | None) -> Iterator[Row]:
             trial["engine"],
             trial["library"],
             trial["state"],
-            told or _value("", trial["settings"]),
+            told or _settings(trial["settings"]),
         )
 
 

@@ -1,4 +1,10 @@
-"""Following one comparison: an asynchronous stream of views for the browser's board."""
+"""Following one comparison: an asynchronous stream of views for the browser's board.
+
+Every view is whole, texts included. What goes to the browser is the difference from the view
+before, which Gradio makes (for a text that has grown, what was appended) and the browser applies
+to the view that it holds. So a view cannot lack what an earlier one had, and the last message of
+a comparison carries all of it once more.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from comparator.core.text import with_controls_shown
 from comparator.hosting.host import Sitting
 from comparator.ui.compare import render
 
@@ -40,20 +47,20 @@ class Bell:
         """Wait until somebody rings, or until the time is over."""
         try:
             await asyncio.wait_for(self._event.wait(), timeout_seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
         self._event.clear()
         self._rung = False
 
 
 class Column:
-    """One column: which comparison fills it, and how much of its text has been taken in."""
+    """One column: which comparison fills it, and its text as far as it has been taken in."""
 
     def __init__(self, sitting: Sitting, slot: int, attempt: int = 0) -> None:
         self.sitting = sitting
         self.slot = slot
         self.attempt = attempt
-        self._text = render.TextBlocks()
+        self._text = ""
         self._parts = 0
         self.view: View = {}
         self.redraw()
@@ -62,14 +69,11 @@ class Column:
         """Take in what is new and make the view anew."""
         comparison = self.sitting.comparison
         added, self._parts = comparison.text_since(self.slot, self._parts)
-        self._text.add(added)
+        if added:
+            self._text += with_controls_shown(added)
         result = comparison.standing(self.slot)
-        column = render.column(result, self._text.view(), self.sitting.position)
+        column = render.column(result, self._text, self.sitting.position)
         self.view = {**column, "attempt": self.attempt}
-
-    def full_text(self) -> list[str]:
-        """Return the whole text in blocks."""
-        return render.blocks(self.sitting.comparison.text_since(self.slot, 0)[0])
 
 
 class Board:
@@ -103,14 +107,6 @@ class Board:
         if changed:
             self.view = self._assembled()
         return bool(changed)
-
-    def full_texts(self) -> View:
-        """Return every column's whole text, for a browser that has missed a part."""
-        return {
-            "run": self._number,
-            "attempts": [column.attempt for column in self._columns],
-            "blocks": [column.full_text() for column in self._columns],
-        }
 
     def _changed(self, sitting: Sitting) -> list[Column]:
         slots, position = sitting.comparison.drain(), sitting.position

@@ -45,13 +45,12 @@ class Handlers:
     stop: Handler
     stop_column: Handler
     retry: Handler
-    refill: Handler
     install: Handler
     leave: Handler
 
 
 class Boards:
-    """The latest board of each session, so that a browser can ask for a part it has missed."""
+    """The latest board of each session, whose columns can be asked once more."""
 
     def __init__(self) -> None:
         self._by_session: OrderedDict[str, Board] = OrderedDict()
@@ -100,9 +99,9 @@ def make_handlers(host: Host, field_names: Sequence[str], columns: int) -> Handl
     run = _make_run(host, boards, field_names, columns)
     retry = _make_retry(host, boards)
     load, refresh = _make_shelf_handlers(host, columns)
-    stop, stop_column, refill, leave = _make_session_handlers(host, boards)
+    stop, stop_column, leave = _make_session_handlers(host, boards)
     install = _make_install(host, columns)
-    return Handlers(load, refresh, run, stop, stop_column, retry, refill, install, leave)
+    return Handlers(load, refresh, run, stop, stop_column, retry, install, leave)
 
 
 def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: int) -> Handler:
@@ -167,7 +166,7 @@ def _make_shelf_handlers(host: Host, columns: int) -> tuple[Handler, Handler]:
     return load, refresh
 
 
-def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler, Handler, Handler]:
+def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler, Handler]:
     def stop(request: gr.Request) -> None:
         """No inputs, no outputs: stops the session's comparison; always harmless."""
         host.stop(session_of(request))
@@ -178,17 +177,12 @@ def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler
         if number is not None:
             host.stop(session_of(request), number)
 
-    def refill(request: gr.Request) -> View | None:
-        """Output: the refill element, with every text of the session's comparison."""
-        board = boards.of(session_of(request))
-        return board.full_texts() if board else None
-
     def leave(request: gr.Request) -> None:
         """No wires: the tab is closed, so its comparison ends."""
         host.stop(session_of(request))
         boards.drop(session_of(request))
 
-    return stop, stop_column, refill, leave
+    return stop, stop_column, leave
 
 
 def _make_install(host: Host, columns: int) -> Handler:

@@ -1,8 +1,6 @@
 """From results to what the board shows: plain values, pure functions, no Gradio.
 
-A view is a small dictionary that the browser's board (``static/board.js``) draws. Its text is
-cut into blocks, and a view carries only the last two of them, so that neither making it nor
-comparing it with the view before costs more when the answer has grown.
+A view is a dictionary that the browser's board (``static/board.js``) draws.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from comparator.core.text import with_controls_shown
 from comparator.hosting.library_table import Shelf
 from comparator.library.facts.lookup import facts_of
 
-BLOCK_CHARACTERS = 2048
 ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}
 TEMPLATES = {
     "gguf": "chat template of the GGUF file",
@@ -27,35 +24,8 @@ TEMPLATES = {
 }
 
 
-class TextBlocks:
-    """A growing text in blocks of a fixed size, of which the last two are at hand."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.before = ""
-        self.now = ""
-
-    def add(self, text: str) -> None:
-        """Append text, with control characters shown as escapes."""
-        self.now += with_controls_shown(text)
-        while len(self.now) > BLOCK_CHARACTERS:
-            self.before, self.now = self.now[:BLOCK_CHARACTERS], self.now[BLOCK_CHARACTERS:]
-            self.number += 1
-
-    def view(self) -> dict[str, Any]:
-        """Return the number of the last block, that block, and the one before it."""
-        return {"number": self.number, "before": self.before, "now": self.now}
-
-
-def blocks(text: str) -> list[str]:
-    """Return a whole text in the blocks that TextBlocks makes of it piece by piece."""
-    shown = with_controls_shown(text)
-    starts = range(0, max(1, len(shown)), BLOCK_CHARACTERS)
-    return [shown[start : start + BLOCK_CHARACTERS] for start in starts]
-
-
-def column(result: InferenceResult, text: dict[str, Any], position: int = 0) -> dict[str, Any]:
-    """Return what one column shows."""
+def column(result: InferenceResult, text: str, position: int = 0) -> dict[str, Any]:
+    """Return what one column shows; ``text`` is its answer with control characters shown."""
     model = result.model
     return {
         "name": with_controls_shown(model.name) if model else result.model_id,

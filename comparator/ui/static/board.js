@@ -1,8 +1,6 @@
 // The board: draws the views that the server sends, and takes keys and clicks back to it.
-// Events for the server: "stop_column" and "retry_column" with the slot, and "refill" when a part
-// was missed.
+// Events for the server: "stop_column" and "retry_column" with the slot.
 
-const MOST_ASKS = 10;
 const root = element.querySelector("#board-root");
 const bar = make("div", root, "board-bar");
 const note = make("p", bar, "board-note");
@@ -20,8 +18,6 @@ hint.textContent = "The answers appear here, one column a model.";
 
 let columns = [];
 let run = null;
-let asking = 0;
-let asked = 0;
 let states = [];
 
 for (const mode of ["Markdown", "Plain text"]) {
@@ -38,11 +34,23 @@ function setMode(mode) {
   }
 }
 
+// Where the libraries cannot be had, answers stay plain text, and the page says why.
+function withoutMarkdown() {
+  const [button] = modes.children;
+  setMode("Plain text");
+  button.disabled = true;
+  button.title = "What draws Markdown could not be loaded. Reload the page to try again.";
+}
+
+function librariesAddress() {
+  const page = window.gradio_config?.root || document.baseURI;
+  return `${new URL(page, document.baseURI).pathname.replace(/\/$/, "")}${LIBRARIES}`;
+}
+
 function fresh(view) {
   run = view.run;
   columns = view.columns.map((_, slot) => new Column(slot, stopColumn, retryColumn));
   states = [];
-  asked = 0;
   grid.replaceChildren(...columns.map((column) => column.root));
   grid.dataset.count = String(columns.length);
 }
@@ -56,9 +64,8 @@ function draw() {
   if (view.refused) return;
   if (view.run !== run) fresh(view);
   hint.hidden = columns.length > 0;
-  const whole = view.columns.map((column, slot) => columns[slot].draw(column));
+  view.columns.forEach((column, slot) => columns[slot].draw(column));
   speak(view.columns);
-  if (whole.includes(false)) askForText();
 }
 
 function showRunning() {
@@ -79,18 +86,6 @@ function speak(views) {
   if (words.length) spoken.textContent = words.join(" ");
 }
 
-// Ask for what was missed, once a second until it is here; the server may have forgotten it.
-function askForText() {
-  if (asking || asked >= MOST_ASKS) return;
-  asked += 1;
-  asking = window.setTimeout(() => {
-    asking = 0;
-    if (columns.every((column) => column.isWhole())) asked = 0;
-    else askForText();
-  }, 1000);
-  trigger("refill", {});
-}
-
 function stopColumn(slot) {
   trigger("stop_column", { slot });
 }
@@ -103,12 +98,6 @@ function press(id) {
   const button = document.querySelector(`button#${id}, #${id} button`);
   if (button) button.click();
 }
-
-window.addEventListener("comparator-refill", (event) => {
-  const texts = event.detail;
-  if (!texts || texts.run !== run) return;
-  columns.forEach((column, slot) => column.refill(texts.blocks[slot], texts.attempts[slot]));
-});
 
 function inPrompt(event) {
   return event.target instanceof Element && event.target.closest("#prompt, #system-prompt");
@@ -134,6 +123,7 @@ function keyPress(event) {
 document.addEventListener("keydown", keyDown, true);
 document.addEventListener("keypress", keyPress, true);
 setMode("Markdown");
+loadMarkdown(librariesAddress(), withoutMarkdown);
 showRunning();
 watch("value", draw);
 draw();

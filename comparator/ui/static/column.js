@@ -1,12 +1,19 @@
 // One column of the board: a model's name, its state in words, its answer and its figures.
 
+function make(tag, parent, className) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (parent) parent.append(node);
+  return node;
+}
+
+const ACTIVE = ["waiting", "loading", "reading the prompt", "writing"];
+
 class Column {
   constructor(slot, onStop, onRetry) {
     this.slot = slot;
     this.attempt = 0;
-    this.blocks = [];
-    this.whole = []; // by block: whether the server has said that it grows no more
-    this.shown = "";
+    this.text = "";
     this.drawn = {};
     this.root = make("section", null, "reply");
     this.root.dataset.slot = String(slot);
@@ -19,7 +26,7 @@ class Column {
     this.answer.setAttribute("role", "group");
     this.markdownRoot = make("div", this.answer, "markdown");
     this.plainRoot = make("pre", this.answer, "plain");
-    this.markdown = new MarkdownView(this.markdownRoot);
+    this.markdown = new MarkdownView(this.markdownRoot, (draw) => this.keepingAtEnd(draw));
     this.numbers = make("dl", this.root, "numbers");
     this.details = make("div", this.root, "evidence");
   }
@@ -49,7 +56,7 @@ class Column {
 
   // Which of the two buttons is there; a keyboard stays where it was when they change places.
   drawButtons(view) {
-    const active = ["waiting", "loading", "reading the prompt", "writing"].includes(view.state);
+    const active = ACTIVE.includes(view.state);
     const focused = [this.stop, this.retry].includes(document.activeElement);
     this.stop.hidden = !active;
     this.retry.hidden = !["failed", "stopped"].includes(view.state);
@@ -62,14 +69,16 @@ class Column {
   // Begin anew, for another attempt at the same question.
   clear(attempt) {
     this.attempt = attempt;
-    this.blocks = [];
-    this.whole = [];
-    this.shown = "";
+    this.clearText();
+  }
+
+  clearText() {
+    this.text = "";
     this.markdown.clear();
     this.plainRoot.replaceChildren();
   }
 
-  // Draw a view; return false where a part of the text is missing.
+  // Draw a view, which is whole: when its state is "done", all of its text is there.
   draw(view) {
     if (view.attempt !== this.attempt) this.clear(view.attempt);
     this.put(this.name, view.name);
@@ -88,7 +97,8 @@ class Column {
     this.drawPairs("fallbacks", view.fallbacks, (sentences) => this.drawFallbacks(sentences));
     this.drawPairs("numbers", view.numbers, (pairs) => this.drawNumbers(pairs));
     this.drawPairs("details", view.details, (pairs) => this.drawDetails(pairs, view.state));
-    return this.takeText(view.text);
+    this.takeText(view.text);
+    if (!ACTIVE.includes(view.state)) this.markdown.finish();
   }
 
   put(node, text) {
@@ -135,53 +145,27 @@ class Column {
     }
   }
 
-  // The view holds the last two blocks of the text; older ones are already here, unless so much
-  // came between two views that the end of one was never sent.
+  // Append what is new in a text.
   takeText(text) {
-    this.blocks[text.number] = text.now;
-    if (text.number > 0) this.keepWhole(text.number - 1, text.before);
-    return this.show();
-  }
-
-  keepWhole(number, block) {
-    this.blocks[number] = block;
-    this.whole[number] = true;
-  }
-
-  isWhole() {
-    for (let number = 0; number < this.blocks.length - 1; number += 1) {
-      if (!this.whole[number]) return false;
-    }
-    return true;
-  }
-
-  refill(blocks, attempt) {
-    if (attempt !== this.attempt) return;
-    const last = blocks.length - 1;
-    blocks.slice(0, last).forEach((block, number) => this.keepWhole(number, block));
-    if (!this.whole[last] && (this.blocks[last] || "").length < blocks[last].length) {
-      this.blocks[last] = blocks[last];
-    }
-    this.show();
-  }
-
-  // Append what is new; return false where a part of it is missing.
-  show() {
-    if (!this.isWhole()) return false;
-    const start = this.shown.length;
-    let length = 0;
-    let first = 0;
-    while (first < this.blocks.length && length + this.blocks[first].length <= start) {
-      length += this.blocks[first].length;
-      first += 1;
-    }
-    const added = this.blocks.slice(first).join("").slice(start - length);
-    if (!added) return true;
-    const follows = this.answer.scrollHeight - this.answer.scrollTop - this.answer.clientHeight < 40;
-    this.shown += added;
+    if (!text.startsWith(this.text)) this.clearText();
+    const added = text.slice(this.text.length);
+    if (!added) return;
+    this.text = text;
+    const append = () => this.plainRoot.append(added);
+    if (this.isPlain()) this.keepingAtEnd(append);
+    else append(); // unseen, so that no layout is made for it
     this.markdown.append(added);
-    this.plainRoot.append(added);
-    if (follows) this.answer.scrollTop = this.answer.scrollHeight;
-    return true;
+  }
+
+  isPlain() {
+    return this.root.closest("[data-mode]")?.dataset.mode === "plain";
+  }
+
+  // Whoever reads at the end of an answer stays there while it grows.
+  keepingAtEnd(draw) {
+    const { answer } = this;
+    const follows = answer.scrollHeight - answer.scrollTop - answer.clientHeight < 40;
+    draw();
+    if (follows) answer.scrollTop = answer.scrollHeight;
   }
 }

@@ -34,7 +34,7 @@ DEBUG, ERROR, CONTINUED = 1, 4, 5  # ggml.h: enum ggml_log_level
 # ---- numbers ----
 
 _FLASH_OFF, _FLASH_ON = 0, 1  # llama.h: enum llama_flash_attn_type
-_PROCESSOR, _ACCELERATORS = 0, (1, 2)  # ggml-backend.h: enum ggml_backend_dev_type
+PROCESSOR, _ACCELERATORS = 0, (1, 2)  # ggml-backend.h: enum ggml_backend_dev_type
 
 # ---- structures ----
 
@@ -168,14 +168,20 @@ class Llama:
         flash_attention: the numbers of ``auto``, ``on`` and ``off``.
     """
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, functions: Mapping[str, tuple[Any, ...]]) -> None:
         """Check a library.
+
+        Args:
+            module: the library.
+            functions: what is called: names, each with what it returns and what it takes.
 
         Raises:
             EngineMissingError: a structure or function is not as it is known here.
         """
         self.module = module
         self.__name__, self.__version__ = module.__name__, module.__version__
+        for name, (_, *takes) in functions.items():
+            self._check_function(name, len(takes))
         self._give_room()
         self._check_defaults()
         self._check_batch()
@@ -183,28 +189,30 @@ class Llama:
 
     def __getattr__(self, name: str) -> Any:
         """Return what the library itself has, and remember it."""
-        module = self.__dict__.get("module")
-        try:
-            found = getattr(module, name)
-        except AttributeError as error:
-            raise changed(f"it has no {name}") from error
-        self.__dict__[name] = found
+        found = self.__dict__[name] = getattr(self.__dict__["module"], name)
         return found
+
+    def _check_function(self, name: str, count: int) -> None:
+        function = getattr(self.module, name, None)
+        if function is None:
+            raise changed(f"it has no function {name}")
+        declared = getattr(function, "argtypes", None)
+        if declared is not None and len(declared) != count:
+            raise changed(f"{name} takes {len(declared)} arguments, not {count}")
 
     def _give_room(self) -> None:
         for name in _STRUCTURES:
-            structure = roomy(getattr(self, name))
+            if not hasattr(self.module, name):
+                raise changed(f"it has no structure {name}")
+            structure = roomy(getattr(self.module, name))
             self.__dict__[name] = structure
             missing = sorted(set(_FIELDS[name]) - _field_names(structure))
             if missing:
                 raise changed(f"{name} has no field {missing[0]}")
         for name, (returns, takes) in _BY_VALUE.items():
             function = getattr(self, name)
-            declared = getattr(function, "argtypes", None)
             if not isinstance(function, ctypes._CFuncPtr):  # type: ignore[attr-defined]
                 continue  # made in Python: it takes what it is given
-            if declared is not None and len(declared) != len(takes):
-                raise changed(f"{name} takes {len(declared)} arguments, not {len(takes)}")
             prototype = ctypes.CFUNCTYPE(self._kind(returns), *map(self._kind, takes))
             self.__dict__[name] = prototype(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
@@ -307,7 +315,7 @@ def devices(llama: Any, kinds: tuple[int, ...] = _ACCELERATORS) -> list[Device] 
         return None
     pointers = [ggml.ggml_backend_dev_get(index) for index in range(ggml.ggml_backend_dev_count())]
     found = [(ggml.ggml_backend_dev_type(pointer), _device(ggml, pointer)) for pointer in pointers]
-    if not any(kind == _PROCESSOR and device.name == "CPU" for kind, device in found):
+    if not any(kind == PROCESSOR and device.name == "CPU" for kind, device in found):
         return None  # these kinds are numbered otherwise
     return [device for kind, device in found if kind in kinds]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runners.engines.gguf import adapter, library
-from runners.engines.gguf.adapter import Device
+from runners.engines.gguf.adapter import Device as Device
 
 
 def devices(llama: Any = None) -> list[Device]:

@@ -20,6 +20,10 @@ _UNKNOWN_DEVICES = (
     "What this model takes of a graphics card's memory is not known: this version of llama.cpp "
     "does not tell which cards there are."
 )
+_SLOW_PENALTY = (
+    "The repeat penalty is left to llama.cpp, which is slower: this version no longer chooses "
+    "from the scores that it hands out."
+)
 
 
 class GGUFInferencer(TokenInferencer):
@@ -108,6 +112,8 @@ class GGUFInferencer(TokenInferencer):
             yield End("cancelled")
             return
         sampler = GGUFSampler(self._context, self._config, prepared.tokens)
+        if sampler.penalises_itself and _SLOW_PENALTY not in self.fallbacks:
+            self.fallbacks.append(_SLOW_PENALTY)
         try:
             yield from self._answer(sampler, self._context)
         finally:

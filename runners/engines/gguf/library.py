@@ -35,7 +35,7 @@ def library() -> Any:
         import llama_cpp
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise binaries.unusable("llama_cpp", str(error)) from error
-    made = adapter.Llama(llama_cpp)
+    made = adapter.Llama(llama_cpp, xllamacpp_library.FUNCTIONS)
     _Log.install(made)
     return made
 

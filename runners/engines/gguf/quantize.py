@@ -1,4 +1,4 @@
-"""Makes model files of other model files; each job runs in a child process of its own.
+"""Makes GGUF files of other GGUF files; each job runs in a child process of its own.
 
 A job writes to a target that does not exist yet; its caller renames it into place when the
 job is done, so that no half-made model is ever listed.
@@ -18,7 +18,6 @@ from typing import Any
 
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from runners.engines.gguf import adapter, library
-from runners.engines.pytorch.loading import bars_reported
 from runners.machine.cores import thread_count
 
 Report = Callable[[str, float, float], None]
@@ -31,60 +30,6 @@ _METADATA_BYTES = 64 * 1024  # our entries, and the rounding of the sizes that l
 _FULL_DISK_BYTES = 1024 * 1024  # a write that failed for want of space has used up the rest
 _BUFFER_BYTES = 1024**3  # rows of a tensor that are held at once; llama.cpp's own limit is 8 GiB
 _LONGEST_TEXT_BYTES = 127  # llama.h: llama_model_kv_override.val_str
-
-
-def dequantize(arguments: dict[str, Any], report: Report, should_stop: Callable[[], bool]) -> None:
-    """Make a transformers directory (bfloat16 safetensors) of a GGUF file's weights.
-
-    Args:
-        arguments: ``source``, a GGUF file, and ``target``, a directory that does not exist.
-        report: takes a step, how much of it is done, and its total.
-        should_stop: asked between the steps.
-
-    Raises:
-        ModelLoadError: the source cannot be read, or the job was stopped.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    source, target = Path(arguments["source"]), Path(arguments["target"])
-    library.check_file(str(source))
-    torch.set_num_threads(thread_count(arguments))
-    place = {"gguf_file": source.name, "local_files_only": True}
-    report("read tokenizer", 0, 3)
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, **place)
-    _refuse_stopped(should_stop)
-    report("read weights", 1, 3)
-    with bars_reported(report):
-        model = AutoModelForCausalLM.from_pretrained(
-            source.parent,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.bfloat16,
-            **place,
-        )
-    _refuse_stopped(should_stop)
-    report("write", 2, 3)
-    _set_end_tokens(model, tokenizer)
-    model.save_pretrained(target)
-    tokenizer.init_kwargs.pop("local_files_only", None)  # how it was read is no part of it
-    tokenizer.save_pretrained(target)
-    _let_others_read(target)
-    report("write", 3, 3)
-
-
-def _set_end_tokens(model: Any, tokenizer: Any) -> None:
-    """Write the tokenizer's special tokens where ``generate`` of transformers looks for them."""
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        token = getattr(tokenizer, name, None)
-        if token is not None:
-            setattr(model.generation_config, name, token)
-            setattr(model.config, name, token)
-
-
-def _let_others_read(target: Path) -> None:
-    """Undo that safetensors makes its files private, other than all files beside them."""
-    for file in target.glob("*.safetensors"):
-        file.chmod((target / "config.json").stat().st_mode)
 
 
 def measure(arguments: dict[str, Any], report: Report, should_stop: Callable[[], bool]) -> str:

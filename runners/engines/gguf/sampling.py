@@ -1,8 +1,9 @@
 """How llama.cpp's next token is chosen, the same way as in ``torch_sampling``.
 
 The order is llama.cpp's own: penalties, top_k, top_p, min_p, temperature, draw. The penalty
-is applied here to the scores of the at most 64 tokens it concerns, since llama.cpp's sampler
-visits the whole vocabulary for it.
+is applied here to the scores of the at most 64 tokens it concerns, in llama.cpp's own memory:
+its sampler visits the whole vocabulary for it. Where writing there has no effect on what is
+drawn, which is tried before each answer, llama.cpp's sampler does it after all.
 """
 
 from __future__ import annotations
@@ -33,7 +34,13 @@ def seed_of(config: dict[str, Any]) -> int:
 
 
 class GGUFSampler:
-    """Chooses tokens from a context's scores; remembers the last 64 for the penalty."""
+    """Chooses tokens from a context's scores; remembers the last 64 for the penalty.
+
+    Attributes:
+        penalises_itself: whether llama.cpp's sampler sees to the penalty, which is slower.
+    """
+
+    penalises_itself = False
 
     def __init__(self, context: GGUFContext, config: dict[str, Any], prompt: list[int]) -> None:
         import numpy
@@ -45,7 +52,9 @@ class GGUFSampler:
         self._last = deque(prompt, maxlen=PENALTY_WINDOW_TOKENS)
         self._row = ctypes.c_float * context.vocabulary_size
         self._views: dict[int, tuple[Any, Any]] = {}
-        self._chain = None if is_greedy(config) else self._new_chain(config)
+        self._chain = None
+        if not is_greedy(config):
+            self._chain = self._new_chain(config, self._penalties())
 
     def next(self) -> int:
         """Choose the next token.
@@ -54,7 +63,7 @@ class GGUFSampler:
             InferenceError: the model computes NaN.
         """
         scores, array = self._scores()
-        if self._penalty != 1.0:
+        if self._penalty != 1.0 and not self.penalises_itself:
             self._penalise(scores)
         token = int(array.argmax()) if self._chain is None else self._drawn()
         if math.isnan(scores[token]):
@@ -86,12 +95,38 @@ class GGUFSampler:
     def _drawn(self) -> int:
         return int(self._llama.llama_sampler_sample(self._chain, self._context.pointer, -1))
 
-    def _new_chain(self, config: dict[str, Any]) -> Any:
+    def _new_chain(self, config: dict[str, Any], penalties: list[Any]) -> Any:
+        return self._chained([*penalties, *self._parts(config)])
+
+    def _chained(self, parts: list[Any]) -> Any:
         parameters = adapter.sampler_parameters(self._llama)
         chain = self._llama.llama_sampler_chain_init(parameters)
-        for part in self._parts(config):
+        for part in parts:
             self._llama.llama_sampler_chain_add(chain, part)
         return chain
+
+    def _penalties(self) -> list[Any]:
+        """Return llama.cpp's own sampler for the penalty, where ours would have no effect."""
+        if self._penalty == 1.0 or self._writing_counts():
+            return []
+        self.penalises_itself = True
+        size, window = self._context.vocabulary_size, PENALTY_WINDOW_TOKENS
+        sampler = self._llama.llama_sampler_init_penalties(size, window, self._penalty, 0.0, 0.0)
+        for token in self._last:
+            self._llama.llama_sampler_accept(sampler, token)
+        return [sampler]
+
+    def _writing_counts(self) -> bool:
+        """Whether what is written into the scores is what llama.cpp then chooses from."""
+        scores, array = self._scores()
+        token = int(array.argmin())
+        before, scores[token] = scores[token], math.inf
+        chain = self._chained([self._llama.llama_sampler_init_greedy()])
+        try:
+            return int(self._llama.llama_sampler_sample(chain, self._context.pointer, -1)) == token
+        finally:
+            self._llama.llama_sampler_free(chain)
+            scores[token] = before
 
     def _parts(self, config: dict[str, Any]) -> list[Any]:
         llama = self._llama

@@ -142,12 +142,10 @@ _CONTEXT_MARKS = {
 _SAMPLER_MARKS = {"no_perf": True}
 
 # Function of llama.h -> what it returns, then what it takes.
-_FUNCTIONS: dict[str, tuple[Any, ...]] = {
+FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "llama_backend_init": (None,),
-    "llama_batch_get_one": (_Batch, ctypes.POINTER(_TOKEN), _INT),
     "llama_context_default_params": (_ContextParameters,),
     "llama_decode": (_INT, _POINTER, _Batch),
-    "llama_flash_attn_type_name": (_TEXT, ctypes.c_int),
     "llama_free": (None, _POINTER),
     "llama_get_logits_ith": (ctypes.POINTER(_FLOAT), _POINTER, _INT),
     "llama_get_memory": (_POINTER, _POINTER),
@@ -195,6 +193,12 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "llama_vocab_sep": (_TOKEN, _POINTER),
 }  # fmt: skip
 
+# Functions by which the others are checked; without them the trial of the engine has to do.
+_CHECKS: dict[str, tuple[Any, ...]] = {
+    "llama_batch_get_one": (_Batch, ctypes.POINTER(_TOKEN), _INT),
+    "llama_flash_attn_type_name": (_TEXT, ctypes.c_int),
+}
+
 
 def bind() -> Any:
     """Return an object with the functions, types and constants of llama.h that are used here.
@@ -208,10 +212,13 @@ def bind() -> Any:
         binary = ctypes.CDLL(str(place))
     except OSError as error:
         raise binaries.unusable(PACKAGE, str(error)) from error
-    bound = {name: _function(binary, name, *types) for name, types in _FUNCTIONS.items()}
+    bound = {name: _function(binary, name, *types) for name, types in FUNCTIONS.items()}
+    for name, types in _CHECKS.items():
+        if hasattr(binary, name):
+            bound[name] = _function(binary, name, *types)
     for name, marks in (("model", _MODEL_MARKS), ("context", _CONTEXT_MARKS)):
         check_layout(bound[f"llama_{name}_default_params"](), marks)
-    _check_batch(bound["llama_batch_get_one"])
+    _check_batch(bound.get("llama_batch_get_one"))
     check_layout(bound["llama_sampler_chain_default_params"](), _SAMPLER_MARKS)
     return SimpleNamespace(
         flash_attention=adapter.flash_numbers(SimpleNamespace(**bound)),
@@ -261,7 +268,7 @@ def check_layout(parameters: Any, marks: dict[str, Any]) -> None:
 
 def _check_batch(make: Any) -> None:
     array = (_TOKEN * 3)(1, 2, 3)
-    if not adapter.is_batch_of(make(array, 3), array, 3):
+    if make and not adapter.is_batch_of(make(array, 3), array, 3):
         raise _unknown("llama_batch has other fields")
 
 

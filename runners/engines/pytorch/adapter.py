@@ -6,7 +6,9 @@ and right; whoever asked says so in the model's ``fallbacks``. Nothing here deci
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Callable, Iterator
 from typing import Any
 
 # What the memory of past tokens is called by forward: newest first. transformers 5.24 renamed
@@ -89,7 +91,11 @@ def next_arguments(model: Any, output: Any, arguments: dict[str, Any]) -> dict[s
 
 
 def new_cache(model: Any, growing: bool = True) -> Any:
-    """Return a cache for a model; its plain layers are ones that grow in place, where wanted."""
+    """Return a cache for a model; its plain layers are ones that grow in place, where wanted.
+
+    Raises:
+        RuntimeError: its layers cannot be replaced.
+    """
     from transformers import DynamicCache
 
     cache = DynamicCache(config=model.config.get_text_config(decoder=True))
@@ -97,7 +103,10 @@ def new_cache(model: Any, growing: bool = True) -> Any:
         from transformers.cache_utils import DynamicLayer
 
         ours = growing_layer_class()
-        cache.layers = [ours() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+        layers = [ours() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+        cache.layers = layers
+        if [*map(id, cache.layers)] != [*map(id, layers)]:
+            raise RuntimeError("the layers of the cache cannot be replaced")
     return cache
 
 
@@ -111,12 +120,12 @@ def length_of(cache: Any) -> int | None:
 
 def takes_parts(cache: Any) -> bool:
     """Tell whether a prompt may be read in parts: attention layers only, no running state."""
-    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+    from transformers import cache_utils
 
-    kinds: tuple[Any, ...] = (DynamicLayer, DynamicSlidingWindowLayer)
-    if _growing is not None:
-        kinds = (*kinds, _growing)
-    return bool(cache.layers) and all(type(layer) in kinds for layer in cache.layers)
+    names = ("DynamicLayer", "DynamicSlidingWindowLayer")
+    kinds = [_growing, *(getattr(cache_utils, name, None) for name in names)]
+    layers = getattr(cache, "layers", None) or ()
+    return bool(layers) and all(type(layer) in kinds for layer in layers)
 
 
 def places_of_keys(cache: Any) -> list[int]:
@@ -219,3 +228,110 @@ def set_length(cache: Any, tokens: int) -> None:
 def _counter(layer: Any) -> Any:
     counter = getattr(layer, "cumulative_length", None)
     return counter if hasattr(counter, "fill_") else None
+
+
+# ---- loading ----
+
+# What ``output_loading_info`` has to tell: without it, weights could be random in silence.
+_LOADING_INFORMATION = ("missing_keys", "mismatched_keys", "error_msgs")
+
+
+def untold_of_loading(info: Any) -> str:
+    """Return the names that are missing from what a load tells; empty where it tells all."""
+    if not isinstance(info, dict):
+        return type(info).__name__
+    kinds = (list, tuple, set, frozenset)
+    missing = [name for name in _LOADING_INFORMATION if not isinstance(info.get(name), kinds)]
+    return ", ".join(missing)
+
+
+def attention_of(model: Any) -> str | None:
+    """Return the name of the attention that a model computes with; None where it is not told."""
+    used = getattr(model.config.get_text_config(decoder=True), "_attn_implementation", None)
+    return used if isinstance(used, str) else None
+
+
+@contextlib.contextmanager
+def bars_heard(make_bar: Callable[[Any, int | None], Any]) -> Iterator[None]:
+    """Put bars of ours in the place of the loader's while the body runs, where that is possible.
+
+    Args:
+        make_bar: takes what is iterated over, or None, and its length, or None.
+    """
+    from transformers.utils import logging
+
+    hook = getattr(logging, "set_tqdm_hook", None)
+    if hook is None:  # before 5.6
+        yield
+        return
+
+    def make(_factory: Any, arguments: Any, options: Any) -> Any:
+        items = arguments[0] if arguments else options.get("iterable")
+        return make_bar(items, options.get("total"))
+
+    before = hook(make)
+    try:
+        yield
+    finally:
+        hook(before)
+
+
+def whole_numbers_of_gguf() -> dict[str, Any]:
+    """Return what ``from_pretrained`` has to be told to read a GGUF file as ordinary weights.
+
+    Older versions know no other way to read one, and no name for it.
+    """
+    import transformers
+
+    config = getattr(transformers, "GgufConfig", None)
+    return {} if config is None else {"quantization_config": config(dequantize=True)}
+
+
+# ---- tokenizers ----
+
+
+def encode(tokenizer: Any, text: str, **options: Any) -> list[int]:
+    """Return the tokens of a text; ``verbose`` keeps a warning about its length from the log."""
+    try:
+        return list(tokenizer(text, verbose=False, **options)["input_ids"])
+    except TypeError:  # an option that a tokenizer does not take
+        options.pop("split_special_tokens", None)
+        return list(tokenizer(text, **options)["input_ids"])
+
+
+def special_tokens(tokenizer: Any) -> dict[str, int] | None:
+    """Return the special tokens of the vocabulary by their text; None where none can be told."""
+    added = getattr(tokenizer, "added_tokens_decoder", None)
+    if isinstance(added, dict):
+        return {str(token): number for number, token in added.items() if token.special}
+    names, numbers = (getattr(tokenizer, f"all_special_{kind}", None) for kind in ("tokens", "ids"))
+    if names is None or numbers is None:
+        return None
+    return dict(zip(map(str, names), numbers, strict=False))
+
+
+def stream_of(tokenizer: Any) -> Callable[[int], str | None] | None:
+    """Return what turns one token after the other into text; None where there is no such thing.
+
+    What it returns may raise at any token: a decoder that is not made for streams does.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return None
+    try:
+        from tokenizers.decoders import DecodeStream
+
+        stream = DecodeStream(skip_special_tokens=True)
+    except (ImportError, TypeError):
+        return None
+
+    def step(token: int) -> str | None:
+        text: str | None = stream.step(backend, token)
+        return text
+
+    return step
+
+
+def is_in_python(tokenizer: Any) -> bool:
+    """Tell whether a tokenizer is written in Python, which has no streams by its nature."""
+    return not getattr(tokenizer, "is_fast", True)

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from runners.engines.pytorch import adapter
+
 _INCOMPLETE = "\ufffd"
+_SLOW = "Tokens are turned into text the slower way: the tokenizer has no quick one here ({})."
 
 
 class Detokenizer:
     """Turns tokens into text; a character that spans tokens appears once and whole.
 
     What all calls return together equals the tokenizer's ``decode`` of all tokens.
+
+    Attributes:
+        trouble: why the quick way is not taken, a sentence; empty where it is.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._tokens: list[int] = []
         self._shown: list[str] = []
-        self._backend: Any = getattr(tokenizer, "backend_tokenizer", None)
-        self._stream: Any = _new_stream() if self._backend is not None else None
+        self._stream = adapter.stream_of(tokenizer)
+        self.trouble = ""
+        if self._stream is None and not adapter.is_in_python(tokenizer):
+            self.trouble = _SLOW.format("it offers no stream")
         # Of the slow way: a window of tokens that begins at one already shown.
         self._window_start = self._shown_tokens = 0
         self._window_text = ""
@@ -37,8 +45,9 @@ class Detokenizer:
 
     def _streamed(self, token: int) -> str:
         try:
-            return self._stream.step(self._backend, token) or ""
-        except Exception:  # a decoder that is not made for streams; tokenizers raises a bare one
+            return self._stream(token) or "" if self._stream else ""
+        except Exception as error:  # a decoder that is not made for streams raises a bare one
+            self.trouble = _SLOW.format(" ".join(str(error).split())[:120] or type(error).__name__)
             self._stream = None
             self._window_text = "".join(self._shown)
             return self._compared()
@@ -56,9 +65,3 @@ class Detokenizer:
     def _decode(self, tokens: list[int]) -> str:
         text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
         return text
-
-
-def _new_stream() -> Any:
-    from tokenizers.decoders import DecodeStream
-
-    return DecodeStream(skip_special_tokens=True)

@@ -145,12 +145,17 @@ def one_row_products(
     """
     import torch
 
-    if device.type != "cpu" or model.dtype not in (torch.bfloat16, torch.float16):
+    if device.type != "cpu" or model.dtype is not torch.bfloat16:
         return contextlib.nullcontext()
     if onednn is None:
-        is_x86 = platform.machine().lower() in ("x86_64", "amd64")
-        onednn = not (is_x86 and model.dtype is torch.bfloat16)
+        onednn = rule_for_one_row(str(model.dtype).removeprefix("torch."))
     return contextlib.nullcontext() if onednn else OneDnnOff()
+
+
+def rule_for_one_row(number_type: str) -> bool:
+    """Return whether oneDNN is used for one row where nothing was measured."""
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return not (is_x86 and number_type == "bfloat16")
 
 
 class OneDnnOff(contextlib.AbstractContextManager[None]):

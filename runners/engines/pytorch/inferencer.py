@@ -13,7 +13,12 @@ from runners.engines.pytorch import adapter, loading, ways
 from runners.engines.pytorch.cuda_graphs import pays
 from runners.engines.pytorch.detokenizer import Detokenizer
 from runners.engines.pytorch.forward import RecomputingStepper
-from runners.engines.pytorch.prompt import end_tokens, make_prompt, ordinary_tokens
+from runners.engines.pytorch.prompt import (
+    end_tokens,
+    make_prompt,
+    ordinary_tokens,
+    unknown_ends,
+)
 from runners.engines.pytorch.sampling import TorchSampler
 from runners.engines.stop_strings import StopText
 from runners.machine.cores import thread_count
@@ -75,8 +80,12 @@ class PyTorchInferencer(TokenInferencer):
         self.way, self.fallbacks = "", []
         self._config = dict(config)
         self._read_small_files(model_path, config)
-        self._threads = thread_count(config)
+        self._threads = int(
+            config.get("n_threads") or self._setting("threads") or thread_count(config)
+        )
         torch.set_num_threads(self._threads)
+        if self._setting("onednn") is False:
+            torch.backends.mkldnn.enabled = False
         self.device = self._get_device() if config.get("use_gpu", True) else torch.device("cpu")
         self.report_progress("weights", 0, 1)
         self.model = loading.load_weights(
@@ -91,6 +100,8 @@ class PyTorchInferencer(TokenInferencer):
             self.device = self.model.device  # which of several it went to
         self._settle_dtype()
         self._end_tokens = end_tokens(self.tokenizer, self.model, config)
+        self.fallbacks += unknown_ends(self.tokenizer, self._end_tokens)
+        self.fallbacks += loading.slow_attention(self.model)
         self._settle_way()
         self.is_loaded = True
 
@@ -195,7 +206,7 @@ class PyTorchInferencer(TokenInferencer):
         if wanted != "auto":
             self._dtype_words = wanted
             return getattr(torch, wanted)
-        chosen = _fitting_dtype(stored, self.device)
+        chosen = self._fitting_dtype(stored)
         self._dtype_words = ""
         if chosen is not stored:
             self._dtype_words = f"{_name(chosen)} (the file has {_name(stored)})"
@@ -205,12 +216,27 @@ class PyTorchInferencer(TokenInferencer):
         """Convert a checkpoint whose format was only known after its load."""
         loaded = self.model.dtype
         if not self._dtype_words:
-            fitting = _fitting_dtype(loaded, self.device)
+            fitting = self._fitting_dtype(loaded)
             spread = len(set((getattr(self.model, "hf_device_map", None) or {}).values())) > 1
             if fitting is not loaded and not spread:
                 self.model = self.model.to(fitting)
                 self._dtype_words = f"{_name(fitting)} (the file has {_name(loaded)})"
         self._dtype_words = self._dtype_words or _name(loaded)
+
+    def _fitting_dtype(self, stored: Any) -> Any:
+        """Return the format for the device, as measured on this machine where that was done.
+
+        Without that float16 is computed with 32 bits on a CPU; old GPUs lack bfloat16.
+        """
+        import torch
+
+        if self.device.type == "cpu" and isinstance(stored, torch.dtype):
+            measured = (self._setting("auto_dtype") or {}).get(_name(stored))
+            usual = "float32" if stored is torch.float16 else _name(stored)
+            return getattr(torch, measured or usual)
+        if stored is torch.bfloat16 and self.device.type == "cuda":
+            return stored if torch.cuda.is_bf16_supported() else torch.float16
+        return stored
 
     def _answer(self, prompt: list[int]) -> Iterator[Piece]:
         import torch
@@ -240,6 +266,7 @@ class PyTorchInferencer(TokenInferencer):
                 with torch.inference_mode():
                     scores = stepper.step(token)
         rest = stops.feed(detokenizer.rest()) + stops.rest()
+        self._say(detokenizer.trouble)
         yield End("stop" if stops.found else reason, rest)
 
     def _settle_way(self) -> None:
@@ -267,6 +294,11 @@ class PyTorchInferencer(TokenInferencer):
             length=prompt_tokens + answer_tokens,
         )
 
+    def _say(self, sentence: str) -> None:
+        """Tell what is off, once."""
+        if sentence and sentence not in self.fallbacks:
+            self.fallbacks.append(sentence)
+
     def _setting(self, name: str) -> Any:
         """Return what the trial of this machine chose; None where it chose nothing."""
         return (self.verdict.get("settings") or {}).get(name)
@@ -274,17 +306,6 @@ class PyTorchInferencer(TokenInferencer):
     def _most_tokens(self, prompt_tokens: int) -> int:
         room = self._context_length(self._config) - prompt_tokens
         return min(int(self._config.get("max_tokens", 512)), room)
-
-
-def _fitting_dtype(stored: Any, device: torch.device) -> Any:
-    """Return the format for a device: CPUs compute float16 slowly, old GPUs lack bfloat16."""
-    import torch
-
-    if stored is torch.float16 and device.type == "cpu":
-        return torch.float32
-    if stored is torch.bfloat16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        return torch.float16
-    return stored
 
 
 def _name(dtype: Any) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.text import with_controls_shown
-from runners.engines.pytorch import pinned_memory, placement
+from runners.engines.pytorch import adapter, pinned_memory, placement
+from runners.engines.pytorch.progress import Progress, load_reported
 
-Progress = Callable[[str, float, float], None]
+FAST_ATTENTION = "sdpa"
 
 _NOT_CAUSAL = (
     "ForMaskedLM",
@@ -96,7 +95,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _check_known(content: dict[str, Any]) -> None:
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers import CONFIG_MAPPING
 
     if content.get("auto_map"):
         raise ModelLoadError(
@@ -104,7 +103,7 @@ def _check_known(content: dict[str, Any]) -> None:
             "If you trust its author, set trust_remote_code for this model."
         )
     kind = content.get("model_type")
-    if kind not in CONFIG_MAPPING_NAMES:
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         raise ModelLoadError(
             f"The architecture {kind!r} of config.json is not known to {engine_version()}. "
             "A newer version of transformers may know it."
@@ -112,10 +111,10 @@ def _check_known(content: dict[str, Any]) -> None:
 
 
 def _check_causal(content: dict[str, Any], config: Any) -> None:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     names = content.get("architectures") or []
-    known = config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
     own = "AutoModelForCausalLM" in (content.get("auto_map") or {})
     foreign = any(str(name).endswith(_NOT_CAUSAL) for name in names)
     if (known or own) and not foreign:
@@ -208,7 +207,7 @@ def load_weights(
     pinned = placement.suits_pinned_memory(config, dtype, place)
     arguments |= placement.arguments_of(place, pinned)
     _check_shards(Path(path))
-    with bars_reported(progress):
+    with load_reported(progress, placement.weight_bytes(Path(path))):
         model, info = _load_with_attention(path, arguments)
     _check_complete(info, model, Path(path).name)
     model.eval()
@@ -221,21 +220,35 @@ def load_weights(
 
 def _load_with_attention(path: str, arguments: dict[str, Any]) -> Any:
     """Load with the fast attention, or with the plain one where a model lacks the fast one."""
-    from transformers import AutoModelForCausalLM
-
     try:
-        try:
-            return AutoModelForCausalLM.from_pretrained(
-                path, attn_implementation="sdpa", **arguments
-            )
-        except ValueError as error:
-            if "scaled_dot_product_attention" not in str(error):
-                raise
-            return AutoModelForCausalLM.from_pretrained(
-                path, attn_implementation="eager", **arguments
-            )
+        return _first_that_loads(path, arguments)
     except Exception as error:
         raise _failure(Path(path).name, error) from error
+
+
+def _first_that_loads(path: str, arguments: dict[str, Any]) -> Any:
+    """Return a model and what is told of its load; what fails with both fails as the first did."""
+    from transformers import AutoModelForCausalLM
+
+    load = partial(AutoModelForCausalLM.from_pretrained, path, **arguments)
+    try:
+        return load(attn_implementation=FAST_ATTENTION)
+    except (ValueError, NotImplementedError) as error:
+        try:
+            return load(attn_implementation="eager")
+        except Exception:
+            raise error from None
+
+
+def slow_attention(model: Any) -> list[str]:
+    """Return a sentence where a model computes attention the plain way."""
+    used = adapter.attention_of(model)
+    if used in (None, FAST_ATTENTION):
+        return []
+    return [
+        f"Attention is computed the plain way ({used}), which is slower and takes more memory in "
+        f"long prompts: {engine_version()} has no faster one for this model."
+    ]
 
 
 def _use_safetensors(path: Path) -> bool | None:
@@ -258,7 +271,14 @@ def _check_shards(path: Path) -> None:
 
 def _check_complete(info: dict[str, Any], model: Any, name: str) -> None:
     """Refuse a model some of whose weights are not from its files: they would be random."""
-    missing = sorted(info.get("missing_keys") or ())
+    untold = adapter.untold_of_loading(info)
+    if untold:
+        raise ModelLoadError(
+            f"{engine_version()} does not say which weights of {name} were read ({untold}), so "
+            "that random numbers could answer in place of them. Refused; use a version of "
+            "transformers that this program was tested with."
+        )
+    missing = sorted(info["missing_keys"])
     if missing:
         total = max(len(missing), sum(1 for _ in model.parameters()))
         verb = "is" if len(missing) == 1 else "are"
@@ -268,13 +288,13 @@ def _check_complete(info: dict[str, Any], model: Any, name: str) -> None:
             f"config.json says {model.config.model_type}: check that it belongs to these weights, "
             "or download the model again."
         )
-    mismatched = sorted(map(_shapes, info.get("mismatched_keys") or ()))
+    mismatched = sorted(map(_shapes, info["mismatched_keys"]))
     if mismatched:
         raise ModelLoadError(
             f"{len(mismatched)} weights of {name} have another shape than config.json says, the "
             f"first is {mismatched[0]}. Check that config.json belongs to these weights."
         )
-    errors = info.get("error_msgs") or ()
+    errors = info["error_msgs"]
     if errors:
         raise ModelLoadError(f"{name} cannot be loaded: {str(errors[0])[:300]}")
 
@@ -296,58 +316,6 @@ def _surplus(info: dict[str, Any]) -> str:
     training = any(key in _TRAINING or key.startswith(_TRAINING_PARTS) for key in surplus)
     kind = "It looks like a training checkpoint: it has" if training else "The files have"
     return f". {kind} {len(surplus)} others, such as {named}"
-
-
-@contextlib.contextmanager
-def bars_reported(progress: Progress) -> Iterator[None]:
-    """Report the progress bar of transformers' loader while the body runs."""
-    from transformers.utils import logging
-
-    if not hasattr(logging, "set_tqdm_hook"):
-        yield
-        return
-
-    def make_bar(_factory: Any, arguments: Any, options: Any) -> _Bar:
-        items = arguments[0] if arguments else options.get("iterable")
-        return _Bar(items, options.get("total"), progress)
-
-    before = logging.set_tqdm_hook(make_bar)
-    try:
-        yield
-    finally:
-        logging.set_tqdm_hook(before)
-
-
-class _Bar:
-    """Stands in for a progress bar and reports at most twenty times."""
-
-    def __init__(self, items: Any, total: int | None, progress: Progress) -> None:
-        self._items = items
-        self._total = total or (len(items) if hasattr(items, "__len__") else 0)
-        self._done = self._told = 0
-        self._progress = progress
-
-    def __iter__(self) -> Iterator[Any]:
-        for item in self._items:
-            yield item
-            self.update()
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def __getattr__(self, _name: str) -> Callable[..., None]:
-        return lambda *_arguments, **_options: None
-
-    def update(self, count: float = 1) -> None:
-        """Take that more was done."""
-        self._done += int(count)
-        is_last = self._done == self._total
-        if self._total and (is_last or (self._done - self._told) * 20 >= self._total):
-            self._told = self._done
-            self._progress("weights", min(self._done, self._total), self._total)
 
 
 def _not_only_weights(what: str, text: str) -> ModelLoadError:

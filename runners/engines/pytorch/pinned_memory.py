@@ -108,13 +108,12 @@ def move(model: Any, device: Any, told: Told, layer: Layer | None = None) -> Any
         sent += parameter.nbytes
         told(sent, total)
     moved: dict[int, Any] = {}
-    kept = [buffer for _name, buffer in model.named_buffers()]  # alive, so that ids stay theirs
+    kept = list(model.buffers())  # alive, so that ids stay theirs
     for module in model.modules():
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                if id(buffer) not in moved:
-                    moved[id(buffer)] = copier.copy(buffer)
-                module._buffers[name] = moved[id(buffer)]
+        for name, buffer in list(module.named_buffers(recurse=False, remove_duplicate=False)):
+            if id(buffer) not in moved:
+                moved[id(buffer)] = copier.copy(buffer)
+            setattr(module, name, moved[id(buffer)])
     copier.wait()
     del kept
     return model

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from comparator.core.exceptions import InferenceError
 from runners.engines.chat_prompt import Messages, PreparedPrompt, RenderedPrompt, Template, render
+from runners.engines.pytorch import adapter
 from runners.engines.template_limits import within_limits
 
 # What ends a turn in the templates of known model families, where it is a special token.
@@ -57,20 +59,46 @@ def make_prompt(tokenizer: Any, prompt: str, config: dict[str, Any]) -> Prepared
 
 def _plain(tokenizer: Any, rendered: RenderedPrompt) -> list[int]:
     """Tokenise a text in which special tokens are nothing but characters."""
-    return _encode(tokenizer, rendered.text, add_special_tokens=True, split_special_tokens=True)
+    text = rendered.text
+    tokens = _encode(tokenizer, text, add_special_tokens=True, split_special_tokens=True)
+    typed = {name: number for name, number in special_tokens(tokenizer).items() if name in text}
+    if not typed:
+        return tokens
+    around = _encode(tokenizer, "", add_special_tokens=True)
+    if all(tokens.count(number) <= around.count(number) for number in typed.values()):
+        return tokens
+    return _in_pieces(tokenizer, text, typed)
+
+
+def _in_pieces(tokenizer: Any, text: str, typed: Iterable[str]) -> list[int]:
+    """Tokenise a text with a tokenizer that knows no other way to leave special tokens alone.
+
+    Each is cut after its first character; that costs a token more than need be, and is right.
+    """
+    begins = "|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in typed)
+    tokens = _start(tokenizer)
+    for piece in re.split(begins, text):
+        tokens += _encode(tokenizer, piece, add_special_tokens=False) if piece else []
+    return tokens
+
+
+def _start(tokenizer: Any) -> list[int]:
+    """Return BOS where the tokenizer puts it before a text."""
+    start = tokenizer.bos_token_id
+    wanted = start is not None and start in _encode(tokenizer, "", add_special_tokens=True)
+    return [start] if wanted else []
 
 
 def _chat_tokens(tokenizer: Any, rendered: RenderedPrompt) -> list[int]:
     """Tokenise a rendered chat; BOS comes first where the tokenizer wants it, and once."""
     tokens = _encode(tokenizer, rendered.text, add_special_tokens=False)
-    start = tokenizer.bos_token_id
-    wants_start = start is not None and start in _encode(tokenizer, "", add_special_tokens=True)
-    return [start, *tokens] if wants_start and tokens[:1] != [start] else tokens
+    start = _start(tokenizer)
+    return tokens if tokens[:1] == start else [*start, *tokens]
 
 
 def _encode(tokenizer: Any, text: str, **options: Any) -> list[int]:
     try:
-        return list(tokenizer(text, verbose=False, **options)["input_ids"])
+        return adapter.encode(tokenizer, text, **options)
     except BaseException as error:
         # A panic of the tokenizers library (a regular expression out of bounds) is no Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
@@ -120,9 +148,24 @@ def _ids(value: Any) -> Iterable[int]:
 
 
 def special_tokens(tokenizer: Any) -> dict[str, int]:
-    """Return the special tokens of the vocabulary by their text."""
-    added = getattr(tokenizer, "added_tokens_decoder", {})
-    return {str(token): number for number, token in added.items() if token.special}
+    """Return the special tokens of the vocabulary by their text, as far as they are told."""
+    return adapter.special_tokens(tokenizer) or {}
+
+
+def unknown_ends(tokenizer: Any, ends: frozenset[int]) -> list[str]:
+    """Return a sentence where answers may go on beyond their end, since nothing tells it."""
+    if not ends:
+        return [
+            "No token is known that ends an answer of this model, so that it writes until "
+            "max_tokens: neither config.json nor its tokenizer names one. Set eos_token_id or a "
+            "stop text."
+        ]
+    if adapter.special_tokens(tokenizer) is None:
+        return [
+            "The special tokens of this tokenizer cannot be listed, so that an answer may go on "
+            "beyond the end of its turn. Set a stop text where it does."
+        ]
+    return []
 
 
 def _turn_end(tokenizer: Any, special: dict[str, int]) -> str:

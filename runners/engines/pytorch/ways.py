@@ -147,8 +147,8 @@ class _Search:
     def __init__(self, model: Any, device: Any, tokens: list[int], graphs: Graphs | None) -> None:
         self._model, self._device, self._graphs = model, device, graphs
         self._tokens = tokens[:_MOST_TOKENS]
-        if len(tokens) < FEWEST_TOKENS:
-            size = int(model.get_input_embeddings().weight.shape[0])
+        size = int(model.get_input_embeddings().weight.shape[0])
+        if len(tokens) < FEWEST_TOKENS or max(tokens) >= size:
             self._tokens = [(7 + 11 * number) % size for number in range(_MOST_TOKENS)]
         self._keeps_logits = False
         self._expected = self._read_at_once()
@@ -168,7 +168,12 @@ class _Search:
         """Return the scores after the last two tokens; None where they are no numbers."""
         import torch
 
-        two, is_asked = self._logits({"logits_to_keep": 2})
+        try:
+            two, is_asked = self._logits({"logits_to_keep": 2})
+        except Exception as error:
+            if _is_out_of_memory(error):
+                raise
+            return None  # what cannot be read without a cache cannot be compared
         self._keeps_logits = is_asked and two.shape[1] == 2
         scores = two[0, -2:].float()
         return scores if bool(torch.isfinite(scores).all()) else None
@@ -188,7 +193,7 @@ class _Search:
         try:
             return self._difference(way)
         except Exception as error:
-            if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+            if _is_out_of_memory(error):
                 raise
             return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
 
@@ -222,6 +227,10 @@ class _Search:
         stepper = RecomputingStepper(self._model, self._device)
         alone: Any = stepper.read(self._tokens[:-1], lambda: False)
         return _distance(alone.float(), expected[0])
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
 
 
 def _distance(found: Any, expected: Any) -> float:

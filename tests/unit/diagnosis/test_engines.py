@@ -17,7 +17,7 @@ PREBUILT = Build("gguf", "xllamacpp", 'pip install "xllamacpp>=2026.10"', (), Fa
 TORCH = Build("pytorch", "torch", 'pip install "torch>=2.10"', (), True)
 GOOD = Told("on (files)", {"built_with": {"AVX2": "1"}, "gpu_offload": False, "devices": []})
 NATIVE_FILES = engines._native
-AGAIN = 'pip install --force-reinstall --no-cache-dir "llama-cpp-python>=0.3.36"'
+AGAIN = NATIVE.again
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +65,9 @@ def test_a_build_that_cannot_be_loaded_is_to_be_installed_anew() -> None:
     (finding,) = findings([NATIVE], told)
     assert (finding.severity, finding.mend) == (PREVENTS, AGAIN)
     assert "file too short" in finding.sentence
+    assert "pip install --force-reinstall --no-cache-dir" in AGAIN
+    assert "-fno-tree-dse" in AGAIN  # as the trials' sentences say: without it AMX may crash
+    assert TORCH.again == 'pip install --force-reinstall --no-cache-dir "torch>=2.10"'
 
 
 def test_it_only_limits_where_a_trial_ended_well_on_another_build() -> None:
@@ -96,7 +99,8 @@ def test_a_build_in_reserve_is_not_held_to_the_best(processor: set[str]) -> None
 
 def test_a_gpu_that_a_build_cannot_use_is_told() -> None:
     (finding,) = findings([NATIVE], {"llama_cpp": GOOD}, has_device=True)
-    assert finding.mend == f"CMAKE_ARGS=-DGGML_CUDA=on {AGAIN}"
+    assert "-DGGML_CUDA=on" in finding.mend
+    assert finding.mend.endswith("--no-binary llama-cpp-python llama-cpp-python")
     blind = Told("on", {"gpu_offload": True, "devices": []})
     (finding,) = findings([TORCH], {"torch": blind}, has_device=True)
     assert finding.mend == "nvidia-smi"

@@ -9,16 +9,9 @@ import pytest
 from comparator.diagnosis import flags, machine
 from comparator.diagnosis.values import LIMITS
 from runners.machine import control_groups, cores, memory, nvml
+from runners.machine.processor import Processor
 
 GIGABYTE = 10**9
-CPU_INFORMATION = """processor\t: 0
-vendor_id\t: GenuineIntel
-model name\t: Intel(R) Xeon(R) 6
-flags\t\t: fpu avx2 amx_tile amx_int8 avx512f xsaves
-
-processor\t: 1
-flags\t\t: fpu
-"""
 
 
 @pytest.fixture
@@ -45,7 +38,7 @@ def sentences(part: machine.Part) -> str:
 @pytest.mark.usefixtures("groups", "eight_cores")
 def test_a_machine_without_limits_has_nothing_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 8 * GIGABYTE)
-    monkeypatch.setattr(flags, "processor_flags", lambda: {"avx2"})
+    monkeypatch.setattr(machine, "this_processor", lambda: Processor("Some", "x86_64", ("avx2",)))
     part = machine.cpu()
     assert part.findings == machine.ram().findings == machine.devices().findings == []
     assert (part.facts["logical"], part.facts["physical"]) == (16, 8)
@@ -89,21 +82,10 @@ def test_a_driver_that_nobody_asks_is_told(tmp_path: Path, monkeypatch: pytest.M
     assert finding.mend == "pip install nvidia-ml-py"
 
 
-def test_flags_and_name_are_those_of_the_first_processor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = tmp_path / "cpuinfo"
-    place.write_text(CPU_INFORMATION)
-    monkeypatch.setattr(flags, "INFORMATION", place)
-    assert flags.processor_name() == "Intel(R) Xeon(R) 6"
-    assert flags.processor_flags() == {"avx2", "amx_tile", "amx_int8", "avx512f"}
-
-
 def test_a_system_that_tells_no_flags_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flags, "INFORMATION", Path("/nowhere"))
+    monkeypatch.setattr(machine, "this_processor", lambda: Processor("Some", "riscv64"))
     part = machine.cpu()
-    assert part.facts["flags"] == []
-    assert part.facts["name"]
+    assert (part.facts["name"], part.facts["flags"]) == ("Some", [])
     assert any("does not tell what this processor can do" in f.sentence for f in part.findings)
 
 
@@ -113,11 +95,7 @@ def test_psutil_without_an_answer_becomes_no_traceback(monkeypatch: pytest.Monke
     assert machine.cpu().facts["logical"] == 1
 
 
-def test_the_flags_of_builds_have_linux_names() -> None:
-    known = set(Path("/proc/cpuinfo").read_text("utf-8").split()) if _is_linux() else set()
-    assert flags.processor_flags() <= known
+def test_the_flags_of_builds_have_the_names_that_linux_gives_them() -> None:
+    names = Processor("", "", tuple(flags.FLAG_OF_FEATURE.values())).flags_that_matter
+    assert set(names) == set(flags.FLAG_OF_FEATURE.values())
     assert set(flags.FEATURES_THAT_COUNT) <= set(flags.FLAG_OF_FEATURE)
-
-
-def _is_linux() -> bool:
-    return Path("/proc/cpuinfo").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from pathlib import Path
@@ -27,6 +28,12 @@ def asked(tmp_path: Path) -> Places:
     folder.mkdir()
     (folder / "one.echo.json").write_text(json.dumps({}))
     return Places((folder,), ())
+
+
+def kept(path: Path, version: int) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(f"CREATE TABLE t (x); PRAGMA user_version = {version};")
 
 
 def told(part: Part) -> list[tuple[str, str, str]]:
@@ -69,7 +76,7 @@ def test_a_models_folder_that_is_a_file_prevents_answers(tmp_path: Path) -> None
 
 
 def test_stores_are_good_missing_or_damaged(tmp_path: Path) -> None:
-    database.connect(tmp_path / "cache" / "facts.sqlite3", "CREATE TABLE t (x)", 3).close()
+    kept(tmp_path / "cache" / "facts.sqlite3", 3)
     (tmp_path / "cache" / "digests.sqlite3").write_bytes(b"no database" * 1000)
     (tmp_path / "data" / "measurements.sqlite3.broken-20260101-000000").touch()
     part = places.stores()
@@ -78,6 +85,7 @@ def test_stores_are_good_missing_or_damaged(tmp_path: Path) -> None:
         "facts.sqlite3": ("good", 3),
         "digests.sqlite3": ("damaged", None),
         "checks.sqlite3": ("missing", None),
+        "trials.sqlite3": ("missing", None),
         "measurements.sqlite3": ("missing", None),
     }
     damaged, aside = part.findings
@@ -103,7 +111,7 @@ def test_a_store_that_another_program_holds_is_not_called_damaged(
 
 def test_looking_at_a_store_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "cache" / "facts.sqlite3"
-    database.connect(path, "CREATE TABLE t (x)", 1).close()
+    kept(path, 1)
     before = path.read_bytes()
     places.stores()
     assert path.read_bytes() == before

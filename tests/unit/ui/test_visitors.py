@@ -5,15 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from comparator.ui.visitors import session_of, visitor_of
 
 
-def request(host: str | None, forwarded: str | None = None, session: str = "s") -> Any:
-    headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
+def request(host: str | None, session: Any = "s") -> Any:
     client = None if host is None else SimpleNamespace(host=host)
-    return SimpleNamespace(client=client, headers=headers, session_hash=session)
+    return SimpleNamespace(client=client, headers={}, session_hash=session)
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,11 @@ def request(host: str | None, forwarded: str | None = None, session: str = "s") 
     [
         ("192.168.1.7", "192.168.1.7"),
         ("203.0.113.9", "203.0.113.9"),
+        ("2001:4860:4860::8888", "2001:4860:4860::8888"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
         ("127.0.0.1", ""),
         ("::1", ""),
+        ("::ffff:127.0.0.1", ""),
         ("testclient", ""),
         (None, ""),
     ],
@@ -31,31 +34,18 @@ def test_a_visitor_is_an_address_but_never_this_machine(host: str | None, visito
     assert visitor_of(request(host)) == visitor
 
 
-def test_elsewhere_than_on_a_space_the_header_is_the_servers_matter(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("SPACE_ID", raising=False)
-    assert visitor_of(request("192.168.1.7", "8.8.8.8")) == "192.168.1.7"
-
-
-@pytest.mark.parametrize(
-    ("forwarded", "visitor"),
-    [
-        ("8.8.4.4", "8.8.4.4"),
-        ("1.1.1.1, 8.8.4.4", "8.8.4.4"),
-        ("1.1.1.1, 8.8.4.4, 10.0.0.3", "8.8.4.4"),
-        ("nonsense, 10.0.0.3", "10.1.1.1"),
-        ("x" * 100_000, "10.1.1.1"),
-        (None, "10.1.1.1"),
-    ],
-)
-def test_on_a_space_it_is_read_from_its_end(
-    monkeypatch: pytest.MonkeyPatch, forwarded: str | None, visitor: str
-) -> None:
-    monkeypatch.setenv("SPACE_ID", "x/y")
-    assert visitor_of(request("10.1.1.1", forwarded)) == visitor
-
-
 def test_a_session_is_its_hash() -> None:
     assert session_of(request("8.8.4.4", session="abc")) == "abc"
-    assert session_of(SimpleNamespace()) == ""
+
+
+@pytest.mark.parametrize("session", ["", None, 7, ["abc"]])
+def test_without_a_session_there_is_a_sentence_and_no_shared_one(session: Any) -> None:
+    with pytest.raises(gr.Error, match="names no session") as told:
+        session_of(request("8.8.4.4", session=session))
+    assert told.value.print_exception is False
+
+
+@pytest.mark.parametrize("nobody", [None, SimpleNamespace()])
+def test_a_request_that_gradio_does_not_hand_over_is_none(nobody: Any) -> None:
+    with pytest.raises(gr.Error):
+        session_of(nobody)

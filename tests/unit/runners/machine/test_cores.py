@@ -143,3 +143,15 @@ def test_models_that_run_together_share_the_cores(
     """Of more than two cores one is left to the page."""
     monkeypatch.setattr(cores, "free_physical_cores", lambda: free)
     assert cores.threads_for_one_of(models) == threads
+
+
+@pytest.mark.parametrize("version", [1, 2])
+class TestQuotas:
+    def test_the_smallest_quota_is_told_as_a_fraction(self, container: Put, version: int) -> None:
+        container(version, "/", 300_000)
+        container(version, "/inner", 150_000)
+        assert cores.quota_cores() == 1.5
+
+    def test_no_quota_is_none(self, container: Put, version: int) -> None:
+        container(version, "/", -1 if version == 1 else "max")
+        assert cores.quota_cores() is None

@@ -32,6 +32,11 @@ class FakeNVML:
             raise self.NVMLError("GPU is lost")
         return 2
 
+    def nvmlSystemGetDriverVersion(self):
+        if self.fails:
+            raise self.NVMLError("GPU is lost")
+        return b"580.1"
+
     def nvmlDeviceGetHandleByIndex(self, index):
         return index
 
@@ -102,3 +107,15 @@ def test_without_the_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert nvml.devices() == []
     assert nvml.held_by(7) == 0
+
+
+def test_the_driver_tells_its_version(driver):
+    assert nvml.driver_version() == "580.1"
+    driver.fails = True
+    assert nvml.driver_version() == ""
+
+
+def test_without_a_driver_it_has_no_version(monkeypatch):
+    nvml.close()
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert nvml.driver_version() == ""

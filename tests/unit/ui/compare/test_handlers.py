@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.utils import diff
 
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.request import Request, Slot
@@ -122,7 +124,7 @@ def test_a_run_from_the_line_to_its_end() -> None:
         sitting.tell(0, protocol.Token("Hel", 1, 0.1), protocol.Token("lo", 2, 0.2))
         view = await _next(stream)
         assert view["note"] == ""
-        assert view["columns"][0]["text"]["now"] == "Hello"
+        assert view["columns"][0]["text"] == "Hello"
         sitting.tell(0, protocol.Finished("stop", 2, 0.2))
         sitting.tell(1, protocol.Failed("load", "load", "The file is damaged."))
         view = await _next(stream)
@@ -147,7 +149,7 @@ def test_only_what_changed_is_made_anew() -> None:
         second = await _next(stream)
         assert second["columns"][0] is first["columns"][0]
         assert second["columns"][1] != first["columns"][1]
-        assert first["columns"][1]["text"]["now"] == ""  # what was sent is never changed later
+        assert first["columns"][1]["text"] == ""  # what was sent is never changed later
         await stream.aclose()
 
     asyncio.run(live())
@@ -235,7 +237,7 @@ def test_a_retry_fills_its_column_anew_and_leaves_the_others() -> None:
         host = FakeHost()
         handlers = _handlers(host)
         earlier = await _failed_run(host, handlers)
-        stream = handlers.retry(SimpleNamespace(_data={"slot": 1}), VISITOR)
+        stream = handlers.retry(gr.EventData(None, {"slot": 1}), VISITOR)
         view = await _next(stream)
         assert host.asked_again == [("visitor", earlier, 1, 1)]
         assert view["running"]
@@ -244,14 +246,13 @@ def test_a_retry_fills_its_column_anew_and_leaves_the_others() -> None:
         assert host.sitting is not None
         host.sitting.tell(0, protocol.Token("Now", 1, 0.1), protocol.Finished("stop", 1, 0.2))
         view = await _next(stream)
-        assert [column["text"]["now"] for column in view["columns"]] == ["Hello", "Now"]
+        assert [column["text"] for column in view["columns"]] == ["Hello", "Now"]
+        assert [column["attempt"] for column in view["columns"]] == [0, 1]
         assert not view["running"]
         with pytest.raises(StopAsyncIteration):
             await _next(stream)
         assert host.sitting.stops == 1
-        texts = handlers.refill(VISITOR)
-        assert (texts["blocks"], texts["attempts"]) == ([["Hello"], ["Now"]], [0, 1])
-        again = handlers.retry(SimpleNamespace(_data={"slot": 1}), VISITOR)
+        again = handlers.retry(gr.EventData(None, {"slot": 1}), VISITOR)
         await _next(again)
         assert host.asked_again[1][1:] == (host.asked_again[1][1], 0, 1)  # slot 0 of the retry
         await again.aclose()
@@ -264,11 +265,11 @@ def test_a_retry_of_nothing_is_a_sentence() -> None:
         host = FakeHost()
         handlers = _handlers(host)
         for data in ({"slot": 0}, {"slot": 9}, {"slot": True}, {}, None):
-            view = await _next(handlers.retry(SimpleNamespace(_data=data), VISITOR))
+            view = await _next(handlers.retry(gr.EventData(None, data), VISITOR))
             assert "not known any more" in view["refused"]
         await _failed_run(host, handlers)
         stranger = SimpleNamespace(session_hash="stranger")
-        view = await _next(handlers.retry(SimpleNamespace(_data={"slot": 1}), stranger))
+        view = await _next(handlers.retry(gr.EventData(None, {"slot": 1}), stranger))
         assert "not known any more" in view["refused"]
         assert host.asked_again == []
 
@@ -279,28 +280,30 @@ def test_stop_acts_on_the_visitors_own_session() -> None:
     host = FakeHost()
     handlers = _handlers(host)
     handlers.stop(VISITOR)
-    handlers.stop_column(SimpleNamespace(_data={"slot": 2}), VISITOR)
+    handlers.stop_column(gr.EventData(None, {"slot": 2}), VISITOR)
     for bad in ({"slot": 9}, {"slot": "1"}, {}, None):
-        handlers.stop_column(SimpleNamespace(_data=bad), VISITOR)
+        handlers.stop_column(gr.EventData(None, bad), VISITOR)
     handlers.leave(VISITOR)
     assert host.stopped == [("visitor", None), ("visitor", 2), ("visitor", None)]
 
 
-def test_a_browser_that_missed_a_part_gets_its_own_texts_only() -> None:
+def test_every_view_is_whole_and_the_next_one_costs_what_is_new() -> None:
     async def live() -> None:
         host = FakeHost()
-        handlers = _handlers(host)
-        stream = handlers.run(VISITOR, *FORM)
-        await _next(stream)
+        stream = _handlers(host).run(VISITOR, *FORM)
+        view = await _next(stream)
         assert host.sitting is not None
-        host.sitting.tell(0, protocol.Token("x" * 5000, 1, 0.1))
-        await _next(stream)
-        texts = handlers.refill(VISITOR)
-        assert "".join(texts["blocks"][0]) == "x" * 5000
-        assert handlers.refill(SimpleNamespace(session_hash="another")) is None
+        written = ""
+        for number in range(1, 40):
+            piece = f"{number} \x1b" * 100
+            host.sitting.tell(0, protocol.Token(piece, number, 0.1 * number))
+            written += piece.replace("\x1b", "\\x1b")
+            before, view = view, await _next(stream)
+            assert view["columns"][0]["text"] == written
+            edits = diff(before, view)  # what Gradio sends to the browser
+            assert ["append", ["columns", 0, "text"], piece.replace("\x1b", "\\x1b")] in edits
+            assert len(json.dumps(edits)) < 2 * len(piece.replace("\x1b", "\\x1b")) + 500
         await stream.aclose()
-        handlers.leave(VISITOR)
-        assert handlers.refill(VISITOR) is None
 
     asyncio.run(live())
 

@@ -72,7 +72,8 @@ def test_a_column_of_a_finished_run() -> None:
         },
     )
     result.is_complete = True
-    column = render.column(result, render.TextBlocks().view())
+    column = render.column(result, "an answer")
+    assert column["text"] == "an answer"
     assert column["name"] == "Small\\x1b model"
     assert column["kind"] == "GGUF · 98 MB"
     assert column["cut"]
@@ -95,27 +96,6 @@ def test_a_column_of_a_finished_run() -> None:
 def test_a_failure_before_the_first_token_has_no_speed() -> None:
     stats = InferenceStats(start_time=0.0, end_time=1.0, tokens_per_second=0.0)
     assert render.numbers(_result(RunState.FAILED, stats=stats)) == []
-
-
-def test_a_view_does_not_grow_with_the_text() -> None:
-    blocks, whole = render.TextBlocks(), ""
-    sizes = []
-    for number in range(3000):
-        piece = f"word {number} "
-        whole += piece
-        blocks.add(piece)
-        view = blocks.view()
-        sizes.append(len(view["before"]) + len(view["now"]))
-    assert max(sizes) <= 2 * render.BLOCK_CHARACTERS
-    assert render.blocks(whole)[-2:] == [view["before"], view["now"]]
-    assert len(render.blocks(whole)) == view["number"] + 1
-    assert "".join(render.blocks(whole)) == whole
-
-
-def test_control_characters_are_shown_and_not_obeyed() -> None:
-    blocks = render.TextBlocks()
-    blocks.add("a\x1b[2Jb\x00\u202e\n")
-    assert blocks.view()["now"] == "a\\x1b[2Jb\\x00\\u202e\n"
 
 
 def test_what_cannot_be_loaded_is_told_and_escaped() -> None:

@@ -31,23 +31,30 @@ class Slow:
 
     def __init__(self, tokenizer: Any) -> None:
         self.decode = tokenizer.decode
+        self.is_fast = False
 
 
-class Broken:
-    """A backend with which no stream works, so that the slow way must take over."""
+def broken(token: int) -> str:
+    """Stand in for a stream that fails, so that the slow way must take over."""
+    raise ValueError("Invalid prefix encountered")
 
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("way", ["stream", "window", "failing stream"])
-def test_characters_are_whole(tokenizer: Any, text: str, way: str) -> None:
+def test_characters_are_whole(
+    monkeypatch: pytest.MonkeyPatch, tokenizer: Any, text: str, way: str
+) -> None:
     tokens = [*tokenizer.encode(text), tokenizer.eos_token_id]
     detokenizer = Detokenizer(Slow(tokenizer) if way == "window" else tokenizer)
     parts = []
     for count, token in enumerate(tokens):
         if way == "failing stream" and count == 5:
-            detokenizer._backend = Broken()
+            monkeypatch.setattr(detokenizer, "_stream", broken)
         parts.append(detokenizer.feed(token))
     assert "".join(parts) + detokenizer.rest() == text
+    has_failed = way == "failing stream" and len(tokens) > 5
+    assert ("Invalid prefix encountered" in detokenizer.trouble) == has_failed
+    assert bool(detokenizer.trouble) == has_failed
     if "\ufffd" not in text:
         assert all("\ufffd" not in part for part in parts)
 
