@@ -66,7 +66,7 @@ def _facts(kind: str, verdict: Verdict, state: str) -> dict[str, Any]:
 
 
 def _state(asked: Trials, verdict: Verdict) -> str:
-    if not verdict.key:
+    if not verdict.is_tried:
         return UNTRIED
     found = asked.verdicts.of(verdict.key)
     if found is not None and found.level is None:
