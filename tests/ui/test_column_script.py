@@ -366,3 +366,16 @@ def test_what_the_sanitiser_lets_through_is_a_closed_list(open_page: Page) -> No
       return node.innerHTML;
     }}""")
     assert made == "<div>a<a>b</a><a>c</a></div>"
+
+
+def test_what_is_off_stands_below_the_notice_a_paragraph_each(open_page: Page) -> None:
+    view = {**VIEW, "text": "", "notice": "Look."}
+    draw = """(views) => {
+      const column = new Column(0, () => {}, () => {});
+      return views.map((view) => {
+        column.draw(view);
+        return [...column.root.querySelectorAll(".notice")].map((node) => node.textContent);
+      });
+    }"""
+    shown = open_page.evaluate(draw, [{**view, "fallbacks": ["<b>One.", "Two."]}, view])
+    assert shown == [["Look.", "<b>One.", "Two."], ["Look."]]

@@ -189,3 +189,39 @@ def test_any_sequence_ends_in_a_complete_result(begun, middle, final, late):
     assert stats.duration >= 0
     assert stats.finish_reason in ("stop", "length", "cancelled", "error")
     json.dumps(result.to_record(), allow_nan=False)
+
+
+class TestWhatIsOff:
+    LOADED = protocol.Loaded(1.0, 1, "cpu", way="cached", fallbacks=("Two.", "One."))
+
+    def test_way_and_fallbacks_are_there_in_every_run_that_loaded(self):
+        engine = TestGoodRun.RESULT.to_record()["engine"]
+        assert (engine["way"], engine["fallbacks"]) == ("", [])
+        engine = played(protocol.Hello(0.0), self.LOADED).to_record()["engine"]
+        assert (engine["way"], engine["fallbacks"]) == ("cached", ["Two.", "One."])
+
+    def test_every_sentence_stands_once_in_the_order_in_which_it_came(self):
+        result = played(
+            protocol.FellBack(("One.",)),
+            protocol.Hello(0.0),
+            self.LOADED,
+            protocol.Finished("stop", 0, 2.0, fallbacks=("Two.", "Three.")),
+        )
+        assert result.fallbacks == ["One.", "Two.", "Three."]
+
+    def test_they_are_told_before_a_run_has_loaded_and_when_it_fails(self):
+        result = played(protocol.FellBack(("One.",)), protocol.Crashed(-11, "It died.", "load", ""))
+        assert result.fallbacks == ["One."]
+
+    def test_a_second_attempt_loads_again(self):
+        result = played(self.LOADED, protocol.FellBack(("Again.",), again=True))
+        assert result.state is RunState.LOADING
+        assert played(protocol.FellBack(("One.",))).state is RunState.LOADING  # as it begins
+
+    def test_earlier_snapshots_stay_as_they_were(self):
+        made = builder()
+        made.take(self.LOADED, 1.0)
+        before = made.snapshot()
+        made.take(protocol.Finished("stop", 0, 2.0, fallbacks=("Three.",)), 2.0)
+        assert before.fallbacks == ["Two.", "One."]
+        assert made.snapshot().fallbacks == ["Two.", "One.", "Three."]

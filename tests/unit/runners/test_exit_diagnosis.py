@@ -186,3 +186,17 @@ class TestErrorsThatTheChildTold:
 )
 def test_sizes_as_people_read_them(size, words):
     assert exit_diagnosis.gigabytes(size) == words
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGILL", "SIGBUS", "SIGABRT"])
+def test_a_death_of_compiled_code_is_known_by_its_signal(name):
+    assert exit_diagnosis.native_death(-getattr(signal, name)) == name
+
+
+@pytest.mark.parametrize("exit_code", [None, 0, 1, 255, -9, -15, -99])
+def test_other_ends_are_no_death_of_compiled_code(exit_code):
+    assert exit_diagnosis.native_death(exit_code) is None
+
+
+def test_windows_tells_a_status_instead_of_a_signal():
+    assert exit_diagnosis.native_death(0xC0000005) == "an access violation"

@@ -11,10 +11,12 @@ from runners import protocol
 EXAMPLES = [
     protocol.Hello(0.1, "on"),
     protocol.Loading("weights", 3.0, 10.0),
-    protocol.Loaded(1.0, 2048, "cpu", "bfloat16", "engine 1", 2),
+    protocol.Loaded(
+        1.0, 2048, "cpu", "bfloat16", "engine 1", 2, "cached", ("It is slow.",), {"a": [1, None]}
+    ),
     protocol.Prompted(1.1, 5, "<|user|>你好\n🙂", "gguf", 0),
     protocol.Token('"\\\n\u2028🙂\x00', 1, 1.2),
-    protocol.Finished("stop", 1, 1.3, 5, 6, "rest"),
+    protocol.Finished("stop", 1, 1.3, 5, 6, "rest", ("It is slow.",)),
     protocol.Failed("load", "load", "Broken.", "Traceback", 7),
 ]
 
@@ -51,6 +53,7 @@ def test_messages_cut_anywhere_are_put_together(size):
         protocol.Cancelled("load"),
         protocol.TimedOut("load", 1.0),
         protocol.Tick(),
+        protocol.FellBack(("It is slow.",)),
         protocol.Crashed(1, "because", "load", ""),
     ],
     ids=lambda message: type(message).__name__,
@@ -78,6 +81,14 @@ def test_an_unfinished_line_is_bounded():
 def test_a_finished_line_is_bounded():
     with pytest.raises(protocol.ProtocolError, match="bytes"):
         protocol.LineReader().feed(b"x" * (protocol.LINE_LIMIT_BYTES + 1) + b"\n")
+
+
+def test_what_a_child_says_is_off_is_bounded():
+    long = protocol.Loaded(1.0, 1, "cpu", fallbacks=("x" * (protocol.LONGEST_SENTENCE + 1),))
+    many = protocol.Loaded(1.0, 1, "cpu", fallbacks=("x",) * (protocol.MOST_SENTENCES + 1))
+    for message in (long, many):
+        with pytest.raises(protocol.ProtocolError):
+            protocol.LineReader().feed(protocol.encode(message))
 
 
 def test_the_longest_prompt_of_the_engine_fits():

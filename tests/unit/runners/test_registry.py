@@ -95,3 +95,47 @@ def test_a_missing_library_is_said_with_the_command(monkeypatch):
     assert registry.missing_requirements("echo") == ["no_such_lib"]
     with pytest.raises(EngineMissingError, match=r"echo engine needs no_such_lib.*with: pip it"):
         registry.create_inferencer("echo")
+
+
+class TestBuilds:
+    @pytest.fixture
+    def both(self, monkeypatch):
+        monkeypatch.delenv(registry.CHOICE, raising=False)
+        monkeypatch.setattr(registry, "_missing", lambda _engine: [])
+
+    def test_the_one_to_be_used_comes_first(self, both):
+        assert [b.library for b in registry.builds("gguf")] == ["llama_cpp", "xllamacpp"]
+        assert [b.library for b in registry.builds("pytorch")] == ["torch"]
+
+    def test_a_choice_leaves_one(self, both, monkeypatch):
+        monkeypatch.setenv(registry.CHOICE, "xllamacpp")
+        assert [build.library for build in registry.builds("gguf")] == ["xllamacpp"]
+
+    def test_those_that_are_not_installed_are_none(self, monkeypatch):
+        monkeypatch.delenv(registry.CHOICE, raising=False)
+        monkeypatch.setattr(
+            registry, "_missing", lambda e: list({"llama_cpp", "torch"} & {*e.requires})
+        )
+        assert [build.library for build in registry.builds("gguf")] == ["xllamacpp"]
+        assert registry.builds("pytorch") == []
+
+    def test_each_has_a_fork_server_of_its_own(self, both):
+        assert registry.server_of("gguf") == "gguf"
+        assert registry.server_of("gguf", "llama_cpp") == "gguf"
+        assert registry.server_of("gguf", "xllamacpp") == "gguf/xllamacpp"
+        assert registry.server_of("try_gguf", "xllamacpp") == "gguf/xllamacpp"
+        assert registry.server_of("pytorch", "torch") == "pytorch"
+        assert registry.server_of("custom") == "custom"
+        assert registry.engine("gguf/xllamacpp").library == "xllamacpp"
+        assert registry.is_known("gguf/xllamacpp")
+        assert not registry.is_known("custom")
+
+    def test_the_one_that_is_asked_for_is_made(self, both):
+        made = registry.create_inferencer("gguf", "xllamacpp")
+        assert type(made).__name__ == "XllamacppInferencer"
+
+    @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
+    def test_levels_of_one_engine_have_the_same_keys(self, kind):
+        levels = registry.ENGINES[kind].trial
+        assert len(levels) == 3
+        assert all(level.keys() == levels[0].keys() for level in levels)

@@ -62,7 +62,14 @@ def test_a_column_of_a_finished_run() -> None:
         stats=stats,
         config={"seed": 3, "stop": [], "n_threads": None},
         prompt=PromptReport("<|user|>hi", "gguf"),
-        engine={"name": "llama.cpp", "device": "cpu", "dtype": "", "threads": 2},
+        engine={
+            "name": "llama.cpp",
+            "device": "cpu",
+            "dtype": "",
+            "threads": 2,
+            "way": "cached",
+            "fallbacks": ["It is \x1b off."],
+        },
     )
     result.is_complete = True
     column = render.column(result, "an answer")
@@ -70,6 +77,7 @@ def test_a_column_of_a_finished_run() -> None:
     assert column["name"] == "Small\\x1b model"
     assert column["kind"] == "GGUF · 98 MB"
     assert column["cut"]
+    assert column["fallbacks"] == ["It is \\x1b off."]
     assert column["numbers"] == [
         ["First token", "0.51 s"],
         ["Speed", "32.0 tok/s"],
@@ -78,7 +86,7 @@ def test_a_column_of_a_finished_run() -> None:
         ["Load", "0.40 s"],
     ]
     assert column["details"] == [
-        ["Ran on", "llama.cpp, cpu, 2 threads"],
+        ["Ran on", "llama.cpp, cpu, 2 threads, decoding: cached"],
         ["Prompt as sent", "<|user|>hi"],
         ["Template", "chat template of the GGUF file"],
         ["Settings", "seed = 3"],

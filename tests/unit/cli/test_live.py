@@ -1,0 +1,35 @@
+"""What a terminal shows of a run beside its answer."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from comparator.cli.display.live import StateLines, side_by_side
+from comparator.core.models import InferenceResult, InferenceStats, ModelInfo, ModelType, RunState
+
+OFF = "It is off: with it the engine died."
+
+
+def result(state: RunState, *fallbacks: str) -> InferenceResult:
+    return InferenceResult(
+        "m", "hello", False, None, InferenceStats(0.0), None, state,
+        model=ModelInfo("m", "m", "/m", ModelType.GGUF, 1),
+        engine={"fallbacks": list(fallbacks)},
+    )  # fmt: skip
+
+
+def test_a_column_shows_what_is_off():
+    shown = Console(file=io.StringIO(), width=80)
+    shown.print(side_by_side([result(RunState.WRITING, OFF)], 80, 24))
+    assert OFF in shown.file.getvalue()
+
+
+def test_lines_tell_each_sentence_once():
+    stream = io.StringIO()
+    with StateLines(stream) as show:
+        show([result(RunState.LOADING)])
+        show([result(RunState.LOADING, OFF)])
+        show([result(RunState.WRITING, OFF)])
+    assert stream.getvalue() == f"m (gguf): loading\nm (gguf): {OFF}\nm (gguf): writing\n"

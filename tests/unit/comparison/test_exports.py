@@ -1,0 +1,48 @@
+"""What a reader should know of a run stands in every form in which results are given away."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from comparator.comparison import exports
+from comparator.core.models import InferenceResult, InferenceStats, ModelInfo, ModelType, RunState
+
+OFF = "It is off: with it the engine died."
+
+
+def result(*fallbacks: str, notice: str | None = None) -> InferenceResult:
+    return InferenceResult(
+        "m", "hello", True, None, InferenceStats(0.0, 1.0), None, RunState.DONE,
+        model=ModelInfo("m", "m", "/m", ModelType.GGUF, 1),
+        engine={"way": "llama.cpp", "fallbacks": list(fallbacks)},
+        notice=notice,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("form", exports.FORMATS)
+def test_every_form_tells_what_is_off(form):
+    assert OFF in exports.FORMATS[form]([result(OFF)])
+    assert OFF not in exports.FORMATS[form]([result()])
+
+
+def test_each_sentence_has_a_line_beside_the_notice():
+    text = exports.as_text([result(OFF, "Another.", notice="Look.")])
+    assert text.endswith(f"--- Look.\n--- {OFF}\n--- Another.\n")
+    page = exports.as_markdown([result(OFF, notice="Look.")])
+    assert page.endswith(f"> Look.\n\n> {OFF}\n")
+
+
+def test_columns_and_records_hold_way_and_fallbacks():
+    (row,) = csv.DictReader(io.StringIO(exports.as_csv([result(OFF, "Another.")])))
+    assert (row["way"], row["fallbacks"]) == ("llama.cpp", f"{OFF} Another.")
+    assert row["content"] == "hello"
+    (record,) = json.loads(exports.as_json([result()]))
+    assert record["engine"] == {"way": "llama.cpp", "fallbacks": []}
+
+
+def test_controls_in_a_sentence_are_shown_and_not_obeyed():
+    assert "\\x1b[2J" in exports.as_text([result("\x1b[2J")])
