@@ -17,8 +17,9 @@ where its own buffers come to lie. Three steps:
    server that becomes an ordinary one was slow by the place of what was moved; one that stays slow
    by that of code, or by memory that all its children share.
 
-``--no-randomize`` starts everything without address space layout randomisation, so that all servers
-have one layout: what differs then is no matter of addresses.
+``--no-randomize`` starts everything without address space layout randomisation, and
+``PYTHONHASHSEED=0`` before the command lets Python allocate alike in all servers; with both they
+have one layout, and what differs then is no matter of it.
 
 With one thread its processor time counts, so that other programs disturb little; with more, time
 by the clock, which asks for a machine at rest.
@@ -56,7 +57,7 @@ _ADDR_NO_RANDOMIZE = 0x0040000  # sys/personality.h
 _HEAD = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) \S+ \d+\s*(.*)$")
 _HUGE = ("AnonHugePages", "FilePmdMapped", "ShmemPmdMapped")
 _CODE = re.compile(r"ggml|llama|gomp|libc\.|libm\.")
-_LARGE_BYTES = 40 * 1024 * 1024  # the key-value cache is the one that is
+_LARGE_BYTES = 4 * 1024 * 1024  # the key-value cache, stacks of threads, arenas
 SLOW = 0.96  # of the median; the riddle's servers were at 0.92
 PAGE_BYTES = 4096
 AGAIN = 4  # further children of a server that seems slow
@@ -202,26 +203,37 @@ class Measured:
             ctypes.CDLL(None).sbrk(ctypes.c_ssize_t(pages * PAGE_BYTES))
         levels = pages if what == "stack" else 0
         sys.setrecursionlimit(sys.getrecursionlimit() + 3 * levels)
-        if levels or self.by_processor_time:
-            return _changed(GGUFInferencer, levels, self.by_processor_time)()
-        return GGUFInferencer()
+        engine = _deeper(GGUFInferencer, levels) if levels else GGUFInferencer
+        return _timed(engine)() if self.by_processor_time else engine()
 
 
-def _changed(base: Any, levels: int, by_processor_time: bool) -> Any:
-    class Changed(base):  # type: ignore[misc]
-        """Tells each token at once, with the processor time at which it was chosen."""
-
-        is_due = property(lambda _self: lambda: by_processor_time, lambda _self, _value: None)
+def _deeper(base: Any, levels: int) -> Any:
+    class Deeper(base):  # type: ignore[misc]
+        """Computes each token within so many calls."""
 
         def pieces(self, prompt: str) -> Iterator[Piece]:
-            begin, pieces = time.monotonic(), super().pieces(prompt)
+            pieces = super().pieces(prompt)
             while piece := _within(levels, lambda: next(pieces, None)):
-                if by_processor_time and isinstance(piece, TokenText):
+                yield piece
+
+    return Deeper
+
+
+def _timed(base: Any) -> Any:
+    class Timed(base):  # type: ignore[misc]
+        """Tells each token at once, with the processor time at which it was chosen."""
+
+        is_due = property(lambda _self: lambda: True, lambda _self, _value: None)
+
+        def pieces(self, prompt: str) -> Iterator[Piece]:
+            begin = time.monotonic()
+            for piece in super().pieces(prompt):
+                if isinstance(piece, TokenText):
                     yield TokenText(piece.text, begin + time.thread_time())
                 else:
                     yield piece
 
-    return Changed
+    return Timed
 
 
 def _within(levels: int, call: Callable[[], Any]) -> Any:
@@ -391,9 +403,9 @@ def _places(mappings: Sequence[Mapping]) -> dict[str, int]:
     """Return the page within 2 MB of each part that decoding touches, by its name."""
     found: dict[str, int] = {}
     for mapping in mappings:
-        name = os.path.basename(mapping.name) or "anonymous, large"
+        name = os.path.basename(mapping.name) or f"anonymous, {mapping.bytes >> 20} MB"
         is_code = "x" in mapping.rights and _CODE.search(mapping.name)
-        is_large = not mapping.name and mapping.bytes >= _LARGE_BYTES
+        is_large = not mapping.name and mapping.bytes >= _LARGE_BYTES and "w" in mapping.rights
         if is_code or is_large or "s" in mapping.rights or name in ("[heap]", "[stack]"):
             found.setdefault(name, mapping.begin // PAGE_BYTES % 512)
     return found
