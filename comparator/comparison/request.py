@@ -20,6 +20,7 @@ class Slot:
         needed_bytes: the RAM that it is expected to need; 0 where nobody knows.
         memory_limit_bytes: the RAM that its child may take; 0 sets no ceiling.
         estimated_bytes: what its private memory in RAM is expected to reach.
+        surplus_bytes: what of that is known from an earlier run alone.
         estimated_device_bytes: what it is expected to take of accelerators.
         gpu_layers: layers chosen for the accelerator where its settings leave that open.
     """
@@ -30,6 +31,7 @@ class Slot:
     needed_bytes: int = 0
     memory_limit_bytes: int = 0
     estimated_bytes: int = 0
+    surplus_bytes: int = 0
     estimated_device_bytes: int = 0
     gpu_layers: int | None = None
 

@@ -111,6 +111,17 @@ class Trials:
         with self._lock_of(kind):
             return self._believed(kind, builds)
 
+    def figures_of(self, kind: str) -> dict[str, float]:
+        """Return what the trial of a kind of model measured; empty before it, or during it."""
+        builds, lock = _builds(kind), self._lock_of(kind)
+        if not builds or not lock.acquire(blocking=False):
+            return {}
+        try:
+            verdict = self._believed(kind, builds)
+        finally:
+            lock.release()
+        return verdict.figures if verdict else {}
+
     def server_of(self, kind: str) -> str:
         """Return the fork server that runs a kind of model, as far as its verdict is known."""
         verdict = self.known(kind)

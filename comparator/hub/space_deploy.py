@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import CommitInfo, HfApi, SpaceHardware, SpaceRuntime, get_token
-from huggingface_hub.errors import (  # type: ignore[attr-defined]
+from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
-    HTTPError,  # of the HTTP client that this hub client uses
     OfflineModeIsEnabled,
 )
-from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
+from huggingface_hub.utils import (  # type: ignore[attr-defined]
+    are_progress_bars_disabled,
+    disable_progress_bars,
+)
 
 from comparator.core.exceptions import ConfigurationError, HubError
 from comparator.core.text import with_controls_shown
+from comparator.hub import adapter
+from comparator.hub.adapter import HTTPError
 from comparator.hub.space_bundle import build_bundle
 
 VARIABLES = {
@@ -35,10 +39,7 @@ VARIABLES = {
 HARDWARE = tuple(kind.value for kind in SpaceHardware)
 POLL_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 45 * 60.0
-_RUNS = frozenset({"RUNNING", "SLEEPING"})
-_ENDS_BADLY = frozenset(
-    {"BUILD_ERROR", "CONFIG_ERROR", "DELETING", "NO_APP_FILE", "PAUSED", "RUNTIME_ERROR", "STOPPED"}
-)
+LOOKS_AT_AN_UNNAMED_FAILURE = 12  # a minute
 _WORDS = {
     401: "Hugging Face does not accept the token: it is mistyped, revoked or expired. Make a new "
     "one with write access at https://huggingface.co/settings/tokens and log in again with: "
@@ -160,6 +161,8 @@ class _Waiting:
     def __init__(self, api: HfApi, name: str, commit: str, tell: Tell) -> None:
         self._api, self._name, self._commit, self._tell = api, name, commit, tell
         self._told = ""
+        self._has_begun = False  # a build was seen to go on since the files were sent
+        self._failed_looks = 0
 
     def until_it_runs(self, poll_seconds: float, longest_wait_seconds: float) -> str:
         """Return the stage in which it runs.
@@ -171,33 +174,43 @@ class _Waiting:
         while True:
             runtime = self._api.get_space_runtime(self._name)
             stage = self._stage(runtime)
-            if self._is_of_this_commit(runtime):
-                if stage in _RUNS:
-                    return stage
-                if stage in _ENDS_BADLY:
-                    raise self._failure(stage, runtime)
+            if stage in adapter.RUNS and self._is_of_this_build(runtime):
+                return stage
+            if stage in adapter.ENDS_BADLY and self._has_failed(runtime):
+                raise self._failure(stage, runtime)
             if time.monotonic() > end:
                 raise HubError(
-                    f"The Space is still in the stage {stage} after "
-                    f"{longest_wait_seconds / 60:.0f} minutes. It goes on without this command: "
-                    "look at its page."
+                    f"After {longest_wait_seconds / 60:.0f} minutes the Space is in the stage "
+                    f"{stage}, and it is not known that this is of the new files. It goes on "
+                    "without this command: look at its page."
                 )
             time.sleep(poll_seconds)
 
     def _stage(self, runtime: SpaceRuntime) -> str:
-        stage = with_controls_shown(str(getattr(runtime.stage, "value", runtime.stage)))
+        stage = with_controls_shown(adapter.stage_of(runtime))
+        self._has_begun |= stage not in adapter.RUNS | adapter.ENDS_BADLY
         if stage != self._told:
             self._told = stage
             self._tell(f"stage: {stage}")
         return stage
 
-    def _is_of_this_commit(self, runtime: SpaceRuntime) -> bool:
-        """Whether the stage is that of the build just begun, and not still of the one before."""
-        commit = runtime.raw.get("sha")
-        return commit is None or commit == self._commit
+    def _is_of_this_build(self, runtime: SpaceRuntime) -> bool:
+        """Whether the stage is that of the files just sent, and not still of those before.
+
+        Where the hub does not say of which commit it is, a build must have been seen to go on:
+        what ran before goes on running until then.
+        """
+        commit = adapter.commit_of(runtime)
+        return self._has_begun if commit is None else commit == self._commit
+
+    def _has_failed(self, runtime: SpaceRuntime) -> bool:
+        """Whether a bad end is that of the files just sent; one of no commit has to last."""
+        if adapter.commit_of(runtime) is None:
+            self._failed_looks += 1
+        return self._is_of_this_build(runtime) or self._failed_looks > LOOKS_AT_AN_UNNAMED_FAILURE
 
     def _failure(self, stage: str, runtime: SpaceRuntime) -> HubError:
-        said = str(runtime.raw.get("errorMessage") or "").strip()[-2000:]
+        said = adapter.error_of(runtime)[-2000:]
         reason = f": {with_controls_shown(said)}" if said else ""
         address = f"{self._api.endpoint}/spaces/{self._name}"
         return HubError(

@@ -3,7 +3,7 @@
 What comes is kept by its checksum in a hidden folder (``.pull``) beside the models, one folder for
 each first file of weights, so that an interrupted download goes on where it was, also at a later
 commit that left the file alone, and two repositories with the same tokeniser do not meet. The
-requests are those of ``huggingface_hub`` (``get_hf_file_metadata``, ``http_get``); its own
+requests are those of ``huggingface_hub``; its own
 ``hf_hub_download`` begins anew after an interruption, since 2.0 its temporary names are unique.
 """
 
@@ -25,11 +25,9 @@ import msgspec
 from filelock import FileLock, Timeout
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
-from huggingface_hub.file_download import http_get
-from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from comparator.core.exceptions import HubError, MultiLLMError
-from comparator.hub import trouble
+from comparator.hub import adapter, trouble
 from comparator.hub.selection import RemoteFile, refuse_unsafe_name
 
 STAGING = ".pull"
@@ -301,17 +299,10 @@ def _request(job: Job, file: RemoteFile, part: Path) -> None:
     url = hf_hub_url(job.repository, file.name, revision=job.commit)
     metadata = get_hf_file_metadata(url, timeout=_METADATA_SECONDS)
     # A large file comes from another host, which must not see the token.
-    headers = build_hf_headers(token=None if _is_a_hub(metadata.location) else False)
+    headers = adapter.headers(with_token=_is_a_hub(metadata.location))
     headers["Accept-Encoding"] = "identity"  # ranges count the bytes of the file itself
     with _Bounded(part, file.size) as stream:
-        http_get(
-            metadata.location,
-            stream,
-            resume_size=stream.tell(),
-            headers=headers,
-            expected_size=file.size,
-            displayed_filename=file.name,
-        )
+        adapter.receive(metadata.location, stream, headers, file.size, file.name)
 
 
 def _is_a_hub(address: str) -> bool:

@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from huggingface_hub import constants
-from huggingface_hub.errors import (  # type: ignore[attr-defined]
+from huggingface_hub.errors import (
     EntryNotFoundError,
     FileMetadataError,
     GatedRepoError,
     HfHubHTTPError,
-    HTTPError,  # of httpx or httpx2, whichever the hub's client uses
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 
 from comparator.core.exceptions import HubError, MultiLLMError
+from comparator.hub.adapter import HTTPError
 
 TROUBLE = (HTTPError, HfHubHTTPError, OSError, FileMetadataError)
 # What the hub's client runs into where an answer is not the JSON that it expects.

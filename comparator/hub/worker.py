@@ -13,9 +13,8 @@ import sys
 import threading
 
 import msgspec
-from huggingface_hub import constants
 
-from comparator.hub import transfer
+from comparator.hub import adapter, transfer
 
 # The hub's client hands on bytes in pieces of 10 MB, which a killed process would lose.
 PIECE_BYTES = 512 * 1024
@@ -25,7 +24,7 @@ def main() -> None:
     """Do the job on standard input."""
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=transfer.Job)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    constants.DOWNLOAD_CHUNK_SIZE = PIECE_BYTES
+    adapter.keep_small_pieces(PIECE_BYTES)
     transfer.run(job, _tell)
 
 

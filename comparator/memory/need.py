@@ -45,6 +45,7 @@ TEMPLATE_TOKENS = 32
 _REPACKED_BITS = {"Q4_0": 4.5, "Q4_K": 4.5, "IQ4_NL": 4.5, "MXFP4": 4.25}
 _REPACKED_BITS_AVX512 = {"Q2_K": 2.625}
 _REPACKED_BITS_ARM = {"Q5_K": 5.5, "Q6_K": 6.5625, "Q8_0": 8.5}
+REPACKED = "repacked bits of "  # a figure's name in runners.engines.gguf.trial, then the type
 _NUMBER_BYTES = {"float32": 4, "f32": 4, "float64": 8, "f64": 8}
 _HALF = ("float16", "f16")
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
@@ -61,6 +62,7 @@ class MemoryNeed:
         device: what of it all goes to the accelerator.
         compute: intermediate results.
         droppable: pages of the model's files that were read once and can be dropped.
+        surplus: what the model's last run here took beyond the estimate, for reasons unknown.
         gpu_layers: layers chosen for the accelerator where the user chose none; -1 is all.
     """
 
@@ -70,6 +72,7 @@ class MemoryNeed:
     device: int = 0
     compute: int = 0
     droppable: int = 0
+    surplus: int = 0
     gpu_layers: int | None = None
 
     @property
@@ -85,7 +88,7 @@ class MemoryNeed:
     @property
     def peak(self) -> int:
         """What the child's private memory in RAM is expected to reach."""
-        return self.host + self.droppable
+        return self.host + self.droppable + self.surplus
 
 
 def likely_tokens(*texts: str) -> int:
@@ -98,6 +101,7 @@ def estimate(
     config: ModelConfig,
     free_device_bytes: Sequence[int] = (),
     prompt_tokens: int | None = None,
+    figures: Mapping[str, float] | None = None,
 ) -> MemoryNeed:
     """Return what a run of a model needs.
 
@@ -106,10 +110,12 @@ def estimate(
         config: its settings.
         free_device_bytes: of each device that its engine can use.
         prompt_tokens: how long the prompt is about, None where it is not known yet.
+        figures: what the trial of its engine measured on this machine, as it is there that is
+            known which weights are kept a second time; None before a trial.
     """
     facts = facts_of(model)
     free = free_device_bytes if config.use_gpu else ()
-    parts = _parts(model, config, facts, prompt_tokens, bool(free))
+    parts = _parts(model, config, facts, prompt_tokens, bool(free), figures or {})
     place = placed(
         model.model_type,
         config.n_gpu_layers,
@@ -128,7 +134,12 @@ def estimate(
 
 
 def _parts(
-    model: ModelInfo, config: ModelConfig, facts: ModelFacts, prompt: int | None, on_device: bool
+    model: ModelInfo,
+    config: ModelConfig,
+    facts: ModelFacts,
+    prompt: int | None,
+    on_device: bool,
+    figures: Mapping[str, float],
 ) -> MemoryNeed:
     """Return what is needed where the processor does everything."""
     kind = model.model_type
@@ -137,7 +148,7 @@ def _parts(
     rows = min(context if prompt is None else prompt, PROMPT_TOKENS_AT_ONCE, context)
     kept = context if kind is ModelType.GGUF else used
     growth = 1.0 if kind is not ModelType.PYTORCH else _growth(config, facts, on_device)
-    weights, droppable = _weights(model, facts, growth)
+    weights, droppable = _weights(model, facts, growth, figures)
     return MemoryNeed(
         weights,
         int(_cache(kind, facts, _rounded(kept)) * _cache_growth(kind, facts, growth)),
@@ -192,21 +203,39 @@ def _compute(kind: ModelType, facts: ModelFacts, rows: int, tokens: int) -> int:
     return activations + rows * tokens * MASK_BYTES[kind] + (facts.vocabulary_size or 0) * 4
 
 
-def _weights(model: ModelInfo, facts: ModelFacts, growth: float) -> tuple[int, int]:
+def _weights(
+    model: ModelInfo, facts: ModelFacts, growth: float, figures: Mapping[str, float]
+) -> tuple[int, int]:
     """Return the size of the weights in memory, and of file pages that were read once."""
     if model.model_type is ModelType.GGUF:
-        return model.size, min(model.size, _repacked(facts))
+        return model.size, _repacked(facts, figures)
     if growth == 1 and not (model.model_type is ModelType.PYTORCH and _has_experts(model)):
         return model.size, 0  # used where the file is mapped
     return int(model.size * growth), model.size
 
 
-def _repacked(facts: ModelFacts) -> int:
+def _repacked(facts: ModelFacts, figures: Mapping[str, float]) -> int:
     """Return the bytes of weights that llama.cpp keeps a second time in another order."""
-    sizes = _repacked_bits()
+    sizes = _repacked_here(figures)
     types = facts.tensor_types or {}
     bits = sum(share * sizes.get(name, 0) for name, share in types.items())
     return int((facts.parameters or 0) * bits / 8)
+
+
+def _repacked_here(figures: Mapping[str, float]) -> Mapping[str, float]:
+    """Return the bits of a weight of each type that is kept in another order on this machine.
+
+    What the trial has measured decides; what it does not try is as in the table, unless nothing
+    at all is kept in another order.
+    """
+    measured = {
+        name.removeprefix(REPACKED): bits
+        for name, bits in figures.items()
+        if name.startswith(REPACKED)
+    }
+    if measured and not any(measured.values()):
+        return {}
+    return {**_repacked_bits(), **measured}
 
 
 @lru_cache

@@ -63,6 +63,7 @@ class InferenceEngine:
         self.cooldown = cooldown or Cooldown()
         self.measurements = measurements or Measurements()
         self.trials = trials or Trials()
+        self.memory_manager.learn_from(self.trials.figures_of, self.measurements.of)
         self.active_inferencers: dict[str, Comparison] = {}
         self._factories: list[Factory] = []
 
@@ -236,6 +237,7 @@ class InferenceEngine:
                 needed_bytes=need.host,
                 memory_limit_bytes=limit,
                 estimated_bytes=need.peak,
+                surplus_bytes=need.surplus,
                 estimated_device_bytes=need.device,
                 gpu_layers=need.gpu_layers,
             )
@@ -264,7 +266,8 @@ class InferenceEngine:
             self.cooldown.note(model, error_kind_of(message))
 
     def _keep(self, slot: Slot, result: InferenceResult) -> None:
-        self.measurements.add(result, slot.estimated_bytes)
+        """Keep what a run has shown, beside what was expected by its facts alone."""
+        self.measurements.add(result, slot.estimated_bytes - slot.surplus_bytes)
 
     def _stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
         comparison = self.compare(request)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.core.config import ModelConfig
@@ -15,11 +15,13 @@ from comparator.memory import devices
 from comparator.memory import need as memory_need
 from comparator.memory.need import MemoryNeed
 from comparator.memory.placement import ALL_LAYERS, can_spread
+from comparator.storage.measurements import Measured
 from runners.machine import memory
 
 TIGHT_SHARE = 0.85  # a need over this share of what is available is called tight
 WORDS = ("fits", "tight", "cannot")
 _LEAST_CONTEXT = 512
+_MOST_SURPLUS = 0.10  # of an estimate: what it may be wrong by
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,21 @@ class MemoryManager:
             raise ConfigurationError(f"max_memory_gb must be more than 0, not {max_memory_gb}.")
         self.max_memory_gb = max_memory_gb
         self.enforce = enforce
+        self._figures_of: Callable[[str], Mapping[str, float]] = lambda _kind: {}
+        self._measured_of: Callable[[ModelInfo], Measured | None] = lambda _model: None
+
+    def learn_from(
+        self,
+        figures_of: Callable[[str], Mapping[str, float]],
+        measured_of: Callable[[ModelInfo], Measured | None],
+    ) -> None:
+        """Make estimates a matter of this machine.
+
+        Args:
+            figures_of: returns what the trial of a kind's engine measured; it makes none.
+            measured_of: returns what is known of a model from its runs here.
+        """
+        self._figures_of, self._measured_of = figures_of, measured_of
 
     def total_bytes(self) -> int:
         """Return the RAM that this program may use: the machine's, or its container's."""
@@ -125,7 +142,9 @@ class MemoryManager:
         free: list[int] = []
         if devices.can_use_device(model.model_type):
             free = [int(device["free_bytes"]) for device in self.device_memory()]
-        return memory_need.estimate(model, config or ModelConfig(), free, prompt_tokens)
+        figures = self._figures_of(model.model_type.value)
+        need = memory_need.estimate(model, config or ModelConfig(), free, prompt_tokens, figures)
+        return replace(need, surplus=_surplus(self._measured_of(model), need.peak))
 
     def verdict(
         self,
@@ -228,6 +247,20 @@ class MemoryManager:
             "fewer layers (n_gpu_layers, GGUF), or choose a smaller quantisation or context.",
         }[name]
         return Verdict(name, sentence, need)
+
+
+def _surplus(measured: Measured | None, estimated: int) -> int:
+    """Return what a model's last run took beyond what was expected, where that is much.
+
+    An estimate is never lowered: a run that took less may have ended early. It is raised to no
+    more than that run took: it may know the reason by now.
+    """
+    if measured is None or not measured.estimated_bytes:
+        return 0
+    beyond = measured.peak_bytes - measured.estimated_bytes
+    if beyond <= measured.estimated_bytes * _MOST_SURPLUS:
+        return 0
+    return max(0, min(beyond, measured.peak_bytes - estimated))
 
 
 def _layers_in_words(model: ModelInfo, need: MemoryNeed) -> str:

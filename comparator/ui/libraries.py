@@ -1,7 +1,8 @@
 """The browser's libraries that come with the page, served from here and from nowhere else.
 
-They are files of their makers (``static/vendor``, renewed by ``scripts/vendor``), and go out as one
-script under an address that changes with its content, so that a browser fetches it once.
+They are files of their makers (``static/vendor``, renewed by ``scripts/vendor``), each under its
+licence, and go out as one script under an address that changes with its content, so that a browser
+fetches it once.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class ForkLoop:
     def _answer(self) -> bool:
         """Fork for one request; return False at the end of the door."""
         data, sent, _flags, _address = socket.recv_fds(
-            self._door, len(REQUEST) + 1, SENT_DESCRIPTORS
+            self._door, len(REQUEST) + 1, SENT_DESCRIPTORS + 1
         )
         if not data:
             return False
@@ -111,7 +111,7 @@ class ForkLoop:
 
 
 def _tell(descriptor: int, number: int) -> None:
-    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+    with contextlib.suppress(OSError):  # nobody waits for it any more
         os.write(descriptor, NUMBER.pack(number))
 
 

@@ -26,7 +26,8 @@ def all_places(known: Iterable[str] = ()) -> list[str]:
     places: list[str] = []
     beneath = tuple(path + os.sep for path in known)
     for path in dict.fromkeys((*_interpreter(), *filter(_holds_libraries, sys.path), *imported())):
-        if not path.startswith(beneath):  # as written: to resolve links would take milliseconds
+        # As they are written: to resolve all the links would take milliseconds.
+        if not (path + os.sep).startswith(beneath):
             places.append(path)
             beneath += (path.rstrip(os.sep) + os.sep,)
     return places

@@ -8,6 +8,7 @@ module comes from ``multiprocess.spawn.get_preparation_data``.
 
 from __future__ import annotations
 
+import functools
 import sys
 from types import ModuleType
 from typing import Any
@@ -33,6 +34,7 @@ def keep_main_from_running_again(run_name: str) -> None:
 
 
 def _without_main(original: Any, run_name: str) -> Any:
+    @functools.wraps(original)
     def preparation_data(name: str) -> dict[str, Any]:
         data: dict[str, Any] = original(name)
         if name == run_name:

@@ -7,7 +7,7 @@ costs it one fork; what it imported is shared by all of them.
 
 It takes requests from its own parent alone, over a pair of sockets of which it inherited one
 end: there is no address at which a process that was taken over could ask. See
-docs/decisions/0013.
+docs/decisions/0001.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ import psutil
 from runners import protocol
 from runners.child import sandbox
 model, secret, parent = sys.argv[1:4]
+sys.path.insert(0, os.path.dirname(secret))  # as the folder of a script would be
 assignment = protocol.Assignment("echo", {}, "", {"use_gpu": False}, 0.0, readable=(model,))
 state = sandbox.enter_sandbox(assignment)
 
@@ -35,6 +36,20 @@ def tried(action):
 
 def write_beside_the_model():
     open(os.path.join(os.path.dirname(model), "written"), "w")
+
+def privileges():
+    with open("/proc/self/status") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    for kind in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+        if int(lines[kind], 16) & ~0b110:  # reading and writing others' files stays
+            return
+    raise PermissionError
+
+def core_dumps():
+    import resource
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] > 1:
+        return
+    raise PermissionError
 
 print(json.dumps({
     "state": state,
@@ -51,6 +66,8 @@ print(json.dumps({
     "open a UDP socket": tried(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
     "signal the parent": tried(lambda: os.kill(int(parent), 0)),
     "trace the parent": tried(lambda: trace(int(parent))),
+    "use privileges of root": tried(privileges),
+    "dump core": tried(core_dumps),
 }))
 """
 TRACE = """

@@ -251,6 +251,44 @@ def test_a_link_says_where_it_leads_and_opens_apart(open_page: Page) -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("<https://bank.example@outside.invalid/x>", "outside.invalid"),
+        ("https://bаnk.example/", "xn--bnk-6cd.example"),
+        ("https://outside.invalid:8080/", None),
+    ],
+)
+def test_a_bare_address_that_pretends_names_its_host(
+    open_page: Page, address: str, host: str | None
+) -> None:
+    _shown(open_page, address)
+    assert open_page.locator("a").text_content() == address.strip("<>")
+    assert open_page.locator("a").get_attribute("data-host") == host
+
+
+def test_marks_that_turn_the_reading_direction_are_shown_also_as_entities(open_page: Page) -> None:
+    _shown(open_page, "a &#x202e;b &lt; c&#0; `&#x2066;`")
+    assert (
+        open_page.evaluate("document.body.textContent").strip() == "a \\u202eb < c\ufffd &#x2066;"
+    )
+
+
+def test_a_text_that_cannot_be_drawn_stands_there_as_it_is(open_page: Page) -> None:
+    shown = open_page.evaluate(
+        """(view) => {
+      const parse = markdown.parse;
+      markdown.parse = () => { throw new Error("broken"); };
+      const column = new Column(0, () => {}, () => {});
+      column.draw(view);
+      markdown.parse = parse;
+      return column.markdownRoot.textContent;
+    }""",
+        {**VIEW, "state": "done", "text": "**bold**"},
+    )
+    assert shown == "**bold**"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "It costs $5 and $6.",

@@ -112,8 +112,9 @@ def test_text_stands_out_from_its_background(
     tab.wait_for_function(STILL)
     assert tab.evaluate(CONTRAST) == []
     tab.click("#more button")
-    ask(tab, "Some `code` and a [link](https://example.org)\n\n> quoted", "Quick", "Failing")
+    ask(tab, "Some `code` and a [link](https://example.org)\n\n> quoted", "Quick", "Failing", "Rich")
     wait_for_state(tab, 1, "failed")
+    wait_for_state(tab, 2, "done")
     tab.click("#unusable summary")
     reply(tab, 0).locator("summary").first.click()
     tab.wait_for_function(STILL)

@@ -33,7 +33,14 @@ const markdownViews = new Set();
 function loadMarkdown(address, onTrouble) {
   const script = document.createElement("script");
   script.src = address;
-  script.addEventListener("load", beginMarkdown);
+  script.addEventListener("load", () => {
+    try {
+      beginMarkdown();
+    } catch (error) {
+      console.error("Markdown cannot be drawn", error);
+      onTrouble();
+    }
+  });
   script.addEventListener("error", onTrouble);
   document.head.append(script);
 }
@@ -47,9 +54,11 @@ function beginMarkdown() {
 function makeMarkdown() {
   const made = window.markdownit({ html: false, linkify: true, breaks: true, maxNesting: 20 });
   made.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
+  made.normalizeLinkText = (text) => text;
   made.validateLink = (address) => /^https?:\/\//i.test(address);
   formulas(made);
   const { rules } = made.renderer;
+  rules.text = (tokens, at) => escaped(withMarksShown(tokens[at].content));
   rules.link_open = openLink;
   rules.image = imageAsLink;
   rules.fence = (tokens, at) => codeBlock(tokens[at].content, tokens[at].info);
@@ -64,14 +73,29 @@ function escaped(text) {
   return markdown.utils.escapeHtml(text);
 }
 
+// Marks that turn the reading direction; the server has shown those that are not entities.
+function withMarksShown(text) {
+  return text.replace(/[\u202a-\u202e\u2066-\u2069]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`);
+}
+
 // Links are followed by a click alone, and say where they lead.
 function openLink(tokens, at) {
   const isBare = ["autolink", "linkify"].includes(tokens[at].markup);
   return linkTo(tokens[at].attrGet("href"), isBare);
 }
 
+// A bare address names its host itself, unless it pretends to be another.
+function hostToShow(address, isBare) {
+  try {
+    const { host, username } = new URL(address);
+    return isBare && !username && !host.includes("xn--") ? "" : host;
+  } catch {
+    return "";
+  }
+}
+
 function linkTo(address, isBare) {
-  const host = isBare || !URL.canParse(address) ? "" : new URL(address).host;
+  const host = hostToShow(address, isBare);
   const shown = host ? ` data-host="${escaped(host)}"` : "";
   const rel = "noopener noreferrer nofollow";
   return `<a href="${escaped(address)}" target="_blank" rel="${rel}" title="${escaped(address)}"${shown}>`;
@@ -153,9 +177,20 @@ class MarkdownView {
     window.clearTimeout(this.timer);
     this.timer = 0;
     const began = performance.now();
-    this.around(() => (markdown ? this.drawRest() : this.root.replaceChildren(this.text)));
+    this.around(() => this.drawSafely());
     const ended = performance.now();
     this.nextAt = ended + REST_TIMES * (ended - began);
+  }
+
+  // Whatever goes wrong with Markdown, the text stands there.
+  drawSafely() {
+    try {
+      if (markdown) return this.drawRest();
+    } catch (error) {
+      console.error("Markdown could not be drawn", error);
+    }
+    this.root.classList.add("unread");
+    this.root.replaceChildren(this.text);
   }
 
   drawRest() {

@@ -124,8 +124,7 @@ class _Trial:
         """Note the private memory that the weights of a type take beside the mapped file."""
         weights = sum(tiny_model.MATRICES.values()) - tiny_model.VOCABULARY_TOKENS
         size = sum(float(found) for found in adapter.UNMAPPED_MEBIBYTES.findall(log)) * _MIB
-        if size:
-            self.figures[f"{REPACKED}{kind}"] = round(size * 8 / (weights * tiny_model.WIDTH), 2)
+        self.figures[f"{REPACKED}{kind}"] = round(size * 8 / (weights * tiny_model.WIDTH), 2)
 
 
 def difference(kind: str, rows: Sequence[Sequence[float]]) -> str:

@@ -20,8 +20,10 @@ def test_every_file_is_as_its_makers_built_it_and_has_its_licence() -> None:
     for entry in RECORD.values():
         code = (libraries.VENDOR / entry["file"]).read_bytes()
         assert hashlib.sha256(code).hexdigest() == entry["sha256"]
-        licence = entry["file"].replace(".min.js", ".LICENSE")
-        assert "opyright" in (libraries.VENDOR / licence).read_text("utf-8")
+        licence, _end, _rest = code.partition(b"*/")
+        assert licence.startswith(b"/*!")
+        assert entry["version"].encode() in licence
+        assert b"opyright" in licence
 
 
 def _asked(

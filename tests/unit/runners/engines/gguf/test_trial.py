@@ -7,6 +7,7 @@ import json
 import pytest
 import tiny_reference
 
+from comparator.memory import need
 from runners.engines.gguf import library, tiny_model, trial, trial_model
 from runners.engines.gguf.trial_reference import REFERENCE, TOKENS
 
@@ -97,9 +98,18 @@ def test_a_library_that_computes_one_type_wrongly_is_not_right(tmp_path, monkeyp
 
 
 def test_what_is_kept_a_second_time_in_memory_is_measured(tmp_path):
-    """Whatever this processor repacks, without extra buffers it is nothing."""
+    """Whatever this processor keeps in another order, without extra buffers it is nothing."""
     figures = tried(tmp_path, SAFEST)["figures"]
-    assert not [name for name in figures if name.startswith(trial.REPACKED)]
+    assert {figures[f"{trial.REPACKED}{kind}"] for kind in tiny_model.BLOCK_TYPES} == {0.0}
+
+
+def test_what_this_processor_keeps_in_another_order_is_as_the_estimate_expects(tmp_path):
+    """The table for a machine before its trial agrees with what llama.cpp does where it runs."""
+    table = need._repacked_bits()
+    for name, bits in tried(tmp_path)["figures"].items():
+        kind = name.removeprefix(trial.REPACKED)
+        if kind in table and bits:
+            assert bits == pytest.approx(table[kind], rel=0.05)
 
 
 def test_a_stopped_trial_is_no_verdict(tmp_path):
