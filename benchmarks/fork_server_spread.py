@@ -262,9 +262,7 @@ def screened(servers: Servers, served: Sequence[Served], rounds: int) -> list[Se
 def examine(servers: Servers, served: Sequence[Served], rounds: int) -> None:
     """Look at all layouts, and move the memory of the slowest server's children; print both."""
     for one in served:
-        servers.speed(
-            one, look=lambda pid, one=one: one.mappings.extend(memory_layout.mappings(pid))
-        )  # type: ignore[misc]
+        servers.speed(one, look=functools.partial(_look_into, one))
     for line in layouts(served):
         print(line, flush=True)
     slowest, middle = _slowest_and_middle(served)
