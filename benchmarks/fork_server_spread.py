@@ -309,12 +309,12 @@ def compare(servers: Servers, served: Sequence[Served], rounds: int) -> None:
 def move_buffers(servers: Servers, chosen: Sequence[Served], rounds: int) -> None:
     """Ask children whose buffers are moved, of each server and move in turn.
 
-    Each speed is divided by that of the round's children of the last server as they are.
+    Each speed is divided by the median of the round's children of the last server.
     """
     for _ in range(rounds):
         asked = random.sample(list(itertools.product(chosen, MOVES)), len(chosen) * len(MOVES))
         speeds = {(one.number, move): servers.speed(one, move) for one, move in asked}
-        usual = speeds[chosen[-1].number, AS_IT_IS]
+        usual = statistics.median(speeds[chosen[-1].number, move] for move in MOVES)
         for one, move in asked:
             ratio = speeds[one.number, move] / usual
             one.moved.setdefault(_words(move), []).append(ratio)
