@@ -9,16 +9,17 @@ where its own buffers come to lie. Three steps:
 1. Each round asks one child of each server, in an order of chance. A server's speed is that of its
    best child, each divided by the median of its round: other programs only slow children down.
    What seems slow is asked again, beside others. If none stays slow, the next batch is started.
-2. One more child of each is looked at through ``/proc/PID/smaps`` while it writes. Printed is where
-   within 2 MB each part lies: what lies alike in all of them is not what sets them apart.
+2. One more child of each is looked at through ``/proc/PID/smaps`` while it reads the prompt.
+   Printed is where within 2 MB each part lies: what lies alike in all sets none of them apart.
 3. The slowest server and one in the middle make children whose memory is moved, in turn with
    children as they are: weights and key-value cache by pages mapped before the load (``map N``),
    activations by pages of heap (``heap N``), the stack by calls within calls (``stack N``). A slow
    server that becomes an ordinary one was slow by the place of what was moved; one that stays slow
    by that of code, or by memory that all its children share.
 
-``--no-randomize`` starts everything without address space layout randomisation, so that all servers
-have one layout: what differs then is no matter of addresses.
+``--no-randomize`` starts everything without address space layout randomisation, and
+``PYTHONHASHSEED=0`` before the command lets Python allocate alike in all servers; with both they
+have one layout, and what differs then is no matter of it.
 
 With one thread its processor time counts, so that other programs disturb little; with more, time
 by the clock, which asks for a machine at rest.
@@ -36,7 +37,6 @@ import mmap
 import os
 import queue
 import random
-import re
 import statistics
 import sys
 import time
@@ -52,15 +52,11 @@ from runners import process, protocol
 from runners.base import Piece, TokenText
 from runners.supervision.fork_server import ForkServer
 
+from . import memory_layout
+
 _ADDR_NO_RANDOMIZE = 0x0040000  # sys/personality.h
-_HEAD = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) \S+ \d+\s*(.*)$")
-_HUGE = ("AnonHugePages", "FilePmdMapped", "ShmemPmdMapped")
-_CODE = re.compile(r"ggml|llama|gomp|libc\.|libm\.")
-_LARGE_BYTES = 40 * 1024 * 1024  # the key-value cache is the one that is
 SLOW = 0.96  # of the median; the riddle's servers were at 0.92
-PAGE_BYTES = 4096
 AGAIN = 4  # further children of a server that seems slow
-LOOK_TOKEN = 8  # a child is looked at when it has written so many
 WAIT_SECONDS = 300.0
 
 Move = tuple[str, int]  # what is moved, by how many pages, or calls of about 500 bytes
@@ -75,24 +71,12 @@ _kept: list[mmap.mmap] = []  # what moves a child's later mappings, for its whol
 
 
 @dataclass
-class Mapping:
-    """One part of a process's memory; ``kilobytes`` says what of it is resident, and how."""
-
-    begin: int
-    bytes: int
-    rights: str
-    name: str
-    offset: int
-    kilobytes: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
 class Served:
     """What one fork server's children showed: speeds, each divided by its round's median."""
 
     number: int
     ratios: list[float] = field(default_factory=list)
-    mappings: list[Mapping] = field(default_factory=list)
+    mappings: list[memory_layout.Mapping] = field(default_factory=list)
     moved: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -174,8 +158,8 @@ def _lived(
     while not isinstance(message := received.get(timeout=WAIT_SECONDS), protocol.FINAL):
         if isinstance(message, protocol.Token):
             moments.append(message.seconds)
-            if look and message.index == LOOK_TOKEN and run.pid:
-                look(run.pid)
+        elif isinstance(message, protocol.Prompted) and look and run.pid:
+            look(run.pid)  # its buffers are made, and it reads the prompt
     run.join(WAIT_SECONDS)
     return moments, message
 
@@ -197,31 +181,42 @@ class Measured:
 
         what, pages = self.move
         if what == "map":
-            _kept.append(mmap.mmap(-1, pages * PAGE_BYTES))
+            _kept.append(mmap.mmap(-1, pages * memory_layout.PAGE_BYTES))
         elif what == "heap":
-            ctypes.CDLL(None).sbrk(ctypes.c_ssize_t(pages * PAGE_BYTES))
+            ctypes.CDLL(None).sbrk(ctypes.c_ssize_t(pages * memory_layout.PAGE_BYTES))
         levels = pages if what == "stack" else 0
         sys.setrecursionlimit(sys.getrecursionlimit() + 3 * levels)
-        if levels or self.by_processor_time:
-            return _changed(GGUFInferencer, levels, self.by_processor_time)()
-        return GGUFInferencer()
+        engine = _deeper(GGUFInferencer, levels) if levels else GGUFInferencer
+        return _timed(engine)() if self.by_processor_time else engine()
 
 
-def _changed(base: Any, levels: int, by_processor_time: bool) -> Any:
-    class Changed(base):  # type: ignore[misc]
-        """Tells each token at once, with the processor time at which it was chosen."""
-
-        is_due = property(lambda _self: lambda: by_processor_time, lambda _self, _value: None)
+def _deeper(base: Any, levels: int) -> Any:
+    class Deeper(base):  # type: ignore[misc]
+        """Computes each token within so many calls."""
 
         def pieces(self, prompt: str) -> Iterator[Piece]:
-            begin, pieces = time.monotonic(), super().pieces(prompt)
+            pieces = super().pieces(prompt)
             while piece := _within(levels, lambda: next(pieces, None)):
-                if by_processor_time and isinstance(piece, TokenText):
+                yield piece
+
+    return Deeper
+
+
+def _timed(base: Any) -> Any:
+    class Timed(base):  # type: ignore[misc]
+        """Tells each token at once, with the processor time at which it was chosen."""
+
+        is_due = property(lambda _self: lambda: True, lambda _self, _value: None)
+
+        def pieces(self, prompt: str) -> Iterator[Piece]:
+            begin = time.monotonic()
+            for piece in super().pieces(prompt):
+                if isinstance(piece, TokenText):
                     yield TokenText(piece.text, begin + time.thread_time())
                 else:
                     yield piece
 
-    return Changed
+    return Timed
 
 
 def _within(levels: int, call: Callable[[], Any]) -> Any:
@@ -267,13 +262,17 @@ def screened(servers: Servers, served: Sequence[Served], rounds: int) -> list[Se
 def examine(servers: Servers, served: Sequence[Served], rounds: int) -> None:
     """Look at all layouts, and move the memory of the slowest server's children; print both."""
     for one in served:
-        servers.speed(one, look=lambda pid, one=one: one.mappings.extend(mappings(pid)))  # type: ignore[misc]
+        servers.speed(one, look=functools.partial(_look_into, one))
     for line in layouts(served):
         print(line, flush=True)
     slowest, middle = _slowest_and_middle(served)
     move_buffers(servers, (slowest, middle), rounds)
     for line in moved(slowest, middle):
         print(line, flush=True)
+
+
+def _look_into(one: Served, pid: int) -> None:
+    one.mappings = list(memory_layout.mappings(pid))
 
 
 def _arguments() -> argparse.Namespace:
@@ -310,12 +309,12 @@ def compare(servers: Servers, served: Sequence[Served], rounds: int) -> None:
 def move_buffers(servers: Servers, chosen: Sequence[Served], rounds: int) -> None:
     """Ask children whose buffers are moved, of each server and move in turn.
 
-    Each speed is divided by that of the round's children of the last server as they are.
+    Each speed is divided by the median of the round's children of the last server.
     """
     for _ in range(rounds):
         asked = random.sample(list(itertools.product(chosen, MOVES)), len(chosen) * len(MOVES))
         speeds = {(one.number, move): servers.speed(one, move) for one, move in asked}
-        usual = speeds[chosen[-1].number, AS_IT_IS]
+        usual = statistics.median(speeds[chosen[-1].number, move] for move in MOVES)
         for one, move in asked:
             ratio = speeds[one.number, move] / usual
             one.moved.setdefault(_words(move), []).append(ratio)
@@ -323,23 +322,6 @@ def move_buffers(servers: Servers, chosen: Sequence[Served], rounds: int) -> Non
 
 def _words(move: Move) -> str:
     return move[0] if move == AS_IT_IS else f"{move[0]} {move[1]}"
-
-
-def mappings(pid: int) -> Iterator[Mapping]:
-    """Yield the parts of a process's memory (proc_pid_smaps(5))."""
-    current: Mapping | None = None
-    for line in Path(f"/proc/{pid}/smaps").read_text("utf-8", "replace").splitlines():
-        head = _HEAD.match(line)
-        if head:
-            if current:
-                yield current
-            begin, end = int(head[1], 16), int(head[2], 16)
-            current = Mapping(begin, end - begin, head[3], head[5], int(head[4], 16))
-        elif current and line.partition(":")[0] in (*_HUGE, "Rss"):
-            name, kilobytes = line.split()[:2]
-            current.kilobytes[name.rstrip(":")] = int(kilobytes)
-    if current:
-        yield current
 
 
 def differences(served: Sequence[Served]) -> Iterator[str]:
@@ -376,27 +358,16 @@ def _slowest_and_middle(served: Sequence[Served]) -> tuple[Served, Served]:
 def layouts(served: Sequence[Served]) -> Iterator[str]:
     """Yield where within 2 MB each part lies, in pages, of all servers from slow to fast."""
     by_speed = sorted(served, key=lambda one: one.ratio)
-    places = [_places(one.mappings) for one in by_speed]
+    places = [memory_layout.places(one.mappings) for one in by_speed]
     yield "page of 512 in which each part begins, from the slowest server to the fastest"
     for name in dict.fromkeys(name for found in places for name in found):
         pages = [found.get(name) for found in places]
         told = "all alike at" if len(set(pages)) == 1 else "differ:"
         shown = pages[:1] if len(set(pages)) == 1 else pages
         yield f"{name:28} {told} {' '.join(map(str, shown))}"
-    huge = sum(m.kilobytes.get(kind, 0) for o in served for m in o.mappings for kind in _HUGE)
+    kinds = itertools.product((m for one in served for m in one.mappings), memory_layout.HUGE)
+    huge = sum(mapping.kilobytes.get(kind, 0) for mapping, kind in kinds)
     yield f"in huge pages, of all of them: {huge} kB"
-
-
-def _places(mappings: Sequence[Mapping]) -> dict[str, int]:
-    """Return the page within 2 MB of each part that decoding touches, by its name."""
-    found: dict[str, int] = {}
-    for mapping in mappings:
-        name = os.path.basename(mapping.name) or "anonymous, large"
-        is_code = "x" in mapping.rights and _CODE.search(mapping.name)
-        is_large = not mapping.name and mapping.bytes >= _LARGE_BYTES
-        if is_code or is_large or "s" in mapping.rights or name in ("[heap]", "[stack]"):
-            found.setdefault(name, mapping.begin // PAGE_BYTES % 512)
-    return found
 
 
 def moved(slowest: Served, middle: Served) -> Iterator[str]:

@@ -144,8 +144,8 @@ def _about_unwritable(role: str, variable: str) -> Finding:
 
 
 def _another(role: str, variable: str) -> str:
-    if role == "models":
-        return "comparator doctor --models-dir FOLDER, and the same for serve and run"
+    if role == "models" and not os.environ.get(variable):
+        return "Name another one: comparator serve --models-dir FOLDER, and so for run."
     return f"export {variable}=FOLDER, one that you may write to"
 
 

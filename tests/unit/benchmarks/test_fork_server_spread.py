@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from benchmarks import fork_server_spread as spread
-from benchmarks.fork_server_spread import AS_IT_IS, Mapping, Served
+from benchmarks.fork_server_spread import AS_IT_IS, Served
+from benchmarks.memory_layout import Mapping, mappings
 
 Speed = Callable[[int, Any], float]
 
@@ -78,7 +79,7 @@ def test_servers_that_differ_stand_out_of_chance() -> None:
 
 
 def test_this_process_is_looked_at() -> None:
-    found = list(spread.mappings(os.getpid()))
+    found = list(mappings(os.getpid()))
     assert {"[heap]", "[stack]"} <= {mapping.name for mapping in found}
     assert all(mapping.bytes > 0 and "Rss" in mapping.kilobytes for mapping in found)
 

@@ -72,7 +72,18 @@ def test_a_cache_that_cannot_be_written_is_told_with_its_variable(
 def test_a_models_folder_that_is_a_file_prevents_answers(tmp_path: Path) -> None:
     (tmp_path / "models").touch()
     asked = Places((tmp_path / "models",), ())
-    assert told(places.folders(asked))[0][:2] == (PREVENTS, "The models folder is not a folder.")
+    ((severity, sentence, mend),) = told(places.folders(asked))
+    assert (severity, sentence) == (PREVENTS, "The models folder is not a folder.")
+    assert "--models-dir FOLDER" in mend
+
+
+def test_a_models_folder_of_the_environment_is_mended_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").touch()
+    monkeypatch.setenv("COMPARATOR_MODELS_DIR", str(tmp_path / "models"))
+    ((_, _, mend),) = told(places.folders(Places((tmp_path / "models",), ())))
+    assert mend.startswith("export COMPARATOR_MODELS_DIR=")
 
 
 def test_stores_are_good_missing_or_damaged(tmp_path: Path) -> None:
