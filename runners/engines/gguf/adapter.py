@@ -56,7 +56,7 @@ _FIELDS = {
     ),
     "llama_context_params": (
         "n_ctx", "n_batch", "n_ubatch", "n_outputs_max", "n_threads", "n_threads_batch",
-        "flash_attn_type", "swa_full",
+        "flash_attn_type", "swa_full", "no_perf",
     ),
     "llama_batch": _FIRST_FIELDS_OF_A_BATCH,
 }  # fmt: skip
@@ -113,8 +113,8 @@ def context_parameters(llama: Any, *, flash_attention: str = "auto", **values: A
 
 
 def sampler_parameters(llama: Any) -> Any:
-    """Return llama.cpp's default parameters of a chain of samplers."""
-    return llama.llama_sampler_chain_default_params()
+    """Return llama.cpp's default parameters of a chain of samplers, with its counters on."""
+    return with_fields(llama.llama_sampler_chain_default_params(), no_perf=False)
 
 
 class Batch(NamedTuple):

@@ -277,6 +277,7 @@ class GGUFContext:
             n_threads=threads,
             n_threads_batch=threads,
             swa_full=False,  # the past is never rewritten here
+            no_perf=False,  # llama.cpp's own counters are what tests hold our speeds against
         )
         library.forget_errors()
         self.pointer = llama.llama_init_from_model(model.pointer, parameters)
@@ -294,6 +295,7 @@ class GGUFContext:
         """Forget the conversation."""
         if self.used:
             self._llama.llama_memory_clear(self._llama.llama_get_memory(self.pointer), True)
+            self._llama.llama_perf_context_reset(self.pointer)
             self.used = 0
 
     def read(self, tokens: list[int], should_stop: Callable[[], bool]) -> bool:

@@ -164,6 +164,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "llama_model_n_ctx_train": (_INT, _POINTER),
     "llama_model_n_layer": (_INT, _POINTER),
     "llama_model_n_params": (ctypes.c_uint64, _POINTER),
+    "llama_perf_context_reset": (None, _POINTER),
     "llama_sampler_accept": (None, _POINTER, _TOKEN),
     "llama_sampler_chain_add": (None, _POINTER, _POINTER),
     "llama_sampler_chain_default_params": (_SamplerParameters,),
