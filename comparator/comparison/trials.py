@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -112,7 +112,10 @@ class Trials:
             return self._believed(kind, builds)
 
     def figures_of(self, kind: str) -> dict[str, float]:
-        """Return what the trial of a kind of model measured; empty before it, or during it."""
+        """Return what the trial of a kind of model measured; empty before it, or during it.
+
+        Beside that, the bytes of a number as it is loaded, by the type that is stored.
+        """
         builds, lock = _builds(kind), self._lock_of(kind)
         if not builds or not lock.acquire(blocking=False):
             return {}
@@ -120,7 +123,7 @@ class Trials:
             verdict = self._believed(kind, builds)
         finally:
             lock.release()
-        return verdict.figures if verdict else {}
+        return {**verdict.figures, **_loaded_bytes(verdict.settings)} if verdict else {}
 
     def server_of(self, kind: str) -> str:
         """Return the fork server that runs a kind of model, as far as its verdict is known."""
@@ -274,6 +277,15 @@ class Trials:
             _log.warning("%s failed its trial: %s", engine.library, tried.failure)
             failures.append(tried.failure)
         return BuildVerdict(None, dict(engine.trial[-1]), tuple(failures))
+
+
+def _loaded_bytes(settings: Mapping[str, Any]) -> dict[str, float]:
+    types = settings.get("auto_dtype") or {}
+    return {
+        f"loaded bytes of {stored}": 4.0 if loaded == "float32" else 2.0
+        for stored, loaded in types.items()
+        if loaded
+    }
 
 
 def _builds(kind: str) -> Sequence[Engine]:

@@ -147,7 +147,7 @@ def _parts(
     used = context if prompt is None else min(context, prompt + config.max_tokens)
     rows = min(context if prompt is None else prompt, PROMPT_TOKENS_AT_ONCE, context)
     kept = context if kind is ModelType.GGUF else used
-    growth = 1.0 if kind is not ModelType.PYTORCH else _growth(config, facts, on_device)
+    growth = 1.0 if kind is not ModelType.PYTORCH else _growth(config, facts, on_device, figures)
     weights, droppable = _weights(model, facts, growth, figures)
     return MemoryNeed(
         weights,
@@ -252,14 +252,19 @@ def _repacked_bits() -> Mapping[str, float]:
     return _REPACKED_BITS if "avx2" in words else {}
 
 
-def _growth(config: ModelConfig, facts: ModelFacts, on_device: bool) -> float:
+def _growth(
+    config: ModelConfig, facts: ModelFacts, on_device: bool, figures: Mapping[str, float]
+) -> float:
     """Return how weights change in size when they are loaded with another type of number.
 
-    Processors compute with float16 slowly: runners.engines.pytorch.inferencer takes float32 there.
+    Processors compute with some types slowly: what is loaded in their place was tried, and before
+    that runners.engines.pytorch.inferencer takes float32 for float16.
     """
     stored = (facts.quantisation or "").lower()
     if config.torch_dtype == "auto":
-        return 2.0 if stored in _HALF and not on_device else 1.0
+        usual = 4.0 if stored in _HALF else _NUMBER_BYTES.get(stored, 2)
+        loaded = figures.get(f"loaded bytes of {stored}", usual)
+        return 1.0 if on_device else loaded / _NUMBER_BYTES.get(stored, 2)
     return (4 if config.torch_dtype == "float32" else 2) / _NUMBER_BYTES.get(stored, 2)
 
 

@@ -38,10 +38,11 @@ class RenderedPrompt:
 
 @dataclass(frozen=True)
 class PreparedPrompt:
-    """A rendered prompt and its token ids, special tokens included."""
+    """A rendered prompt, its token ids with special ones, and sentences on what was off."""
 
     rendered: RenderedPrompt
     tokens: list[int]
+    fallbacks: tuple[str, ...] = ()
 
 
 def render(

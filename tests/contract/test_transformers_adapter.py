@@ -225,7 +225,9 @@ def test_a_model_of_nan_is_left_to_the_sampler(monkeypatch: pytest.MonkeyPatch) 
     model = make_model()
     with torch.no_grad():
         model.get_output_embeddings().weight.fill_(torch.nan)
-    assert ways.find(model, CPU, TOKENS).kind == ways.CACHED
+    way = ways.find(model, CPU, TOKENS)
+    assert way.kind == ways.CACHED
+    assert "could not be tried" in said(way)
 
 
 def test_tokens_beyond_the_vocabulary_are_not_tried() -> None:
@@ -459,6 +461,8 @@ def test_a_typed_special_token_stays_text(
     assert prepared.tokens.count(number) == around.count(number)
     start = len(prompts._start(tokenizer))
     assert tokenizer.decode(prepared.tokens[start:]) == text
+    is_cut = "split_special_tokens" in unknown or (refuses and bool(unknown))
+    assert prepared.fallbacks == ((prompts.IN_PIECES,) if is_cut else ())
 
 
 def test_the_option_for_special_tokens_is_heeded_here(tokenizer: Any) -> None:

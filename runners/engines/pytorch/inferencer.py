@@ -115,6 +115,8 @@ class PyTorchInferencer(TokenInferencer):
         if not self.is_loaded:
             raise InferenceError("Model not loaded. Call load_model first.")
         prepared = self._prompt(prompt, self._config)
+        for sentence in prepared.fallbacks:
+            self._say(sentence)
         self._check_vocabulary(prepared.tokens)
         rendered = prepared.rendered
         yield PromptTokens(len(prepared.tokens), rendered.text, rendered.source)

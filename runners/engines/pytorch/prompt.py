@@ -27,6 +27,10 @@ _END_OF_TURN = (
     "<|im_end|>",
     "<|return|>",
 )
+IN_PIECES = (
+    "A control token that is typed in the prompt was read as characters by cutting the text there, "
+    "since this tokenizer has no way to leave such tokens alone; that takes a token or two more."
+)
 _ORDINARY_TEXT = "The quick brown fox jumps over the lazy dog."
 _PROBE = "An answer."
 _PROBE_SECONDS = 1.0
@@ -53,21 +57,24 @@ def make_prompt(tokenizer: Any, prompt: str, config: dict[str, Any]) -> Prepared
         InferenceError: the chat template or the tokenizer fails.
     """
     rendered = render(template_of(tokenizer), "tokenizer", prompt, config)
-    tokens = _chat_tokens(tokenizer, rendered) if rendered.is_chat else _plain(tokenizer, rendered)
-    return PreparedPrompt(rendered, tokens or _first_token(tokenizer))
+    fallbacks: tuple[str, ...] = ()
+    if rendered.is_chat:
+        tokens = _chat_tokens(tokenizer, rendered)
+    else:
+        tokens, fallbacks = _plain(tokenizer, rendered.text)
+    return PreparedPrompt(rendered, tokens or _first_token(tokenizer), fallbacks)
 
 
-def _plain(tokenizer: Any, rendered: RenderedPrompt) -> list[int]:
-    """Tokenise a text in which special tokens are nothing but characters."""
-    text = rendered.text
+def _plain(tokenizer: Any, text: str) -> tuple[list[int], tuple[str, ...]]:
+    """Tokenise a text in which special tokens are nothing but characters; and say what it took."""
     tokens = _encode(tokenizer, text, add_special_tokens=True, split_special_tokens=True)
     typed = {name: number for name, number in special_tokens(tokenizer).items() if name in text}
     if not typed:
-        return tokens
+        return tokens, ()
     around = _encode(tokenizer, "", add_special_tokens=True)
     if all(tokens.count(number) <= around.count(number) for number in typed.values()):
-        return tokens
-    return _in_pieces(tokenizer, text, typed)
+        return tokens, ()
+    return _in_pieces(tokenizer, text, typed), (IN_PIECES,)
 
 
 def _in_pieces(tokenizer: Any, text: str, typed: Iterable[str]) -> list[int]:

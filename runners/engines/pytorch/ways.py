@@ -33,6 +33,7 @@ class Way:
         growing: whether the layers of the cache grow in place.
         keeps_logits: whether forward computes only the scores that are needed.
         reason: why a faster way was not taken, part of a sentence; empty where none is faster.
+        compared: whether its numbers were compared with those of one pass without a cache.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Way:
     growing: bool = True
     keeps_logits: bool = True
     reason: str = ""
+    compared: bool = True
 
     def stepper(
         self,
@@ -87,6 +89,11 @@ class Way:
             )
         elif self.reason:
             said.append(f"Tokens are decoded in a slower way than {engine} should allow{why}.")
+        if not self.compared:
+            said.append(
+                f"Whether tokens are decoded rightly could not be tried: read at once, without a "
+                f"memory of past tokens, {engine} gives no numbers for this model."
+            )
         if not self.growing and self.kind in (CACHED, PREPARED):
             said.append(
                 f"The memory of past tokens is copied for each new one: its layers in {engine} "
@@ -157,7 +164,8 @@ class _Search:
         """Return the first way that is right, with the reason why those before it are not."""
         reason = ""
         for way in ways[:-1]:
-            tried = Way(way.kind, way.cache_name, way.growing, self._keeps_logits, reason)
+            compared = self._expected is not None
+            tried = Way(way.kind, way.cache_name, way.growing, self._keeps_logits, reason, compared)
             wrong = self._wrong_with(tried)
             if not wrong:
                 return tried
@@ -259,7 +267,7 @@ def remembered(learned: Any, key: str) -> Way | None:
         return None
     way = Way(**fields)
     texts = (way.kind, way.cache_name, way.reason)
-    switches = (way.growing, way.keeps_logits)
+    switches = (way.growing, way.keeps_logits, way.compared)
     is_sound = all(isinstance(text, str) for text in texts)
     is_sound = is_sound and all(isinstance(switch, bool) for switch in switches)
     has_name = way.kind == RECOMPUTING or way.cache_name in adapter.CACHE_NAMES

@@ -110,3 +110,23 @@ def test_an_engine_keeps_what_was_expected_by_the_facts_alone(tmp_path, echo_mod
     assert store.of(model).estimated_bytes == plain
     engine.cleanup_resources()
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("stored", "figures", "growth"),
+    [
+        ("bfloat16", {}, 1.0),
+        ("bfloat16", {"loaded bytes of bfloat16": 2.0}, 1.0),
+        ("bfloat16", {"loaded bytes of bfloat16": 4.0}, 2.0),
+        ("float16", {}, 2.0),
+        ("float16", {"loaded bytes of float16": 2.0}, 1.0),
+    ],
+)
+def test_weights_that_are_loaded_as_wider_numbers_take_more(monkeypatch, stored, figures, growth):
+    model = ModelInfo("", "m", "m", ModelType.PYTORCH, FILE_BYTES)
+    monkeypatch.setattr(memory_need, "facts_of", lambda _m: replace(FACTS, quantisation=stored))
+    manager = MemoryManager()
+    manager.learn_from(lambda _kind: figures, lambda _model: None)
+    assert manager.estimate(model, ModelConfig(), PROMPT_TOKENS).weights == pytest.approx(
+        FILE_BYTES * growth, rel=0.1
+    )
