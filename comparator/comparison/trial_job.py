@@ -85,7 +85,7 @@ def try_level(kind: str, library: str, settings: dict[str, Any], should_stop: Sh
     final: protocol.Message | None = None
     with temporary.private_directory() as folder:
         if folder is None:
-            raise NotTried("there is no temporary folder that may be written to")
+            raise NotTried("there is no temporary folder that may be written to (TMPDIR names one)")
         job = _assignment(kind, library, settings, folder)
         for message in child_jobs.messages(job, clock.has_run_out, _DEADLINES):
             final = message

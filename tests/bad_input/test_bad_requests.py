@@ -296,7 +296,7 @@ model = ModelInfo("", "tiny", {str(shop.gguf())!r}, ModelType.GGUF, 1)
 engine = InferenceEngine()
 *_, last = engine.run_inference("hi", [model], {{model.id: ModelConfig(max_tokens=2)}})
 (result,) = last.values()
-print(result.error, result.stats.token_count)
+print(result.error, result.stats.token_count, result.engine["fallbacks"])
 engine.cleanup_resources()
 """
     environment = {**os.environ, "TMPDIR": str(tmp_path / "nowhere")}
@@ -304,7 +304,8 @@ engine.cleanup_resources()
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"there is no writable temporary folder .*set TMPDIR to a", done.stdout)
+    assert done.stdout.startswith("None 2 "), "an answer needs no such folder"
+    assert "[]" in done.stdout or "TMPDIR" in done.stdout, "where the trial does, it says so"
 
 
 @pytest.fixture
