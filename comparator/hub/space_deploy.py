@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import CommitInfo, HfApi, SpaceHardware, SpaceRuntime, get_token
+from huggingface_hub import (
+    CommitInfo,
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    SpaceHardware,
+    SpaceRuntime,
+    get_token,
+)
 from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
@@ -146,13 +154,29 @@ def _upload(api: HfApi, name: str, gpu: bool, tell: Tell) -> CommitInfo:
         bundle = Path(folder, "bundle")
         files = build_bundle(bundle, gpu=gpu)
         tell(f"uploading {len(files)} files, {sum(file.size for file in files)} bytes")
-        return api.upload_folder(
-            repo_id=name,
+        return api.create_commit(
+            name,
+            _changes(api, name, bundle),
             repo_type="space",
-            folder_path=bundle,
-            delete_patterns="*",  # what an earlier bundle had and this one has not
             commit_message="Multi-LLM comparator",
         )
+
+
+def _changes(
+    api: HfApi, name: str, bundle: Path
+) -> list[CommitOperationAdd | CommitOperationDelete]:
+    """Return what makes a Space hold a bundle and nothing else, for one commit.
+
+    ``upload_folder`` splits many files over several commits, and half a bundle would be built.
+    """
+    new = {
+        path.relative_to(bundle).as_posix(): path for path in bundle.rglob("*") if path.is_file()
+    }
+    old = set(api.list_repo_files(name, repo_type="space")) - {".gitattributes"}
+    return [
+        *(CommitOperationAdd(place, path) for place, path in sorted(new.items())),
+        *(CommitOperationDelete(place) for place in sorted(old - set(new))),
+    ]
 
 
 class _Waiting:

@@ -119,7 +119,9 @@ def test_the_start_script_hands_the_sentence_on(taken: str) -> None:
     """It ends by becoming ``comparator serve`` on the models folder; the rest takes minutes."""
     script = (REPOSITORY / "scripts" / "start").read_text()
     (last,) = [line for line in script.splitlines() if " serve " in line and "exec" in line]
-    assert last.startswith("exec .venv/bin/comparator serve --models-dir models")
+    assert last.startswith('exec "$VENV/bin/comparator" serve --models-dir models')
     assert '"$@"' in last
-    command = last.removeprefix("exec ").replace('"$@"', "").split()
+    place = str(Path(sys.executable).parent.parent)
+    command = last.removeprefix("exec ").replace('"$@"', "").replace("$VENV", place)
+    command = command.replace('"', "").split()
     assert f"Port {taken} of" in refused(*command, "--server-port", taken)

@@ -145,11 +145,14 @@ def test_each_route_and_method_of_the_installed_gradio_is_listed_or_refused(
                 assert b"this page has no such address" in text or b"alone" in text, (method, path)
 
 
+OURS = {("/comparator/{path}", "GET")}  # comparator/ui/libraries.py answers it
+
+
 def test_each_line_of_the_list_is_a_route_of_the_installed_gradio(
     routes: dict[str, set[str]],
 ) -> None:
     theirs = {(asked_as(path)[1], method) for path in routes for method in routes[path]}
-    assert theirs >= ALLOWED
+    assert theirs | OURS >= ALLOWED
 
 
 @pytest.mark.parametrize("attack", TRAVERSALS)
