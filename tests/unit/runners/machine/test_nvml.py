@@ -113,7 +113,7 @@ def test_a_driver_that_failed_is_asked_again(driver, monkeypatch):
 
 
 def test_a_driver_that_is_not_there_is_looked_for_once(driver, monkeypatch):
-    """Each look leaves a class in a circle of references, which a run would do twice."""
+    """Each look leaves a class in a circle of references, and each run would look."""
     looks = []
 
     def find_nothing():
