@@ -93,6 +93,7 @@ class Run:
             trace = traceback.format_exc()
             final = protocol.Failed("start", "crashed", _could_not_start(error), trace)
         self._deliver(final)
+        self._deliver = _forget  # it knows who holds this run: a circle would keep both alive
 
     def _play(self) -> protocol.Message:
         before = memory.available_bytes()
@@ -169,6 +170,10 @@ class Run:
         library = self.assignment.verdict.get("library") or ""
         fork_server = fork_servers.of(registry.server_of(self.assignment.kind, library))
         return ForkedChild(fork_server, self.assignment, [wire.fileno(), log.fileno()])
+
+
+def _forget(_message: protocol.Message) -> None:
+    """Take the place of the one to whom a run delivered, after its end."""
 
 
 def make_ready() -> None:

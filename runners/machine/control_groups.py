@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 MOUNTED = "/sys/fs/cgroup"
 OWN = "/proc/self/cgroup"
 
 
-def groups_of(controller: str) -> Iterator[tuple[Path, int]]:
-    """Yield the folders of the groups that this program is in, innermost first, with the version.
+def groups_of(controller: str) -> tuple[tuple[Path, int], ...]:
+    """Return the folders of the groups that this program is in, innermost first, with the version.
 
     Not each of them is there: inside a container its own group is the root, and the path told
     is not to be found; nor has each of them a file for every limit.
@@ -19,25 +19,34 @@ def groups_of(controller: str) -> Iterator[tuple[Path, int]]:
         controller: what is limited, such as ``memory`` or ``cpu``.
     """
     try:
-        lines = Path(OWN).read_text("utf-8", "replace").splitlines()
+        with open(OWN, encoding="utf-8", errors="replace") as file:
+            told = file.read()
     except OSError:
-        return
-    for line in lines:
+        return ()
+    return _groups(controller, told, MOUNTED)
+
+
+@lru_cache(maxsize=8)
+def _groups(controller: str, told: str, mounted: str) -> tuple[tuple[Path, int], ...]:
+    """Make the paths once: some thirty of each run made memory grow in steps (docs/speed.md)."""
+    groups = []
+    for line in told.splitlines():
         _number, controllers, path = [*line.split(":", 2), "", ""][:3]
         if not controllers:
-            root, version = Path(MOUNTED), 2
+            root, version = Path(mounted), 2
         elif controller in controllers.split(","):
-            root, version = _root_of_version_1(controller, controllers), 1
+            root, version = _root_of_version_1(controller, controllers, mounted), 1
         else:
             continue
         here = root / path.strip("/")
         for folder in (here, *here.parents):
-            yield folder, version
+            groups.append((folder, version))
             if folder == root:
                 break
+    return tuple(groups)
 
 
-def _root_of_version_1(controller: str, controllers: str) -> Path:
+def _root_of_version_1(controller: str, controllers: str, mounted: str) -> Path:
     """Return where a controller is mounted: under its name, or under those it is mounted with."""
-    alone = Path(MOUNTED) / controller
-    return alone if alone.is_dir() else Path(MOUNTED) / controllers
+    alone = Path(mounted) / controller
+    return alone if alone.is_dir() else Path(mounted) / controllers

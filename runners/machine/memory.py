@@ -41,7 +41,8 @@ def taken_bytes(pid: int) -> int:
     counts them as available, although a model that runs needs them.
     """
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            text = file.read()
     except OSError:
         return private_bytes(pid)
     kilobytes = [line.split()[1] for line in text.splitlines() if line.startswith("Private_Dirty:")]

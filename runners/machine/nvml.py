@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+_LIBRARY_NOT_FOUND = 12  # NVML_ERROR_LIBRARY_NOT_FOUND of nvml.h
+
 
 def devices() -> list[dict[str, Any]]:
     """Return name, total and free bytes of each NVIDIA device; empty without one."""
@@ -49,16 +51,19 @@ class _Session:
     """The library, opened when it is first needed and kept: opening it wakes the driver."""
 
     _library: Any = None
+    _is_absent = False
 
     @classmethod
     def library(cls) -> Any:
         """Return the opened library; None without it, a driver or a device."""
-        if cls._library is None:
+        if cls._library is None and not cls._is_absent:
             try:
                 import pynvml
 
                 pynvml.nvmlInit()
-            except Exception:  # no library, no driver or no device: all mean the same here
+            except Exception as error:  # no library, driver or device: all mean the same here
+                # What is not there is not looked for again: each look leaves 2 kB in a circle.
+                cls._is_absent = _says_that_nothing_is_there(error)
                 return None
             cls._library = pynvml
         return cls._library
@@ -66,9 +71,15 @@ class _Session:
     @classmethod
     def close(cls) -> None:
         """Close it; the next question opens it again."""
+        cls._is_absent = False
         if cls._library is not None:
             cls._library.nvmlShutdown()
             cls._library = None
+
+
+def _says_that_nothing_is_there(error: Exception) -> bool:
+    """Whether library or driver are not installed; a driver that fails may do better later."""
+    return isinstance(error, ImportError) or getattr(error, "value", 0) == _LIBRARY_NOT_FOUND
 
 
 def close() -> None:

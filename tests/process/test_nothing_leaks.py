@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
@@ -57,6 +59,25 @@ def test_twenty_comparisons_leave_no_child_and_no_memory(echo_model, wait_until)
     assert wait_until(lambda: holdings() == before, 5), (before, holdings())
     assert memory.private_bytes() - private < 5_000_000
     assert engine.active_inferencers == {}
+
+
+def test_an_ended_comparison_does_not_wait_for_the_garbage_collector(echo_model, wait_until):
+    """It may be hours away, and keeps the answers of every comparison until then."""
+    models = [echo_model(f"m{number}", tokens=16) for number in range(2)]
+    engine = InferenceEngine()
+    gc.collect()
+    gc.disable()
+    try:
+        comparison = engine.compare(engine.request("one two three four", models))
+        assert comparison.wait_until_ended(30)
+        engine.finish(comparison)
+        while not comparison.is_complete:
+            comparison.drain(1)
+        ended = weakref.ref(comparison)
+        del comparison
+        assert wait_until(lambda: ended() is None, 5)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("spare", range(1, 16))

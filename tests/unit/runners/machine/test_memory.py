@@ -78,6 +78,16 @@ class TestContainers:
         assert memory.kills() == 4
 
 
+def test_paths_of_control_groups_are_made_once(container):
+    """Some thirty times a run they were made anew, which made memory grow in steps."""
+    container(2, "/a/b", 100)
+    first, second = control_groups.groups_of("memory"), control_groups.groups_of("memory")
+    assert [folder.name for folder, _version in first] == ["b", "a", "groups"]
+    assert [id(folder) for folder, _version in first] == [id(folder) for folder, _version in second]
+    container(2, "/c", 200)  # a program may be moved to another group
+    assert control_groups.groups_of("memory")[0][0].name == "c"
+
+
 def test_no_control_groups(monkeypatch, tmp_path):
     monkeypatch.setattr(control_groups, "OWN", str(tmp_path / "none"))
     assert memory.total_bytes() == psutil.virtual_memory().total

@@ -102,9 +102,41 @@ def test_a_driver_that_does_not_answer(driver, monkeypatch):
     assert nvml.devices() == []
 
 
-def test_without_the_library(monkeypatch):
+def test_a_driver_that_failed_is_asked_again(driver, monkeypatch):
+    def refuse():
+        raise driver.NVMLError("Driver Not Loaded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "nvmlInit", refuse)
+        assert nvml.devices() == []
+    assert len(nvml.devices()) == 2
+
+
+def test_a_driver_that_is_not_there_is_looked_for_once(driver, monkeypatch):
+    """Each look leaves a class in a circle of references, and each run would look."""
+    looks = []
+
+    def find_nothing():
+        looks.append(1)
+        error = driver.NVMLError("NVML Shared Library Not Found")
+        error.value = 12
+        raise error
+
+    monkeypatch.setattr(driver, "nvmlInit", find_nothing)
+    assert [nvml.devices(), nvml.devices(), nvml.driver_version()] == [[], [], ""]
+    assert len(looks) == 1
+
+
+@pytest.fixture
+def no_library(monkeypatch):
     nvml.close()
     monkeypatch.setitem(sys.modules, "pynvml", None)
+    yield
+    nvml.close()
+
+
+@pytest.mark.usefixtures("no_library")
+def test_without_the_library():
     assert nvml.devices() == []
     assert nvml.held_by(7) == 0
 
@@ -115,7 +147,6 @@ def test_the_driver_tells_its_version(driver):
     assert nvml.driver_version() == ""
 
 
-def test_without_a_driver_it_has_no_version(monkeypatch):
-    nvml.close()
-    monkeypatch.setitem(sys.modules, "pynvml", None)
+@pytest.mark.usefixtures("no_library")
+def test_without_a_driver_it_has_no_version():
     assert nvml.driver_version() == ""
