@@ -226,7 +226,8 @@ class LibraryView:
             self._rows[row.id] = row
             if apart is not None:
                 self._apart[row.id] = apart
-            self._waiting.discard(row.id)
+            if len(self._waiting) > 1:  # the last one waits until relatives are called alike
+                self._waiting.discard(row.id)
             self._number += 1
             return True
 

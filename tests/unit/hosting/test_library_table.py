@@ -14,6 +14,7 @@ from comparator.core.models import InferenceResult, InferenceStats
 from comparator.hosting.host import Host
 from comparator.hosting.library_table import Row, Table
 from comparator.hosting.options import Settings
+from comparator.library import families
 from comparator.library.changes.starter import PLACES
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.measurements import Measurements
@@ -70,6 +71,16 @@ def test_rows_of_the_starter_models_have_every_fact(
     assert "GB is free" in row.fit_sentence
     assert len({row.family for row in rows.values()}) == 1
     assert all(row.has_facts for row in rows.values())
+
+
+@pytest.mark.model
+def test_nothing_is_whole_before_relatives_are_called_alike(
+    make_host: MakeHost, starter_models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = families.families
+    monkeypatch.setattr(families, "families", lambda models: (time.sleep(0.2), found(models))[1])
+    rows = whole(make_host(starter_models_dir)).rows
+    assert len({row.family for row in rows}) == 1
 
 
 @pytest.mark.model
