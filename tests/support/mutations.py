@@ -99,7 +99,8 @@ def folder_mutant(whole: Path, place: Path, seed: int) -> ModelInfo:
 
 def survived(engine: InferenceEngine, mutants: Sequence[ModelInfo]) -> list[InferenceResult]:
     """Ask up to four mutants at once; check that each ends in time, by an answer or a sentence."""
-    configs = {model.id: ModelConfig(max_tokens=2, n_threads=1, n_ctx=64) for model in mutants}
+    settings = ModelConfig(max_tokens=2, n_threads=1, n_ctx=64, temperature=0.0)  # no end by chance
+    configs = {model.id: settings for model in mutants}
     *_, last = engine.run_inference("ab", list(mutants), configs, together=True)
     results = list(last.values())
     for model, result in zip(mutants, results, strict=True):

@@ -54,7 +54,7 @@ def small_pieces(monkeypatch):
         torch.empty(0, 4),
         torch.tensor([True, False]),
     ],
-    ids=str,
+    ids=["floats", "column of integers", "bfloat16", "transposed", "scalar", "empty", "flags"],
 )
 def test_every_tensor_arrives_as_it_was(small_pieces, tensor):
     queue = Queue()
