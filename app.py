@@ -5,7 +5,7 @@ def main() -> None:
     """Serve the page until a signal ends it; on a Space, with the starter models in place."""
     import os
 
-    from comparator.hosting.options import Settings, default_models_dir
+    from comparator.hosting.options import ServerOptions, default_models_dir
     from comparator.ui import serve
 
     models_dir = default_models_dir()
@@ -13,7 +13,7 @@ def main() -> None:
         from comparator.cli.commands.starter import bring
 
         bring(models_dir)
-    serve(Settings(models_dir=models_dir))
+    serve(ServerOptions(models_dir=models_dir))
 
 
 if __name__ == "__main__":

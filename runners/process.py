@@ -1,7 +1,7 @@
 """The parent's side of one run: start the child, read it, end it, and say how it ended.
 
-One thread a run, the pump, is the only writer of its state. Others call ``stop`` (a flag
-and a bell) and receive messages through the ``deliver`` function that they gave.
+One thread a run, the pump, is the only writer of its state. Others call ``stop`` (a flag, and a
+byte that wakes the pump) and receive messages through the ``deliver`` function that they gave.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Run:
         self._method = start_method or _start_method(assignment)
         self._context = context or contextvars.copy_context()
         self._stop_asked = threading.Event()
-        self._stop_bell: socket.socket | None = None  # wakes the pump, which may be at rest
+        self._stop_waker: socket.socket | None = None  # wakes the pump, which may be at rest
         self._thread = threading.Thread(target=self._live, name="comparator-pump", daemon=True)
         self._child: Child | None = None
 
@@ -69,10 +69,10 @@ class Run:
     def stop(self) -> None:
         """Ask for the end and return at once; harmless at any time."""
         self._stop_asked.set()
-        bell = self._stop_bell
-        if bell is not None:
-            with contextlib.suppress(OSError):  # rung often enough, or the run has ended
-                bell.send(b".")
+        waker = self._stop_waker
+        if waker is not None:
+            with contextlib.suppress(OSError):  # woken often enough, or the run has ended
+                waker.send(b".")
 
     def join(self, timeout_seconds: float | None = None) -> bool:
         """Wait until the child is reaped; return whether it is."""
@@ -146,10 +146,10 @@ class Run:
         with (
             _pair() as (wire, childs_wire),
             _pair() as (log, childs_log),
-            _pair() as (heard, bell),
+            _pair() as (heard, waker),
         ):
-            bell.setblocking(False)
-            self._stop_bell = bell
+            waker.setblocking(False)
+            self._stop_waker = waker
             child = self._child = self._begin(childs_wire, childs_log)
             childs_wire.close()
             childs_log.close()

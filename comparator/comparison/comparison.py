@@ -122,7 +122,7 @@ class Comparison:
         """Return a snapshot of every column."""
         return [builder.snapshot() for builder in self._builders]
 
-    def standing(self, slot: int) -> InferenceResult:
+    def status(self, slot: int) -> InferenceResult:
         """Return a snapshot of one column without its text, at a cost that does not grow."""
         return self._builders[slot].snapshot(with_content=False)
 

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from comparator.hub.selection import Choice
+from comparator.hub.selection import Offer
 from comparator.memory import devices
 from comparator.memory.need import ENGINE_BYTES
 from comparator.services.memory_manager import TIGHT_SHARE, MemoryManager
@@ -26,7 +26,7 @@ class Room:
     memory: int
     device: int = 0
 
-    def word_for(self, choice: Choice) -> str:
+    def word_for(self, choice: Offer) -> str:
         """Return how a choice fits: ``fits``, ``tight``, or what there is too little of.
 
         Memory is weighed with what is known before a byte is fetched: the files, which are at

@@ -20,7 +20,7 @@ from comparator.hosting.admission_queue import Admission
 from comparator.hosting.library_actions import LibraryDesk
 from comparator.hosting.library_table import LibraryView, Shelf
 from comparator.hosting.limits import Rates
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Question, models_and_configs, refuse_foreign_code
 from comparator.hub.downloads import Downloads
 from comparator.library.changes import starter
@@ -31,14 +31,14 @@ from comparator.services.inference_engine import InferenceEngine
 from comparator.services.model_manager import ModelManager
 
 CLOSE_SECONDS = 5.0
-Bell = Callable[[], None]
+OnNews = Callable[[], None]
 
 
 class BusyError(ConfigurationError):
     """The session has a comparison under way."""
 
 
-class Sitting:
+class Session:
     """One visitor's comparison, from the line to the exit of its last child.
 
     One reader drains it. A thread of its own waits for the turn and for the end, so that the
@@ -66,7 +66,7 @@ class Sitting:
         self._ticket: Any = None
         self._stop_asked = False
 
-    def begin(self, admission: Admission, on_news: Bell, on_end: Bell) -> None:
+    def begin(self, admission: Admission, on_news: OnNews, on_end: OnNews) -> None:
         """Join the line.
 
         Raises:
@@ -74,7 +74,7 @@ class Sitting:
         """
         self._ticket = admission.enter(on_news)
         threading.Thread(
-            target=self._live, args=(on_end,), name="comparator-sitting", daemon=True
+            target=self._live, args=(on_end,), name="comparator-session", daemon=True
         ).start()
 
     @property
@@ -111,7 +111,7 @@ class Sitting:
         """Wait until no child is left."""
         return self.comparison.wait_until_ended(timeout_seconds)
 
-    def _live(self, on_end: Bell) -> None:
+    def _live(self, on_end: OnNews) -> None:
         try:
             if self._ticket.wait() and not self.comparison.has_ended:
                 self._engine.start(self.comparison)
@@ -128,25 +128,25 @@ class Sitting:
 class Host:
     """The service behind one page."""
 
-    def __init__(self, settings: Settings, engine: InferenceEngine | None = None) -> None:
-        self.settings = settings
-        self.engine = engine or InferenceEngine(deadlines=settings.allowed_deadlines)
+    def __init__(self, options: ServerOptions, engine: InferenceEngine | None = None) -> None:
+        self.options = options
+        self.engine = engine or InferenceEngine(deadlines=options.allowed_deadlines)
         self.manager = ModelManager(
-            settings.models_dir, more_dirs=settings.offered_dirs, sources=settings.offered_sources
+            options.models_dir, more_dirs=options.offered_dirs, sources=options.offered_sources
         )
         self.library = self._desk()
-        self.downloads = None if settings.is_public else Downloads(settings.models_dir)
-        self.admission = Admission(settings.comparisons_at_once, settings.allowed_line_length)
-        self.rates = Rates(settings.limits)
-        self._sittings: dict[str, list[Sitting]] = {}
+        self.downloads = None if options.is_public else Downloads(options.models_dir)
+        self.admission = Admission(options.comparisons_at_once, options.allowed_line_length)
+        self.rates = Rates(options.limits)
+        self._sessions: dict[str, list[Session]] = {}
         self._lock = threading.Lock()
         self._closed = False
 
     def _desk(self) -> LibraryDesk:
-        settings, engine = self.settings, self.engine
-        view = LibraryView(engine.memory_manager, engine.measurements, settings.is_public)
-        place, most = settings.models_dir, settings.most_models
-        return LibraryDesk(view, self.shelf, place, settings.is_public, most)
+        options, engine = self.options, self.engine
+        view = LibraryView(engine.memory_manager, engine.measurements, options.is_public)
+        place, most = options.models_dir, options.most_models
+        return LibraryDesk(view, self.shelf, place, options.is_public, most)
 
     def shelf(self) -> Shelf:
         """Scan the models folder and return what it holds; empty where there is no folder.
@@ -198,12 +198,14 @@ class Host:
         whose ``path`` is text for a file that it has to download.
         """
         path = model.get("path") or ""
-        folder = os.path.abspath(self.settings.models_dir)
+        folder = os.path.abspath(self.options.models_dir)
         inside = path.startswith(folder + os.sep)
         file = os.path.relpath(path, folder) if inside else os.path.basename(path)
         return {**model, "path": None, "file": file}
 
-    def begin(self, session: str, question: Question, on_news: Bell, visitor: str = "") -> Sitting:
+    def begin(
+        self, session_key: str, question: Question, on_news: OnNews, visitor: str = ""
+    ) -> Session:
         """Check a question and put it in line for a session. May read files: not for the loop.
 
         Raises:
@@ -211,27 +213,27 @@ class Host:
             TooOftenError: on a public page, more than its limits allow in a minute.
             MultiLLMError: the question is wrong, or the line is full. Nothing was started.
         """
-        visitor = visitor or session
-        self._refuse_second(session, visitor)
-        if self.settings.is_public:
+        visitor = visitor or session_key
+        self._refuse_second(session_key, visitor)
+        if self.options.is_public:
             refuse_foreign_code(question)
-            self.settings.limits.check(question)
-            question = self.settings.limits.settings_of(question)
+            self.options.limits.check(question)
+            question = self.options.limits.settings_of(question)
         if not self.manager.available_models:
             self.shelf()
         models, configs = models_and_configs(question, self.manager)
         request = self.engine.request(question.prompt, models, configs, None, question.together)
-        return self._take(session, request, None, on_news, visitor)
+        return self._take(session_key, request, None, on_news, visitor)
 
     def again(
         self,
-        session: str,
+        session_key: str,
         earlier: Comparison,
         slot: int,
         column: int,
-        on_news: Bell,
+        on_news: OnNews,
         visitor: str = "",
-    ) -> Sitting:
+    ) -> Session:
         """Ask one model of an earlier comparison the same once more, with the same settings.
 
         It is a comparison of its own, which waits in line like any other and fills one column
@@ -241,50 +243,50 @@ class Host:
             BusyError: something of this session still goes on.
             MultiLLMError: the line is full. Nothing was started.
         """
-        visitor = visitor or session
-        self._refuse_second(session, visitor)
-        if not earlier.standing(slot).is_complete:
+        visitor = visitor or session_key
+        self._refuse_second(session_key, visitor)
+        if not earlier.status(slot).is_complete:
             raise _busy()
         request = self.engine.again(earlier.request, slot)
-        return self._take(session, request, [column], on_news, visitor)
+        return self._take(session_key, request, [column], on_news, visitor)
 
     def _take(
         self,
-        session: str,
+        session_key: str,
         request: Request,
         columns: Sequence[int] | None,
-        on_news: Bell,
+        on_news: OnNews,
         visitor: str,
-    ) -> Sitting:
-        sitting = Sitting(self.engine, Comparison(request, on_news), columns, visitor)
+    ) -> Session:
+        session = Session(self.engine, Comparison(request, on_news), columns, visitor)
         with self._lock:
             if self._closed:
                 raise ConfigurationError("The page is being closed.")
-            if self._has_running(session, visitor):
+            if self._has_running(session_key, visitor):
                 raise _busy()
-            if self.settings.is_public:
+            if self.options.is_public:
                 self.rates.note(visitor)
-            self._sittings.setdefault(session, []).append(sitting)
+            self._sessions.setdefault(session_key, []).append(session)
         try:
-            sitting.begin(self.admission, on_news, lambda: self._forget(session, sitting))
+            session.begin(self.admission, on_news, lambda: self._forget(session_key, session))
         except BaseException:
-            self._forget(session, sitting)
+            self._forget(session_key, session)
             raise
-        return sitting
+        return session
 
-    def current(self, session: str) -> Sitting | None:
+    def current(self, session_key: str) -> Session | None:
         """Return the session's latest comparison while it has children or waits."""
         with self._lock:
-            sittings = self._sittings.get(session)
-            return sittings[-1] if sittings else None
+            sessions = self._sessions.get(session_key)
+            return sessions[-1] if sessions else None
 
-    def stop(self, session: str, column: int | None = None) -> bool:
+    def stop(self, session_key: str, column: int | None = None) -> bool:
         """Stop what a session runs, or one column of it; return whether anything ran."""
         with self._lock:
-            sittings = list(self._sittings.get(session, ()))
-        for sitting in sittings:
-            sitting.stop(column)
-        return bool(sittings)
+            sessions = list(self._sessions.get(session_key, ()))
+        for session in sessions:
+            session.stop(column)
+        return bool(sessions)
 
     def install_starter(self, on_progress: starter.Progress) -> None:
         """Put the starter models in place. Takes long: not for the loop.
@@ -292,44 +294,44 @@ class Host:
         Raises:
             MultiLLMError: a sentence that says why it did not work.
         """
-        starter.install(self.settings.models_dir, on_progress)
+        starter.install(self.options.models_dir, on_progress)
         self.warm_up()
 
     def close(self) -> None:
         """Stop everything, wait for the children to be gone, and end the fork servers."""
         with self._lock:
             self._closed = True
-            sittings = [sitting for several in self._sittings.values() for sitting in several]
-        for sitting in sittings:
-            sitting.stop()
+            sessions = [session for several in self._sessions.values() for session in several]
+        for session in sessions:
+            session.stop()
         self.library.close()
         if self.downloads is not None:
             self.downloads.close()
-        for sitting in sittings:
-            sitting.join(CLOSE_SECONDS)
+        for session in sessions:
+            session.join(CLOSE_SECONDS)
         self.engine.cleanup_resources()
 
-    def _refuse_second(self, session: str, visitor: str) -> None:
+    def _refuse_second(self, session_key: str, visitor: str) -> None:
         with self._lock:
-            if self._has_running(session, visitor):
+            if self._has_running(session_key, visitor):
                 raise _busy()
 
-    def _has_running(self, session: str, visitor: str) -> bool:
+    def _has_running(self, session_key: str, visitor: str) -> bool:
         """Whether a session has something running; on a public page, all of a visitor's."""
         return any(
-            sitting.is_running
-            for key, sittings in self._sittings.items()
-            for sitting in sittings
-            if key == session or (self.settings.is_public and sitting.visitor == visitor)
+            session.is_running
+            for key, sessions in self._sessions.items()
+            for session in sessions
+            if key == session_key or (self.options.is_public and session.visitor == visitor)
         )
 
-    def _forget(self, session: str, sitting: Sitting) -> None:
+    def _forget(self, session_key: str, session: Session) -> None:
         with self._lock:
-            left = [other for other in self._sittings.get(session, ()) if other is not sitting]
+            left = [other for other in self._sessions.get(session_key, ()) if other is not session]
             if left:
-                self._sittings[session] = left
+                self._sessions[session_key] = left
             else:
-                self._sittings.pop(session, None)
+                self._sessions.pop(session_key, None)
 
 
 def _known_reason(model: ModelInfo) -> str | None:

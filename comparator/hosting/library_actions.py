@@ -54,12 +54,12 @@ class LadderWork:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._standing: Making | None = None
+        self._status: Making | None = None
 
     @property
-    def standing(self) -> Making | None:
+    def status(self) -> Making | None:
         """Return how far it is; None where nothing was made yet."""
-        return self._standing
+        return self._status
 
     def begin(self, ladder: quantising.Ladder) -> None:
         """Start making a ladder.
@@ -68,10 +68,10 @@ class LadderWork:
             ConfigurationError: another one is being made.
         """
         with self._lock:
-            if self._standing is not None and not self._standing.is_over:
+            if self._status is not None and not self._status.is_over:
                 raise ConfigurationError("A ladder is being made. Wait for its end, or cancel it.")
             self._stop.clear()
-            self._standing = Making(ladder)
+            self._status = Making(ladder)
             self._thread = threading.Thread(
                 target=self._live, args=(ladder,), name="comparator-ladder", daemon=True
             )
@@ -93,7 +93,7 @@ class LadderWork:
             for progress in quantising.make(ladder, self._stop.is_set):
                 if progress.model is not None:
                     made.append(progress.model.name)
-                self._standing = Making(ladder, progress, tuple(made))
+                self._status = Making(ladder, progress, tuple(made))
             self._on_made()
         except MultiLLMError as error:
             trouble = str(error)
@@ -101,7 +101,7 @@ class LadderWork:
             log.exception("A ladder could not be made")
             trouble = UNEXPECTED
         was_stopped = self._stop.is_set() and len(made) < len(ladder.rungs)
-        self._standing = Making(ladder, progress, tuple(made), True, trouble, was_stopped)
+        self._status = Making(ladder, progress, tuple(made), True, trouble, was_stopped)
 
 
 class LibraryDesk:

@@ -26,7 +26,7 @@ _FOLDERS_ONLY = ("none", "folder", "folders")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServerOptions:
     """What ``comparator serve`` was asked for.
 
     Attributes:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.address import refuse_bad_address
-from comparator.hosting.options import LOCAL, Settings
+from comparator.hosting.options import LOCAL, ServerOptions
 
 FOLLOWED = ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_ROOT_PATH")  # by our own reading
 # What Gradio may read: where temporary files go, and the server of public links.
@@ -27,15 +27,15 @@ SET = {
 }
 
 
-def prepare(settings: Settings) -> None:
+def prepare(options: ServerOptions) -> None:
     """Refuse what cannot be served, and leave in the environment only what is followed.
 
     Raises:
         ConfigurationError: the address, the port or a models folder is not to be had.
     """
-    for folder in (settings.models_dir, *settings.more_models_dirs):
+    for folder in (options.models_dir, *options.more_models_dirs):
         refuse_bad_folder(folder)
-    refuse_bad_address(settings.server_name or LOCAL, settings.server_port)
+    refuse_bad_address(options.server_name or LOCAL, options.server_port)
     removed = follow_only_what_is_known(os.environ)
     if removed and not os.environ.get("SPACE_ID"):  # where its host always sets some
         sys.stderr.write(

@@ -15,7 +15,7 @@ from comparator.core.exceptions import ConfigurationError, HubError
 from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown
 from comparator.hub import trouble
-from comparator.hub.selection import Choice, RemoteFile, choices
+from comparator.hub.selection import Offer, RemoteFile, choices
 
 MOST_RESULTS = 50
 _LOOKED_AT = 100  # of a search that asks for sizes, which only each repository can tell
@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/", r
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchHit:
     """A repository that a search found.
 
     Attributes:
@@ -49,7 +49,7 @@ class Found:
     parameters: int | None
     licence: str | None
     is_gated: bool
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Repository:
     id: str
     commit: str
     licence: str | None
-    choices: tuple[Choice, ...]
+    choices: tuple[Offer, ...]
 
 
 def search(
@@ -75,7 +75,7 @@ def search(
     licence: str | None = None,
     largest_bytes: int | None = None,
     limit: int = 20,
-) -> list[Found]:
+) -> list[SearchHit]:
     """Return repositories whose name has the text, the most fetched first.
 
     Args:
@@ -143,9 +143,9 @@ def plain_name(name: str) -> str:
     return plain
 
 
-def _found(info: HubModelInfo) -> Found:
+def _found(info: HubModelInfo) -> SearchHit:
     tags = set(info.tags or ())
-    return Found(
+    return SearchHit(
         id=with_controls_shown(info.id),
         engines=tuple(engine for engine, tag in _FILTERS.items() if tag in tags),
         downloads=info.downloads or 0,
@@ -182,9 +182,9 @@ def _files(info: HubModelInfo, name: str) -> Iterator[RemoteFile]:
 
 
 def _small_enough(
-    found: Iterable[Found], engine: ModelType | None, largest_bytes: int
-) -> Iterator[Found]:
-    def fitting(repository: Found) -> Found | None:
+    found: Iterable[SearchHit], engine: ModelType | None, largest_bytes: int
+) -> Iterator[SearchHit]:
+    def fitting(repository: SearchHit) -> SearchHit | None:
         try:
             offered = look(repository.id).choices
         except (HubError, ConfigurationError):

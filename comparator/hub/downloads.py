@@ -17,7 +17,7 @@ import msgspec
 from comparator.core.exceptions import ConfigurationError, HubError
 from comparator.core.models import ModelType
 from comparator.hub import catalogue, selection
-from comparator.hub.transfer import Job, Report
+from comparator.hub.transfer import FetchPlan, Report
 
 MOST_AT_ONCE = 4
 _MOST_REMEMBERED = 20
@@ -27,7 +27,7 @@ _HOMES = {ModelType.GGUF: "gguf", ModelType.PYTORCH: "pytorch"}
 
 
 @dataclass(frozen=True)
-class Standing:
+class DownloadStatus:
     """How a download stands.
 
     Attributes:
@@ -64,12 +64,14 @@ class Download:
     """One download; ``cancel`` keeps what has come, so that the next one goes on from there."""
 
     def __init__(
-        self, repository: catalogue.Repository, choice: selection.Choice, models_dir: Path
+        self, repository: catalogue.Repository, choice: selection.Offer, models_dir: Path
     ) -> None:
         home = models_dir.absolute() / _HOMES[choice.engine]
         self.id = uuid.uuid4().hex[:12]
         self.repository, self.choice = repository.id, choice
-        self._job = Job(repository.id, repository.commit, str(home), repository.id, choice.files)
+        self._job = FetchPlan(
+            repository.id, repository.commit, str(home), repository.id, choice.files
+        )
         self._report = Report("begin", 0, choice.size)
         self._samples: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
@@ -114,13 +116,13 @@ class Download:
         """Wait for its end, its process reaped; return whether it has come."""
         return self._over.wait(timeout_seconds)
 
-    def standing(self) -> Standing:
+    def status(self) -> DownloadStatus:
         """Return how it stands."""
         with self._lock:
             report, cancelled = self._report, self._cancelled
             speed = _speed(self._samples)
         moving = speed > 0 and report.step == "download"
-        return Standing(
+        return DownloadStatus(
             id=self.id,
             repository=self.repository,
             choice=self.choice.name,
@@ -145,7 +147,7 @@ class Download:
             except (OSError, msgspec.MsgspecError):
                 process.kill()
             code = process.wait()
-        if not self.standing().is_over:
+        if not self.status().is_over:
             self._note(Report("failed", message=_ended(self.repository, code)))
         self._over.set()
 
@@ -170,7 +172,7 @@ class Downloads:
         self._lock = threading.Lock()
         self._closed = False
 
-    def start(self, repository: catalogue.Repository, choice: selection.Choice) -> Download:
+    def start(self, repository: catalogue.Repository, choice: selection.Offer) -> Download:
         """Start to fetch a choice; what is fetched already is not started twice.
 
         Raises:
@@ -191,11 +193,11 @@ class Downloads:
             self._forget_old()
         return download
 
-    def standings(self) -> list[Standing]:
+    def statuses(self) -> list[DownloadStatus]:
         """Return how each stands, the newest first."""
         with self._lock:
             downloads = list(self._all.values())
-        return [download.standing() for download in reversed(downloads)]
+        return [download.status() for download in reversed(downloads)]
 
     def are_over(self) -> bool:
         """Return whether none is under way, all processes reaped."""

@@ -58,7 +58,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Offer:
     """One thing that can be fetched of a repository: a quantisation, or the transformers model.
 
     Attributes:
@@ -77,7 +77,7 @@ class Choice:
         return sum(file.size for file in self.files)
 
 
-def choices(files: Iterable[RemoteFile]) -> list[Choice]:
+def choices(files: Iterable[RemoteFile]) -> list[Offer]:
     """Return what a repository offers: quantisations by size, then a transformers model.
 
     Raises:
@@ -91,7 +91,7 @@ def choices(files: Iterable[RemoteFile]) -> list[Choice]:
     return offered
 
 
-def pick(offered: Sequence[Choice], wanted: str | None, repository: str) -> Choice:
+def pick(offered: Sequence[Offer], wanted: str | None, repository: str) -> Offer:
     """Return the choice that a word means: its name, or the name of one of its files.
 
     Without a word it is the only choice, or else the first of ``PREFERRED`` that there is.
@@ -144,7 +144,7 @@ def _is_safe(part: str) -> bool:
     )
 
 
-def _gguf_choices(files: Sequence[RemoteFile]) -> list[Choice]:
+def _gguf_choices(files: Sequence[RemoteFile]) -> list[Offer]:
     models: dict[str, list[RemoteFile]] = {}
     for file in sorted(files, key=lambda file: file.name):
         if file.name.lower().endswith(".gguf") and not _NO_MODEL.search(file.name):
@@ -153,7 +153,7 @@ def _gguf_choices(files: Sequence[RemoteFile]) -> list[Choice]:
     labels = {stem: quantisation_of(stem) for stem, several in whole.items() if several}
     counts = [label for label in labels.values() if label]
     found = [
-        Choice(
+        Offer(
             label if label and counts.count(label) == 1 else stem,
             ModelType.GGUF,
             tuple(whole[stem]),
@@ -181,7 +181,7 @@ def quantisation_of(stem: str) -> str | None:
     return None
 
 
-def _transformers_choices(files: Sequence[RemoteFile]) -> list[Choice]:
+def _transformers_choices(files: Sequence[RemoteFile]) -> list[Offer]:
     top = {file.name: file for file in files if "/" not in file.name}
     if "config.json" not in top or "adapter_config.json" in top:
         return []
@@ -192,7 +192,7 @@ def _transformers_choices(files: Sequence[RemoteFile]) -> list[Choice]:
     ):
         weights = _weights(top, suffix, plain)
         if weights:
-            return [Choice(name, ModelType.PYTORCH, (*weights, *beside))]
+            return [Offer(name, ModelType.PYTORCH, (*weights, *beside))]
     return []
 
 
@@ -209,7 +209,7 @@ def _weights(top: dict[str, RemoteFile], suffix: str, plain: str) -> list[Remote
     return [*shards, top[index]] if shards and index in top else []
 
 
-def _default(offered: Sequence[Choice]) -> Choice:
+def _default(offered: Sequence[Offer]) -> Offer:
     if len(offered) == 1:
         return offered[0]
     by_name = {choice.name.removeprefix("UD-"): choice for choice in reversed(offered)}
@@ -222,7 +222,7 @@ def _is_called(file: RemoteFile, word: str) -> bool:
     return word in (name, name.rsplit("/", 1)[-1])
 
 
-def _no_such(offered: Sequence[Choice], wanted: str, repository: str) -> ConfigurationError:
+def _no_such(offered: Sequence[Offer], wanted: str, repository: str) -> ConfigurationError:
     names = [choice.name for choice in offered]
     near = difflib.get_close_matches(wanted.upper(), names, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""

@@ -39,7 +39,7 @@ _METADATA_SECONDS = 20.0
 _POLL_SECONDS = 0.2
 
 
-class Job(msgspec.Struct, frozen=True):
+class FetchPlan(msgspec.Struct, frozen=True):
     """What is to be fetched.
 
     Attributes:
@@ -79,7 +79,7 @@ class Report(msgspec.Struct, frozen=True):
 class Transfer:
     """One job at work. ``report`` may be called from another thread at any time."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: FetchPlan) -> None:
         self._job = job
         self._home = Path(job.home)
         self._folder = self._home / job.folder
@@ -253,7 +253,7 @@ class Transfer:
         return self._staging / file.digest
 
 
-def run(job: Job, tell: Callable[[Report], None]) -> None:
+def run(job: FetchPlan, tell: Callable[[Report], None]) -> None:
     """Do a job and tell how far it is five times a second, the outcome last."""
     transfer, over = Transfer(job), threading.Event()
 
@@ -293,7 +293,7 @@ class _Bounded(io.BufferedWriter):
         return super().write(data)
 
 
-def _request(job: Job, file: RemoteFile, part: Path) -> None:
+def _request(job: FetchPlan, file: RemoteFile, part: Path) -> None:
     if _size(part) > file.size:
         part.unlink()
     url = hf_hub_url(job.repository, file.name, revision=job.commit)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from comparator.hub.catalogue import Found
-from comparator.hub.downloads import Standing
+from comparator.hub.catalogue import SearchHit
+from comparator.hub.downloads import DownloadStatus
 
 _STATES = {
     "begin": "begins",
@@ -35,22 +35,22 @@ def time_words(seconds: float | None) -> str:
     return f"{minutes} min {rest:02d} s left" if minutes else f"{rest} s left"
 
 
-def figures(standing: Standing) -> str:
+def figures(status: DownloadStatus) -> str:
     """Return bytes, speed and time left, as far as they are known."""
     parts = []
-    if standing.state in ("download", "check"):
-        parts.append(f"{size_words(standing.done)} of {size_words(standing.total)}")
-    if standing.bytes_per_second:
-        parts.append(f"{size_words(standing.bytes_per_second)}/s")
-    return ", ".join([*parts, *filter(None, [time_words(standing.seconds_left)])])
+    if status.state in ("download", "check"):
+        parts.append(f"{size_words(status.done)} of {size_words(status.total)}")
+    if status.bytes_per_second:
+        parts.append(f"{size_words(status.bytes_per_second)}/s")
+    return ", ".join([*parts, *filter(None, [time_words(status.seconds_left)])])
 
 
-def state_words(standing: Standing) -> str:
+def state_words(status: DownloadStatus) -> str:
     """Return what a download does."""
-    return _STATES.get(standing.state, standing.state)
+    return _STATES.get(status.state, status.state)
 
 
-def found_cells(found: Found, sized: bool) -> list[str]:
+def found_cells(found: SearchHit, sized: bool) -> list[str]:
     """Return the engine, parameters, licence, downloads and, if asked for, sizes as text."""
     return [
         ", ".join(engine.value for engine in found.engines) or "–",
@@ -68,7 +68,7 @@ def parameter_words(parameters: int | None) -> str:
     return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:.0f} M"
 
 
-def _sizes(found: Found) -> str:
+def _sizes(found: SearchHit) -> str:
     sizes = [choice.size for choice in found.choices]
     if len(sizes) == 1:
         return size_words(sizes[0])

@@ -22,7 +22,7 @@ PIECE_BYTES = 512 * 1024
 
 def main() -> None:
     """Do the job on standard input."""
-    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=transfer.Job)
+    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=transfer.FetchPlan)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     adapter.keep_small_pieces(PIECE_BYTES)
     transfer.run(job, _tell)

@@ -16,7 +16,7 @@ from typing import Any
 
 from comparator.core.models import ModelInfo, ModelType
 from comparator.formats.shards import GGUF_SHARD, WEIGHT_SUFFIXES, shards_of
-from comparator.library.duplicates import FileKey, Found, key_of, merged
+from comparator.library.duplicates import FileKey, PlacedModel, key_of, merged
 
 ECHO_SUFFIX = ".echo.json"
 DEEPEST_LEVEL = 32
@@ -69,7 +69,7 @@ class Scan:
 
     models: list[ModelInfo] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    found: list[Found] = field(default_factory=list)
+    found: list[PlacedModel] = field(default_factory=list)
 
 
 def scan(directory: Path) -> Scan:
@@ -283,7 +283,7 @@ class _Walk:
         key: FileKey | None,
     ) -> None:
         config = {**config, "source": self._source}
-        self.result.found.append(Found(ModelInfo("", name, path, kind, size, config), key))
+        self.result.found.append(PlacedModel(ModelInfo("", name, path, kind, size, config), key))
 
     def _new(self, directory: Path) -> bool:
         try:

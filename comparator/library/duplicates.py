@@ -23,7 +23,7 @@ _MOST_PARTS = 10_000
 
 
 @dataclass(frozen=True)
-class Found:
+class PlacedModel:
     """A model in one place; ``key`` is equal for other names of the same files, None if unknown."""
 
     model: ModelInfo
@@ -36,7 +36,7 @@ def key_of(files: Mapping[str, os.stat_result]) -> FileKey | None:
     return key if all(inode for _name, _device, inode in key) else None
 
 
-def merged(found: Iterable[Found]) -> list[ModelInfo]:
+def merged(found: Iterable[PlacedModel]) -> list[ModelInfo]:
     """Return each model once, with all its places; the first one found is the one used."""
     known: dict[tuple[ModelType, FileKey], ModelInfo] = {}
     result: list[ModelInfo] = []

@@ -10,24 +10,24 @@ import importlib
 from typing import Any
 
 from comparator.hosting.host import Host
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.hosting.surroundings import prepare
 
 __all__ = ["build_page", "serve"]
 
 
-def build_page(service: Host | Settings) -> Any:
+def build_page(service: Host | ServerOptions) -> Any:
     """Return the page, a ``gr.Blocks``, over a host or the settings for one."""
     page = importlib.import_module("comparator.ui.page")
     return page.build_page(service if isinstance(service, Host) else Host(service))
 
 
-def serve(settings: Settings) -> None:
+def serve(options: ServerOptions) -> None:
     """Serve the page and block until Ctrl-C (exit code 130), SIGTERM (143) or SIGHUP (129).
 
     Raises:
         ConfigurationError: the address, the port or the models folder is not to be had.
         SystemExit: a signal ended the page; every comparison and fork server was ended first.
     """
-    prepare(settings)
-    importlib.import_module("comparator.ui.server").serve(settings)
+    prepare(options)
+    importlib.import_module("comparator.ui.server").serve(options)

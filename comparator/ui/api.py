@@ -15,7 +15,7 @@ from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import RunState
 from comparator.hosting.host import Host
 from comparator.hosting.requests import from_endpoint
-from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS, Bell
+from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS, Wakeup
 from comparator.ui.compare.handlers import UNEXPECTED
 from comparator.ui.visitors import session_of, visitor_of
 
@@ -58,35 +58,35 @@ def add_endpoints(host: Host) -> None:
 async def _records(
     host: Host, request: Any, arguments: tuple[Any, Any, Any, Any]
 ) -> AsyncIterator[list[Record]]:
-    session, bell = session_of(request), Bell()
+    session_key, wakeup = session_of(request), Wakeup()
     try:
         question = from_endpoint(*arguments)
-        sitting = await asyncio.to_thread(
-            host.begin, session, question, bell.ring, visitor_of(request)
+        session = await asyncio.to_thread(
+            host.begin, session_key, question, wakeup.wake, visitor_of(request)
         )
     except MultiLLMError as error:
         raise gr.Error(str(error), print_exception=False) from error
     except Exception as error:
         log.exception("A comparison could not be begun")
         raise gr.Error(UNEXPECTED, print_exception=False) from error
-    comparison = sitting.comparison
+    comparison = session.comparison
     try:
-        yield host.records(comparison, sitting.position)
+        yield host.records(comparison, session.position)
         sent, stages = time.monotonic(), _stages(comparison)
-        while not sitting.is_complete:
+        while not session.is_complete:
             started = time.monotonic()
-            await bell.wait(YIELD_SECONDS)
+            await wakeup.wait(YIELD_SECONDS)
             comparison.drain()
             if stages != _stages(comparison) or time.monotonic() - sent >= RECORDS_SECONDS:
-                yield host.records(comparison, sitting.position)
+                yield host.records(comparison, session.position)
                 sent, stages = time.monotonic(), _stages(comparison)
-            if not sitting.is_complete:
+            if not session.is_complete:
                 await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
     finally:
-        sitting.stop()
+        session.stop()
 
 
 def _stages(comparison: Comparison) -> list[RunState]:
     """Return what is told at once when it changes."""
     slots = range(len(comparison.request.slots))
-    return [comparison.standing(slot).state for slot in slots]
+    return [comparison.status(slot).state for slot in slots]

@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.ui.door import Door
 from comparator.ui.headers import Message, Receive, Send
 from comparator.ui.libraries import Libraries
@@ -110,20 +110,20 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-def door(settings: Settings, app: Any) -> Door:
+def door(options: ServerOptions, app: Any) -> Door:
     """Return the door of a page, before what answers behind it."""
-    return Door(app, settings.proxies, settings.root_path or "")
+    return Door(app, options.proxies, options.root_path or "")
 
 
-def middleware(settings: Settings) -> list[Middleware]:
+def middleware(options: ServerOptions) -> list[Middleware]:
     """Return the layers, from the outermost: door, own script, on loopback the host, bodies."""
-    root_path = settings.root_path or ""
+    root_path = options.root_path or ""
     layers = [
-        Middleware(Door, proxies=settings.proxies, root_path=root_path),
+        Middleware(Door, proxies=options.proxies, root_path=root_path),
         Middleware(Libraries, root_path=root_path),
     ]
-    if not settings.is_public:
-        hosts = [*LOOPBACK, *([settings.server_name] if settings.server_name else [])]
+    if not options.is_public:
+        hosts = [*LOOPBACK, *([options.server_name] if options.server_name else [])]
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts))
-    most = settings.limits.body_bytes if settings.is_public else OWN_BODY_BYTES
+    most = options.limits.body_bytes if options.is_public else OWN_BODY_BYTES
     return [*layers, Middleware(BoundedBodies, most_bytes=most)]

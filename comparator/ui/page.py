@@ -11,7 +11,7 @@ import gradio as gr
 
 from comparator.core.config import DTYPES, PROMPT_FORMATS
 from comparator.hosting.host import Host
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import FOREIGN_CODE
 from comparator.ui import adapter, libraries
 from comparator.ui.api import add_endpoints
@@ -58,8 +58,8 @@ def build_page(host: Host) -> Any:
         unusable = _heading()
         with gr.Tabs(selected="compare", elem_id="tabs") as tabs:
             with gr.Tab("Compare", id="compare"):
-                widgets = _widgets(host.settings, unusable)
-            library = build_library_tab(host.settings.is_public)
+                widgets = _widgets(host.options, unusable)
+            library = build_library_tab(host.options.is_public)
             hub = _hub_tab(page, host)
         handlers = make_handlers(host, list(widgets.settings), len(widgets.models))
         _wire(page, widgets, handlers)
@@ -101,7 +101,7 @@ def _hub_tab(page: Any, host: Host) -> tab.HubTab | None:
         return None
     with gr.Tab("Get models", id="hub", elem_id="hub-tab"):
         memory = host.engine.memory_manager
-        return tab.build(page, host.downloads, memory, host.settings.is_public)
+        return tab.build(page, host.downloads, memory, host.options.is_public)
 
 
 def _heading() -> Any:
@@ -110,7 +110,7 @@ def _heading() -> Any:
         return gr.HTML(visible=False, padding=False, elem_id="unusable", scale=0)
 
 
-def _widgets(offered: Settings, unusable: Any) -> Widgets:
+def _widgets(offered: ServerOptions, unusable: Any) -> Widgets:
     panel, button, progress = _starter_panel(offered.is_public)
     letters = LETTERS[: offered.most_models]
     models, refresh = _model_row(letters)
@@ -190,7 +190,7 @@ def _model_row(letters: str) -> tuple[list[Any], Any]:
     return lists, refresh
 
 
-def _question_row(offered: Settings) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+def _question_row(offered: ServerOptions) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
     with gr.Row(elem_id="question", equal_height=True):
         with gr.Column(scale=6, min_width=380):
             prompt = gr.Textbox(
@@ -216,7 +216,7 @@ def _question_row(offered: Settings) -> tuple[Any, Any, Any, Any, dict[str, Any]
     return prompt, system_prompt, run, stop, settings
 
 
-def _main_settings(offered: Settings) -> dict[str, Any]:
+def _main_settings(offered: ServerOptions) -> dict[str, Any]:
     default = offered.usual_settings
     most = offered.limits.tokens if offered.is_public else None
     with gr.Row(elem_id="main-settings", equal_height=True):
@@ -228,7 +228,7 @@ def _main_settings(offered: Settings) -> dict[str, Any]:
         }
 
 
-def _more_settings(offered: Settings) -> tuple[dict[str, Any], Any]:
+def _more_settings(offered: ServerOptions) -> tuple[dict[str, Any], Any]:
     default, is_public = offered.usual_settings, offered.is_public
     most = offered.limits.context_tokens if is_public else None
     with gr.Row():

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from comparator.hosting.host import Host
-from comparator.hosting.options import LOCAL, Settings
+from comparator.hosting.options import LOCAL, ServerOptions
 from comparator.ui import adapter
 from comparator.ui.middleware import door, middleware
 from comparator.ui.page import STATIC, build_page, theme
@@ -34,20 +34,20 @@ NO_LOG_IN = (
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-def serve(settings: Settings) -> None:
+def serve(options: ServerOptions) -> None:
     """Serve the page and block until Ctrl-C (exit code 130), SIGTERM (143) or SIGHUP (129).
 
     Raises:
         SystemExit: a signal ended the page; every comparison and fork server was ended first.
     """
     with signals_end_the_program():
-        host = Host(settings)
+        host = Host(options)
         page: Any = None
         try:
             host.warm_up()
             adapter.look_for_no_plots()
             page = adapter.in_a_loop(lambda: build_page(host))
-            adapter.in_a_loop(lambda: launch(page, settings))
+            adapter.in_a_loop(lambda: launch(page, options))
             threading.Event().wait()
         except KeyboardInterrupt:
             sys.stderr.write("\nStopped.\n")
@@ -56,32 +56,32 @@ def serve(settings: Settings) -> None:
             _close(host, page)
 
 
-def launch(page: Any, settings: Settings) -> str:
+def launch(page: Any, options: ServerOptions) -> str:
     """Start the server in the background and return its local address."""
     page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=16)
     adapter.look_less_often(page)
     app, address, shared = adapter.launch(
         page,
-        share=settings.share,
-        server_name=_bracketed(settings.server_name or LOCAL),
-        server_port=settings.server_port,
-        auth=list(settings.auth) or None,
-        root_path=settings.root_path or "",
-        inbrowser=settings.inbrowser,
+        share=options.share,
+        server_name=_bracketed(options.server_name or LOCAL),
+        server_port=options.server_port,
+        auth=list(options.auth) or None,
+        root_path=options.root_path or "",
+        inbrowser=options.inbrowser,
         prevent_thread_lock=True,
         quiet=True,
         footer_links=[],
         max_file_size=EVENT_BYTES_LIMIT,
         state_session_capacity=MOST_SESSIONS,
-        app_kwargs={"middleware": middleware(settings)},
+        app_kwargs={"middleware": middleware(options)},
         theme=theme(),
         css_paths=[STATIC / name for name in ("page.css", "library.css", "hub.css")],
         **adapter.SHUT,
     )
-    adapter.stand_before(app, functools.partial(door, settings), address)
+    adapter.stand_before(app, functools.partial(door, options), address)
     adapter.notice_lost_clients(page)
     adapter.tell_findings()
-    _tell_where(settings, address, shared)
+    _tell_where(options, address, shared)
     return address
 
 
@@ -90,12 +90,12 @@ def _bracketed(name: str) -> str:
     return f"[{name}]" if ":" in name and not name.startswith("[") else name
 
 
-def _tell_where(settings: Settings, address: str, shared: str | None) -> None:
+def _tell_where(options: ServerOptions, address: str, shared: str | None) -> None:
     """Say where the page is, and loudly when everybody may use it."""
     print(f"The page is at {address}", flush=True)
-    if settings.share:
+    if options.share:
         print(f"Public link: {shared}" if shared else NO_LINK, flush=True)
-    if settings.is_public and not settings.auth:
+    if options.is_public and not options.auth:
         sys.stderr.write(NO_LOG_IN)
 
 

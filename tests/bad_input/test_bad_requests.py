@@ -32,7 +32,7 @@ from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.models import ModelInfo, ModelType, RunState
 from comparator.hosting.admission_queue import LineFullError
 from comparator.hosting.host import BusyError, Host
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Choice, Question, from_endpoint, from_page
 from comparator.services.inference_engine import InferenceEngine
 
@@ -47,7 +47,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     (models / "alpha.echo.json").write_text("{}")
     slow = {"tokens": 4000, "tokens_per_second": 50}
     (models / "slow.echo.json").write_text(json.dumps(slow))
-    host = Host(Settings(models_dir=models, line_length=2))
+    host = Host(ServerOptions(models_dir=models, line_length=2))
     yield host
     host.close()
 

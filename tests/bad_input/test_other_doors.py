@@ -14,7 +14,7 @@ import pytest
 from bad_models import CASES, Case, Workshop
 
 from comparator.hosting.host import Host
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Choice, Question
 
 pytestmark = pytest.mark.process
@@ -75,7 +75,7 @@ def test_the_pages_host_says_it_in_the_column_and_takes_the_next(
 ) -> None:
     cases = CHOSEN[first : first + 3]
     made(shop, cases)
-    host = Host(Settings(models_dir=shop.place))
+    host = Host(ServerOptions(models_dir=shop.place))
     try:
         names = [f"bad{number}" for number in range(3)] + ["healthy"]
         shelf = {model.name: model for model in host.shelf().offered}
@@ -110,7 +110,7 @@ def test_what_cannot_be_a_model_is_listed_with_the_reason(shop: Workshop) -> Non
     (shop.place / "m-00001-of-00002.gguf").write_bytes(shop.whole_gguf.read_bytes())
     folder = shop.folder()
     (folder / "config.json").unlink()
-    host = Host(Settings(models_dir=shop.place))
+    host = Host(ServerOptions(models_dir=shop.place))
     problems = {model.name: model.problem for model in host.shelf().unusable}
     assert problems == {
         "empty": "The file is empty (0 bytes). Download it again.",

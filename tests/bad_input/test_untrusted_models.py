@@ -21,7 +21,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo
 from comparator.hosting.host import Host
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Choice, Question
 from comparator.services.inference_engine import InferenceEngine
 from runners.process import Deadlines
@@ -163,7 +163,7 @@ def test_own_code_is_refused_on_a_public_page(
     tmp_path: Path, settings: dict[str, object], private: bool
 ) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
-    host = Host(Settings(models_dir=tmp_path, **settings))
+    host = Host(ServerOptions(models_dir=tmp_path, **settings))
     for question in (
         Question("hi", [Choice("alpha")], settings={"trust_remote_code": True}),
         Question("hi", [Choice("alpha", {"trust_remote_code": True})]),

@@ -299,9 +299,9 @@ def test_a_page_with_open_streams_ends_in_peace(tmp_path: Path) -> None:
 
 def test_the_page_itself_is_built(tmp_path: Path) -> None:
     from comparator.hosting.host import Host
-    from comparator.hosting.options import Settings
+    from comparator.hosting.options import ServerOptions
 
-    host = Host(Settings(tmp_path, sources=()))
+    host = Host(ServerOptions(tmp_path, sources=()))
     try:
         made = adapter.in_a_loop(lambda: pages.build_page(host))
         assert isinstance(made, gr.Blocks)

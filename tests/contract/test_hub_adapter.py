@@ -20,7 +20,7 @@ from local_hub import TOKEN, Fault, LocalHub
 from comparator.core.exceptions import HubError
 from comparator.hub import adapter, catalogue, space_deploy
 from comparator.hub.selection import pick
-from comparator.hub.transfer import Job, Transfer
+from comparator.hub.transfer import FetchPlan, Transfer
 
 SIZE = 3_000_000
 NAME = "org/m-GGUF"
@@ -46,7 +46,7 @@ def fetched_here(folder: Path) -> Path:
     """Fetch the model in this process, so that a test can change the library."""
     repository = catalogue.look(NAME)
     choice = pick(repository.choices, None, NAME)
-    return Transfer(Job(NAME, repository.commit, str(folder), NAME, choice.files)).run()
+    return Transfer(FetchPlan(NAME, repository.commit, str(folder), NAME, choice.files)).run()
 
 
 def asked_of_storage(hub: LocalHub) -> list[dict[str, str]]:
@@ -82,8 +82,8 @@ def test_a_library_that_sends_it_everywhere_is_not_believed(
 def test_an_interrupted_file_goes_on_where_it_was(hub: LocalHub, tmp_path: Path) -> None:
     """The pieces are small ones: with the library's own nothing would have been written yet."""
     hub.fail("storage", Fault(cut_after=1_500_000), times=1)
-    standing = fetch(NAME, tmp_path)
-    assert standing.state == "done", standing.message
+    status = fetch(NAME, tmp_path)
+    assert status.state == "done", status.message
     first, second = asked_of_storage(hub)
     assert "range" not in first
     begin = int(second["range"].removeprefix("bytes=").rstrip("-"))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from comparator.hub import catalogue
-from comparator.hub.downloads import Download, Standing
+from comparator.hub.downloads import Download, DownloadStatus
 from comparator.hub.selection import pick
 
 END_SECONDS = 60.0
@@ -20,12 +20,12 @@ def noise(size: int, seed: int = 0) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def fetch(name: str, folder: Path, wanted: str | None = None) -> Standing:
+def fetch(name: str, folder: Path, wanted: str | None = None) -> DownloadStatus:
     """Fetch something to its end, through a real process."""
     repository = catalogue.look(name)
     download = Download(repository, pick(repository.choices, wanted, name), folder).start()
     assert download.join(END_SECONDS)
-    return download.standing()
+    return download.status()
 
 
 def sha256(path: str | Path) -> str:

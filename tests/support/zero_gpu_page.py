@@ -105,14 +105,14 @@ def main(path: str) -> None:
     from gradio_client import Client
 
     from comparator.hosting.host import Host
-    from comparator.hosting.options import Settings
+    from comparator.hosting.options import ServerOptions
     from comparator.ui.page import build_page
     from comparator.ui.server import launch
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = Settings(Path(path).parent, server_port=port, sources=())
+    settings = ServerOptions(Path(path).parent, server_port=port, sources=())
     host = Host(settings)
     host.warm_up()
     page = build_page(host)

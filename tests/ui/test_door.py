@@ -50,7 +50,7 @@ import http.client, json, sys
 from pathlib import Path
 from urllib.parse import urlsplit
 from comparator.hosting.host import Host
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.ui import adapter
 from comparator.ui.page import build_page
 from comparator.ui.server import launch
@@ -61,9 +61,9 @@ def asked(address, method, path, **headers):
     answer = connection.getresponse()
     return [answer.status, answer.read().decode(), sorted(name for name, _ in answer.getheaders())]
 
-host = Host(Settings(Path(sys.argv[1]), sources=()))
+host = Host(ServerOptions(Path(sys.argv[1]), sources=()))
 page = adapter.in_a_loop(lambda: build_page(host))
-address = adapter.in_a_loop(lambda: launch(page, host.settings))
+address = adapter.in_a_loop(lambda: launch(page, host.options))
 for path in ("/gradio_api/tomorrow", "/tomorrow/{rest:path}"):
     page.app.add_api_route(path, lambda: "opened", methods=["GET", "POST", "OPTIONS"])
 found = {

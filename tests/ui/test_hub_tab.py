@@ -14,8 +14,8 @@ from fetching import noise, sha256, until
 from huggingface_hub import constants
 from local_hub import Fault, LocalHub
 
-from comparator.hub.catalogue import Found
-from comparator.hub.downloads import Downloads, Standing
+from comparator.hub.catalogue import SearchHit
+from comparator.hub.downloads import Downloads, DownloadStatus
 from comparator.services.memory_manager import MemoryManager
 from comparator.ui.hub import handlers
 from comparator.ui.hub import tab as hub_tab
@@ -152,8 +152,8 @@ def test_a_public_page_has_no_such_tab(tmp_path):
 
 def test_texts_of_the_hub_cannot_become_html():
     hostile = '<img src=x onerror=alert(1)>"\x1b'
-    standing = Standing("id", hostile, hostile, "failed", 1, 2, 0.0, None, hostile, "")
-    found = Found(hostile, (), 1, 1, None, hostile, True)
-    shown = handlers.downloads_html([standing]) + handlers.results_html([found])
+    status = DownloadStatus("id", hostile, hostile, "failed", 1, 2, 0.0, None, hostile, "")
+    found = SearchHit(hostile, (), 1, 1, None, hostile, True)
+    shown = handlers.downloads_html([status]) + handlers.results_html([found])
     assert "<img" not in shown
     assert "\x1b" not in shown

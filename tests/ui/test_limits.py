@@ -19,10 +19,10 @@ pytestmark = pytest.mark.ui
 
 TOTAL_SECONDS = 2.0
 SHORT = f"""
-from comparator.hosting.options import Settings, default_models_dir
+from comparator.hosting.options import ServerOptions, default_models_dir
 from comparator.ui import serve
 from runners.process import Deadlines
-serve(Settings(default_models_dir(), deadlines=Deadlines(total_seconds={TOTAL_SECONDS})))
+serve(ServerOptions(default_models_dir(), deadlines=Deadlines(total_seconds={TOTAL_SECONDS})))
 """
 
 

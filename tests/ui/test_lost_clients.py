@@ -19,15 +19,15 @@ ACCEPTING = """
 import json, socket, sys, time
 from pathlib import Path
 from comparator.hosting.host import Host
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.ui.page import build_page
 from comparator.ui.server import launch
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]
-host = Host(Settings(Path(sys.argv[1]), server_port=port, sources=()))
+host = Host(ServerOptions(Path(sys.argv[1]), server_port=port, sources=()))
 page = build_page(host)
-launch(page, host.settings)
+launch(page, host.options)
 with socket.create_connection(("127.0.0.1", port)) as client:
     end = time.monotonic() + 10
     found = []

@@ -35,7 +35,7 @@ import json, sys
 from pathlib import Path
 from gradio.routes import App
 from comparator.hosting.host import Host
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.ui.adapter import in_a_loop
 from comparator.ui.page import build_page
 
@@ -46,7 +46,7 @@ def walk(routes):
             yield route.path, sorted(getattr(route, "methods", None) or ["GET"])
         yield from walk(getattr(inner, "routes", None) or ())
 
-host = Host(Settings(Path(sys.argv[1]), public=True))
+host = Host(ServerOptions(Path(sys.argv[1]), public=True))
 page = in_a_loop(lambda: build_page(host))
 print(json.dumps(list(walk(App.create_app(page).routes))))
 host.close()

@@ -16,7 +16,7 @@ from comparator.cli.display.download_bar import follow, show_choices
 from comparator.core.exceptions import HubError
 from comparator.core.text import with_controls_shown
 from comparator.hub import catalogue, selection
-from comparator.hub.downloads import Downloads, Standing
+from comparator.hub.downloads import Downloads, DownloadStatus
 from comparator.hub.words import size_words
 
 
@@ -62,7 +62,7 @@ def _parted(name: str) -> tuple[str, str | None]:
     return before, wanted if colon and wanted else None
 
 
-def _picked(repository: catalogue.Repository, wanted: str | None) -> selection.Choice:
+def _picked(repository: catalogue.Repository, wanted: str | None) -> selection.Offer:
     choice = selection.pick(repository.choices, wanted, repository.id)
     others = len(repository.choices) - 1
     if wanted is None and others:
@@ -76,8 +76,8 @@ def _picked(repository: catalogue.Repository, wanted: str | None) -> selection.C
 
 
 def _fetch(
-    picked: Sequence[tuple[catalogue.Repository, selection.Choice]], folder: Path
-) -> list[Standing]:
+    picked: Sequence[tuple[catalogue.Repository, selection.Offer]], folder: Path
+) -> list[DownloadStatus]:
     downloads = Downloads(folder, at_once=len(picked))
     try:
         for repository, choice in picked:
@@ -87,11 +87,11 @@ def _fetch(
         downloads.close()
 
 
-def _outcome(standings: Sequence[Standing]) -> int:
-    for standing in standings:
-        if standing.path:
-            print(standing.path)
-    failed = [standing.message for standing in standings if standing.state != "done"]
+def _outcome(statuses: Sequence[DownloadStatus]) -> int:
+    for status in statuses:
+        if status.path:
+            print(status.path)
+    failed = [status.message for status in statuses if status.state != "done"]
     if failed:
         raise HubError("\ncomparator: ".join(failed))
     return 0

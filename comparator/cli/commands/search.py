@@ -67,7 +67,7 @@ def command(
     return 0
 
 
-def _record(found: catalogue.Found) -> dict[str, Any]:
+def _record(found: catalogue.SearchHit) -> dict[str, Any]:
     return {
         "id": found.id,
         "engines": [engine.value for engine in found.engines],

@@ -21,7 +21,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.hosting import address
 from comparator.hosting.limits import limits_from
 from comparator.hosting.options import (
-    Settings,
+    ServerOptions,
     chosen_sources,
     deadlines_from,
     log_ins,
@@ -92,7 +92,7 @@ def command(
     """Open the page: choose up to four models, ask, compare."""
     for folder in models_dir or ():
         _refuse_missing(folder)
-    settings = Settings(
+    server_options = ServerOptions(
         models_dir=own_folder(models_dir).absolute(),
         more_models_dirs=tuple(folder.absolute() for folder in (models_dir or ())[1:]),
         sources=chosen_sources(no_source or ()),
@@ -109,7 +109,7 @@ def command(
     )
     from comparator.ui import serve as serve_page
 
-    serve_page(settings)
+    serve_page(server_options)
     return 0
 
 

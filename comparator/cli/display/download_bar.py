@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from comparator.core.text import with_controls_shown
-from comparator.hub.catalogue import Found, Repository
-from comparator.hub.downloads import Downloads, Standing
+from comparator.hub.catalogue import Repository, SearchHit
+from comparator.hub.downloads import Downloads, DownloadStatus
 from comparator.hub.words import figures, found_cells, size_words, state_words
 
 _LOOK_SECONDS = 0.1
@@ -20,20 +20,20 @@ _NAME_WIDTH = 32  # a name is not torn while other columns can give way
 _LINE_SECONDS = 5.0  # between two lines of one download in a log
 
 
-def follow(downloads: Downloads, console: Console) -> list[Standing]:
+def follow(downloads: Downloads, console: Console) -> list[DownloadStatus]:
     """Show downloads until all are over, and return how they stand, in the order of their start."""
     show = _Bars(console) if console.is_terminal else _Lines(console)
     with show:
         while True:
-            standings = downloads.standings()[::-1]
-            show.show(standings)
+            statuses = downloads.statuses()[::-1]
+            show.show(statuses)
             if downloads.are_over():
-                return downloads.standings()[::-1]
+                return downloads.statuses()[::-1]
             time.sleep(_LOOK_SECONDS)
 
 
-def _title(standing: Standing) -> str:
-    return with_controls_shown(f"{standing.repository}:{standing.choice}")
+def _title(status: DownloadStatus) -> str:
+    return with_controls_shown(f"{status.repository}:{status.choice}")
 
 
 class _Bars:
@@ -55,19 +55,17 @@ class _Bars:
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, statuses: Sequence[DownloadStatus]) -> None:
         """Redraw the bars."""
-        for standing in standings:
-            words = figures(standing) if standing.state == "download" else state_words(standing)
-            if standing.id not in self._tasks:
-                self._tasks[standing.id] = self._progress.add_task(
-                    _title(standing), total=None, words=words
+        for status in statuses:
+            words = figures(status) if status.state == "download" else state_words(status)
+            if status.id not in self._tasks:
+                self._tasks[status.id] = self._progress.add_task(
+                    _title(status), total=None, words=words
                 )
-            total = standing.total or None
-            done = standing.total if standing.state == "done" else standing.done
-            self._progress.update(
-                self._tasks[standing.id], completed=done, total=total, words=words
-            )
+            total = status.total or None
+            done = status.total if status.state == "done" else status.done
+            self._progress.update(self._tasks[status.id], completed=done, total=total, words=words)
 
 
 class _Lines:
@@ -83,16 +81,16 @@ class _Lines:
     def __exit__(self, *error: object) -> None:
         """Leave nothing open."""
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, statuses: Sequence[DownloadStatus]) -> None:
         """Write what is new."""
-        for standing in standings:
-            state, when = self._told.get(standing.id, ("", 0.0))
+        for status in statuses:
+            state, when = self._told.get(status.id, ("", 0.0))
             now = time.monotonic()
-            if standing.state == state and (standing.is_over or now - when < _LINE_SECONDS):
+            if status.state == state and (status.is_over or now - when < _LINE_SECONDS):
                 continue
-            self._told[standing.id] = (standing.state, now)
-            words = ", ".join(filter(None, [state_words(standing), figures(standing)]))
-            self._console.print(f"{_title(standing)}: {words}", markup=False, soft_wrap=True)
+            self._told[status.id] = (status.state, now)
+            words = ", ".join(filter(None, [state_words(status), figures(status)]))
+            self._console.print(f"{_title(status)}: {words}", markup=False, soft_wrap=True)
 
 
 def show_choices(repository: Repository, console: Console) -> None:
@@ -110,7 +108,7 @@ def show_choices(repository: Repository, console: Console) -> None:
     console.print(table)
 
 
-def show_found(found: Sequence[Found], console: Console) -> None:
+def show_found(found: Sequence[SearchHit], console: Console) -> None:
     """Print what a search found."""
     sized = any(one.choices for one in found)
     columns = ["engine", "parameters", "licence", "downloads", *(["sizes"] if sized else [])]

@@ -18,7 +18,7 @@ from typing import Any
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
 from comparator.library.discovery import Scan, Skipped, is_gguf
-from comparator.library.duplicates import Found, key_of
+from comparator.library.duplicates import PlacedModel, key_of
 from comparator.library.sources.base import Source, from_environment, home
 
 _KIND = "application/vnd.ollama.image."
@@ -61,13 +61,13 @@ class Ollama(Source):
         whole.skipped += _half_downloaded(place / "blobs")
         return whole
 
-    def _model(self, blobs: Path, manifest: Path, parts: tuple[str, ...]) -> Found:
+    def _model(self, blobs: Path, manifest: Path, parts: tuple[str, ...]) -> PlacedModel:
         layers = _layers(manifest)
         blob, status = _weights(blobs, layers)
         config = {"source": self.key, **_settings(blobs, layers)}
         name = _name(parts)
         model = ModelInfo("", name, str(blob), ModelType.GGUF, status.st_size, config)
-        return Found(model, key_of({"": status}))
+        return PlacedModel(model, key_of({"": status}))
 
 
 def _manifests(

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from comparator.core.text import with_controls_shown
-from comparator.hosting.host import Sitting
+from comparator.hosting.host import Session
 from comparator.ui.compare import render
 
 UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/protocol.py)
@@ -25,7 +25,7 @@ View = dict[str, Any]
 _numbers = itertools.count(1)
 
 
-class Bell:
+class Wakeup:
     """Wakes a coroutine from other threads, at the price of one call until it has woken."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Bell:
         self._event = asyncio.Event()
         self._rung = False
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake the coroutine; called from any thread, cheap when it was woken already."""
         if self._rung:
             return
@@ -56,8 +56,8 @@ class Bell:
 class Column:
     """One column: which comparison fills it, and its text as far as it has been taken in."""
 
-    def __init__(self, sitting: Sitting, slot: int, attempt: int = 0) -> None:
-        self.sitting = sitting
+    def __init__(self, session: Session, slot: int, attempt: int = 0) -> None:
+        self.session = session
         self.slot = slot
         self.attempt = attempt
         self._text = ""
@@ -67,52 +67,52 @@ class Column:
 
     def redraw(self) -> None:
         """Take in what is new and make the view anew."""
-        comparison = self.sitting.comparison
+        comparison = self.session.comparison
         added, self._parts = comparison.text_since(self.slot, self._parts)
         if added:
             self._text += with_controls_shown(added)
-        result = comparison.standing(self.slot)
-        column = render.column(result, self._text, self.sitting.position)
+        result = comparison.status(self.slot)
+        column = render.column(result, self._text, self.session.position)
         self.view = {**column, "attempt": self.attempt}
 
 
 class Board:
     """The views of one comparison and of its columns' retries; only what changed is made anew."""
 
-    def __init__(self, sitting: Sitting) -> None:
+    def __init__(self, session: Session) -> None:
         self._number = next(_numbers)
-        self._latest = sitting
+        self._latest = session
         self._columns = [
-            Column(sitting, slot) for slot in range(len(sitting.comparison.request.slots))
+            Column(session, slot) for slot in range(len(session.comparison.request.slots))
         ]
-        self._positions = {sitting: sitting.position}
+        self._positions = {session: session.position}
         self.view = self._assembled()
 
     def column(self, number: int) -> Column | None:
         """Return one column, if there is one of that number."""
         return self._columns[number] if 0 <= number < len(self._columns) else None
 
-    def retry(self, number: int, sitting: Sitting) -> None:
+    def retry(self, number: int, session: Session) -> None:
         """Let a comparison of one model fill a column anew; the others stay as they are."""
-        self._columns[number] = Column(sitting, 0, self._columns[number].attempt + 1)
-        self._latest = sitting
-        self._positions = {column.sitting: -1 for column in self._columns}
+        self._columns[number] = Column(session, 0, self._columns[number].attempt + 1)
+        self._latest = session
+        self._positions = {column.session: -1 for column in self._columns}
         self.view = self._assembled()
 
     def update(self) -> bool:
         """Take in what has come; return whether the view is a new one."""
-        changed = [column for sitting in self._positions for column in self._changed(sitting)]
+        changed = [column for session in self._positions for column in self._changed(session)]
         for column in changed:
             column.redraw()
         if changed:
             self.view = self._assembled()
         return bool(changed)
 
-    def _changed(self, sitting: Sitting) -> list[Column]:
-        slots, position = sitting.comparison.drain(), sitting.position
-        moved = position != self._positions[sitting]
-        self._positions[sitting] = position
-        own = [column for column in self._columns if column.sitting is sitting]
+    def _changed(self, session: Session) -> list[Column]:
+        slots, position = session.comparison.drain(), session.position
+        moved = position != self._positions[session]
+        self._positions[session] = position
+        own = [column for column in self._columns if column.session is session]
         return [column for column in own if moved or column.slot in slots]
 
     def _assembled(self) -> View:
@@ -120,20 +120,20 @@ class Board:
         note = f"You are number {position} in line." if position else ""
         return {
             "run": self._number,
-            "running": not all(sitting.is_complete for sitting in self._positions),
+            "running": not all(session.is_complete for session in self._positions),
             "note": self._latest.trouble or note,
             "columns": [column.view for column in self._columns],
         }
 
 
-async def follow(board: Board, sitting: Sitting, bell: Bell) -> AsyncIterator[View]:
+async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterator[View]:
     """Yield views until the comparison is complete, the same one again when nothing came."""
     yield board.view
-    while not sitting.is_complete:
+    while not session.is_complete:
         started = time.monotonic()
-        await bell.wait(YIELD_SECONDS)
+        await wakeup.wait(YIELD_SECONDS)
         board.update()
         yield board.view
-        if sitting.is_complete:
+        if session.is_complete:
             return
         await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))

@@ -23,7 +23,7 @@ from comparator.library.changes.starter import StarterProgress
 from comparator.services.model_manager import MOST_MODELS
 from comparator.ui import adapter
 from comparator.ui.compare import render
-from comparator.ui.compare.board import YIELD_SECONDS, Bell, Board, View, follow
+from comparator.ui.compare.board import YIELD_SECONDS, Board, View, Wakeup, follow
 from comparator.ui.visitors import session_of, visitor_of
 
 MOST_BOARDS = 256
@@ -55,30 +55,30 @@ class Boards:
     def __init__(self) -> None:
         self._by_session: OrderedDict[str, Board] = OrderedDict()
 
-    def keep(self, session: str, board: Board) -> None:
+    def keep(self, session_key: str, board: Board) -> None:
         """Remember a session's board in place of its last one."""
-        self._by_session[session] = board
-        self._by_session.move_to_end(session)
+        self._by_session[session_key] = board
+        self._by_session.move_to_end(session_key)
         while len(self._by_session) > MOST_BOARDS:
             self._by_session.popitem(last=False)
 
-    def of(self, session: str) -> Board | None:
+    def of(self, session_key: str) -> Board | None:
         """Return a session's board, if it has one."""
-        return self._by_session.get(session)
+        return self._by_session.get(session_key)
 
-    def drop(self, session: str) -> None:
+    def drop(self, session_key: str) -> None:
         """Forget a session."""
-        self._by_session.pop(session, None)
+        self._by_session.pop(session_key, None)
 
 
 class Job:
     """Long work in a thread that does not hold the program's end up, as the loop's own would."""
 
-    def __init__(self, work: Callable[[], None], bell: Bell) -> None:
+    def __init__(self, work: Callable[[], None], wakeup: Wakeup) -> None:
         self.is_over = False
         self.trouble = ""
         self._work = work
-        self._bell = bell
+        self._wakeup = wakeup
         threading.Thread(target=self._live, name="comparator-job", daemon=True).start()
 
     def _live(self) -> None:
@@ -90,7 +90,7 @@ class Job:
             log.exception("The starter set could not be installed")
             self.trouble = UNEXPECTED
         self.is_over = True
-        self._bell.ring()
+        self._wakeup.wake()
 
 
 def make_handlers(host: Host, field_names: Sequence[str], columns: int) -> Handlers:
@@ -107,22 +107,22 @@ def make_handlers(host: Host, field_names: Sequence[str], columns: int) -> Handl
 def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: int) -> Handler:
     async def run(request: gr.Request, *values: Any) -> AsyncIterator[Any]:
         """Inputs: prompts, together, models, own settings, settings. Output: the board."""
-        session, bell = session_of(request), Bell()
+        session_key, wakeup = session_of(request), Wakeup()
         try:
             question = _question(values, field_names, columns)
-            sitting = await asyncio.to_thread(
-                host.begin, session, question, bell.ring, visitor_of(request)
+            session = await asyncio.to_thread(
+                host.begin, session_key, question, wakeup.wake, visitor_of(request)
             )
         except Exception as error:
             yield not_begun(error)
             return
         try:
-            board = Board(sitting)
-            boards.keep(session, board)
-            async for view in follow(board, sitting, bell):
+            board = Board(session)
+            boards.keep(session_key, board)
+            async for view in follow(board, session, wakeup):
                 yield view
         finally:
-            sitting.stop()
+            session.stop()
 
     return run
 
@@ -130,26 +130,26 @@ def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: i
 def _make_retry(host: Host, boards: Boards) -> Handler:
     async def retry(event: gr.EventData, request: gr.Request) -> AsyncIterator[Any]:
         """Input: the column that the board's event carries. Output: the board."""
-        session, number, bell = session_of(request), column_of(event), Bell()
-        board = boards.of(session)
+        session_key, number, wakeup = session_of(request), column_of(event), Wakeup()
+        board = boards.of(session_key)
         column = board.column(number) if board and number is not None else None
         if board is None or number is None or column is None:
             yield refused(FORGOTTEN)
             return
-        earlier, slot = column.sitting.comparison, column.slot
+        earlier, slot = column.session.comparison, column.slot
         try:
-            sitting = await asyncio.to_thread(
-                host.again, session, earlier, slot, number, bell.ring, visitor_of(request)
+            session = await asyncio.to_thread(
+                host.again, session_key, earlier, slot, number, wakeup.wake, visitor_of(request)
             )
         except Exception as error:
             yield not_begun(error)
             return
         try:
-            board.retry(number, sitting)
-            async for view in follow(board, sitting, bell):
+            board.retry(number, session)
+            async for view in follow(board, session, wakeup):
                 yield view
         finally:
-            sitting.stop()
+            session.stop()
 
     return retry
 
@@ -188,18 +188,18 @@ def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler
 def _make_install(host: Host, columns: int) -> Handler:
     async def install() -> AsyncIterator[Any]:
         """Outputs: models, catalogue, what cannot be loaded, starter panel, progress."""
-        bell, latest = Bell(), StarterProgress("Starting", 0, 1, 0.0)
+        wakeup, latest = Wakeup(), StarterProgress("Starting", 0, 1, 0.0)
 
         def note(progress: StarterProgress) -> None:
             nonlocal latest
             latest = progress
-            bell.ring()
+            wakeup.wake()
 
         kept = [gr.skip()] * (columns + 3)
-        job = Job(lambda: host.install_starter(note), bell)
+        job = Job(lambda: host.install_starter(note), wakeup)
         yield [*kept, render.starter_note(latest.step, latest.share)]
         while not job.is_over:
-            await bell.wait(YIELD_SECONDS)
+            await wakeup.wait(YIELD_SECONDS)
             yield [*kept, render.starter_note(latest.step, latest.share)]
         if job.trouble:
             yield [*kept, render.starter_note(job.trouble, None)]

@@ -17,7 +17,7 @@ from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown
 from comparator.hosting import download_fit
 from comparator.hub import catalogue, selection, words
-from comparator.hub.downloads import Downloads, Standing
+from comparator.hub.downloads import Downloads, DownloadStatus
 from comparator.services.memory_manager import MemoryManager
 from comparator.ui import adapter
 from comparator.ui.compare.handlers import UNEXPECTED
@@ -40,7 +40,7 @@ class HubHandlers:
     look: Handler
     fetch: Handler
     cancel: Handler
-    standing: Handler
+    status: Handler
 
 
 def make_hub_handlers(downloads: Downloads, memory: MemoryManager) -> HubHandlers:
@@ -68,19 +68,19 @@ def make_hub_handlers(downloads: Downloads, memory: MemoryManager) -> HubHandler
         try:
             await asyncio.to_thread(_fetch, downloads, repository, name)
         except Exception as error:
-            return [note_of(error), *standing_updates(downloads)]
-        return ["", *standing_updates(downloads)]
+            return [note_of(error), *status_updates(downloads)]
+        return ["", *status_updates(downloads)]
 
     def cancel(event: gr.EventData) -> list[Any]:
         """Input: the id that the event carries. Outputs: downloads, timer, arrived."""
         downloads.cancel(_carried(event))
-        return standing_updates(downloads)
+        return status_updates(downloads)
 
-    def standing() -> list[Any]:
+    def status() -> list[Any]:
         """Outputs: downloads, timer, arrived."""
-        return standing_updates(downloads)
+        return status_updates(downloads)
 
-    return HubHandlers(search, look, fetch, cancel, standing)
+    return HubHandlers(search, look, fetch, cancel, status)
 
 
 def _search(measure: Measure, text: Any, engine: Any, licence: Any, largest: Any) -> list[Any]:
@@ -99,7 +99,7 @@ def _search(measure: Measure, text: Any, engine: Any, licence: Any, largest: Any
     return ["", results_html(found), None, no_choice()]
 
 
-def results_html(found: Sequence[catalogue.Found]) -> str:
+def results_html(found: Sequence[catalogue.SearchHit]) -> str:
     """Return what a search found as a table, every text escaped."""
     sized = any(one.choices for one in found)
     head = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS[: 6 if sized else 5])
@@ -107,7 +107,7 @@ def results_html(found: Sequence[catalogue.Found]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _row(found: catalogue.Found, sized: bool) -> str:
+def _row(found: catalogue.SearchHit, sized: bool) -> str:
     name = html.escape(with_controls_shown(found.id))
     gated = " <small>gated</small>" if found.is_gated else ""
     button = f'<button type="button" data-event="look_closer" data-id="{name}">{name}</button>'
@@ -148,7 +148,7 @@ def _look(measure: Measure, name: str) -> list[Any]:
     ]
 
 
-def _option(choice: selection.Choice, room: download_fit.Room) -> str:
+def _option(choice: selection.Offer, room: download_fit.Room) -> str:
     engine = "GGUF" if choice.engine is ModelType.GGUF else "PyTorch"
     name = with_controls_shown(choice.name)
     return f"{name} · {engine} · {words.size_words(choice.size)} · {room.word_for(choice)}"
@@ -177,31 +177,31 @@ def _note(sentence: str, kind: str = "warning") -> str:
     return f'<p class="hub-{kind}" role="status">{html.escape(sentence)}</p>'
 
 
-def standing_updates(downloads: Downloads) -> list[Any]:
+def status_updates(downloads: Downloads) -> list[Any]:
     """Return what the list shows, whether the clock goes on, and which models have come."""
-    standings = downloads.standings()
-    arrived = " ".join(standing.id for standing in standings if standing.state == "done")
-    return [downloads_html(standings), gr.Timer(active=not downloads.are_over()), arrived]
+    statuses = downloads.statuses()
+    arrived = " ".join(status.id for status in statuses if status.state == "done")
+    return [downloads_html(statuses), gr.Timer(active=not downloads.are_over()), arrived]
 
 
-def downloads_html(standings: Sequence[Standing]) -> str:
+def downloads_html(statuses: Sequence[DownloadStatus]) -> str:
     """Return the list of downloads as HTML, every text escaped."""
-    return "".join(_download_html(standing) for standing in standings)
+    return "".join(_download_html(status) for status in statuses)
 
 
-def _download_html(standing: Standing) -> str:
-    title = html.escape(with_controls_shown(f"{standing.repository}:{standing.choice}"))
-    told = [words.state_words(standing), words.figures(standing), standing.message]
+def _download_html(status: DownloadStatus) -> str:
+    title = html.escape(with_controls_shown(f"{status.repository}:{status.choice}"))
+    told = [words.state_words(status), words.figures(status), status.message]
     line = html.escape(with_controls_shown(", ".join(filter(None, told))))
     bar = button = ""
-    if not standing.is_over:
-        share = standing.done / standing.total if standing.total else 0.0
+    if not status.is_over:
+        share = status.done / status.total if status.total else 0.0
         bar = f'<progress max="1" value="{share:.4f}" aria-label="{title}"></progress>'
         button = (
-            f'<button type="button" data-event="cancel_download" data-id="{standing.id}" '
+            f'<button type="button" data-event="cancel_download" data-id="{status.id}" '
             f'aria-label="Cancel {title}">Cancel</button>'
         )
     return (
-        f'<div class="hub-download" data-state="{standing.state}"><strong>{title}</strong>'
+        f'<div class="hub-download" data-state="{status.state}"><strong>{title}</strong>'
         f"<span>{line}</span>{bar}{button}</div>"
     )

@@ -123,11 +123,11 @@ def _wire(page: Any, tab: HubTab, handlers: HubHandlers) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     asked = [tab.text, tab.engine, tab.licence, tab.largest]
     found = [tab.note, tab.results, tab.repository, tab.choice]
-    standing = [tab.downloads, tab.timer, tab.arrived]
+    status = [tab.downloads, tab.timer, tab.arrived]
     for event in (tab.search.click, tab.text.submit):
         event(handlers.search, asked, found, concurrency_limit=4, **quiet)
     tab.results.look_closer(handlers.look, None, [tab.note, tab.repository, tab.choice], **quiet)
-    tab.fetch.click(handlers.fetch, [tab.repository, tab.choice], [tab.note, *standing], **quiet)
-    tab.downloads.cancel_download(handlers.cancel, None, standing, queue=False, **quiet)
-    tab.timer.tick(handlers.standing, None, standing, queue=False, **quiet)
-    page.load(handlers.standing, None, standing, queue=False, **quiet)
+    tab.fetch.click(handlers.fetch, [tab.repository, tab.choice], [tab.note, *status], **quiet)
+    tab.downloads.cancel_download(handlers.cancel, None, status, queue=False, **quiet)
+    tab.timer.tick(handlers.status, None, status, queue=False, **quiet)
+    page.load(handlers.status, None, status, queue=False, **quiet)

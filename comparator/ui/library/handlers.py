@@ -72,7 +72,7 @@ def _make_rescan(host: Host) -> Handler:
         """Inputs: models. Outputs: table, models, catalogue, what cannot be loaded, starter."""
         shelf = await asyncio.to_thread(host.library.rescan)
         later = [gr.skip()] * (len(chosen) + 3)
-        is_public, most = host.settings.is_public, host.settings.most_models
+        is_public, most = host.options.is_public, host.options.most_models
         table = host.library.view.table()
         shown = render.view(table, is_public, most)
         yield [shown, *later]
@@ -146,19 +146,19 @@ def _make_making(host: Host) -> tuple[Handler, Handler, Handler, Handler]:
             host.library.make(ladder)
         except Exception as error:
             return [gr.skip(), _told(error), *[gr.skip()] * 3]
-        return _going(host.library.work.standing)
+        return _going(host.library.work.status)
 
     async def follow() -> AsyncIterator[list[Any]]:
         """Outputs: panel, news, and the buttons check, make and cancel; until the end."""
-        standing = host.library.work.standing
-        if standing is None or standing.is_over:
+        status = host.library.work.status
+        if status is None or status.is_over:
             yield [gr.skip()] * 5
             return
-        while not standing.is_over:
-            yield _going(standing)
+        while not status.is_over:
+            yield _going(status)
             await asyncio.sleep(POLL_SECONDS)
-            standing = host.library.work.standing or standing
-        yield _going(standing)
+            status = host.library.work.status or status
+        yield _going(status)
 
     def cancel() -> None:
         """No wires: what is being made ends."""
@@ -197,12 +197,12 @@ def _make_removal(host: Host) -> tuple[Handler, Handler, Handler]:
     return ask_removal, remove, keep
 
 
-def _going(standing: Making | None) -> list[Any]:
-    if standing is None:
+def _going(status: Making | None) -> list[Any]:
+    if status is None:
         return [gr.skip()] * 5
-    idle = gr.update(visible=standing.is_over)
-    buttons = [idle, gr.update(visible=False), gr.update(visible=not standing.is_over)]
-    return [gr.update(visible=True), render.making(standing), *buttons]
+    idle = gr.update(visible=status.is_over)
+    buttons = [idle, gr.update(visible=False), gr.update(visible=not status.is_over)]
+    return [gr.update(visible=True), render.making(status), *buttons]
 
 
 def _told(error: Exception) -> str:

@@ -91,11 +91,11 @@ def plan(ladder: Ladder) -> str:
     return f"<ul>{rungs}</ul><p>Together {size(ladder.needed_bytes)}.</p>{warnings}"
 
 
-def making(standing: Making) -> str:
+def making(status: Making) -> str:
     """Return how far the making of a ladder is as HTML."""
-    if standing.is_over:
-        return note(*_end_of(standing))
-    progress = standing.progress
+    if status.is_over:
+        return note(*_end_of(status))
+    progress = status.progress
     if progress is None:
         return note("Starting")
     words = STEPS.get(progress.step, progress.step)
@@ -135,12 +135,12 @@ def _notes(plan: Removal) -> list[str]:
     return [*plan.notes, *kept]
 
 
-def _end_of(standing: Making) -> tuple[str, bool]:
-    made = ", ".join(standing.made)
+def _end_of(status: Making) -> tuple[str, bool]:
+    made = ", ".join(status.made)
     done = f"Made: {made}." if made else "Nothing was made."
-    if standing.trouble:
-        return f"{standing.trouble} {done if made else ''}".strip(), True
-    return (f"Cancelled. {done}" if standing.was_stopped else done), False
+    if status.trouble:
+        return f"{status.trouble} {done if made else ''}".strip(), True
+    return (f"Cancelled. {done}" if status.was_stopped else done), False
 
 
 def _bits(value: float) -> str:

@@ -9,7 +9,7 @@ import pytest
 from comparator.core.models import ModelType
 from comparator.hosting import download_fit
 from comparator.hosting.download_fit import Room
-from comparator.hub.selection import Choice, RemoteFile
+from comparator.hub.selection import Offer, RemoteFile
 from comparator.memory import devices
 from comparator.memory.need import ENGINE_BYTES
 from comparator.services.memory_manager import MemoryManager
@@ -17,8 +17,8 @@ from comparator.services.memory_manager import MemoryManager
 GIGABYTE = 10**9
 
 
-def choice(size: int, engine: ModelType = ModelType.GGUF) -> Choice:
-    return Choice("Q4_K_M", engine, (RemoteFile("m.gguf", size, "0" * 64),))
+def choice(size: int, engine: ModelType = ModelType.GGUF) -> Offer:
+    return Offer("Q4_K_M", engine, (RemoteFile("m.gguf", size, "0" * 64),))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from comparator.comparison.comparison import Comparison
 from comparator.core.exceptions import MultiLLMError
 from comparator.hosting.admission_queue import LineFullError
 from comparator.hosting.host import BusyError, Host
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Choice, Question
 from comparator.library.facts.lookup import facts_of
 from comparator.services.inference_engine import InferenceEngine
@@ -55,7 +55,7 @@ def engine() -> IdleEngine:
 @pytest.fixture
 def host(tmp_path: Path, engine: IdleEngine) -> Host:
     (tmp_path / "alpha.echo.json").write_text("{}")
-    return Host(Settings(models_dir=tmp_path, line_length=2), engine)
+    return Host(ServerOptions(models_dir=tmp_path, line_length=2), engine)
 
 
 QUESTION = Question("hi", [Choice("alpha")])
@@ -120,9 +120,9 @@ def test_stop_in_the_line_gives_the_place_back(host: Host, engine: IdleEngine) -
 
 
 def test_another_sessions_key_stops_nothing(host: Host) -> None:
-    sitting = _begin(host, "one")
+    session = _begin(host, "one")
     assert host.stop("somebody") is False
-    assert not sitting.is_stopping
+    assert not session.is_stopping
     host.stop("one")
 
 
@@ -134,9 +134,9 @@ def test_a_refused_question_leaves_no_trace(host: Host, engine: IdleEngine) -> N
 
 
 def test_whoever_ends_is_forgotten(host: Host, engine: IdleEngine) -> None:
-    sitting = _begin(host, "one")
+    session = _begin(host, "one")
     engine.wait_for(1)
-    _end(sitting.comparison)
+    _end(session.comparison)
     until = threading.Event()
     for _ in range(500):
         if host.current("one") is None:
@@ -149,15 +149,15 @@ def test_records_carry_no_path_of_the_machine(host: Host, tmp_path: Path) -> Non
     [record] = host.model_records()
     assert record["path"] is None
     assert record["file"] == "alpha.echo.json"
-    sitting = _begin(host, "one")
-    assert str(tmp_path) not in str(host.records(sitting.comparison))
+    session = _begin(host, "one")
+    assert str(tmp_path) not in str(host.records(session.comparison))
     host.stop("one")
 
 
 def test_a_closed_host_takes_nothing_more(host: Host) -> None:
-    sitting = _begin(host, "one")
+    session = _begin(host, "one")
     host.close()
-    assert sitting.is_stopping
+    assert session.is_stopping
     with pytest.raises(MultiLLMError, match="being closed"):
         _begin(host, "two")
 
@@ -198,15 +198,15 @@ def test_a_comparison_that_has_ended_holds_nobody_up(host: Host, engine: IdleEng
 def test_a_models_own_code_is_refused_on_a_public_page_alone(tmp_path: Path) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
     question = Question("hi", [Choice("alpha")], settings={"trust_remote_code": True})
-    public = Host(Settings(models_dir=tmp_path, share=True), IdleEngine())
+    public = Host(ServerOptions(models_dir=tmp_path, share=True), IdleEngine())
     with pytest.raises(MultiLLMError, match="refused on a page that others can reach"):
         public.begin("one", question, lambda: None)
-    private = Host(Settings(models_dir=tmp_path), IdleEngine())
+    private = Host(ServerOptions(models_dir=tmp_path), IdleEngine())
     private.begin("one", question, lambda: None)
     private.stop("one")
 
 
 def test_no_folder_is_no_model(tmp_path: Path) -> None:
-    host = Host(Settings(models_dir=tmp_path / "missing"), IdleEngine())
+    host = Host(ServerOptions(models_dir=tmp_path / "missing"), IdleEngine())
     assert host.shelf().offered == []
     assert host.model_records() == []

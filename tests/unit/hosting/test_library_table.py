@@ -13,7 +13,7 @@ from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, M
 from comparator.core.models import InferenceResult, InferenceStats
 from comparator.hosting.host import Host
 from comparator.hosting.library_table import Row, Table
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.library import families
 from comparator.library.changes.starter import PLACES
 from comparator.services.inference_engine import InferenceEngine
@@ -31,7 +31,9 @@ def make_host(tmp_path: Path) -> Iterator[MakeHost]:
         name = "0.0.0.0" if public else None
         measurements = Measurements(tmp_path / "measurements.sqlite3")
         host = Host(
-            Settings(models_dir=models_dir or tmp_path / "models", server_name=name, **settings),
+            ServerOptions(
+                models_dir=models_dir or tmp_path / "models", server_name=name, **settings
+            ),
             InferenceEngine(measurements=measurements),
         )
         hosts.append(host)
@@ -239,7 +241,7 @@ def test_one_ladder_is_made_at_a_time_and_closing_ends_it(
     with pytest.raises(ConfigurationError, match="is being made"):
         host.library.make(ladder)
     host.close()
-    standing = host.library.work.standing
-    assert standing is not None
-    assert (standing.is_over, standing.was_stopped, standing.trouble) == (True, True, "")
+    status = host.library.work.status
+    assert status is not None
+    assert (status.is_over, status.was_stopped, status.trouble) == (True, True, "")
     assert [path.name for path in source.parent.iterdir()] == [source.name]

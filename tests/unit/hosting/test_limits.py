@@ -20,7 +20,7 @@ from comparator.hosting.limits import (
     limits_for,
     limits_from,
 )
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Choice, Question
 from runners.timeouts import Deadlines
 
@@ -195,8 +195,8 @@ def test_what_was_asked_for_counts_more_than_the_machine() -> None:
 def test_a_page_on_one_processor_has_the_limits_of_one_core() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-        "from pathlib import Path; from comparator.hosting.options import Settings; "
-        "page = Settings(Path('models'), public=True); "
+        "from pathlib import Path; from comparator.hosting.options import ServerOptions; "
+        "page = ServerOptions(Path('models'), public=True); "
         "print(page.limits.tokens, page.allowed_line_length, page.most_models)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -206,13 +206,13 @@ def test_a_page_on_one_processor_has_the_limits_of_one_core() -> None:
 def test_only_a_public_page_is_bound_by_the_limits() -> None:
     limits = PublicLimits(tokens=20, context_tokens=1000, models=3, waiting=5)
     own, public = (
-        Settings(Path("models"), public=public, limits=limits) for public in (False, True)
+        ServerOptions(Path("models"), public=public, limits=limits) for public in (False, True)
     )
     assert (own.most_models, own.allowed_line_length) == (4, 32)
     assert (own.usual_settings.max_tokens, own.usual_settings.n_ctx) == (512, 2048)
     assert (public.most_models, public.allowed_line_length) == (3, 5)
     assert (public.usual_settings.max_tokens, public.usual_settings.n_ctx) == (20, 1000)
-    assert Settings(Path("models"), public=True, line_length=2).allowed_line_length == 2
+    assert ServerOptions(Path("models"), public=True, line_length=2).allowed_line_length == 2
 
 
 def test_a_body_may_hold_two_prompts_however_they_are_written() -> None:

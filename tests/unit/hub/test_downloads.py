@@ -37,10 +37,10 @@ def start(name, folder, wanted=None):
 
 
 def test_only_what_is_needed_is_fetched_and_checked(filled, tmp_path):
-    standing = fetch("org/m-GGUF", tmp_path, "Q8_0")
-    assert standing.state == "done", standing.message
-    assert standing.path == str(tmp_path / "gguf" / "org" / "m-GGUF" / "m-Q8_0.gguf")
-    assert sha256(standing.path) == filled.repositories["org/m-GGUF"].files["m-Q8_0.gguf"].sha256
+    status = fetch("org/m-GGUF", tmp_path, "Q8_0")
+    assert status.state == "done", status.message
+    assert status.path == str(tmp_path / "gguf" / "org" / "m-GGUF" / "m-Q8_0.gguf")
+    assert sha256(status.path) == filled.repositories["org/m-GGUF"].files["m-Q8_0.gguf"].sha256
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["m-Q8_0.gguf"]
     commit = filled.repositories["org/m-GGUF"].commit
     assert all(f"/resolve/{commit}/" in request.path for request in filled.asked("HEAD", "resolve"))
@@ -58,9 +58,9 @@ def test_a_transformers_model_comes_as_a_folder(hub, tmp_path):
         "pytorch_model.bin": noise(200_000, 2),
     }
     hub.add("org/m", files)
-    standing = fetch("org/m", tmp_path)
+    status = fetch("org/m", tmp_path)
     folder = tmp_path / "pytorch" / "org" / "m"
-    assert (standing.state, standing.path) == ("done", str(folder))
+    assert (status.state, status.path) == ("done", str(folder))
     here = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert here == {name: data for name, data in files.items() if name != "pytorch_model.bin"}
     (model,) = discovery.scan(tmp_path).models
@@ -69,10 +69,10 @@ def test_a_transformers_model_comes_as_a_folder(hub, tmp_path):
 
 def test_the_token_goes_to_the_hub_and_not_to_its_storage(filled, tmp_path, monkeypatch):
     filled.repositories["org/m-GGUF"].gated = True
-    standing = fetch("org/m-GGUF", tmp_path)
-    assert standing.state == "failed"
-    assert "gated" in standing.message
-    assert "HF_TOKEN" in standing.message
+    status = fetch("org/m-GGUF", tmp_path)
+    assert status.state == "failed"
+    assert "gated" in status.message
+    assert "HF_TOKEN" in status.message
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     assert fetch("org/m-GGUF", tmp_path).state == "done"
     assert not [r for r in filled.asked("GET", "/org/m-GGUF/m-Q4") if "authorization" in r.headers]
@@ -80,8 +80,8 @@ def test_the_token_goes_to_the_hub_and_not_to_its_storage(filled, tmp_path, monk
 
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(filled, tmp_path):
     filled.fail("storage", Fault(cut_after=1_500_000), times=2)
-    standing = fetch("org/m-GGUF", tmp_path)
-    assert standing.state == "done", standing.message
+    status = fetch("org/m-GGUF", tmp_path)
+    assert status.state == "done", status.message
     ranges = [request.headers.get("range") for request in filled.asked("GET", "m-Q4_0.gguf")]
     assert ranges[0] is None
     assert len(ranges) == 3
@@ -93,8 +93,8 @@ def test_a_connection_that_never_brings_a_byte_is_given_up(filled, tmp_path):
     download = start("org/m-GGUF", tmp_path)
     try:
         assert download.join(90)
-        assert download.standing().state == "failed"
-        assert "broke off" in download.standing().message
+        assert download.status().state == "failed"
+        assert "broke off" in download.status().message
     finally:
         download.cancel()
 
@@ -112,9 +112,9 @@ def test_a_connection_that_never_brings_a_byte_is_given_up(filled, tmp_path):
 )
 def test_a_refusal_ends_in_a_sentence_and_the_next_time_works(filled, tmp_path, kind, fault, words):
     filled.fail(kind, fault)
-    standing = fetch("org/m-GGUF", tmp_path)
-    assert standing.state == "failed"
-    assert words in standing.message
+    status = fetch("org/m-GGUF", tmp_path)
+    assert status.state == "failed"
+    assert words in status.message
     assert fetch("org/m-GGUF", tmp_path).state == "done"
 
 
@@ -125,9 +125,9 @@ def test_a_busy_storage_is_waited_for(filled, tmp_path):
 
 def test_damaged_bytes_are_deleted_and_come_whole_the_next_time(filled, tmp_path):
     filled.fail("storage", Fault(damage=True))
-    standing = fetch("org/m-GGUF", tmp_path)
-    assert standing.state == "failed"
-    assert "wrong checksum" in standing.message
+    status = fetch("org/m-GGUF", tmp_path)
+    assert status.state == "failed"
+    assert "wrong checksum" in status.message
     assert parts(tmp_path) == []
     assert discovery.scan(tmp_path).models == []
     assert fetch("org/m-GGUF", tmp_path).state == "done"
@@ -136,22 +136,22 @@ def test_damaged_bytes_are_deleted_and_come_whole_the_next_time(filled, tmp_path
 def test_a_small_file_is_checked_by_gits_checksum(hub, tmp_path):
     hub.add("org/m", {"config.json": b"{}", "model.safetensors": noise(150_000)})
     hub.repositories["org/m"].files["config.json"].content = b"[]"
-    standing = fetch("org/m", tmp_path)
-    assert standing.state == "failed"
-    assert "config.json of org/m came with a wrong checksum" in standing.message
+    status = fetch("org/m", tmp_path)
+    assert status.state == "failed"
+    assert "config.json of org/m came with a wrong checksum" in status.message
     assert discovery.scan(tmp_path).models == []
 
 
 def test_cancel_ends_it_at_once_keeps_what_came_and_shows_nothing(filled, tmp_path):
     filled.bytes_per_second = 2_000_000
     download = start("org/m-GGUF", tmp_path)
-    until(lambda: download.standing().bytes_per_second > 0)
-    assert download.standing().seconds_left is not None
+    until(lambda: download.status().bytes_per_second > 0)
+    assert download.status().seconds_left is not None
     began = time.monotonic()
     download.cancel()
     assert download.join(5)
     assert time.monotonic() - began < 1
-    assert download.standing().state == "cancelled"
+    assert download.status().state == "cancelled"
     kept = parts(tmp_path)[0].stat().st_size
     assert kept > 0
     assert discovery.scan(tmp_path).models == []
@@ -171,9 +171,9 @@ def test_another_file_of_the_same_name_is_never_overwritten(filled, tmp_path):
     place = tmp_path / "gguf" / "org" / "m-GGUF" / "m-Q4_0.gguf"
     place.parent.mkdir(parents=True)
     place.write_bytes(b"mine")
-    standing = fetch("org/m-GGUF", tmp_path)
-    assert standing.state == "failed"
-    assert "comparator remove m-Q4_0" in standing.message
+    status = fetch("org/m-GGUF", tmp_path)
+    assert status.state == "failed"
+    assert "comparator remove m-Q4_0" in status.message
     assert place.read_bytes() == b"mine"
 
 
@@ -191,15 +191,15 @@ def test_a_link_out_of_the_folder_is_not_followed(filled, tmp_path):
     outside.mkdir()
     (tmp_path / "models" / "gguf").mkdir(parents=True)
     (tmp_path / "models" / "gguf" / "org").symlink_to(outside)
-    standing = fetch("org/m-GGUF", tmp_path / "models")
-    assert standing.state == "failed"
-    assert "leads out of the models folder" in standing.message
+    status = fetch("org/m-GGUF", tmp_path / "models")
+    assert status.state == "failed"
+    assert "leads out of the models folder" in status.message
     assert list(outside.iterdir()) == []
 
 
 def test_dangerous_names_are_refused_by_the_process_too(tmp_path):
     file = RemoteFile("../../evil.gguf", 1, "0" * 64)
-    job = transfer.Job("org/m", "0" * 40, str(tmp_path / "gguf"), "org/m", (file,))
+    job = transfer.FetchPlan("org/m", "0" * 40, str(tmp_path / "gguf"), "org/m", (file,))
     reports: list[transfer.Report] = []
     transfer.run(job, reports.append)
     assert reports[-1].step == "failed"
@@ -211,7 +211,7 @@ def test_too_little_space_is_said_before_a_byte_is_fetched(filled, tmp_path, mon
     choice = pick(repository.choices, "Q4_0", "org/m-GGUF")
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(SIZE, 1, SIZE - 1))
-    job = transfer.Job(
+    job = transfer.FetchPlan(
         repository.id, repository.commit, str(tmp_path / "gguf"), repository.id, choice.files
     )
     with pytest.raises(HubError, match="needs 5 MB; 5 MB are free"):
@@ -233,12 +233,12 @@ def test_a_file_where_the_folder_should_be(filled, tmp_path):
 def test_two_programs_that_fetch_the_same_wait_for_each_other(filled, tmp_path):
     filled.bytes_per_second = 5_000_000
     first = start("org/m-GGUF", tmp_path)
-    until(lambda: first.standing().state == "download")
+    until(lambda: first.status().state == "download")
     second = start("org/m-GGUF", tmp_path)
-    until(lambda: second.standing().state == "wait")
+    until(lambda: second.status().state == "wait")
     assert first.join(30)
     assert second.join(30)
-    assert [first.standing().state, second.standing().state] == ["done", "done"]
+    assert [first.status().state, second.status().state] == ["done", "done"]
     assert len(filled.asked("GET", "m-Q4_0")) == 1
 
 
@@ -251,7 +251,7 @@ def test_several_at_once_and_no_more_than_allowed(filled, tmp_path):
         first = downloads.start(repository, small)
         assert downloads.start(repository, small) is first
         downloads.start(repository, large)
-        until(lambda: all(s.state == "download" for s in downloads.standings()))
+        until(lambda: all(s.state == "download" for s in downloads.statuses()))
         filled.add("org/third-GGUF", {"t-Q4_0.gguf": noise(1000)})
         third = catalogue.look("org/third-GGUF")
         with pytest.raises(ConfigurationError, match="2 downloads are under way"):
@@ -280,9 +280,9 @@ def test_models_with_the_same_tokeniser_do_not_meet(hub, tmp_path):
         )
     downloads = [start(f"org/m{number}", tmp_path) for number in range(3)]
     assert all(download.join(60) for download in downloads)
-    assert [download.standing().message for download in downloads] == ["", "", ""]
+    assert [download.status().message for download in downloads] == ["", "", ""]
     for download in downloads:
-        assert (Path(download.standing().path) / "tokenizer.json").read_bytes() == tokeniser
+        assert (Path(download.status().path) / "tokenizer.json").read_bytes() == tokeniser
 
 
 def test_a_hub_that_sends_more_than_it_announced_does_not_fill_the_disk(filled, tmp_path):
@@ -292,7 +292,7 @@ def test_a_hub_that_sends_more_than_it_announced_does_not_fill_the_disk(filled, 
     choice = pick(repository.choices, "Q4_0", repository.id)
     download = Download(repository, choice, tmp_path).start()
     assert download.join(60)
-    assert "More bytes came than the 5000000" in download.standing().message
+    assert "More bytes came than the 5000000" in download.status().message
     assert sum(path.stat().st_size for path in parts(tmp_path)) <= SIZE
 
 
@@ -311,8 +311,8 @@ def test_what_nobody_went_on_with_is_cleared_after_two_weeks(filled, tmp_path):
 def test_a_process_that_is_killed_is_a_sentence(filled, tmp_path):
     filled.bytes_per_second = 1_000_000
     download = start("org/m-GGUF", tmp_path)
-    until(lambda: download.standing().state == "download")
+    until(lambda: download.status().state == "download")
     download._process.kill()
     assert download.join(10)
-    assert download.standing().state == "failed"
-    assert "exit code -9" in download.standing().message
+    assert download.status().state == "failed"
+    assert "exit code -9" in download.status().message

@@ -8,7 +8,7 @@ import pytest
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.host import Host
-from comparator.hosting.options import Settings, deadlines_from
+from comparator.hosting.options import ServerOptions, deadlines_from
 from runners.timeouts import Deadlines
 
 
@@ -48,4 +48,4 @@ class TestFlags:
 
     def test_the_page_takes_them(self, tmp_path: Path):
         limits = Deadlines(total_seconds=7)
-        assert Host(Settings(tmp_path, deadlines=limits)).engine.deadlines == limits
+        assert Host(ServerOptions(tmp_path, deadlines=limits)).engine.deadlines == limits

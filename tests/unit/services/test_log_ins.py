@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.hosting.options import Settings, log_ins
+from comparator.hosting.options import ServerOptions, log_ins
 
 
 def test_the_environment_names_them_one_on_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPARATOR_AUTH", "anna:secret\nbo:with space:and colon\n")
     assert log_ins() == (("anna", "secret"), ("bo", "with space:and colon"))
-    assert Settings(Path("models")).auth == log_ins()
+    assert ServerOptions(Path("models")).auth == log_ins()
 
 
 def test_what_is_given_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.ui.middleware import (
     OWN_BODY_BYTES,
     BoundedBodies,
@@ -43,7 +43,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_page_of_ones_own_and_a_public_one(values: dict[str, Any], is_public: bool) -> None:
-    settings = Settings(Path("models"), **values)
+    settings = ServerOptions(Path("models"), **values)
     assert settings.is_public is is_public
     checked = [layer for layer in middleware(settings) if layer.cls is TrustedHostMiddleware]
     assert len(checked) == (0 if is_public else 1)
@@ -54,9 +54,9 @@ def test_a_page_of_ones_own_and_a_public_one(values: dict[str, Any], is_public: 
 @pytest.mark.parametrize("name", ["GRADIO_SERVER_NAME", "GRADIO_ROOT_PATH", "SPACE_ID"])
 def test_the_environment_can_make_a_page_public(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "0.0.0.0")
-    assert Settings(Path("models")).is_public
+    assert ServerOptions(Path("models")).is_public
     monkeypatch.setenv("GRADIO_SERVER_NAME", "127.0.0.1")
-    assert Settings(Path("models")).is_public is (name != "GRADIO_SERVER_NAME")
+    assert ServerOptions(Path("models")).is_public is (name != "GRADIO_SERVER_NAME")
 
 
 Part = dict[str, Any]
@@ -150,6 +150,6 @@ def test_all_bodies_together_are_bounded() -> None:
 
 @pytest.mark.parametrize(("is_public", "most"), [(False, OWN_BODY_BYTES), (True, 1_000_000)])
 def test_a_public_page_takes_smaller_bodies(is_public: bool, most: int) -> None:
-    layer = middleware(Settings(Path("models"), public=is_public))[-1]
+    layer = middleware(ServerOptions(Path("models"), public=is_public))[-1]
     assert layer.cls is BoundedBodies
     assert layer.kwargs == {"most_bytes": most}

@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from comparator.hosting.options import Settings
+from comparator.hosting.options import ServerOptions
 from comparator.ui import adapter, server
 from comparator.ui.adapter import in_a_loop
 
@@ -72,6 +72,6 @@ def test_a_public_page_without_log_in_says_so(
     monkeypatch.setenv("COMPARATOR_AUTH", auth)
     if on_space:
         monkeypatch.setenv("SPACE_ID", "anna/comparator")
-    settings = Settings(Path("models"), public=not on_space)
+    settings = ServerOptions(Path("models"), public=not on_space)
     server._tell_where(settings, "http://localhost:7860/", None)
     assert ("nobody has to log in" in capsys.readouterr().err) is warns

@@ -29,7 +29,7 @@ FORM = ["hi", "", False, "a", None, None, None, "", "", "", "", 0.7, "", "", "",
 VISITOR = SimpleNamespace(session_hash="visitor")
 
 
-class FakeSitting:
+class FakeSession:
     """A comparison to which a test tells what its children would have told."""
 
     def __init__(self, on_news: Callable[[], None], columns: int = 2) -> None:
@@ -58,19 +58,19 @@ class FakeHost:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.models = [MODEL]
-        self.sitting: FakeSitting | None = None
+        self.session: FakeSession | None = None
         self.asked_again: list[tuple[str, Comparison, int, int]] = []
         self.question: Question | None = None
         self.stopped: list[tuple[str, int | None]] = []
 
     def begin(
         self, session: str, question: Question, on_news: Callable[[], None], visitor: str
-    ) -> FakeSitting:
+    ) -> FakeSession:
         if self.error:
             raise self.error
         self.question = question
-        self.sitting = FakeSitting(on_news)
-        return self.sitting
+        self.session = FakeSession(on_news)
+        return self.session
 
     def again(
         self,
@@ -80,12 +80,12 @@ class FakeHost:
         column: int,
         on_news: Callable[[], None],
         visitor: str,
-    ) -> FakeSitting:
+    ) -> FakeSession:
         if self.error:
             raise self.error
         self.asked_again.append((session, earlier, slot, column))
-        self.sitting = FakeSitting(on_news, 1)
-        return self.sitting
+        self.session = FakeSession(on_news, 1)
+        return self.session
 
     def stop(self, session: str, slot: int | None = None) -> bool:
         self.stopped.append((session, slot))
@@ -113,27 +113,27 @@ def test_a_run_from_the_line_to_its_end() -> None:
         host = FakeHost()
         stream = _handlers(host).run(VISITOR, *FORM)
         view = await _next(stream)
-        sitting = host.sitting
-        assert sitting is not None
+        session = host.session
+        assert session is not None
         assert [column["words"] for column in view["columns"]] == ["waiting", "waiting"]
-        sitting.position = 2
-        sitting.on_news()
+        session.position = 2
+        session.on_news()
         view = await _next(stream)
         assert view["note"] == "You are number 2 in line."
-        sitting.position = 0
-        sitting.tell(0, protocol.Token("Hel", 1, 0.1), protocol.Token("lo", 2, 0.2))
+        session.position = 0
+        session.tell(0, protocol.Token("Hel", 1, 0.1), protocol.Token("lo", 2, 0.2))
         view = await _next(stream)
         assert view["note"] == ""
         assert view["columns"][0]["text"] == "Hello"
-        sitting.tell(0, protocol.Finished("stop", 2, 0.2))
-        sitting.tell(1, protocol.Failed("load", "load", "The file is damaged."))
+        session.tell(0, protocol.Finished("stop", 2, 0.2))
+        session.tell(1, protocol.Failed("load", "load", "The file is damaged."))
         view = await _next(stream)
         assert [column["state"] for column in view["columns"]] == ["done", "failed"]
         assert view["columns"][1]["error"] == "The file is damaged."
         assert not view["running"]
         with pytest.raises(StopAsyncIteration):
             await _next(stream)
-        assert sitting.stops == 1
+        assert session.stops == 1
 
     asyncio.run(live())
 
@@ -144,8 +144,8 @@ def test_only_what_changed_is_made_anew() -> None:
         stream = _handlers(host).run(VISITOR, *FORM)
         first = await _next(stream)
         assert (await _next(stream)) is first  # nothing came: the same view, no difference
-        assert host.sitting is not None
-        host.sitting.tell(1, protocol.Token("x", 1, 0.1))
+        assert host.session is not None
+        host.session.tell(1, protocol.Token("x", 1, 0.1))
         second = await _next(stream)
         assert second["columns"][0] is first["columns"][0]
         assert second["columns"][1] != first["columns"][1]
@@ -161,8 +161,8 @@ def test_a_closed_tab_only_signals() -> None:
         stream = _handlers(host).run(VISITOR, *FORM)
         await _next(stream)
         await stream.aclose()
-        assert host.sitting is not None
-        assert host.sitting.stops == 1
+        assert host.session is not None
+        assert host.session.stops == 1
 
     asyncio.run(live())
 
@@ -224,12 +224,12 @@ async def _failed_run(host: FakeHost, handlers: Handlers) -> Comparison:
     """Run a comparison whose first column answers and whose second one fails."""
     stream = handlers.run(VISITOR, *FORM)
     await _next(stream)
-    assert host.sitting is not None
-    host.sitting.tell(0, protocol.Token("Hello", 1, 0.1), protocol.Finished("stop", 1, 0.2))
-    host.sitting.tell(1, protocol.Token("Oh", 1, 0.1), protocol.Failed("load", "load", "Broken."))
+    assert host.session is not None
+    host.session.tell(0, protocol.Token("Hello", 1, 0.1), protocol.Finished("stop", 1, 0.2))
+    host.session.tell(1, protocol.Token("Oh", 1, 0.1), protocol.Failed("load", "load", "Broken."))
     async for _view in stream:
         pass
-    return host.sitting.comparison
+    return host.session.comparison
 
 
 def test_a_retry_fills_its_column_anew_and_leaves_the_others() -> None:
@@ -243,15 +243,15 @@ def test_a_retry_fills_its_column_anew_and_leaves_the_others() -> None:
         assert view["running"]
         assert [column["state"] for column in view["columns"]] == ["done", "waiting"]
         assert [column["attempt"] for column in view["columns"]] == [0, 1]
-        assert host.sitting is not None
-        host.sitting.tell(0, protocol.Token("Now", 1, 0.1), protocol.Finished("stop", 1, 0.2))
+        assert host.session is not None
+        host.session.tell(0, protocol.Token("Now", 1, 0.1), protocol.Finished("stop", 1, 0.2))
         view = await _next(stream)
         assert [column["text"] for column in view["columns"]] == ["Hello", "Now"]
         assert [column["attempt"] for column in view["columns"]] == [0, 1]
         assert not view["running"]
         with pytest.raises(StopAsyncIteration):
             await _next(stream)
-        assert host.sitting.stops == 1
+        assert host.session.stops == 1
         again = handlers.retry(gr.EventData(None, {"slot": 1}), VISITOR)
         await _next(again)
         assert host.asked_again[1][1:] == (host.asked_again[1][1], 0, 1)  # slot 0 of the retry
@@ -292,11 +292,11 @@ def test_every_view_is_whole_and_the_next_one_costs_what_is_new() -> None:
         host = FakeHost()
         stream = _handlers(host).run(VISITOR, *FORM)
         view = await _next(stream)
-        assert host.sitting is not None
+        assert host.session is not None
         written = ""
         for number in range(1, 40):
             piece = f"{number} \x1b" * 100
-            host.sitting.tell(0, protocol.Token(piece, number, 0.1 * number))
+            host.session.tell(0, protocol.Token(piece, number, 0.1 * number))
             written += piece.replace("\x1b", "\\x1b")
             before, view = view, await _next(stream)
             assert view["columns"][0]["text"] == written
