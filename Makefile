@@ -12,15 +12,15 @@ test:
 soak:
 	mkdir -p $(RESULTS)
 	timeout 1200 $(PYTHON) -m pytest tests/soak -m soak --junitxml=$(RESULTS)/soak.xml; \
-	status=$$?; $(PYTHON) docs/make_promises.py $(RESULTS)/soak.xml && exit $$status
+	status=$$?; $(PYTHON) scripts/make_promises.py $(RESULTS)/soak.xml && exit $$status
 
 # All other tests, and docs/promises.md with their results.
 promises:
 	mkdir -p $(RESULTS)
 	$(PYTHON) -m pytest --junitxml=$(RESULTS)/tests.xml; \
-	status=$$?; $(PYTHON) docs/make_promises.py $(RESULTS)/tests.xml && exit $$status
+	status=$$?; $(PYTHON) scripts/make_promises.py $(RESULTS)/tests.xml && exit $$status
 
 # The run in a Space's surroundings, and docs/spaces.md with its record.
 space-run:
 	SPACE_RUN_RECORD=docs/space_run.json $(PYTHON) -m pytest tests/space
-	$(PYTHON) docs/make_space_run.py
+	$(PYTHON) scripts/make_space_run.py

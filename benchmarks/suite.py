@@ -13,7 +13,7 @@ from typing import Any
 from comparator.core.atomic_file import write_atomically
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 
-from . import machine, scenario_models, tables
+from . import machine, readme, scenario_models, tables
 from .company import MODELS, PROMPT, QUICK, Amounts, Company
 from .programs import PeerError
 from .record import SCHEMA, Record
@@ -33,6 +33,7 @@ SCENARIOS: dict[str, Callable[[Company], None]] = {
 }
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
+BENCHMARKS = README.parent / "docs" / "benchmarks.md"
 SPEED = README.parent / "docs" / "speed.md"
 WHOLE = "all.json"
 PROFILE = "profile.json"
@@ -115,15 +116,16 @@ def profile() -> dict[str, Any] | None:
 
 
 def update_readme() -> None:
-    """Put the tables of the last whole run into README and docs/speed.md.
+    """Put the figures of the last whole run into README, docs/benchmarks.md and docs/speed.md.
 
     Raises:
-        ConfigurationError: this is no checkout, or README has lost its markers.
+        ConfigurationError: this is no checkout, or a page has lost its markers.
     """
     if not is_checkout():
         raise ConfigurationError("README is only there in a checkout of the repository.")
     sections = {
-        README: tables.readme_section(latest()),
+        README: readme.section(latest()),
+        BENCHMARKS: tables.benchmarks_section(latest()),
         SPEED: tables.limits_section(latest(), profile()),
     }
     for page_path, section in sections.items():

@@ -1,4 +1,4 @@
-"""From the JSON of a run to Markdown: the tables that are printed, and README's section."""
+"""From the JSON of a run to Markdown: the tables that are printed, and those of the documents."""
 
 from __future__ import annotations
 
@@ -10,21 +10,6 @@ from .record import MEASURES
 BEGIN = "<!-- benchmarks: made by `comparator bench --readme`, do not edit -->"
 END = "<!-- /benchmarks -->"
 NOT_YET = "No full run of the suite is recorded yet."
-README_MEASURES = (
-    ("start", "first_token"),
-    ("start", "first_token_cold"),
-    ("comparison", "wall"),
-    ("comparison", "decode"),
-    ("decode", "decode"),
-    ("decode", "prefill"),
-    ("memory", "peak_private"),
-    ("memory", "held_parent_in_all"),
-    ("limits", "bandwidth"),
-    ("limits", "limit_share"),
-    ("page", "page_cpu"),
-    ("page", "delay_p95"),
-    ("commands", "duration"),
-)
 SCENARIOS = ("start", "comparison", "decode", "memory", "limits", "page", "commands")
 Result = Mapping[str, Any]
 
@@ -40,20 +25,14 @@ def report(result: Result) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def readme_section(result: Result | None) -> str:
-    """Return what stands between README's markers, the markers included."""
+def benchmarks_section(result: Result | None) -> str:
+    """Return what stands between the markers of docs/benchmarks.md, the markers included."""
     if result is None:
-        return f"{BEGIN}\n{NOT_YET}\n{END}"
-    chosen = [
-        series
-        for wanted in README_MEASURES
-        for series in result["series"]
-        if (series["scenario"], series["measure"]) == wanted
-    ]
-    folded = f"<details><summary>Figures</summary>\n\n{values_tables(chosen)}\n\n</details>"
-    parts = [heading(result), targets_table(result["targets"]), remarks(result), folded]
-    body = "\n\n".join(part for part in parts if part)
-    return f"{BEGIN}\n{body}\n{END}"
+        return between_markers([NOT_YET])
+    parts = [heading(result), remarks(result)]
+    parts += ["## Targets", targets_table(result["targets"])]
+    parts += ["## Figures", values_tables(result["series"])]
+    return between_markers(parts)
 
 
 def limits_section(result: Result | None, profile: Result | None) -> str:
@@ -69,7 +48,12 @@ def limits_section(result: Result | None, profile: Result | None) -> str:
         parts = [heading(result), values_tables(own)]
     for label, shares in (profile or {"models": {}})["models"].items():
         rows = [(where, f"{share:.1%}") for where, share in shares.items()]
-        parts.append(f"**{label}**\n\n{_table(('Where the time goes', 'Share'), rows, 1)}")
+        parts.append(f"**{label}**\n\n{table(('Where the time goes', 'Share'), rows, 1)}")
+    return between_markers(parts)
+
+
+def between_markers(parts: Iterable[str]) -> str:
+    """Return a section of a page: its parts, without empty ones, and the markers around them."""
     body = "\n\n".join(part for part in parts if part)
     return f"{BEGIN}\n{body}\n{END}"
 
@@ -120,7 +104,7 @@ def targets_table(targets: Iterable[Mapping[str, Any]]) -> str:
                 {True: "yes", False: "**no**", None: "not measured"}[target["met"]],
             )
         )
-    return _table(("Target", "Ours", "Divided by", "Measured", "Limit", "Met"), rows, 3)
+    return table(("Target", "Ours", "Divided by", "Measured", "Limit", "Met"), rows, 3)
 
 
 def values_tables(series: Sequence[Mapping[str, Any]]) -> str:
@@ -129,8 +113,8 @@ def values_tables(series: Sequence[Mapping[str, Any]]) -> str:
     parts = []
     for scenario in scenarios:
         own = [one for one in series if one["scenario"] == scenario]
-        table = _rows_of_contenders(own) if scenario == "commands" else _rows_of_measures(own)
-        parts.append(f"**{scenario}**\n\n{table}")
+        rows = _rows_of_contenders(own) if scenario == "commands" else _rows_of_measures(own)
+        parts.append(f"**{scenario}**\n\n{rows}")
     return "\n\n".join(parts)
 
 
@@ -145,7 +129,7 @@ def _rows_of_measures(series: Sequence[Mapping[str, Any]]) -> str:
         )
         for measure, model in keys
     ]
-    return _table(("", *contenders), rows, 1)
+    return table(("", *contenders), rows, 1)
 
 
 def _rows_of_contenders(series: Sequence[Mapping[str, Any]]) -> str:
@@ -155,7 +139,7 @@ def _rows_of_contenders(series: Sequence[Mapping[str, Any]]) -> str:
         (contender, *(_cell(cells.get((contender, measure))) for measure in measures))
         for contender in dict.fromkeys(one["contender"] for one in series)
     ]
-    return _table(("", *(_title(measure, "") for measure in measures)), rows, 1)
+    return table(("", *(_title(measure, "") for measure in measures)), rows, 1)
 
 
 def _title(measure: str, model: str) -> str:
@@ -185,7 +169,7 @@ def _spread(one: Mapping[str, Any], decimals: int, unit: str) -> str:
     return f"{median}{unit} ({least} to {most})"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], first_number: int) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], first_number: int) -> str:
     """Return a Markdown table whose columns from ``first_number`` on stand to the right."""
     if not rows:
         return ""

@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 import space_run
-from doc_scripts import doc_script
+from doc_scripts import script
 from gradio_client import Client
 from playwright.sync_api import Page, sync_playwright
 
@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Show the record where CI shows the run."""
     if RECORD in config.stash:
         terminalreporter.section("the run in a Space's surroundings")
-        terminalreporter.write_line(doc_script("make_space_run").as_markdown(config.stash[RECORD]))
+        terminalreporter.write_line(script("make_space_run").as_markdown(config.stash[RECORD]))
 
 
 def _run(work: Path) -> dict[str, Any]:

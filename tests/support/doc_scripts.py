@@ -1,4 +1,4 @@
-"""The scripts of docs/ and scripts/, which are no packages."""
+"""The scripts of scripts/, which are no package."""
 
 from __future__ import annotations
 
@@ -9,17 +9,9 @@ from types import ModuleType
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def doc_script(name: str) -> ModuleType:
-    """Import ``docs/<name>.py`` anew."""
-    return _imported(REPOSITORY / "docs" / f"{name}.py")
-
-
 def script(name: str) -> ModuleType:
     """Import ``scripts/<name>.py`` anew."""
-    return _imported(REPOSITORY / "scripts" / f"{name}.py")
-
-
-def _imported(path: Path) -> ModuleType:
+    path = REPOSITORY / "scripts" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import doc_scripts
 import pytest
-from doc_scripts import doc_script
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROMISES = json.loads((REPOSITORY / "docs" / "promises.json").read_text("utf-8"))
@@ -16,7 +16,7 @@ PROMISES = json.loads((REPOSITORY / "docs" / "promises.json").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    return doc_script("make_promises")
+    return doc_scripts.script("make_promises")
 
 
 def names_in(file: str) -> set[str]:
@@ -48,7 +48,7 @@ def test_every_test_that_a_promise_names_is_there(promise: dict[str, list[str]])
 def test_the_page_is_what_the_script_makes(script: ModuleType) -> None:
     results = json.loads(script.RESULTS.read_text("utf-8")) if script.RESULTS.exists() else {}
     made = script.page(PROMISES, results)
-    assert script.PAGE.read_text("utf-8") == made, "run: python docs/make_promises.py"
+    assert script.PAGE.read_text("utf-8") == made, "run: python scripts/make_promises.py"
 
 
 def test_results_are_read_from_what_pytest_writes(script: ModuleType, tmp_path: Path) -> None:
@@ -87,4 +87,4 @@ def test_results_are_read_from_what_pytest_writes(script: ModuleType, tmp_path: 
 def test_make_names_the_folders(script: ModuleType) -> None:
     makefile = (REPOSITORY / "Makefile").read_text("utf-8")
     assert "timeout 1200" in makefile, "soak takes at most 20 minutes"
-    assert "docs/make_promises.py" in makefile
+    assert "scripts/make_promises.py" in makefile

@@ -1,4 +1,4 @@
-"""The tables, and that README holds exactly those of the recorded run."""
+"""The tables, and that the documents hold exactly those of the recorded run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import suite, tables
-from benchmarks.company import BARE_LOOP, PAGE
+from benchmarks import readme, suite, tables
+from benchmarks.company import BARE_LOOP, BY_HAND, PAGE
 from benchmarks.record import Record
 from benchmarks.targets import verdicts
 from comparator.core.exceptions import ConfigurationError
@@ -82,47 +82,96 @@ def test_a_table_is_one_with_the_same_cells_in_every_row(result: dict[str, Any])
 
 
 def test_a_section_replaces_only_what_is_between_the_markers(result: dict[str, Any]) -> None:
-    before = f"# Title\n\n{tables.readme_section(None)}\n\n## After\n"
-    after = tables.with_section(before, tables.readme_section(result))
+    before = f"# Title\n\n{tables.benchmarks_section(None)}\n\n## After\n"
+    after = tables.with_section(before, tables.benchmarks_section(result))
     assert after.startswith(f"# Title\n\n{tables.BEGIN}\n")
     assert after.endswith(f"{tables.END}\n\n## After\n")
     assert tables.NOT_YET not in after
-    assert tables.with_section(after, tables.readme_section(None)) == before
+    assert tables.with_section(after, tables.benchmarks_section(None)) == before
 
 
-def test_a_readme_without_markers_is_left_alone() -> None:
+def test_a_page_without_markers_is_left_alone() -> None:
     with pytest.raises(ValueError, match="no section"):
-        tables.with_section("# Title\n", tables.readme_section(None))
+        tables.with_section("# Title\n", tables.benchmarks_section(None))
 
 
-def test_a_recorded_run_goes_into_readme_by_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: dict[str, Any]
+def test_readme_has_five_rows_with_the_median_of_each_contender(result: dict[str, Any]) -> None:
+    record = Record()
+    for value in (8.0, 8.94, 9.5):
+        record.add("comparison", "wall", PAGE, value)
+    record.add("comparison", "wall", BY_HAND, 15.6)
+    record.add("comparison", "decode", PAGE, 47.14, "PyTorch")
+    record.add("comparison", "decode", PAGE, 120.0, "GGUF Q4_1")
+    section = readme.section({**result, "series": record.to_records()})
+    head, _marks, *rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert head.startswith("|  | this comparator, its page | by hand, one process |")
+    assert rows[0] == "| the whole comparison, s | 8.94 | 15.60 |  |  |"
+    assert rows[2] == "| writing, transformers model, tok/s | 47.1 |  |  |  |"
+    assert len(rows) == 5
+    assert "2030-01-02: 2 cores of A Processor, no GPU" in section
+    assert "128 tokens each" in section
+
+
+def test_readme_does_not_say_that_there_was_no_gpu_where_one_was_measured(
+    result: dict[str, Any],
 ) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"# Title\n\n{tables.readme_section(None)}\n", "utf-8")
+    record = Record()
+    record.add("memory", "peak_device", PAGE, 512.0)
+    assert "no GPU" not in readme.section({**result, "series": record.to_records()})
+
+
+def test_the_page_of_benchmarks_has_every_series_of_the_run(result: dict[str, Any]) -> None:
+    section = tables.benchmarks_section(result)
+    assert tables.targets_table(result["targets"]) in section
+    assert tables.values_tables(result["series"]) in section
+    assert tables.remarks(result) in section
+
+
+@pytest.fixture
+def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """A checkout's pages and results, all empty, in the place of the real ones."""
+    made = {"README": readme.section(None), "BENCHMARKS": tables.benchmarks_section(None),
+            "SPEED": tables.limits_section(None, None)}  # fmt: skip
+    paths = {name: tmp_path / f"{name}.md" for name in made}
     (tmp_path / "pyproject.toml").touch()
-    monkeypatch.setattr(suite, "README", readme)
-    speed = tmp_path / "speed.md"
-    speed.write_text(f"{tables.limits_section(None, None)}\n", "utf-8")
-    monkeypatch.setattr(suite, "SPEED", speed)
+    for name, section in made.items():
+        paths[name].write_text(f"# Title\n\n{section}\n", "utf-8")
+        monkeypatch.setattr(suite, name, paths[name])
     monkeypatch.setattr(suite, "RESULTS", tmp_path)
+    return paths
+
+
+def test_a_recorded_run_goes_into_the_pages_by_the_command(
+    tmp_path: Path, pages: dict[str, Path], result: dict[str, Any]
+) -> None:
     part = suite.write(result, tmp_path)
     assert part.name == "decode.json"
-    suite.update_readme()
-    assert tables.NOT_YET in readme.read_text("utf-8")  # a part of the suite is no whole run
+    suite.update_readme()  # a part of the suite is no whole run
+    assert all(tables.NOT_YET in page.read_text("utf-8") for page in pages.values())
     whole = suite.write({**result, "scenarios": list(suite.SCENARIOS)}, tmp_path)
     assert whole.name == suite.WHOLE
     suite.update_readme()
-    assert "0.99 (0.90 to 1.01)" in readme.read_text("utf-8")
-    readme.write_text("# Title\n", "utf-8")
-    with pytest.raises(ConfigurationError, match="Put both lines back"):
+    assert not any(tables.NOT_YET in page.read_text("utf-8") for page in pages.values())
+    assert "0.99 (0.90 to 1.01)" in pages["BENCHMARKS"].read_text("utf-8")
+    assert "this comparator, its page" in pages["README"].read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["README", "BENCHMARKS", "SPEED"])
+def test_a_page_that_lost_its_markers_is_named(pages: dict[str, Path], name: str) -> None:
+    pages[name].write_text("# Title\n", "utf-8")
+    with pytest.raises(ConfigurationError, match=rf"{name}\.md: .*Put both lines back"):
         suite.update_readme()
 
 
-def test_readme_holds_the_tables_of_the_recorded_run() -> None:
+def test_readme_holds_the_rows_of_the_recorded_run() -> None:
     """Nobody types a result: after a run, ``comparator bench --readme`` does it."""
-    readme = suite.README.read_text("utf-8")
-    assert tables.with_section(readme, tables.readme_section(suite.latest())) == readme
+    page = suite.README.read_text("utf-8")
+    assert tables.with_section(page, readme.section(suite.latest())) == page
+
+
+def test_the_page_of_benchmarks_holds_the_tables_of_the_recorded_run() -> None:
+    page = suite.BENCHMARKS.read_text("utf-8")
+    assert tables.with_section(page, tables.benchmarks_section(suite.latest())) == page
 
 
 def test_the_page_on_limits_holds_the_recorded_figures() -> None:

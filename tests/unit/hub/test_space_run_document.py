@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import doc_scripts
 import pytest
-from doc_scripts import doc_script
 from space_run import sdk_version
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -17,12 +17,12 @@ PAGE = (REPOSITORY / "docs" / "spaces.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    return doc_script("make_space_run")
+    return doc_scripts.script("make_space_run")
 
 
 def test_the_page_is_what_the_record_says(script: ModuleType) -> None:
     assert script.with_run(PAGE, script.as_markdown(RECORD)) == PAGE, (
-        "run: python docs/make_space_run.py"
+        "run: python scripts/make_space_run.py"
     )
 
 

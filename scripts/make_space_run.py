@@ -1,6 +1,6 @@
 """Put the record of a run in a Space's surroundings into ``docs/spaces.md``.
 
-Usage: ``python docs/make_space_run.py`` (after ``make space-run``, which does both)
+Usage: ``python scripts/make_space_run.py`` (after ``make space-run``, which does both)
 
 ``docs/space_run.json`` is what ``tests/space`` saw; the same text stands at the end of every
 run of the tests.
@@ -13,10 +13,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).resolve().parent
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 RECORD = DOCS / "space_run.json"
 PAGE = DOCS / "spaces.md"
-BEGIN, END = "<!-- made by make_space_run.py -->\n", "<!-- end -->\n"
+BEGIN, END = "<!-- made by scripts/make_space_run.py, do not edit -->\n", "<!-- end -->\n"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Take the picture of the page for README: start it, run a comparison, save ``docs/page.png``.
 
-Usage: ``python docs/make_screenshot.py MODELS_DIR [OUTPUT] [--dark]``
+Usage: ``python scripts/make_screenshot.py MODELS_DIR [OUTPUT] [--dark]``
 """
 
 from __future__ import annotations

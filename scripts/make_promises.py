@@ -1,6 +1,6 @@
 """Make ``docs/promises.md``: each promise, the tests that prove it, and how they last went.
 
-Usage: ``python docs/make_promises.py [JUNIT_XML ...]``
+Usage: ``python scripts/make_promises.py [JUNIT_XML ...]``
 
 ``docs/promises.json`` says which test proves which promise. The XML files are what
 ``pytest --junitxml`` writes (``make promises``, ``make soak``); what they say is kept in
@@ -16,17 +16,17 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).resolve().parent
-REPOSITORY = DOCS.parent
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
 MAPPING = DOCS / "promises.json"
 RESULTS = DOCS / "promises_results.json"
 PAGE = DOCS / "promises.md"
 INTRODUCTION = """# What is promised, and the test that proves it
 
-Made by `python docs/make_promises.py` from `docs/promises.json` and the results of the last
+Made by `python scripts/make_promises.py` from `docs/promises.json` and the results of the last
 runs of the tests; do not edit it. P1 to P30 are about processes, files and the page; 3.1 to
-3.13 are the points of issue 3. `make soak` runs the tests that take minutes, `make promises`
-the others and this page.
+3.17 are about what a person meets when something goes wrong. `make soak` runs the tests that take
+minutes, `make promises` the others and this page.
 
 | | Promise | Proved by | Last run |
 |---|---|---|---|
