@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .company import BARE_LOOP, BY_HAND, PAGE, SPAWNED
 from .record import MEASURES
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row("the whole comparison", "comparison", "wall"),
+    Row("four models one after another", "comparison", "wall"),
     Row("first token, transformers model", "comparison", "first_token", "PyTorch"),
     Row("writing, transformers model", "comparison", "decode", "PyTorch"),
     Row("writing, GGUF Q8_0", "decode", "decode", "GGUF Q8_0"),

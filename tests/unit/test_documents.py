@@ -66,7 +66,7 @@ def test_every_page_can_be_reached_from_readme() -> None:
     assert not lost, f"no link leads to {lost}: README's 'Where to read on' is the index"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "CHANGELOG.md"])  # history
 def test_every_path_of_ours_that_a_page_names_is_there(name: str) -> None:
     named = set(PATH.findall((REPOSITORY / name).read_text("utf-8")))
     missing = sorted(path for path in named if not (REPOSITORY / path.rstrip(".")).exists())
@@ -107,7 +107,7 @@ def test_contributing_names_every_folder_of_the_code() -> None:
     assert not missing, f"CONTRIBUTING does not say what is in {missing}"
 
 
-def test_every_promise_of_readme_on_a_command_is_a_command() -> None:
+def test_commands_in_readme_and_on_the_page_of_commands_are_there() -> None:
     from comparator.cli.main import COMMANDS
 
     pages = [page for page in PAGES if page.name in ("README.md", "command-line.md")]

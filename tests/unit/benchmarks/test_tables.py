@@ -105,7 +105,7 @@ def test_readme_has_five_rows_with_the_median_of_each_contender(result: dict[str
     section = readme.section({**result, "series": record.to_records()})
     head, _marks, *rows = [line for line in section.splitlines() if line.startswith("|")]
     assert head.startswith("|  | this comparator, its page | by hand, one process |")
-    assert rows[0] == "| the whole comparison, s | 8.94 | 15.60 |  |  |"
+    assert rows[0] == "| four models one after another, s | 8.94 | 15.60 |  |  |"
     assert rows[2] == "| writing, transformers model, tok/s | 47.1 |  |  |  |"
     assert len(rows) == 5
     assert "2030-01-02: 2 cores of A Processor, no GPU" in section
