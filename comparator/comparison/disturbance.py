@@ -23,14 +23,16 @@ STAGES = {DECODE: "while it wrote", PREFILL: "while it read the prompt", LOAD: "
 PROGRAMS, COMPARISON, JOB, TOGETHER = "programs", "comparison", "job", "together"
 QUOTA, HOST, ITSELF = "quota", "host", "itself"
 _ALONE = "alone it would have been faster"
+_WITHOUT = "without that it would have been faster"
+_FEWER = "with fewer threads it may be faster"
 _WORDS = {
     TOGETHER: ("The models that ran beside it", _ALONE),
     COMPARISON: ("Another comparison here", _ALONE),
     JOB: ("Work of this program in the background", _ALONE),
     PROGRAMS: ("Other programs", _ALONE),
-    QUOTA: ("The limit of processor time of its container", "without that it would have been faster"),
-    HOST: ("The host of this virtual machine", "undisturbed it would have been faster"),
-    ITSELF: ("Its own threads, which are more than the free cores,", "with fewer threads it may be faster"),
+    QUOTA: ("The limit of processor time of its container", _WITHOUT),
+    HOST: ("The host of this virtual machine", _WITHOUT),
+    ITSELF: ("Its own threads, which are more than the free cores,", _FEWER),
 }
 
 

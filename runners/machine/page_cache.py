@@ -18,7 +18,6 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 WINDOWS = 256  # over all files of one question
 WINDOW_BYTES = 256 * 1024
@@ -47,9 +46,11 @@ def files_cached(paths: Sequence[AnyPath]) -> float | None:
     return min(1.0, sum(parts) / total) if total else None
 
 
-def warm(
-    paths: Sequence[AnyPath], should_stop: Callable[[], bool] = lambda: False
-) -> float | None:
+def _never() -> bool:
+    return False
+
+
+def warm(paths: Sequence[AnyPath], should_stop: Callable[[], bool] = _never) -> float | None:
     """Read files to their ends, so that they are in the cache; return how much of them is then.
 
     More than fits into memory pushes itself out again, and the answer says so.

@@ -124,7 +124,7 @@ class TestSentences:
         assert found.sentence == (
             "The limit of processor time of its container took 30 % of the processor while it "
             "wrote; without that it would have been faster. The host of this virtual machine took "
-            "20 % of the processor while it wrote; undisturbed it would have been faster."
+            "20 % of the processor while it wrote; without that it would have been faster."
         )
 
     def test_too_many_threads_are_its_own_fault(self):
