@@ -146,13 +146,19 @@ def round_of(arguments: argparse.Namespace, neighbours: int, group: Path | None)
     options = ["--threads", str(arguments.threads), "--seconds", str(arguments.seconds)]
     if arguments.model:
         options += ["--model", str(arguments.model)]
+    quiet = subprocess.DEVNULL if arguments.model else None  # llama.cpp tells a lot
     command = [sys.executable, "-m", "benchmarks.processor_share", "--work", *options]
     if group:
         command += ["--group", str(group)]
     with busy_loops(neighbours) as ran:
         before = ran()
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, text=True, check=True, start_new_session=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=quiet,
+            text=True,
+            check=True,
+            start_new_session=True,
         )
         told = json.loads(done.stdout.splitlines()[-1])
         took = ran() - before

@@ -14,6 +14,7 @@ from runners.machine.processor_share import ProcessorShare
 # never reaches, with the page open.
 UNDISTURBED_SHARE = 0.9
 LEAST_ASKED_SECONDS = 0.2  # of processor time; of less, a tick of the clock is too much
+QUOTA_BITES = 0.01  # of what was asked for; one period's end is no limit that is felt
 LEAST_PART = 0.03  # of what was asked for; who took less is not named
 
 LOAD, PREFILL, DECODE = "load", "prefill", "decode"
@@ -96,18 +97,19 @@ def is_disturbed(share: ProcessorShare | None) -> bool:
 def takers(share: ProcessorShare, beside: Beside) -> dict[str, float]:
     """Return who took how much of what a model asked for (0 to 1), who took most first.
 
-    Waiting is divided by what is known of the span: how long quotas kept threads from cores and
-    how long others ran on them. Where neither did, the model's own threads were in each other's
-    way. The kernel does not say for whom a thread waited, so parts are estimates; their sum is
-    not.
+    Waiting is divided by what is known of the span. A quota that kept threads back took what it
+    does not pay for, others what they ran of the rest. Where neither did, the model's own threads
+    were in each other's way. The kernel does not say for whom a thread waited, so the parts are
+    estimates; their sum is none.
     """
     asked = _asked(share)
     if not asked:
         return {}
-    waited, quota = share.waited_seconds or 0.0, share.throttled_seconds or 0.0
-    others = waited if share.others_seconds is None else min(share.others_seconds, waited)
-    itself = 0.0 if quota else waited - others
-    weights = {QUOTA: quota, beside.who: others, ITSELF: itself}
+    waited = share.waited_seconds or 0.0
+    quota = min(waited, _unpaid_seconds(share, asked))
+    others = waited if share.others_seconds is None else share.others_seconds
+    weights = {QUOTA: quota, beside.who: min(others, waited - quota)}
+    weights[ITSELF] = 0.0 if quota else waited - weights[beside.who]
     whole = sum(weights.values())
     parts = {who: waited * weight / whole / asked for who, weight in weights.items() if whole}
     parts[HOST] = (share.stolen_seconds or 0.0) / asked
@@ -140,6 +142,17 @@ def shared(models: int, share: float | None) -> str:
     others = "another model" if models == 1 else f"{models} other models"
     got = "" if share is None else f" It got {share:.0%} of the processor time that it asked for."
     return f"It ran at once with {others}, so its speed is shared.{got.replace('%', ' %')}"
+
+
+def _unpaid_seconds(share: ProcessorShare, asked: float) -> float:
+    """Return what a quota took: at least as long as it kept threads back, none where it did not.
+
+    The kernel counts a time of no core once for all threads that wait on it.
+    """
+    kept_back = share.throttled_seconds or 0.0
+    if kept_back < QUOTA_BITES * asked or share.quota_cores is None:
+        return kept_back
+    return max(kept_back, asked - share.quota_cores * share.elapsed_seconds)
 
 
 def _asked(share: ProcessorShare) -> float:

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import psutil
 
+from runners.machine import cores
 from runners.machine.control_groups import groups_of
 
 TASKS = "/proc/self/task"
@@ -51,6 +52,7 @@ class Reading:
         throttled: seconds without a core by the quotas of this program's control groups.
         stolen: seconds that the host took from the processors that this process may use.
         busy: seconds that anybody's programs ran on these processors.
+        quota_cores: how many cores the quota pays for, where one has ever kept threads back.
     """
 
     at: float
@@ -59,6 +61,7 @@ class Reading:
     throttled: float | None = None
     stolen: float | None = None
     busy: float | None = None
+    quota_cores: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class ProcessorShare:
         stolen_seconds: what the host of a virtual machine took from it.
         others_seconds: what other programs, this one's page too, ran on the same processors.
         elapsed_seconds: the length of the span, by the clock.
+        quota_cores: how many cores a quota that has kept threads back pays for.
     """
 
     share: float | None = None
@@ -84,6 +88,7 @@ class ProcessorShare:
     stolen_seconds: float | None = None
     others_seconds: float | None = None
     elapsed_seconds: float = 0.0
+    quota_cores: float | None = None
 
 
 UNKNOWN = ProcessorShare()
@@ -119,7 +124,9 @@ def reading() -> Reading:
     process = time.process_time()  # first: asking brings the counters of running threads up to date
     threads = _threads()
     stolen, busy = _processors()
-    return Reading(time.monotonic(), threads, process, _throttled(), stolen, busy)
+    throttled = _throttled()
+    quota = cores.quota_cores() if throttled else None
+    return Reading(time.monotonic(), threads, process, throttled, stolen, busy, quota)
 
 
 def between(before: Reading, after: Reading) -> ProcessorShare:
@@ -139,6 +146,7 @@ def between(before: Reading, after: Reading) -> ProcessorShare:
         stolen_seconds=stolen,
         others_seconds=None if busy is None or run is None else max(0.0, busy - run),
         elapsed_seconds=elapsed,
+        quota_cores=after.quota_cores,
     )
 
 
@@ -155,6 +163,7 @@ def together(shares: Iterable[ProcessorShare]) -> ProcessorShare:
         stolen_seconds=stolen,
         others_seconds=_sum(p.others_seconds for p in parts),
         elapsed_seconds=sum(p.elapsed_seconds for p in parts),
+        quota_cores=parts[-1].quota_cores if parts else None,
     )
 
 

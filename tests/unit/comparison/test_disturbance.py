@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from comparator.comparison import disturbance as module
@@ -85,6 +87,15 @@ class TestByWhom:
     def test_a_quota_alone_takes_all_of_it(self):
         """How long the kernel says that a quota held threads back is less than they waited."""
         assert takers(share(7.5, 2.5, quota=1, others=0), Beside()) == {QUOTA: pytest.approx(0.25)}
+
+    def test_a_quota_took_what_it_does_not_pay_for_though_others_ran_as_well(self):
+        """Half a core for two threads, beside a busy machine; the kernel counts it once."""
+        told = replace(share(5, 15, quota=6, others=14), elapsed_seconds=10.0, quota_cores=0.5)
+        assert takers(told, Beside()) == {QUOTA: pytest.approx(0.75)}
+
+    def test_a_quota_that_was_hardly_reached_is_not_put_forward(self):
+        told = replace(share(5, 15, quota=0.1, others=14.9), elapsed_seconds=10.0, quota_cores=0.5)
+        assert set(takers(told, Beside())) == {PROGRAMS}
 
     def test_the_host_is_named_apart(self):
         assert takers(share(8, 0, host=2), Beside()) == {HOST: pytest.approx(0.2)}

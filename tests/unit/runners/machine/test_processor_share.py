@@ -75,8 +75,10 @@ class TestBetween:
         assert got.others_seconds == pytest.approx(6.0)
 
     def test_a_quota_is_told_apart(self):
-        got = between(START, after(threads={1: (9.0, 5.0)}, process=9.0, throttled=3.5))
+        now = after(threads={1: (9.0, 5.0)}, process=9.0, throttled=3.5, quota_cores=1.5)
+        got = between(START, now)
         assert got.throttled_seconds == pytest.approx(2.5)
+        assert got.quota_cores == pytest.approx(1.5)
 
     @pytest.mark.parametrize("name", ["throttled", "stolen", "busy", "process"])
     @pytest.mark.parametrize("value", [None, 0.0])
@@ -189,6 +191,14 @@ class TestReading:
         counters("own", own + "\n")
         counters(f"{folder}/cpu.stat", text)
         assert processor_share.reading().throttled == pytest.approx(2.5)
+
+    def test_what_a_quota_pays_for_is_told_where_it_has_bitten(self, counters):
+        counters("own", "0::/\n")
+        counters("groups/cpu.max", "150000 100000\n")
+        counters("groups/cpu.stat", "throttled_usec 0\n")
+        assert processor_share.reading().quota_cores is None
+        counters("groups/cpu.stat", "throttled_usec 5\n")
+        assert processor_share.reading().quota_cores == pytest.approx(1.5)
 
     def test_where_there_is_nothing_nothing_is_told(self, counters):
         now = processor_share.reading()
