@@ -55,7 +55,9 @@ PARENTS_SIDE = {
     "runners.machine.memory",
     "runners.machine.native_build",
     "runners.machine.nvml",
+    "runners.machine.page_cache",
     "runners.machine.processor",
+    "runners.machine.processor_share",
     "runners.machine.temporary",
     "runners.process",
     "runners.protocol",
@@ -163,6 +165,7 @@ LEAVES = (
     "supervision/termination",
     "machine/control_groups",
     "machine/nvml",
+    "machine/page_cache",
     "machine/processor",
 )
 

@@ -265,12 +265,14 @@ class ForkServers:
 
     def pids(self) -> list[int]:
         """Return the process ids of the fork servers that run."""
+        return list(self.by_kind().values())
+
+    def by_kind(self) -> dict[str, int]:
+        """Return the process ids of the fork servers that run, by the engine of each."""
         with self._lock:
-            return [
-                fork_server.pid
-                for fork_server in self._by_kind.values()
-                if fork_server.pid is not None
-            ]
+            servers = list(self._by_kind.items())
+        pids = {kind: server.pid for kind, server in servers}
+        return {kind: pid for kind, pid in pids.items() if pid is not None}
 
     def close(self) -> None:
         """End all fork_servers; the next run starts new ones."""

@@ -51,10 +51,17 @@ def core_dumps():
         return
     raise PermissionError
 
+def measure_share():
+    from runners.machine import processor_share
+    now = processor_share.reading()
+    if not now.threads or now.busy is None or now.stolen is None:
+        raise PermissionError
+
 print(json.dumps({
     "state": state,
     "read the model": tried(lambda: open(model).read()),
     "measure its own memory": tried(lambda: psutil.Process().memory_full_info()),
+    "measure its share of the processor": tried(measure_share),
     "import a library": tried(lambda: __import__("wave")),
     "read a secret": tried(lambda: open(secret).read()),
     "list a folder": tried(lambda: os.listdir(os.path.dirname(secret))),
@@ -80,6 +87,7 @@ def trace(pid):
 ALLOWED = {
     "read the model",
     "measure its own memory",
+    "measure its share of the processor",
     "import a library",
 }
 
