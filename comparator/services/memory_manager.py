@@ -10,12 +10,12 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
+from comparator.core.placement import ALL_LAYERS, can_spread
 from comparator.core.units import fine_size
 from comparator.library.facts.lookup import facts_of
 from comparator.memory import devices
 from comparator.memory import need as memory_need
 from comparator.memory.need import MemoryNeed
-from comparator.memory.placement import ALL_LAYERS, can_spread
 from comparator.storage.measurements import Measured
 from runners.machine import memory
 
@@ -231,9 +231,10 @@ class MemoryManager:
         if not need.device:
             return None
         free = [int(device["free_bytes"]) for device in self.device_memory()] or [0]
-        # llama.cpp spreads layers over all devices; transformers does with accelerate.
+        # llama.cpp spreads layers over all devices, transformers does with accelerate; without
+        # it a model goes to the emptiest one.
         spreads = model.model_type is ModelType.GGUF or can_spread()
-        supply = sum(free) if spreads else free[0]
+        supply = sum(free) if spreads else max(free)
         supply = max(0, supply - sum(n.to_come_on_device for n in neighbours))
         numbers = f"needs about {fine_size(need.device)} of its memory, {fine_size(supply)} is free"
         name = _word(need.device, supply)

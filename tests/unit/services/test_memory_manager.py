@@ -388,11 +388,11 @@ class TestDevice:
     ):
         directory_model.size = 5 * GIGABYTE
         manager = MemoryManager()
-        monkeypatch.setattr("comparator.memory.placement.can_spread", lambda: True)
+        monkeypatch.setattr("comparator.core.placement.can_spread", lambda: True)
         spread = manager.estimate(directory_model)
         assert spread.device <= nvidia.free
         assert spread.host > 2 * GIGABYTE
-        monkeypatch.setattr("comparator.memory.placement.can_spread", lambda: False)
+        monkeypatch.setattr("comparator.core.placement.can_spread", lambda: False)
         whole = manager.estimate(directory_model)
         assert whole.device > 5 * GIGABYTE
         assert manager.verdict(directory_model).name == "cannot"
