@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import MultiLLMError
+from comparator.core.location import OWN_SOURCE
 from comparator.core.units import fine_size
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
-from comparator.library.sources import OWN, SOURCES
+from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager
 from comparator.storage import database
 
@@ -231,8 +232,8 @@ def _about_put_aside(role: str, names: Sequence[str]) -> Finding:
 
 def sources(places: Places, models: Sequence[Any]) -> Part:
     """Return which programs' models are offered, and how many models each has."""
-    counts = collections.Counter(model.config.get("source", OWN) for model in models)
-    facts = [{"key": OWN, "title": "your folders", "on": True, "models": counts[OWN]}]
+    counts = collections.Counter(model.source for model in models)
+    facts = [{"key": OWN_SOURCE, "title": "your folders", "on": True, "models": counts[OWN_SOURCE]}]
     for key, kind in SOURCES.items():
         facts.append(
             {"key": key, "title": kind.title, "on": key in places.sources, "models": counts[key]}

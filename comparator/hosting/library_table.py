@@ -245,7 +245,7 @@ class LibraryView:
 
     def _first_row(self, model: ModelInfo, before: Row | None) -> Row:
         """Return what is known without reading: a row of an earlier scan where it is the same."""
-        source = "" if self._is_public else str(model.config.get("source") or "folder")
+        source = "" if self._is_public else model.source
         row = Row(model.id, model.name, model.model_type.value, source, model.size)
         if before is None or before.size != model.size:
             return row
@@ -297,8 +297,7 @@ def _pieces(models: Sequence[ModelInfo]) -> Iterator[Sequence[ModelInfo]]:
 
 
 def _places(model: ModelInfo) -> Sequence[str]:
-    places = model.config.get("places") or [{"path": model.path}]
-    return [str(place["path"]) for place in places]
+    return [place.path for place in model.places]
 
 
 def _said(facts: ModelFacts) -> list[tuple[str, str]]:

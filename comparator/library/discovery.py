@@ -12,8 +12,8 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from comparator.core.location import OWN_SOURCE, Location
 from comparator.core.models import ModelInfo, ModelType
 from comparator.formats.shards import GGUF_SHARD, WEIGHT_SUFFIXES, shards_of
 from comparator.library.duplicates import FileKey, PlacedModel, key_of, merged
@@ -79,7 +79,7 @@ def scan(directory: Path) -> Scan:
     return whole
 
 
-def find(directory: Path, source: str = "folder") -> Scan:
+def find(directory: Path, source: str = OWN_SOURCE) -> Scan:
     """Walk a folder and return what it holds, copies and all; ``models`` is left to who merges.
 
     Args:
@@ -102,7 +102,7 @@ def inspect(path: Path) -> ModelInfo | None:
     A GGUF file needs no suffix, as in the store of Ollama.
     """
     path = Path(os.path.abspath(path))
-    walk = _Walk("folder")
+    walk = _Walk(OWN_SOURCE)
     if path.is_dir():
         walk.visit(path, DEEPEST_LEVEL)
     elif _has_magic(path):
@@ -229,8 +229,7 @@ class _Walk:
         size = sum(status.st_size for status in used.values())
         parts = {**used, **{name: files[name] for name in _PART_OF_FOLDER if name in files}}
         problem = _missing_shard(used)
-        config: dict[str, Any] = {"problem": problem} if problem else {}
-        self._add(str(directory), directory.name, ModelType.PYTORCH, size, config, key_of(parts))
+        self._add(str(directory), directory.name, ModelType.PYTORCH, size, key_of(parts), problem)
 
     def _add_gguf_files(self, directory: Path, files: dict[str, os.stat_result]) -> None:
         shards: dict[tuple[str, int], dict[int, os.stat_result]] = {}
@@ -251,14 +250,10 @@ class _Walk:
     ) -> None:
         first = directory / f"{stem}-{min(found):05d}-of-{total:05d}.gguf"
         missing = sorted(set(range(1, total + 1)) - set(found))
-        config: dict[str, Any] = {"shards": total}
-        if missing:
-            config["problem"] = (
-                f"Shard {missing[0]} of {total} is missing. Download the missing files again."
-            )
+        problem = _shard_is_missing(missing[0], total) if missing else None
         size = sum(status.st_size for status in found.values())
         key = key_of({str(number): status for number, status in found.items()})
-        self._add(str(first), stem, ModelType.GGUF, size, config, key)
+        self._add(str(first), stem, ModelType.GGUF, size, key, problem, total)
 
     def add_file(
         self,
@@ -270,8 +265,7 @@ class _Walk:
     ) -> None:
         """Add a model that is one file."""
         problem = problem or next(_problems(status), None)
-        config = {"problem": problem} if problem else {}
-        self._add(str(path), name, kind, status.st_size, config, key_of({"": status}))
+        self._add(str(path), name, kind, status.st_size, key_of({"": status}), problem)
 
     def _add(
         self,
@@ -279,11 +273,13 @@ class _Walk:
         name: str,
         kind: ModelType,
         size: int,
-        config: dict[str, Any],
         key: FileKey | None,
+        problem: str | None,
+        shards: int = 1,
     ) -> None:
-        config = {**config, "source": self._source}
-        self.result.found.append(PlacedModel(ModelInfo("", name, path, kind, size, config), key))
+        location = Location(self._source, problem=problem, shards=shards)
+        model = ModelInfo("", name, path, kind, size, location=location)
+        self.result.found.append(PlacedModel(model, key))
 
     def _new(self, directory: Path) -> bool:
         try:
@@ -320,8 +316,12 @@ def _missing_shard(weights: dict[str, os.stat_result]) -> str | None:
         there = {int(match["number"]) for match in matches if match["stem"] == stem}
         missing = next((n for n in range(1, total + 1) if n not in there), None)
         if missing:
-            return f"Shard {missing} of {total} is missing. Download the missing files again."
+            return _shard_is_missing(missing, total)
     return None
+
+
+def _shard_is_missing(number: int, total: int) -> str:
+    return f"Shard {number} of {total} is missing. Download the missing files again."
 
 
 def _stem(name: str) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from comparator.core.models import ModelInfo, ModelType
@@ -46,32 +46,22 @@ def merged(found: Iterable[PlacedModel]) -> list[ModelInfo]:
         if earlier is not None:
             _add_places(earlier, model)
             continue
-        model.config["places"] = places_of(model)
+        model.location = replace(model.location, places=model.places)
         result.append(model)
         if entry.key:
             known[model.model_type, entry.key] = model
     return result
 
 
-def places_of(model: ModelInfo) -> list[dict[str, str]]:
-    """Return where a model lies: source, path and name there; the first is the one used."""
-    if model.config.get("places"):
-        return [dict(place) for place in model.config["places"]]
-    return [
-        {"source": model.config.get("source", "folder"), "path": model.path, "name": model.name}
-    ]
-
-
 def place_ids(model: ModelInfo) -> set[str]:
     """Return the ids under which a model is known: one for each of its places."""
-    places = [ModelInfo("", "", place["path"], model.model_type, 0) for place in places_of(model)]
+    places = [ModelInfo("", "", place.path, model.model_type, 0) for place in model.places]
     return {model.id, *(place.id for place in places)}
 
 
 def _add_places(model: ModelInfo, other: ModelInfo) -> None:
-    places = places_of(model)
-    places += [place for place in places_of(other) if place not in places]
-    model.config["places"] = places
+    places = tuple(dict.fromkeys((*model.places, *other.places)))
+    model.location = replace(model.location, places=places)
 
 
 def merged_by_content(

@@ -9,7 +9,7 @@ from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.limits import MOST_MODELS
 from comparator.core.models import ModelInfo, told_apart
 from comparator.library import discovery, sources
-from comparator.library.duplicates import merged_by_content, place_ids, places_of
+from comparator.library.duplicates import merged_by_content, place_ids
 from comparator.storage.digests import Digests
 
 
@@ -107,7 +107,7 @@ class ModelManager:
         return next((model for model in self._in_several() if plain in place_ids(model)), None)
 
     def _in_several(self) -> list[ModelInfo]:
-        return [model for model in self.available_models if len(places_of(model)) > 1]
+        return [model for model in self.available_models if len(model.places) > 1]
 
     def get_available_models(self) -> list[ModelInfo]:
         """Return what the last scan found, as a list of its own."""
@@ -161,7 +161,7 @@ def _existing(folder: Path) -> Path:
 
 def _is_known_as(model: ModelInfo, wanted: str) -> bool:
     """Return whether a model has that id, path or name in one of its places."""
-    names = {place[part] for place in places_of(model) for part in ("path", "name")}
+    names = {name for place in model.places for name in (place.path, place.name)}
     return wanted in names or wanted in place_ids(model)
 
 

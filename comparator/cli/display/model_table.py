@@ -10,7 +10,6 @@ from typing import Any
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown, without_surrogates
 from comparator.core.units import count, fine_size
-from comparator.library.duplicates import places_of
 from comparator.library.facts.lookup import facts_of
 from comparator.library.sources import title_of
 
@@ -23,8 +22,8 @@ def model_record(model: ModelInfo) -> dict[str, Any]:
     return {
         **model.to_record(),
         **asdict(facts_of(model)),
-        "source": model.config.get("source", "folder"),
-        "places": places_of(model),
+        "source": model.source,
+        "places": [asdict(place) for place in model.places],
         "problem": model.problem,
     }
 
@@ -61,7 +60,7 @@ def _row(model: ModelInfo) -> tuple[str, ...]:
 
 
 def _sources(model: ModelInfo) -> str:
-    keys = dict.fromkeys(place["source"] for place in places_of(model))
+    keys = dict.fromkeys(place.source for place in model.places)
     return ", ".join(title_of(key) for key in keys)
 
 
