@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown, without_surrogates
+from comparator.formats.model_files import is_gguf_name, without_gguf_suffix
 
 # What is taken where a repository has several quantisations and none was named: a usual
 # compromise first.
@@ -147,8 +148,8 @@ def _is_safe(part: str) -> bool:
 def _gguf_choices(files: Sequence[RemoteFile]) -> list[Offer]:
     models: dict[str, list[RemoteFile]] = {}
     for file in sorted(files, key=lambda file: file.name):
-        if file.name.lower().endswith(".gguf") and not _NO_MODEL.search(file.name):
-            models.setdefault(_SHARD.sub("", file.name[:-5]), []).append(file)
+        if is_gguf_name(file.name) and not _NO_MODEL.search(file.name):
+            models.setdefault(_SHARD.sub("", without_gguf_suffix(file.name)), []).append(file)
     whole = {stem: _whole(several) for stem, several in models.items()}
     labels = {stem: quantisation_of(stem) for stem, several in whole.items() if several}
     counts = [label for label in labels.values() if label]
@@ -165,7 +166,7 @@ def _gguf_choices(files: Sequence[RemoteFile]) -> list[Offer]:
 
 def _whole(files: Sequence[RemoteFile]) -> Sequence[RemoteFile]:
     """Return the one file, or all shards of one model; nothing where a shard is missing."""
-    shards = [_SHARD.search(file.name[:-5]) for file in files]
+    shards = [_SHARD.search(without_gguf_suffix(file.name)) for file in files]
     for file, shard in zip(files, shards, strict=True):
         if shard is None:
             return [file]

@@ -28,6 +28,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from comparator.core.exceptions import HubError, MultiLLMError
 from comparator.core.units import fine_size
+from comparator.formats.model_files import is_gguf_name
 from comparator.hub import adapter, trouble
 from comparator.hub.selection import RemoteFile, refuse_unsafe_name
 
@@ -114,7 +115,7 @@ class Transfer:
 
     def _model_path(self) -> Path:
         weights = self._folder / self._job.files[0].name
-        return weights if weights.suffix.lower() == ".gguf" else self._folder
+        return weights if is_gguf_name(weights.name) else self._folder
 
     def _refuse_dangerous(self) -> None:
         for name in (self._job.folder, *(file.name for file in self._job.files)):
@@ -161,7 +162,7 @@ class Transfer:
             return True
         raise HubError(
             f"{path} is there already and is another file than the hub's. Remove it first: "
-            f"comparator remove {path.stem if path.suffix == '.gguf' else self._folder.name}"
+            f"comparator remove {path.stem if is_gguf_name(path.name) else self._folder.name}"
         )
 
     def _fetch(self, files: list[RemoteFile]) -> None:

@@ -18,7 +18,8 @@ from typing import Any
 from comparator.core.location import Location
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
-from comparator.library.discovery import Scan, Skipped, is_gguf
+from comparator.formats.model_files import is_gguf
+from comparator.library.discovery import Scan, Skipped
 from comparator.library.duplicates import PlacedModel, key_of
 from comparator.library.sources.base import Source, from_environment, home
 

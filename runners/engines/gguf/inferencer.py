@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import InferenceError
 from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layers
+from comparator.formats.checks import check_gguf_file
 from runners.base import End, Piece, PromptTokens, TokenInferencer
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
 from runners.engines.gguf import devices, library
@@ -50,7 +52,7 @@ class GGUFInferencer(TokenInferencer):
             PromptTooLongError: it does not fit the context.
             ModelLoadError: the file is no model.
         """
-        library.check_file(model_path)
+        check_gguf_file(Path(model_path))
         if surely_fits(prompt, config):
             return
         model = GGUFModel.load(model_path, vocabulary_only=True, llama=self._library())
