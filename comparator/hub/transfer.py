@@ -1,4 +1,4 @@
-"""Fetching the files of one choice: resumed, checked, and put into place when all are whole.
+"""Fetching the files of one offer: resumed, checked, and put into place when all are whole.
 
 What comes is kept by its checksum in a hidden folder (``.pull``) beside the models, one folder for
 each first file of weights, so that an interrupted download goes on where it was, also at a later
