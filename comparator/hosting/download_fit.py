@@ -10,7 +10,8 @@ from comparator.core.units import fine_size
 from comparator.hub.selection import Offer
 from comparator.memory import devices
 from comparator.memory.need import ENGINE_BYTES
-from comparator.services.memory_manager import TIGHT_SHARE, MemoryManager
+from comparator.memory.verdicts import TIGHT_SHARE
+from comparator.services.memory_manager import MemoryManager
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from comparator.core.models import InferenceResult, ModelInfo, ModelType, told_a
 from comparator.core.text import without_surrogates
 from comparator.memory import devices
 from comparator.memory.need import likely_tokens
-from comparator.services.memory_manager import MemoryManager, Neighbour
+from comparator.memory.verdicts import Neighbour
+from comparator.services.memory_manager import MemoryManager
 from comparator.storage.measurements import Measurements
 from runners import protocol, registry
 from runners.machine import memory

@@ -14,7 +14,7 @@ from comparator.hosting.library_table import Apart, Row, Table
 from comparator.library.changes.quantising import Ladder
 from comparator.library.changes.removal import Removal
 from comparator.library.sources import title_of
-from comparator.services.memory_manager import WORDS
+from comparator.memory.verdicts import WORDS
 from comparator.ui.compare.render import ENGINE_NAMES
 
 # key, heading, whether numbers stand in it, width in pixels

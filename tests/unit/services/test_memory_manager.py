@@ -20,8 +20,9 @@ from comparator.library.facts.lookup import facts_of
 from comparator.memory import devices
 from comparator.memory.need import ENGINE_BYTES, MemoryNeed
 from comparator.memory.placement import DEVICE_CONTEXT_BYTES, DEVICE_RESERVE_BYTES
+from comparator.memory.verdicts import Neighbour
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.memory_manager import MemoryManager, Neighbour
+from comparator.services.memory_manager import MemoryManager
 from runners.machine import nvml
 
 GIGABYTE = 10**9
