@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from comparator.core.disk import free_bytes
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.location import OWN_SOURCE
 from comparator.core.units import fine_size
@@ -98,10 +98,8 @@ def _is_writable(path: Path) -> bool:
 
 
 def _free(path: Path) -> int | None:
-    while not path.exists() and path != path.parent:
-        path = path.parent
     try:
-        return shutil.disk_usage(path).free
+        return free_bytes(path)
     except OSError:
         return None
 

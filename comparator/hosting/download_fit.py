@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from comparator.core.disk import free_bytes
 from comparator.core.units import fine_size
 from comparator.hub.selection import Offer
 from comparator.memory import devices
@@ -60,12 +60,7 @@ def measure(models_dir: Path, memory: MemoryManager) -> Room:
 
 
 def _free_disk(folder: Path) -> int | None:
-    absolute = folder.absolute()
-    for place in (absolute, *absolute.parents):
-        try:
-            return shutil.disk_usage(place).free
-        except FileNotFoundError:
-            continue  # the models folder is made by the first download
-        except OSError:
-            return None
-    return None
+    try:
+        return free_bytes(folder)
+    except OSError:
+        return None

@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 
+from comparator.core.disk import free_bytes
 from comparator.core.exceptions import HubError, MultiLLMError
 from comparator.core.units import fine_size
 from comparator.formats.model_files import is_gguf_name
@@ -240,7 +241,7 @@ class Transfer:
                 )
         here = sum(max(_size(self._partial(file)), _size(self._whole(file))) for file in files)
         needed = sum(file.size for file in files) - here
-        free = shutil.disk_usage(self._staging).free
+        free = free_bytes(self._staging)
         if needed > free:
             raise HubError(
                 f"{self._job.repository} needs {fine_size(needed)}; {fine_size(free)} are free at "

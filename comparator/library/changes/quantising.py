@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from comparator.core.disk import free_bytes
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import with_controls_shown
@@ -290,11 +291,8 @@ def _refuse_existing(path: Path) -> None:
 
 
 def _refuse_too_large(needed_bytes: int, models_dir: Path) -> None:
-    place = models_dir.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
-        free = shutil.disk_usage(place).free
+        free = free_bytes(models_dir)
     except OSError as error:
         raise ModelLoadError(f"Cannot reach {models_dir}: {error.strerror or error}.") from error
     if free < needed_bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from comparator.core.disk import free_bytes
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo
 from comparator.core.units import fine_size
@@ -93,7 +94,7 @@ def _prepare(models_dir: Path) -> None:
     try:
         for place in PLACES.values():
             (models_dir / place).parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(models_dir).free
+        free = free_bytes(models_dir)
     except OSError as error:
         raise _not_writable(models_dir, error) from error
     needed = NEEDED_BYTES if registry.has_quantiser() else _NEEDED_BYTES_COPIED
