@@ -235,7 +235,7 @@ class Comparison:
     def _assignment(
         self, number: int, slot: Slot, started: float, verdict: dict[str, Any] | None = None
     ) -> protocol.Assignment:
-        model = {**asdict(slot.model), "model_type": slot.model.model_type.value}
+        model = slot.model.as_fields()
         return protocol.Assignment(
             kind=slot.model.model_type.value,
             model=model,

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
+from comparator.core.limits import MOST_MODELS
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
 from comparator.hosting.library_table import LibraryView, Shelf
 from comparator.library import families
 from comparator.library.changes import quantising, removal
-from comparator.services.model_manager import MOST_MODELS
 
 CLOSE_SECONDS = 10.0
 UNEXPECTED = "Something went wrong; the server's log has the details."

@@ -15,6 +15,7 @@ from typing import Any
 
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.models import ModelInfo
+from comparator.core.units import fine_size
 from comparator.hosting.model_checks import mark_problems
 from comparator.library import families
 from comparator.library.discovery import Skipped
@@ -244,7 +245,7 @@ class LibraryView:
 
     def _first_row(self, model: ModelInfo, before: Row | None) -> Row:
         """Return what is known without reading: a row of an earlier scan where it is the same."""
-        source = "" if self._is_public else str(model.config.get("source") or "folder")
+        source = "" if self._is_public else model.source
         row = Row(model.id, model.name, model.model_type.value, source, model.size)
         if before is None or before.size != model.size:
             return row
@@ -296,8 +297,7 @@ def _pieces(models: Sequence[ModelInfo]) -> Iterator[Sequence[ModelInfo]]:
 
 
 def _places(model: ModelInfo) -> Sequence[str]:
-    places = model.config.get("places") or [{"path": model.path}]
-    return [str(place["path"]) for place in places]
+    return [place.path for place in model.places]
 
 
 def _said(facts: ModelFacts) -> list[tuple[str, str]]:
@@ -311,7 +311,7 @@ def _said(facts: ModelFacts) -> list[tuple[str, str]]:
         ("Heads", _heads(facts)),
         ("Width", _grouped(facts.embedding_length)),
         ("Vocabulary", _grouped(facts.vocabulary_size)),
-        ("KV cache", f"{cache / 1e6:.0f} MB for 4096 tokens" if cache else ""),
+        ("KV cache", f"{fine_size(cache)} for 4096 tokens" if cache else ""),
         ("Chat template", {True: "yes", False: "none", None: ""}[facts.has_chat_template]),
         ("Base model", facts.base_model or ""),
         ("Own code", "needed" if facts.needs_remote_code else ""),

@@ -10,8 +10,9 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.config_text import parse_settings
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
-from comparator.core.models import ModelInfo
-from comparator.services.model_manager import MOST_MODELS, ModelManager, told_apart
+from comparator.core.limits import MOST_MODELS
+from comparator.core.models import ModelInfo, told_apart
+from comparator.services.model_manager import ModelManager
 
 PER_MODEL = "per_model"
 FOREIGN_CODE = "trust_remote_code"

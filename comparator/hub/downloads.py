@@ -64,15 +64,15 @@ class Download:
     """One download; ``cancel`` keeps what has come, so that the next one goes on from there."""
 
     def __init__(
-        self, repository: catalogue.Repository, choice: selection.Offer, models_dir: Path
+        self, repository: catalogue.Repository, offer: selection.Offer, models_dir: Path
     ) -> None:
-        home = models_dir.absolute() / _HOMES[choice.engine]
+        home = models_dir.absolute() / _HOMES[offer.engine]
         self.id = uuid.uuid4().hex[:12]
-        self.repository, self.choice = repository.id, choice
+        self.repository, self.offer = repository.id, offer
         self._job = FetchPlan(
-            repository.id, repository.commit, str(home), repository.id, choice.files
+            repository.id, repository.commit, str(home), repository.id, offer.files
         )
-        self._report = Report("begin", 0, choice.size)
+        self._report = Report("begin", 0, offer.size)
         self._samples: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
         self._cancelled = False
@@ -125,7 +125,7 @@ class Download:
         return DownloadStatus(
             id=self.id,
             repository=self.repository,
-            choice=self.choice.name,
+            choice=self.offer.name,
             state="cancelled" if cancelled and report.step != "done" else report.step,
             done=report.done,
             total=report.total,
@@ -172,8 +172,8 @@ class Downloads:
         self._lock = threading.Lock()
         self._closed = False
 
-    def start(self, repository: catalogue.Repository, choice: selection.Offer) -> Download:
-        """Start to fetch a choice; what is fetched already is not started twice.
+    def start(self, repository: catalogue.Repository, offer: selection.Offer) -> Download:
+        """Start to fetch an offer; what is fetched already is not started twice.
 
         Raises:
             ConfigurationError: too many are under way.
@@ -182,13 +182,13 @@ class Downloads:
         with self._lock:
             running = [download for download in self._all.values() if not download.join(0)]
             for download in running:
-                if (download.repository, download.choice) == (repository.id, choice):
+                if (download.repository, download.offer) == (repository.id, offer):
                     return download
             if self._closed or len(running) >= self._at_once:
                 raise ConfigurationError(
                     f"{len(running)} downloads are under way. Wait for one, or cancel one."
                 )
-            download = Download(repository, choice, self.models_dir).start()
+            download = Download(repository, offer, self.models_dir).start()
             self._all[download.id] = download
             self._forget_old()
         return download

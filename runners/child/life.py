@@ -257,8 +257,7 @@ def finished(
 
 def find_inferencer(assignment: protocol.Assignment) -> BaseInferencer:
     """Ask the user's factories first, then take the built-in engine of the kind."""
-    fields = {**assignment.model, "model_type": ModelType(assignment.model["model_type"])}
-    model = ModelInfo(**fields)
+    model = ModelInfo.of(assignment.model)
     for factory in _factories(assignment.factories):
         inferencer = factory(model)
         if inferencer is not None:

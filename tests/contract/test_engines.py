@@ -507,7 +507,7 @@ def _header_only(path: Path) -> None:
         (_other_magic, "not a GGUF file"),
         (_header_only, "cannot load"),
         (lambda path: path.mkdir(), "is a folder"),
-        (lambda path: None, "No file at"),
+        (lambda path: None, "No file or folder at"),
     ],
 )
 def test_broken_gguf_is_refused(

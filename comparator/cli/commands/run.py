@@ -39,11 +39,11 @@ from comparator.comparison import exports
 from comparator.core.config import ModelConfig
 from comparator.core.config_text import parse_settings
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
-from comparator.core.models import InferenceResult, ModelInfo, RunState
+from comparator.core.limits import MOST_MODELS
+from comparator.core.models import InferenceResult, ModelInfo, RunState, told_apart
 from comparator.hosting.options import deadlines_from
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
-from comparator.services.model_manager import MOST_MODELS, told_apart
 
 _FOR_ONE_MODEL = re.compile(r"^(\d+)\.(.+)$", re.DOTALL)
 

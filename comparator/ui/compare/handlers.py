@@ -16,11 +16,11 @@ from typing import Any
 import gradio as gr
 
 from comparator.core.exceptions import MultiLLMError
+from comparator.core.limits import MOST_MODELS
 from comparator.hosting.host import BusyError, Host
 from comparator.hosting.library_table import Shelf
 from comparator.hosting.requests import Question, from_page
 from comparator.library.changes.starter import StarterProgress
-from comparator.services.model_manager import MOST_MODELS
 from comparator.ui import adapter
 from comparator.ui.compare import render
 from comparator.ui.compare.board import YIELD_SECONDS, Board, View, Wakeup, follow

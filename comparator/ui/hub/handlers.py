@@ -15,6 +15,7 @@ import gradio as gr
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
 from comparator.hosting import download_fit
 from comparator.hub import catalogue, selection, words
 from comparator.hub.downloads import Downloads, DownloadStatus
@@ -151,7 +152,7 @@ def _look(measure: Measure, name: str) -> list[Any]:
 def _option(choice: selection.Offer, room: download_fit.Room) -> str:
     engine = "GGUF" if choice.engine is ModelType.GGUF else "PyTorch"
     name = with_controls_shown(choice.name)
-    return f"{name} · {engine} · {words.size_words(choice.size)} · {room.word_for(choice)}"
+    return f"{name} · {engine} · {fine_size(choice.size)} · {room.word_for(choice)}"
 
 
 def _fetch(downloads: Downloads, repository: Any, name: Any) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import InferenceError
+from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layers
+from comparator.formats.checks import check_gguf_file
 from runners.base import End, Piece, PromptTokens, TokenInferencer
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
 from runners.engines.gguf import devices, library
@@ -49,7 +52,7 @@ class GGUFInferencer(TokenInferencer):
             PromptTooLongError: it does not fit the context.
             ModelLoadError: the file is no model.
         """
-        library.check_file(model_path)
+        check_gguf_file(Path(model_path))
         if surely_fits(prompt, config):
             return
         model = GGUFModel.load(model_path, vocabulary_only=True, llama=self._library())
@@ -147,8 +150,8 @@ class GGUFInferencer(TokenInferencer):
         layers = _gpu_layers(self._config)
         if not layers or not self._library().llama_supports_gpu_offload():
             return "cpu"
-        whole = self.model.layer_count + 1  # llama.cpp counts the output as a layer
-        return f"gpu ({layers} of {whole} layers)" if 0 < layers < whole else "gpu"
+        there, whole = layers_on_device(layers, self.model.layer_count)
+        return f"gpu ({there} of {whole} layers)" if there < whole else "gpu"
 
     def _free(self) -> None:
         self.is_loaded = False
@@ -207,10 +210,8 @@ class GGUFInferencer(TokenInferencer):
 
 
 def _gpu_layers(config: dict[str, Any]) -> int:
-    layers = config.get("n_gpu_layers")
-    if layers is None:
-        return -1 if config.get("use_gpu", True) else 0
-    return int(layers)
+    wanted = wanted_layers(config.get("use_gpu", True), config.get("n_gpu_layers"))
+    return ALL_LAYERS if wanted is None else int(wanted)
 
 
 def _trained_context(model: GGUFModel) -> int | None:

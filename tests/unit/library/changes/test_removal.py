@@ -71,7 +71,7 @@ def test_all_shards_go_together(own: Path) -> None:
     for number in (1, 2, 3):
         gguf_at(own / "gguf" / f"big-{number:05d}-of-00003.gguf")
     gguf_at(own / "gguf" / "big.gguf")
-    (model,) = [m for m in discovery.scan(own).models if m.config.get("shards")]
+    (model,) = [m for m in discovery.scan(own).models if m.location.shards > 1]
     plan = plan_removal(model, own)
     assert len(plan.paths) == 3
     assert plan.bytes_freed == 3 * BYTES

@@ -89,7 +89,7 @@ def test_without_the_quantiser_there_are_two_models(monkeypatch):
 def test_two_models_need_less_space_than_four(tmp_path, monkeypatch, has_quantiser, megabytes):
     monkeypatch.setattr(starter.registry, "has_quantiser", lambda: has_quantiser)
     monkeypatch.setattr(
-        starter.shutil, "disk_usage", lambda path: SimpleNamespace(free=megabytes * 1_000_000 - 1)
+        shutil, "disk_usage", lambda path: SimpleNamespace(free=megabytes * 1_000_000 - 1)
     )
     with pytest.raises(ModelLoadError, match=f"need {megabytes} MB.*COMPARATOR_MODELS_DIR"):
         starter.install(tmp_path, lambda progress: None)

@@ -106,18 +106,3 @@ def test_what_cannot_be_loaded_is_told_and_escaped() -> None:
     assert "Empty &amp; void." in note
     assert "/models" not in note
     assert render.unusable_note(Shelf()) == ""
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, ""),
-        (0, ""),
-        (59, "59 bytes"),
-        (4_600, "4.6 kB"),
-        (98_362_432, "98 MB"),
-        (1_500_000_000, "1.5 GB"),
-    ],
-)
-def test_sizes(value: int | None, text: str) -> None:
-    assert render.size(value) == text

@@ -26,7 +26,7 @@ def never() -> bool:
 
 def test_missing_source_is_refused(tmp_path: Path) -> None:
     arguments = {"source": str(tmp_path / "x.gguf"), "target": str(tmp_path / "y"), "type": "Q8_0"}
-    with pytest.raises(ModelLoadError, match="No file at"):
+    with pytest.raises(ModelLoadError, match="No file or folder at"):
         quantize(arguments, ignore, never)
 
 
