@@ -61,12 +61,15 @@ def begin() -> Callable[..., Played]:
         deadlines: Deadlines | None = None,
         method: str | None = None,
         factories: tuple[Any, ...] = (),
+        settings: dict[str, Any] | None = None,
         receiver: Callable[[protocol.Message], None] = lambda message: None,
     ) -> Played:
         prompts = [prompt] if isinstance(prompt, str) else prompt
         conversations = tuple(map(Conversation.of, prompts))
         assignment = protocol.Assignment(
-            protocol.Answer(model, ModelConfig(max_tokens=4096), conversations),
+            protocol.Answer(
+                model, ModelConfig(**(settings or {"max_tokens": 4096})), conversations
+            ),
             time.monotonic(),
             factories=pickled(factories),
             readable=(model.path,),
