@@ -50,6 +50,7 @@ MAY_IMPORT = {
 # What the comparator may use of runners: the parent's side, never an engine.
 PARENTS_SIDE = {
     "runners.base",
+    "runners.executor",
     "runners.exit_diagnosis",
     "runners.machine.cores",
     "runners.machine.memory",

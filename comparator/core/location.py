@@ -45,9 +45,3 @@ class Location:
     places: tuple[Place, ...] = ()
     problem: str | None = None
     shards: int = 1
-
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Location:
-        """Make a location of the fields that ``dataclasses.asdict`` gave, in another process."""
-        places = tuple(Place(**place) for place in fields.get("places", ()))
-        return cls(**{**fields, "places": places})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -95,16 +95,6 @@ class ModelInfo:
         alone = (Place(self.source, self.path, self.name),)
         return given or self.location.places or alone
 
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> ModelInfo:
-        """Make a model of the fields that ``as_fields`` gave, in another process."""
-        kind, location = ModelType(fields["model_type"]), Location.of(fields.get("location", {}))
-        return cls(**{**fields, "model_type": kind, "location": location})
-
-    def as_fields(self) -> dict[str, Any]:
-        """Return all fields as plain values, as they travel to another process."""
-        return {**asdict(self), "model_type": self.model_type.value}
-
     def to_record(self) -> dict[str, Any]:
         """Return the ``model`` part of a record, ready for JSON."""
         return {
@@ -164,11 +154,13 @@ class PromptReport:
         rendered: the text after the chat template, or the plain prompt.
         template_source: ``gguf``, ``tokenizer``, ``fallback`` or ``none`` (plain completion).
         dropped_tokens: tokens cut from the prompt; always 0, since nothing is cut.
+        messages: the conversation that it was rendered from, as ``role`` and ``content``.
     """
 
     rendered: str = ""
     template_source: str = "none"
     dropped_tokens: int = 0
+    messages: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass

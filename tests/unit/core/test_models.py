@@ -52,13 +52,6 @@ class TestModelInfo:
         assert (model.source, model.problem) == ("ollama", "half")
         assert model.places == (Place("folder", "/a", "a"),)
 
-    def test_a_model_comes_whole_out_of_another_process(self):
-        places = (Place("folder", "/p", "n"), Place("jan", "/j", "j"))
-        location = Location("folder", places, "why", shards=3)
-        model = ModelInfo("", "n", "/p", ModelType.GGUF, 1, {"a": 1}, location)
-        assert ModelInfo.of(json.loads(json.dumps(model.as_fields()))) == model
-        assert ModelInfo.of({"id": "", "name": "n", "path": "/p", "model_type": "gguf", "size": 1})
-
     def test_a_record_says_nothing_of_the_location(self):
         location = Location("jan", problem="empty")
         model = ModelInfo("i", "n", "/p", ModelType.GGUF, 1, {}, location)
@@ -91,7 +84,12 @@ class TestRecord:
             *("prompt_tokens", "token_count", "tokens_per_second", "memory_usage"),
             *("finish_reason", "device_memory_usage"),
         }
-        assert set(record["prompt"]) == {"rendered", "template_source", "dropped_tokens"}
+        assert set(record["prompt"]) == {
+            "rendered",
+            "template_source",
+            "dropped_tokens",
+            "messages",
+        }
 
     def test_it_is_json_and_its_values_are_plain(self):
         record = json.loads(json.dumps(self.RESULT.to_record()))

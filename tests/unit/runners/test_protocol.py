@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners import protocol
@@ -16,7 +16,8 @@ EXAMPLES = [
     ),
     protocol.Prompted(1.1, 5, "<|user|>你好\n🙂", "gguf", 0),
     protocol.Token('"\\\n\u2028🙂\x00', 1, 1.2),
-    protocol.Finished("stop", 1, 1.3, 5, 6, "rest", ("It is slow.",)),
+    protocol.Answered("error", 1, 1.3, "rest", 2, "Too long.", "refused"),
+    protocol.Finished(1.3, 5, 6, "found", ("It is slow.",)),
     protocol.Failed("load", "load", "Broken.", "Traceback", 7),
 ]
 
@@ -98,6 +99,7 @@ def test_the_longest_prompt_of_the_engine_fits():
     assert protocol.LineReader().feed(protocol.encode(message)) == [message]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=5))
 def test_any_bytes_are_messages_or_refused(pieces):
     reader = protocol.LineReader()
@@ -109,6 +111,7 @@ def test_any_bytes_are_messages_or_refused(pieces):
         pass
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_damage_to_a_message_is_a_message_or_refused(data):
     content = bytearray(lines(data.draw(st.sampled_from(EXAMPLES))))

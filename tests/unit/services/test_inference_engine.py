@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from comparator.comparison.comparison import Comparison
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError, EngineMissingError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType, RunState
 from comparator.services.inference_engine import LONGEST_PROMPT_BYTES, InferenceEngine
@@ -18,6 +21,12 @@ from runners import registry
 from runners.base import BaseInferencer
 from runners.engines.echo_inferencer import EchoInferencer
 from runners.supervision.fork_server import fork_servers
+
+TURNS = [
+    {"role": "user", "content": "one"},
+    {"role": "assistant", "content": "two"},
+    {"role": "user", "content": "three"},
+]
 
 
 @pytest.fixture
@@ -53,11 +62,13 @@ class TestRefusals:
         with pytest.raises(ConfigurationError, match=name):
             engine.run_inference("hi", [model], {model.id: ModelConfig(**{name: value})})
 
-    def test_44_none_and_five_models(self, engine, echo_model):
+    def test_44_no_model(self, engine):
         with pytest.raises(ConfigurationError, match="Choose at least one model"):
             engine.run_inference("hi", [])
-        with pytest.raises(ConfigurationError, match="Choose up to 4 models; 5 were given"):
-            engine.run_inference("hi", [echo_model()] * 5)
+
+    def test_a_conversation_that_is_none(self, engine, echo_model):
+        with pytest.raises(ConfigurationError, match="The last message must be the user's"):
+            engine.run_inference(TURNS[:2], [echo_model()])
 
     def test_a_model_that_is_none(self, engine):
         with pytest.raises(ConfigurationError, match="must be a ModelInfo, not str"):
@@ -68,6 +79,89 @@ class TestRefusals:
         with pytest.raises(ConfigurationError):
             engine.run_inference("", [echo_model()])
         assert fork_servers.pids() == []
+        assert engine.active_inferencers == {}
+
+
+class TestConversations:
+    @pytest.mark.parametrize("asked", [TURNS, tuple(TURNS), Conversation.of(TURNS)])
+    def test_messages_are_asked_and_recorded(self, engine, echo_model, asked):
+        (result,) = last(engine, asked, [echo_model()]).values()
+        assert result.error is None
+        assert result.content == Conversation.of(TURNS).as_text()
+        assert result.to_record()["prompt"]["messages"] == TURNS
+
+    def test_a_text_is_one_question(self, engine, echo_model):
+        (result,) = last(engine, "hi", [echo_model()], system_prompt="Be brief.").values()
+        assert result.to_record()["prompt"]["messages"] == [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "hi"},
+        ]
+
+    def test_the_messages_system_prompt_is_for_those_without_one(self, engine, echo_model):
+        models = [echo_model("a"), echo_model("b")]
+        configs = {models[0].id: ModelConfig(system_prompt="mine")}
+        asked = [{"role": "system", "content": "all"}, *TURNS]
+        one, two = last(engine, asked, models, configs).values()
+        assert (one.config["system_prompt"], two.config["system_prompt"]) == ("mine", "all")
+        assert [r.prompt.messages[0]["content"] for r in (one, two)] == ["mine", "all"]
+        (three,) = last(engine, asked, models[1:], system_prompt="given").values()
+        assert three.config["system_prompt"] == "given"
+
+    def test_a_users_inferencer_that_knows_texts_is_told_several_turns_in_plain_words(self, engine):
+        engine.register_inferencer_factory(lambda model: Custom())
+        (result,) = last(engine, TURNS, [CUSTOM]).values()
+        assert result.content == f"custom {Conversation.of(TURNS).as_text()}"
+
+
+class TestWhoMayRun:
+    def test_it_is_decided_once_and_at_the_start(self, engine, echo_model, monkeypatch):
+        decided = []
+        plan = engine.memory_manager.plan
+
+        def counted(*arguments):
+            decided.append(arguments)
+            return plan(*arguments)
+
+        monkeypatch.setattr(engine.memory_manager, "plan", counted)
+        request = engine.request("hi", [echo_model()])
+        assert decided == []
+        comparison = engine.compare(request)
+        assert comparison.wait_until_ended(30)
+        engine.finish(comparison)
+        assert len(decided) == 1
+
+    def test_the_whole_conversation_counts(self, engine, echo_model, monkeypatch):
+        tokens = []
+        plan = engine.memory_manager.plan
+
+        def noted(*arguments):
+            tokens.append(arguments[-1])
+            return plan(*arguments)
+
+        monkeypatch.setattr(engine.memory_manager, "plan", noted)
+        long = [{"role": "user", "content": "word " * 1000}, *TURNS[1:]]
+        for asked in (TURNS, long):
+            engine.admitted(engine.request(asked, [echo_model()]))
+        assert tokens[1] - tokens[0] > 1500
+
+    def test_any_number_of_models_may_be_asked(self, engine, echo_model):
+        results = last(engine, "hi", [echo_model()] * 5)
+        assert [result.content for result in results.values()] == ["hi"] * 5
+
+    def test_many_comparisons_of_one_model_begin_at_once(self, engine, echo_model):
+        class SlowTable(dict):
+            def __contains__(self, key):
+                time.sleep(0.001)  # another thread has its turn here
+                return super().__contains__(key)
+
+        engine.active_inferencers = SlowTable()
+        request = engine.request("hi", [echo_model()])
+        comparisons = [Comparison(request) for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(engine._enter, comparisons))
+        assert set(engine.active_inferencers.values()) == set(comparisons)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(engine._leave, comparisons))
         assert engine.active_inferencers == {}
 
 
