@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,16 +10,15 @@ from typing import Any
 import gradio as gr
 
 from comparator.comparison.comparison import Comparison
-from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import RunState
+from comparator.hosting.errors import sentence_of
 from comparator.hosting.host import Host
 from comparator.hosting.requests import from_endpoint
-from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS, Wakeup
-from comparator.ui.compare.handlers import UNEXPECTED
+from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS
 from comparator.ui.visitors import session_of, visitor_of
+from comparator.ui.wakeup import Wakeup
 
 RECORDS_SECONDS = 0.2  # between whole records of the same state: programs need no smoothness
-log = logging.getLogger(__name__)
 Record = dict[str, Any]
 
 
@@ -64,11 +62,8 @@ async def _records(
         session = await asyncio.to_thread(
             host.begin, session_key, question, wakeup.wake, visitor_of(request)
         )
-    except MultiLLMError as error:
-        raise gr.Error(str(error), print_exception=False) from error
     except Exception as error:
-        log.exception("A comparison could not be begun")
-        raise gr.Error(UNEXPECTED, print_exception=False) from error
+        raise gr.Error(sentence_of(error), print_exception=False) from error
     comparison = session.comparison
     try:
         yield host.records(comparison, session.position)

@@ -15,7 +15,9 @@ from comparator.hosting.host import Host
 from comparator.hosting.options import LOCAL, ServerOptions
 from comparator.ui import adapter
 from comparator.ui.middleware import door, middleware
-from comparator.ui.page import STATIC, build_page, theme
+from comparator.ui.page import build_page
+from comparator.ui.static_files import STYLES
+from comparator.ui.theme import theme
 
 LONGEST_QUEUE = 256  # events that Gradio itself holds; comparisons wait in our own line
 MOST_SESSIONS = 500  # of 0.11 MB each, which Gradio keeps
@@ -75,7 +77,7 @@ def launch(page: Any, options: ServerOptions) -> str:
         state_session_capacity=MOST_SESSIONS,
         app_kwargs={"middleware": middleware(options)},
         theme=theme(),
-        css_paths=[STATIC / name for name in ("page.css", "library.css", "hub.css")],
+        css_paths=list(STYLES),
         **adapter.SHUT,
     )
     adapter.stand_before(app, functools.partial(door, options), address)

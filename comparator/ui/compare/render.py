@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from comparator.core.models import InferenceResult, ModelInfo, RunState
 from comparator.core.text import with_controls_shown
-from comparator.hosting.library_table import Shelf
 from comparator.library.facts.lookup import facts_of
 
 ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}
@@ -41,6 +39,11 @@ def column(result: InferenceResult, text: str, position: int = 0) -> dict[str, A
         "text": text,
         "details": details(result) if result.is_complete else [],
     }
+
+
+def refused(sentence: str) -> dict[str, Any]:
+    """Return the view of a question that was not taken."""
+    return {"run": 0, "running": False, "note": "", "refused": sentence, "columns": []}
 
 
 def state_words(result: InferenceResult, position: int = 0) -> str:
@@ -91,34 +94,6 @@ def kind_line(model: ModelInfo) -> str:
     return " · ".join(
         part for part in (engine, facts_of(model).quantisation, size(model.size)) if part
     )
-
-
-def choice_label(model: ModelInfo) -> str:
-    """Return how a model is offered in a list."""
-    return f"{with_controls_shown(model.name)} · {kind_line(model)}"
-
-
-def catalogue(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
-    """Return name and kind of each model by its id, for the closed lists of models."""
-    return {model.id: [with_controls_shown(model.name), kind_line(model)] for model in models}
-
-
-def choices(models: Sequence[ModelInfo]) -> list[tuple[str, str]]:
-    """Return the entries of a list of models: none, then each one's label and id."""
-    return [("none", ""), *((choice_label(model), model.id) for model in models)]
-
-
-def unusable_note(shelf: Shelf) -> str:
-    """Return the folded list of what cannot be loaded, as HTML; empty where all is well."""
-    reasons = [(model.name, model.problem or "") for model in shelf.unusable]
-    reasons += [(skipped.path.rsplit("/", 1)[-1], skipped.reason) for skipped in shelf.skipped]
-    if not reasons:
-        return ""
-    rows = "".join(
-        f"<li><b>{_escaped(name)}</b> {_escaped(reason)}</li>" for name, reason in reasons[:100]
-    )
-    files = "1 file" if len(reasons) == 1 else f"{len(reasons)} files"
-    return f"<details><summary>{files} cannot be loaded</summary><ul>{rows}</ul></details>"
 
 
 def starter_note(step: str, share: float | None) -> str:

@@ -241,7 +241,7 @@ def test_one_ladder_is_made_at_a_time_and_closing_ends_it(
     with pytest.raises(ConfigurationError, match="is being made"):
         host.library.make(ladder)
     host.close()
+    assert host.library.work is not None
     status = host.library.work.status
-    assert status is not None
     assert (status.is_over, status.was_stopped, status.trouble) == (True, True, "")
     assert [path.name for path in source.parent.iterdir()] == [source.name]
