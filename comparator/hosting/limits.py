@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
-from comparator.hosting.capacity import Machine, this_machine
+from runners.machine import cores, memory
 from runners.timeouts import Deadlines
 
 if TYPE_CHECKING:
@@ -26,6 +26,24 @@ _MOST_VISITORS = 10_000  # whose last questions are remembered
 
 class TooOftenError(MultiLLMError):
     """A visitor, or all of them together, asked more often than the page allows."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What one page has to answer with.
+
+    Attributes:
+        cores: physical cores that may be used.
+        memory_bytes: RAM that may be used.
+    """
+
+    cores: int
+    memory_bytes: int
+
+
+def this_machine() -> Machine:
+    """Return what this program may use: affinity, quotas and a container's limits considered."""
+    return Machine(cores.free_physical_cores(), memory.total_bytes())
 
 
 @dataclass(frozen=True)

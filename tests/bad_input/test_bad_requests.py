@@ -31,9 +31,10 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.models import ModelInfo, ModelType, RunState
 from comparator.hosting.admission_queue import LineFullError
-from comparator.hosting.host import BusyError, Host
+from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Choice, Question, from_endpoint, from_page
+from comparator.hosting.session import BusyError
 from comparator.services.inference_engine import InferenceEngine
 
 pytestmark = pytest.mark.process

@@ -16,10 +16,11 @@ from typing import Any
 import gradio as gr
 
 from comparator.core.exceptions import MultiLLMError
-from comparator.hosting.host import BusyError, Host
-from comparator.hosting.library_table import Shelf
+from comparator.hosting.host import Host
 from comparator.hosting.requests import Question, from_page
+from comparator.hosting.session import BusyError
 from comparator.library.changes.starter import StarterProgress
+from comparator.library.shelf import Shelf
 from comparator.services.model_manager import MOST_MODELS
 from comparator.ui import adapter
 from comparator.ui.compare import render

@@ -12,8 +12,8 @@ from typing import Any
 
 from comparator.core.models import InferenceResult, ModelInfo, RunState
 from comparator.core.text import with_controls_shown
-from comparator.hosting.library_table import Shelf
 from comparator.library.facts.lookup import facts_of
+from comparator.library.shelf import Shelf
 
 ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}
 TEMPLATES = {

@@ -73,13 +73,13 @@ def _make_rescan(host: Host) -> Handler:
         shelf = await asyncio.to_thread(host.library.rescan)
         later = [gr.skip()] * (len(chosen) + 3)
         is_public, most = host.options.is_public, host.options.most_models
-        table = host.library.view.table()
+        table = host.library.table.snapshot()
         shown = render.view(table, is_public, most)
         yield [shown, *later]
         yield [shown, *await asyncio.to_thread(shelf_updates, shelf, chosen)]
         while table.missing:
             await asyncio.sleep(POLL_SECONDS)
-            latest = host.library.view.table()
+            latest = host.library.table.snapshot()
             if latest.number != table.number:
                 table, shown = latest, render.view(latest, is_public, most)
             yield [shown, *later]
@@ -92,8 +92,8 @@ def _make_look(host: Host) -> Handler:
         """Input: the row that the table's event carries. Output: its details."""
         model_id = adapter.carried(event, "id")
         try:
-            name = host.library.view.model(str(model_id)).name
-            return render.detail(name, host.library.view.details(str(model_id)))
+            name = host.library.table.model(str(model_id)).name
+            return render.detail(name, host.library.table.details(str(model_id)))
         except MultiLLMError as error:
             return render.note(str(error), True)
 

@@ -13,9 +13,10 @@ from gguf import GGUFWriter
 from comparator.comparison.comparison import Comparison
 from comparator.core.exceptions import MultiLLMError
 from comparator.hosting.admission_queue import LineFullError
-from comparator.hosting.host import BusyError, Host
+from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Choice, Question
+from comparator.hosting.session import BusyError
 from comparator.library.facts.lookup import facts_of
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.hosting.capacity import Machine
 from comparator.hosting.limits import (
     OWNERS_SETTINGS,
+    Machine,
     PublicLimits,
     Rates,
     TooOftenError,

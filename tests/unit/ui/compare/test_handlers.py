@@ -17,8 +17,9 @@ from comparator.comparison.request import Request, Slot
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
-from comparator.hosting.host import BusyError, Shelf
 from comparator.hosting.requests import Question
+from comparator.hosting.session import BusyError
+from comparator.library.shelf import Shelf
 from comparator.library.changes.starter import StarterProgress
 from comparator.ui.compare.handlers import Handlers, make_handlers, shelf_updates
 from runners import protocol

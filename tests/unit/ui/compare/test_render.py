@@ -14,7 +14,7 @@ from comparator.core.models import (
     PromptReport,
     RunState,
 )
-from comparator.hosting.host import Shelf
+from comparator.library.shelf import Shelf
 from comparator.library.discovery import Skipped
 from comparator.ui.compare import render
 
