@@ -20,8 +20,11 @@ OnNews = Callable[[], None]
 class BusyError(ConfigurationError):
     """The session has a comparison under way."""
 
-    def __init__(self) -> None:
-        super().__init__("Your comparison is still running. Stop it first, or wait for its end.")
+    def __init__(
+        self,
+        sentence: str = "Your comparison is still running. Stop it first, or wait for its end.",
+    ) -> None:
+        super().__init__(sentence)
 
 
 class Session:

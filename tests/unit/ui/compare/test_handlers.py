@@ -19,8 +19,8 @@ from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.requests import Question
 from comparator.hosting.session import BusyError
-from comparator.library.shelf import Shelf
 from comparator.library.changes.starter import StarterProgress
+from comparator.library.shelf import Shelf
 from comparator.ui.compare.handlers import Handlers, make_handlers, shelf_updates
 from runners import protocol
 

@@ -14,8 +14,8 @@ from comparator.core.models import (
     PromptReport,
     RunState,
 )
-from comparator.library.shelf import Shelf
 from comparator.library.discovery import Skipped
+from comparator.library.shelf import Shelf
 from comparator.ui.compare import render
 
 MODEL = ModelInfo("a", "Small\x1b model", "/nowhere.gguf", ModelType.GGUF, 98_362_432)
