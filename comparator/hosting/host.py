@@ -18,7 +18,12 @@ from comparator.hosting.library_table import LibraryTable
 from comparator.hosting.limits import Rates
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.records import Record
-from comparator.hosting.requests import Question, models_and_configs, refuse_foreign_code
+from comparator.hosting.requests import (
+    RequestDraft,
+    offered_by,
+    refuse_foreign_code,
+    request_of,
+)
 from comparator.hosting.session import BusyError, OnNews, Session, Sessions
 from comparator.hub.downloads import Downloads
 from comparator.library.changes import starter
@@ -74,25 +79,24 @@ class Host:
         return records.of_comparison(comparison, self.options.models_dir, position)
 
     def begin(
-        self, session_key: str, question: Question, on_news: OnNews, visitor: str = ""
+        self, session_key: str, draft: RequestDraft, on_news: OnNews, visitor: str = ""
     ) -> Session:
-        """Check a question and put it in line for a session. May read files: not for the loop.
+        """Check a draft and put it in line for a session. May read files: not for the loop.
 
         Raises:
             BusyError: the visitor's last comparison still goes on.
             TooOftenError: on a public page, more than its limits allow in a minute.
-            MultiLLMError: the question is wrong, or the line is full. Nothing was started.
+            MultiLLMError: the draft is wrong, or the line is full. Nothing was started.
         """
         visitor = visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
         if self.options.is_public:
-            refuse_foreign_code(question)
-            self.options.limits.check(question)
-            question = self.options.limits.settings_of(question)
+            refuse_foreign_code(draft)
+            self.options.limits.check(draft)
+            draft = self.options.limits.with_usual_settings(draft)
         if not self.manager.available_models:
             self.shelf()
-        models, configs = models_and_configs(question, self.manager)
-        request = self.engine.request(question.prompt, models, configs, None, question.together)
+        request = request_of(draft, self.engine, offered_by(self.manager))
         return self._take(session_key, request, None, on_news, visitor)
 
     def again(

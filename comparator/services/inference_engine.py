@@ -93,7 +93,7 @@ class InferenceEngine:
             ConfigurationError: the request or a setting is wrong. Nothing was started.
         """
         request = self.request(prompt, models, configs, system_prompt, together)
-        return self._stream(request)
+        return self.stream(request)
 
     def request(
         self,
@@ -269,7 +269,8 @@ class InferenceEngine:
         """Keep what a run has shown, beside what was expected by its facts alone."""
         self.measurements.add(result, slot.estimated_bytes - slot.surplus_bytes)
 
-    def _stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
+    def stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
+        """Run what is asked and yield snapshots as ``run_inference`` does."""
         comparison = self.compare(request)
         snapshots = comparison.results()
         try:

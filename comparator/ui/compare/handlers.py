@@ -17,7 +17,7 @@ import gradio as gr
 
 from comparator.core.exceptions import MultiLLMError
 from comparator.hosting.host import Host
-from comparator.hosting.requests import Question, from_page
+from comparator.hosting.requests import RequestDraft, from_page
 from comparator.hosting.session import BusyError
 from comparator.library.changes.starter import StarterProgress
 from comparator.library.shelf import Shelf
@@ -110,9 +110,9 @@ def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: i
         """Inputs: prompts, together, models, own settings, settings. Output: the board."""
         session_key, wakeup = session_of(request), Wakeup()
         try:
-            question = _question(values, field_names, columns)
+            draft = _draft(values, field_names, columns)
             session = await asyncio.to_thread(
-                host.begin, session_key, question, wakeup.wake, visitor_of(request)
+                host.begin, session_key, draft, wakeup.wake, visitor_of(request)
             )
         except Exception as error:
             yield not_begun(error)
@@ -211,7 +211,7 @@ def _make_install(host: Host, columns: int) -> Handler:
     return install
 
 
-def _question(values: Sequence[Any], field_names: Sequence[str], columns: int) -> Question:
+def _draft(values: Sequence[Any], field_names: Sequence[str], columns: int) -> RequestDraft:
     prompt, system_prompt, together, *values = values
     models, own = values[:columns], values[columns : 2 * columns]
     form = dict(zip(field_names, values[2 * columns :], strict=True))
