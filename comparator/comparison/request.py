@@ -8,6 +8,7 @@ from typing import Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo
+from comparator.library.labels import kind_line
 from runners.process import Deadlines
 
 
@@ -16,6 +17,7 @@ class Slot:
     """One column of a comparison: a model with its settings.
 
     Attributes:
+        label: engine, quantisation and size in words, for those who show it.
         refusal: why it may not run (such as memory), or None.
         needed_bytes: the RAM that it is expected to need; 0 where nobody knows.
         memory_limit_bytes: the RAM that its child may take; 0 sets no ceiling.
@@ -27,6 +29,7 @@ class Slot:
 
     model: ModelInfo
     config: ModelConfig
+    label: str = ""
     refusal: str | None = None
     needed_bytes: int = 0
     memory_limit_bytes: int = 0
@@ -34,6 +37,11 @@ class Slot:
     surplus_bytes: int = 0
     estimated_device_bytes: int = 0
     gpu_layers: int | None = None
+
+    @classmethod
+    def of(cls, model: ModelInfo, config: ModelConfig) -> Slot:
+        """Return a slot that is labelled: a look at the store of facts, not to be done again."""
+        return cls(model, config, kind_line(model))
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
 from comparator.hosting.background_work import BackgroundWork, WorkStatus, WorkStopped
-from comparator.hosting.library_table import LibraryView, Shelf
+from comparator.hosting.library_table import LibraryTable
 from comparator.library import families
 from comparator.library.changes import quantising, removal
+from comparator.library.shelf import Shelf
 from comparator.services.model_manager import MOST_MODELS
 
 CLOSE_SECONDS = 10.0
@@ -63,11 +64,11 @@ def make_ladder(
         raise WorkStopped
 
 
-class LibraryDesk:
+class LibraryActions:
     """The library of one server.
 
     Args:
-        view: the table.
+        table: what is shown of it.
         scan: looks for models.
         models_dir: the folder of our own, the only one that is written to.
         is_public: whether others than this machine's users can reach the page.
@@ -76,13 +77,13 @@ class LibraryDesk:
 
     def __init__(
         self,
-        view: LibraryView,
+        table: LibraryTable,
         scan: Callable[[], Shelf],
         models_dir: Path,
         is_public: bool = False,
         most_models: int = MOST_MODELS,
     ) -> None:
-        self.view, self.most_models = view, most_models
+        self.table, self.most_models = table, most_models
         self.work: LadderWork | None = None
         self._lock = threading.Lock()
         self._scan, self._models_dir, self._is_public = scan, models_dir, is_public
@@ -90,7 +91,7 @@ class LibraryDesk:
     def rescan(self) -> Shelf:
         """Look for models, show them, and return what was found. Reads folders."""
         shelf = self._scan()
-        self.view.show(shelf)
+        self.table.show(shelf)
         return shelf
 
     def names(self, model_ids: object) -> list[str]:
@@ -122,7 +123,7 @@ class LibraryDesk:
             MultiLLMError: the model is not there, or it is the only one of its family.
         """
         first = self._models_of(model_ids)[0]
-        for family in families.families(self.view.models()):
+        for family in families.families(self.table.models()):
             if first.id in [member.id for member in family.members]:
                 rungs = families.ladder(family, self.most_models)
                 if len(rungs) > 1:
@@ -198,7 +199,7 @@ class LibraryDesk:
 
     def close(self) -> None:
         """End what goes on behind."""
-        self.view.close()
+        self.table.close()
         if self.work is not None:
             self.work.stop()
             self.work.join(CLOSE_SECONDS)
@@ -208,7 +209,7 @@ class LibraryDesk:
         known = _texts(model_ids)
         if not known:
             raise ConfigurationError("Select a model first.")
-        return [self.view.model(model_id) for model_id in known]
+        return [self.table.model(model_id) for model_id in known]
 
     def _refuse_where_public(self) -> None:
         if self._is_public:

@@ -93,7 +93,7 @@ class InferenceEngine:
             ConfigurationError: the request or a setting is wrong. Nothing was started.
         """
         request = self.request(prompt, models, configs, system_prompt, together)
-        return self._stream(request)
+        return self.stream(request)
 
     def request(
         self,
@@ -113,7 +113,7 @@ class InferenceEngine:
         settings = [_settings_of(model, configs or {}, system_prompt) for model in models]
         request = Request(
             prompt=text,
-            slots=[Slot(*parts) for parts in zip(models, settings, strict=True)],
+            slots=[Slot.of(*parts) for parts in zip(models, settings, strict=True)],
             wants_together=together,
             factories=pickled(self._factories),
             deadlines=self.deadlines,
@@ -127,8 +127,8 @@ class InferenceEngine:
         Who may run is decided anew; the prompt and that model's settings stay as they were.
         """
         column = request.slots[slot]
-        alone = replace(request, slots=[Slot(column.model, column.config)], wants_together=False)
-        return self._admitted(alone)
+        alone = Slot(column.model, column.config, column.label)
+        return self._admitted(replace(request, slots=[alone], wants_together=False))
 
     def compare(self, request: Request, on_news: Callable[[], None] | None = None) -> Comparison:
         """Start a comparison and return it; ``on_news`` is called from other threads."""
@@ -269,7 +269,8 @@ class InferenceEngine:
         """Keep what a run has shown, beside what was expected by its facts alone."""
         self.measurements.add(result, slot.estimated_bytes - slot.surplus_bytes)
 
-    def _stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
+    def stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
+        """Run what is asked and yield snapshots as ``run_inference`` does."""
         comparison = self.compare(request)
         snapshots = comparison.results()
         try:

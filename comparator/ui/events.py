@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 
 from comparator.hosting.errors import sentence_of
-from comparator.hosting.host import BusyError
+from comparator.hosting.session import BusyError
 
 Widget = Any  # Gradio makes a component's events when it runs, so its types do not know them
 Handler = Callable[..., Any]

@@ -13,7 +13,7 @@ import gradio as gr
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
 from comparator.hosting.host import Host
-from comparator.hosting.library_table import Shelf
+from comparator.library.shelf import Shelf
 from comparator.ui.compare.render import kind_line
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
 

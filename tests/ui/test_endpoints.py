@@ -76,8 +76,8 @@ def test_stop_ends_this_session_only(client: Client, server: Server) -> None:
     ("arguments", "words"),
     [
         (("", ["Quick"], "", {}), "Type a prompt first"),
-        ((None, ["Quick"], "", {}), "prompt must be text, not null"),
-        (({"a": 1}, ["Quick"], "", {}), "prompt must be text, not an object"),
+        ((None, ["Quick"], "", {}), "prompt must be text or a list of messages"),
+        (({"a": 1}, ["Quick"], "", {}), "prompt must be text or a list of messages"),
         (("x" * 2_000_000, ["Quick"], "", {}), "the limit is"),
         (("hi", [], "", {}), "Choose at least one model"),
         (("hi", ["Quick"] * 5, "", {}), "Choose up to 4 models"),

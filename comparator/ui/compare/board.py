@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from comparator.core.text import with_controls_shown
-from comparator.hosting.host import Session
+from comparator.hosting.session import Session
 from comparator.ui.compare import render
 from comparator.ui.wakeup import Wakeup
 

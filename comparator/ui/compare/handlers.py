@@ -15,7 +15,7 @@ import gradio as gr
 
 from comparator.hosting.background_work import BackgroundWork
 from comparator.hosting.host import Host
-from comparator.hosting.requests import Question, from_page
+from comparator.hosting.requests import RequestDraft, from_page
 from comparator.library.changes.starter import StarterProgress
 from comparator.services.model_manager import MOST_MODELS
 from comparator.ui import adapter
@@ -120,9 +120,9 @@ def _make_run(host: Host, tab: CompareTab, boards: Boards) -> Handler:
     @telling(lambda sentence: {tab.board: render.refused(sentence)})
     async def run(values: Values, request: gr.Request) -> AsyncIterator[Updates]:
         session_key, wakeup = session_of(request), Wakeup()
-        question = question_of(tab, values)
+        draft = draft_of(tab, values)
         session = await asyncio.to_thread(
-            host.begin, session_key, question, wakeup.wake, visitor_of(request)
+            host.begin, session_key, draft, wakeup.wake, visitor_of(request)
         )
         try:
             board = Board(session)
@@ -202,7 +202,7 @@ def _make_install(host: Host, tab: CompareTab) -> Handler:
     return install
 
 
-def question_of(tab: CompareTab, values: Values) -> Question:
+def draft_of(tab: CompareTab, values: Values) -> RequestDraft:
     """Read the tab's form.
 
     Raises:

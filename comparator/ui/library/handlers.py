@@ -110,14 +110,14 @@ def make_rescan(host: Host, tab: LibraryTab, lists: ModelLists) -> Handler:
 
     async def rescan(values: Values) -> AsyncIterator[Updates]:
         shelf = await asyncio.to_thread(host.library.rescan)
-        table = host.library.view.table()
+        table = host.library.table.snapshot()
         shown = render.view(table, is_public, most)
         yield {tab.table: shown}
         updates = await asyncio.to_thread(shelf_updates, lists, shelf, values)
         yield {tab.table: shown, **updates}
         while table.missing:
             await asyncio.sleep(POLL_SECONDS)
-            latest = host.library.view.table()
+            latest = host.library.table.snapshot()
             if latest.number != table.number:
                 table, shown = latest, render.view(latest, is_public, most)
             yield {tab.table: shown}
@@ -131,8 +131,8 @@ def make_look(host: Host, tab: LibraryTab) -> Handler:
     @telling(lambda sentence: {tab.detail: render.note(sentence, True)})
     def look(event: gr.EventData) -> Updates:
         model_id = str(adapter.carried(event, "id"))
-        name = host.library.view.model(model_id).name
-        return {tab.detail: render.detail(name, host.library.view.details(model_id))}
+        name = host.library.table.model(model_id).name
+        return {tab.detail: render.detail(name, host.library.table.details(model_id))}
 
     return look
 

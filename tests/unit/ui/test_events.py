@@ -13,7 +13,7 @@ import pytest
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.errors import UNEXPECTED
-from comparator.hosting.host import BusyError
+from comparator.hosting.session import BusyError
 from comparator.ui.events import Handler, Updates, Values, telling
 
 telling_on_note = telling(lambda sentence: {"note": sentence})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.hosting.library_table import Shelf
 from comparator.library.discovery import Skipped
+from comparator.library.shelf import Shelf
 from comparator.ui.model_lists import ModelLists, shelf_updates, unusable_note
 
 LISTS = ModelLists(["a", "b", "c", "d"], "catalogue", "unusable", "starter panel")

@@ -17,10 +17,10 @@ from comparator.comparison.request import Request, Slot
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
-from comparator.hosting.host import BusyError
-from comparator.hosting.library_table import Shelf
-from comparator.hosting.requests import Question
+from comparator.hosting.requests import RequestDraft
+from comparator.hosting.session import BusyError
 from comparator.library.changes.starter import StarterProgress
+from comparator.library.shelf import Shelf
 from comparator.ui.compare.handlers import CompareHandlers, make_compare_handlers
 from comparator.ui.compare.tab import CompareTab
 from comparator.ui.model_lists import ModelLists
@@ -93,15 +93,15 @@ class FakeHost:
         self.models = [MODEL]
         self.session: FakeSession | None = None
         self.asked_again: list[tuple[str, Comparison, int, int]] = []
-        self.question: Question | None = None
+        self.draft: RequestDraft | None = None
         self.stopped: list[tuple[str, int | None]] = []
 
     def begin(
-        self, session: str, question: Question, on_news: Callable[[], None], visitor: str
+        self, session: str, draft: RequestDraft, on_news: Callable[[], None], visitor: str
     ) -> FakeSession:
         if self.error:
             raise self.error
-        self.question = question
+        self.draft = draft
         self.session = FakeSession(on_news)
         return self.session
 
@@ -202,17 +202,17 @@ def test_a_closed_tab_only_signals() -> None:
     asyncio.run(live())
 
 
-def test_the_form_becomes_a_question() -> None:
+def test_the_form_becomes_a_draft() -> None:
     async def live() -> None:
         host = FakeHost()
         stream = _handlers(host).run(FORM, VISITOR)
         await _next(stream)
         await stream.aclose()
-        assert host.question is not None
-        assert host.question.prompt == "hi"
-        (choice,) = host.question.choices
-        assert (choice.model_id, choice.own_settings) == ("a", {"min_p": 0.1})
-        assert host.question.settings == {
+        assert host.draft is not None
+        assert host.draft.prompt == "hi"
+        (slot,) = host.draft.slots
+        assert (slot.model, slot.settings) == ("a", {"min_p": 0.1})
+        assert host.draft.settings == {
             "temperature": 0.7,
             "seed": None,
             "n_threads": None,
