@@ -158,7 +158,6 @@ LEAVES = (
     "protocol",
     "timeouts",
     "base",
-    "exit_diagnosis",
     "supervision/environment",
     "supervision/termination",
     "machine/control_groups",

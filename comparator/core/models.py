@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = [
     "ModelType",
     "PromptReport",
     "RunState",
+    "told_apart",
 ]
 
 
@@ -204,3 +206,16 @@ class InferenceResult:
             "notice": self.notice,
             "log_tail": self.log_tail,
         }
+
+
+def told_apart(models: Iterable[ModelInfo]) -> list[ModelInfo]:
+    """Return models with ids that differ: the second of an id gets ``#2`` and so on."""
+    result: list[ModelInfo] = []
+    for model in models:
+        taken = {other.id for other in result}
+        plain, number, name = model.id, 1, model.id
+        while name in taken:
+            number += 1
+            name = f"{plain}#{number}"
+        result.append(model if name == plain else replace(model, id=name))
+    return result

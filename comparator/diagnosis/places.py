@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import MultiLLMError
+from comparator.core.units import fine_size
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
 from comparator.library.sources import OWN, SOURCES
 from comparator.services.model_manager import ModelManager
@@ -126,7 +127,7 @@ def _about_folder(fact: dict[str, Any]) -> Iterator[Finding]:
         sentence = f"The {role} folder cannot be read."
         yield Finding("folders", LIMITS, sentence, _another(role, variable))
     if role == "models" and fact["free_bytes"] is not None and fact["free_bytes"] < FEW_BYTES:
-        sentence = f"Only {fact['free_bytes'] / 1e9:.1f} GB are free where models are kept."
+        sentence = f"Only {fine_size(fact['free_bytes'])} are free where models are kept."
         yield Finding("folders", NOTE, sentence, "comparator remove MODEL")
 
 

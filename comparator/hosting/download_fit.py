@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from comparator.core.units import fine_size
 from comparator.hub.selection import Offer
 from comparator.memory import devices
 from comparator.memory.need import ENGINE_BYTES
@@ -44,10 +45,10 @@ class Room:
 
     def sentence(self) -> str:
         """Return what is free, with numbers."""
-        parts = [] if self.disk is None else [f"{self.disk / 1e9:.1f} GB of disk"]
-        parts.append(f"{self.memory / 1e9:.1f} GB of memory")
+        parts = [] if self.disk is None else [f"{fine_size(self.disk)} of disk"]
+        parts.append(f"{fine_size(self.memory)} of memory")
         if self.device:
-            parts.append(f"{self.device / 1e9:.1f} GB on accelerators")
+            parts.append(f"{fine_size(self.device)} on accelerators")
         return f"Free now: {', '.join(parts)}."
 
 

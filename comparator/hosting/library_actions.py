@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.limits import MOST_MODELS
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
 from comparator.hosting.background_work import BackgroundWork, WorkStatus, WorkStopped
@@ -20,7 +21,6 @@ from comparator.hosting.library_table import LibraryTable
 from comparator.library import families
 from comparator.library.changes import quantising, removal
 from comparator.library.shelf import Shelf
-from comparator.services.model_manager import MOST_MODELS
 
 CLOSE_SECONDS = 10.0
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.models import ModelInfo
+from comparator.core.units import fine_size
 from comparator.hosting.model_checks import mark_problems
 from comparator.library import families
 from comparator.library.facts.lookup import ModelFacts, facts_of
@@ -302,7 +303,7 @@ def _said(facts: ModelFacts) -> list[tuple[str, str]]:
         ("Heads", _heads(facts)),
         ("Width", _grouped(facts.embedding_length)),
         ("Vocabulary", _grouped(facts.vocabulary_size)),
-        ("KV cache", f"{cache / 1e6:.0f} MB for 4096 tokens" if cache else ""),
+        ("KV cache", f"{fine_size(cache)} for 4096 tokens" if cache else ""),
         ("Chat template", {True: "yes", False: "none", None: ""}[facts.has_chat_template]),
         ("Base model", facts.base_model or ""),
         ("Own code", "needed" if facts.needs_remote_code else ""),

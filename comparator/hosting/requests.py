@@ -15,9 +15,10 @@ from comparator.core.config import ModelConfig
 from comparator.core.config_text import parse_settings, stop_strings, whole_number
 from comparator.core.conversation import Prompt
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
-from comparator.core.models import ModelInfo
+from comparator.core.limits import MOST_MODELS
+from comparator.core.models import ModelInfo, told_apart
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.model_manager import MOST_MODELS, ModelManager, told_apart
+from comparator.services.model_manager import ModelManager
 
 PER_MODEL = "per_model"
 FOREIGN_CODE = "trust_remote_code"

@@ -27,6 +27,7 @@ from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 
 from comparator.core.exceptions import HubError, MultiLLMError
+from comparator.core.units import fine_size
 from comparator.hub import adapter, trouble
 from comparator.hub.selection import RemoteFile, refuse_unsafe_name
 
@@ -232,8 +233,8 @@ class Transfer:
         for file in files:
             if file.size > constants.MAX_HTTP_DOWNLOAD_SIZE:
                 raise HubError(
-                    f"{file.name} has {file.size / 1e9:.0f} GB; the hub sends at most "
-                    f"{constants.MAX_HTTP_DOWNLOAD_SIZE / 1e9:.0f} GB a file over HTTP. Choose a "
+                    f"{file.name} has {fine_size(file.size)}; the hub sends at most "
+                    f"{fine_size(constants.MAX_HTTP_DOWNLOAD_SIZE)} a file over HTTP. Choose a "
                     "smaller quantisation, or one in several files."
                 )
         here = sum(max(_size(self._partial(file)), _size(self._whole(file))) for file in files)
@@ -241,8 +242,8 @@ class Transfer:
         free = shutil.disk_usage(self._staging).free
         if needed > free:
             raise HubError(
-                f"{self._job.repository} needs {needed / 1e6:.0f} MB; {free / 1e6:.0f} MB are free "
-                f"at {self._home}. Free some space, choose a smaller quantisation, or another "
+                f"{self._job.repository} needs {fine_size(needed)}; {fine_size(free)} are free at "
+                f"{self._home}. Free some space, choose a smaller quantisation, or another "
                 "folder with --models-dir."
             )
 

@@ -14,12 +14,12 @@ from comparator.comparison.trials import Trials
 from comparator.comparison.warm_up import modelling_modules
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
-from comparator.core.models import InferenceResult, ModelInfo, ModelType
+from comparator.core.limits import MOST_MODELS
+from comparator.core.models import InferenceResult, ModelInfo, ModelType, told_apart
 from comparator.core.text import without_surrogates
 from comparator.memory import devices
 from comparator.memory.need import likely_tokens
 from comparator.services.memory_manager import MemoryManager, Neighbour
-from comparator.services.model_manager import MOST_MODELS, told_apart
 from comparator.storage.measurements import Measurements
 from runners import protocol, registry
 from runners.machine import memory

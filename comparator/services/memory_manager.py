@@ -10,6 +10,7 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
+from comparator.core.units import fine_size
 from comparator.library.facts.lookup import facts_of
 from comparator.memory import devices
 from comparator.memory import need as memory_need
@@ -213,7 +214,7 @@ class MemoryManager:
     ) -> Verdict:
         """Say whether a model's part in RAM fits."""
         available = self.available_bytes(neighbours)
-        numbers = f"needs about {_gigabytes(need.host)}, {_gigabytes(available)} is free"
+        numbers = f"needs about {fine_size(need.host)}, {fine_size(available)} is free"
         name = _word(need.host, available)
         sentence = {
             "fits": f"Fits: {numbers}.",
@@ -234,9 +235,7 @@ class MemoryManager:
         spreads = model.model_type is ModelType.GGUF or can_spread()
         supply = sum(free) if spreads else free[0]
         supply = max(0, supply - sum(n.to_come_on_device for n in neighbours))
-        numbers = (
-            f"needs about {_gigabytes(need.device)} of its memory, {_gigabytes(supply)} is free"
-        )
+        numbers = f"needs about {fine_size(need.device)} of its memory, {fine_size(supply)} is free"
         name = _word(need.device, supply)
         if name == "tight" and need.gpu_layers not in (None, ALL_LAYERS):
             name = "fits"  # so many layers were chosen as fit
@@ -292,7 +291,3 @@ def _word(need: int, available: int) -> str:
 
 def _joined(one: Verdict, other: Verdict) -> Verdict:
     return Verdict(one.name, f"{one.sentence} {other.sentence}", one.need)
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.2f} GB"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
-from comparator.core.models import ModelInfo
+from comparator.core.limits import MOST_MODELS
+from comparator.core.models import ModelInfo, told_apart
 from comparator.library import discovery, sources
 from comparator.library.duplicates import merged_by_content, place_ids, places_of
 from comparator.storage.digests import Digests
-
-MOST_MODELS = 4
 
 
 class ModelManager:
@@ -172,16 +170,3 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
-
-
-def told_apart(models: Iterable[ModelInfo]) -> list[ModelInfo]:
-    """Return models with ids that differ: the second of an id gets ``#2`` and so on."""
-    result: list[ModelInfo] = []
-    for model in models:
-        taken = {other.id for other in result}
-        plain, number, name = model.id, 1, model.id
-        while name in taken:
-            number += 1
-            name = f"{plain}#{number}"
-        result.append(model if name == plain else replace(model, id=name))
-    return result

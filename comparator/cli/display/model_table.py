@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from comparator.comparison.exports import megabytes
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown, without_surrogates
+from comparator.core.units import count, fine_size
 from comparator.library.duplicates import places_of
 from comparator.library.facts.lookup import facts_of
 from comparator.library.sources import title_of
@@ -52,8 +52,8 @@ def _row(model: ModelInfo) -> tuple[str, ...]:
         model.id,
         model.model_type.value,
         facts["quantisation"] or "–",
-        megabytes(model.size),
-        _count(facts.get("parameters")),
+        fine_size(model.size),
+        count(facts.get("parameters"), "–"),
         str(facts["context_length"] or "–"),
         _sources(model),
         shown(model.name),
@@ -63,17 +63,6 @@ def _row(model: ModelInfo) -> tuple[str, ...]:
 def _sources(model: ModelInfo) -> str:
     keys = dict.fromkeys(place["source"] for place in places_of(model))
     return ", ".join(title_of(key) for key in keys)
-
-
-def _count(parameters: int | None) -> str:
-    """Return a number of parameters as people say it: 135M, 7.2B."""
-    if not parameters:
-        return "–"
-    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
-        if parameters >= unit:
-            number = parameters / unit
-            return f"{number:.0f}{letter}" if number >= 100 else f"{number:.1f}{letter}"
-    return str(parameters)
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> Iterable[str]:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
 from comparator.formats import gguf_header
 from comparator.formats.shards import shards_of
 from comparator.library import discovery, quantisations
@@ -298,7 +299,7 @@ def _refuse_too_large(needed_bytes: int, models_dir: Path) -> None:
         raise ModelLoadError(f"Cannot reach {models_dir}: {error.strerror or error}.") from error
     if free < needed_bytes:
         raise ModelLoadError(
-            f"The files need {needed_bytes // 1_000_000} MB; {free // 1_000_000} MB are free at "
+            f"The files need {fine_size(needed_bytes)}; {fine_size(free)} are free at "
             f"{models_dir}. Free some space, or make fewer quantisations."
         )
 

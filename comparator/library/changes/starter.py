@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo
+from comparator.core.units import fine_size
 from comparator.library import discovery
 from comparator.library.changes import child_jobs, starter_package
 from runners import protocol, registry
@@ -98,8 +99,8 @@ def _prepare(models_dir: Path) -> None:
     needed = NEEDED_BYTES if registry.has_quantiser() else _NEEDED_BYTES_COPIED
     if free < needed:
         raise ModelLoadError(
-            f"The starter models need {needed // 1_000_000} MB; {free // 1_000_000} MB are "
-            f"free at {models_dir}. Free some space or {_ANOTHER_FOLDER}."
+            f"The starter models need {fine_size(needed)}; {fine_size(free)} are free at "
+            f"{models_dir}. Free some space or {_ANOTHER_FOLDER}."
         )
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import gradio as gr
 
+from comparator.core.limits import MOST_MODELS
 from comparator.hosting.background_work import BackgroundWork
 from comparator.hosting.host import Host
 from comparator.hosting.requests import RequestDraft, from_page
 from comparator.library.changes.starter import StarterProgress
-from comparator.services.model_manager import MOST_MODELS
 from comparator.ui import adapter
 from comparator.ui.compare import render
 from comparator.ui.compare.board import YIELD_SECONDS, Board, follow

@@ -11,6 +11,7 @@ from typing import Any
 
 from comparator.core.models import InferenceResult, ModelInfo, RunState
 from comparator.core.text import with_controls_shown
+from comparator.core.units import seconds, size, speed
 from comparator.library.facts.lookup import facts_of
 
 ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}
@@ -105,31 +106,6 @@ def starter_note(step: str, share: float | None) -> str:
         f'<progress aria-label="Installing the starter set" max="1" '
         f'value="{min(1.0, max(0.0, share)):.3f}"></progress>'
     )
-
-
-def seconds(value: float | None) -> str:
-    """Return a time with its unit, empty for None."""
-    if value is None:
-        return ""
-    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
-
-
-def speed(value: float | None) -> str:
-    """Return a decoding speed with its unit, empty for None."""
-    if value is None:
-        return ""
-    return f"{value:.1f} tok/s" if value < 1000 else f"{value:.0f} tok/s"
-
-
-def size(value: int | None) -> str:
-    """Return a number of bytes with a decimal unit, empty for None or 0."""
-    if not value:
-        return ""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if value >= factor:
-            amount = value / factor
-            return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
-    return f"{value} bytes"
 
 
 def _ran_on(result: InferenceResult) -> str:

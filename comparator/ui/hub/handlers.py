@@ -13,8 +13,9 @@ import gradio as gr
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
 from comparator.hosting import download_fit
-from comparator.hub import catalogue, selection, words
+from comparator.hub import catalogue, selection
 from comparator.hub.downloads import Downloads
 from comparator.services.memory_manager import MemoryManager
 from comparator.ui import adapter
@@ -142,7 +143,7 @@ def _look(tab: HubTab, measure: Measure, name: str) -> Updates:
 def _option(choice: selection.Offer, room: download_fit.Room) -> str:
     engine = "GGUF" if choice.engine is ModelType.GGUF else "PyTorch"
     name = with_controls_shown(choice.name)
-    return f"{name} · {engine} · {words.size_words(choice.size)} · {room.word_for(choice)}"
+    return f"{name} · {engine} · {fine_size(choice.size)} · {room.word_for(choice)}"
 
 
 def _fetch(downloads: Downloads, repository: Any, name: Any) -> None:

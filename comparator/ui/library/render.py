@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from comparator.core.text import with_controls_shown
+from comparator.core.units import count, size, speed
 from comparator.hosting.library_actions import LadderStatus
 from comparator.hosting.library_table import Apart, Row, Table
 from comparator.library.changes.quantising import Ladder
 from comparator.library.changes.removal import Removal
 from comparator.library.sources import title_of
 from comparator.services.memory_manager import WORDS
-from comparator.ui.compare.render import ENGINE_NAMES, size, speed
+from comparator.ui.compare.render import ENGINE_NAMES
 
 # key, heading, whether numbers stand in it, width in pixels
 COLUMNS: tuple[tuple[str, str, bool, int], ...] = (
@@ -110,7 +111,7 @@ def making(status: LadderStatus) -> str:
 
 def removal(plans: Sequence[Removal]) -> str:
     """Return the question before models are deleted as HTML, with everything that would go."""
-    freed = size(sum(plan.bytes_freed for plan in plans)) or "0 bytes"
+    freed = size(sum(plan.bytes_freed for plan in plans), "0 bytes")
     names = ", ".join(plan.model.name for plan in plans)
     paths = [path for plan in plans for path in plan.paths]
     files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
@@ -125,7 +126,7 @@ def removal(plans: Sequence[Removal]) -> str:
 def removed(plans: Sequence[Removal]) -> str:
     """Return what was removed, with the bytes it freed, as HTML."""
     names = ", ".join(plan.model.name for plan in plans)
-    freed = size(sum(plan.bytes_freed for plan in plans)) or "0 bytes"
+    freed = size(sum(plan.bytes_freed for plan in plans), "0 bytes")
     return note(f"Removed {names}; {freed} freed.")
 
 
@@ -161,7 +162,7 @@ def _cells(row: Row) -> dict[str, Any]:
         "quantisation": _plain(row.quantisation),
         "bits": [bits, f"{bits:.2f}" if bits else ""],
         "size": [row.size, size(row.size)],
-        "parameters": [row.parameters, _count(row.parameters)],
+        "parameters": [row.parameters, count(row.parameters)],
         "context": [row.context_length, str(row.context_length or "")],
         "licence": _plain(row.licence),
         "kind": row.kind,
@@ -170,16 +171,6 @@ def _cells(row: Row) -> dict[str, Any]:
         "used": [row.last_used, _day(row.last_used)],
         "speed": [row.best_tokens_per_second, speed(row.best_tokens_per_second)],
     }
-
-
-def _count(number: int | None) -> str:
-    if not number:
-        return ""
-    for unit, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= factor:
-            amount = number / factor
-            return f"{amount:.1f} {unit}" if amount < 100 else f"{amount:.0f} {unit}"
-    return str(number)
 
 
 def _day(moment: float | None) -> str:

@@ -15,6 +15,7 @@ from comparator.core.models import (
     ModelType,
     PromptReport,
     RunState,
+    told_apart,
 )
 from comparator.core.text import with_controls_shown, without_surrogates
 
@@ -113,3 +114,9 @@ def test_surrogates_are_replaced_and_nothing_else():
 def test_controls_are_shown_and_text_stays():
     shown = with_controls_shown("a\x00\x1b[2J\x7f\x9b\u202e\u2066 🙂\tb\nc")
     assert shown == "a\\x00\\x1b[2J\\x7f\\x9b\\u202e\\u2066 🙂\tb\nc"
+
+
+def test_told_apart_keeps_ids_that_differ():
+    one, two = (ModelInfo(i, "n", "/p", ModelType.GGUF, 1) for i in ("a", "a#2"))
+    assert [m.id for m in told_apart([one, two, one])] == ["a", "a#2", "a#3"]
+    assert told_apart([one])[0] is one

@@ -130,7 +130,7 @@ class TestVerdict:
 
     def test_the_refusal_says_what_to_do(self, monkeypatch):
         sentence = MemoryManager(max_memory_gb=0.5).verdict(model_of(2 * GIGABYTE)).sentence
-        assert sentence.startswith("Cannot run: needs about 2.10 GB, 0.50 GB is free.")
+        assert sentence.startswith("Cannot run: needs about 2.10 GB, 500 MB is free.")
         assert "smaller quantisation" in sentence
 
 
@@ -163,7 +163,7 @@ class TestPlan:
         *_, results = engine.run_inference("hello", [big, echo_model("small")])
         refused, answered = results.values()
         assert (refused.state, refused.error_kind) == (RunState.FAILED, "refused")
-        assert refused.error.startswith("Cannot run: needs about 1.01 GB, 0.05 GB is free.")
+        assert refused.error.startswith("Cannot run: needs about 1.01 GB, 50 MB is free.")
         assert answered.content == "hello"
 
     def test_an_override_runs_it(self, echo_model):
@@ -234,7 +234,7 @@ class TestNeighbours:
             other = echo_model("other")
             other.size = 500_000_000
             (slot,) = engine.request("hi", [other]).slots
-            assert "needs about 0.51 GB, 0.19 GB is free" in slot.refusal
+            assert "needs about 510 MB, 190 MB is free" in slot.refusal
         finally:
             engine.finish(first)
         (slot,) = engine.request("hi", [other]).slots

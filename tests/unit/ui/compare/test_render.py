@@ -94,18 +94,3 @@ def test_a_column_of_a_finished_run() -> None:
 def test_a_failure_before_the_first_token_has_no_speed() -> None:
     stats = InferenceStats(start_time=0.0, end_time=1.0, tokens_per_second=0.0)
     assert render.numbers(_result(RunState.FAILED, stats=stats)) == []
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, ""),
-        (0, ""),
-        (59, "59 bytes"),
-        (4_600, "4.6 kB"),
-        (98_362_432, "98 MB"),
-        (1_500_000_000, "1.5 GB"),
-    ],
-)
-def test_sizes(value: int | None, text: str) -> None:
-    assert render.size(value) == text
