@@ -13,8 +13,8 @@ import gradio as gr
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
 from comparator.hosting.host import Host
+from comparator.library.labels import kind_line
 from comparator.library.shelf import Shelf
-from comparator.ui.compare.render import kind_line
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
 
 MOST_REASONS = 100
@@ -44,13 +44,14 @@ class ModelLists:
 
 def shelf_updates(lists: ModelLists, shelf: Shelf, values: Values | None = None) -> Updates:
     """Return updates of all lists; what is chosen by ``values`` stays so while it is there."""
-    entries = choices(shelf.offered)
+    told = names_and_kinds(shelf.offered)
+    choices = [("none", ""), *((" · ".join(words), model_id) for model_id, words in told.items())]
     chosen = _chosen(lists, shelf, values or {})
     note = unusable_note(shelf)
-    updates = (gr.update(choices=entries, value=model_id) for model_id in chosen)
+    updates = (gr.update(choices=choices, value=model_id) for model_id in chosen)
     return {
         **dict(zip(lists.models, updates, strict=True)),
-        lists.catalogue: catalogue(shelf.offered),
+        lists.catalogue: told,
         lists.unusable: gr.update(value=note, visible=bool(note)),
         lists.starter_panel: gr.update(visible=not shelf.offered),
     }
@@ -79,18 +80,8 @@ def refresh_at(event: Any, host: Host, lists: ModelLists, **names: str) -> None:
     event(make_refresh(host, lists), set(lists.models), lists.widgets, **names, **AT_ONCE)
 
 
-def choices(models: Sequence[ModelInfo]) -> list[tuple[str, str]]:
-    """Return the entries of a list of models: none, then each one's label and id."""
-    return [("none", ""), *((choice_label(model), model.id) for model in models)]
-
-
-def choice_label(model: ModelInfo) -> str:
-    """Return how a model is offered in a list."""
-    return f"{with_controls_shown(model.name)} · {kind_line(model)}"
-
-
-def catalogue(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
-    """Return name and kind of each model by its id, for the closed lists of models."""
+def names_and_kinds(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
+    """Return by each model's id its name, and its engine, quantisation and size in words."""
     return {model.id: [with_controls_shown(model.name), kind_line(model)] for model in models}
 
 

@@ -44,8 +44,8 @@ class Column:
         added, self._parts = comparison.text_since(self.slot, self._parts)
         if added:
             self._text += with_controls_shown(added)
-        result = comparison.status(self.slot)
-        column = render.column(result, self._text, self.session.position)
+        result, label = comparison.status(self.slot), comparison.request.slots[self.slot].label
+        column = render.column(result, self._text, label, self.session.position)
         self.view = {**column, "attempt": self.attempt}
 
 

@@ -9,12 +9,10 @@ import html
 import json
 from typing import Any
 
-from comparator.core.models import InferenceResult, ModelInfo, RunState
+from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 from comparator.core.units import seconds, size, speed
-from comparator.library.facts.lookup import facts_of
 
-ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}
 TEMPLATES = {
     "gguf": "chat template of the GGUF file",
     "tokenizer": "chat template of the tokenizer",
@@ -23,12 +21,19 @@ TEMPLATES = {
 }
 
 
-def column(result: InferenceResult, text: str, position: int = 0) -> dict[str, Any]:
-    """Return what one column shows; ``text`` is its answer with control characters shown."""
+def column(result: InferenceResult, text: str, label: str, position: int = 0) -> dict[str, Any]:
+    """Return what one column shows.
+
+    Args:
+        result: how its run stands.
+        text: its answer, with control characters shown.
+        label: engine, quantisation and size of its model in words.
+        position: its place in line; 0 when it does not wait.
+    """
     model = result.model
     return {
         "name": with_controls_shown(model.name) if model else result.model_id,
-        "kind": kind_line(model) if model else "",
+        "kind": label,
         "state": result.state.value,
         "words": state_words(result, position),
         "share": result.progress,
@@ -87,14 +92,6 @@ def details(result: InferenceResult) -> list[list[str]]:
     if not result.prompt.rendered:  # it never came to a prompt
         facts = [fact for fact in facts if fact[0] != "Template"]
     return [[name, with_controls_shown(text)] for name, text in facts if text]
-
-
-def kind_line(model: ModelInfo) -> str:
-    """Return engine, quantisation and size of a model."""
-    engine = ENGINE_NAMES.get(model.model_type.value, model.model_type.value)
-    return " · ".join(
-        part for part in (engine, facts_of(model).quantisation, size(model.size)) if part
-    )
 
 
 def starter_note(step: str, share: float | None) -> str:

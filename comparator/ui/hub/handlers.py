@@ -17,6 +17,7 @@ from comparator.core.units import fine_size
 from comparator.hosting import download_fit
 from comparator.hub import catalogue, selection
 from comparator.hub.downloads import Downloads
+from comparator.library.labels import ENGINE_NAMES
 from comparator.services.memory_manager import MemoryManager
 from comparator.ui import adapter
 from comparator.ui.events import QUIET, Handler, Updates, Values, telling
@@ -141,8 +142,7 @@ def _look(tab: HubTab, measure: Measure, name: str) -> Updates:
 
 
 def _option(choice: selection.Offer, room: download_fit.Room) -> str:
-    engine = "GGUF" if choice.engine is ModelType.GGUF else "PyTorch"
-    name = with_controls_shown(choice.name)
+    name, engine = with_controls_shown(choice.name), ENGINE_NAMES[choice.engine.value]
     return f"{name} · {engine} · {fine_size(choice.size)} · {room.word_for(choice)}"
 
 

@@ -13,9 +13,9 @@ from comparator.hosting.library_actions import LadderStatus
 from comparator.hosting.library_table import Apart, Row, Table
 from comparator.library.changes.quantising import Ladder
 from comparator.library.changes.removal import Removal
+from comparator.library.labels import ENGINE_NAMES
 from comparator.library.sources import title_of
 from comparator.services.memory_manager import WORDS
-from comparator.ui.compare.render import ENGINE_NAMES
 
 # key, heading, whether numbers stand in it, width in pixels
 COLUMNS: tuple[tuple[str, str, bool, int], ...] = (

@@ -70,7 +70,7 @@ def test_a_column_of_a_finished_run() -> None:
         },
     )
     result.is_complete = True
-    column = render.column(result, "an answer")
+    column = render.column(result, "an answer", "GGUF · 98 MB")
     assert column["text"] == "an answer"
     assert column["name"] == "Small\\x1b model"
     assert column["kind"] == "GGUF · 98 MB"
