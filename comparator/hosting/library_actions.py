@@ -21,7 +21,6 @@ from comparator.library.changes import quantising, removal
 from comparator.library.shelf import Shelf
 from comparator.services.model_manager import MOST_MODELS
 
-CLOSE_SECONDS = 10.0
 UNEXPECTED = "Something went wrong; the server's log has the details."
 log = logging.getLogger(__name__)
 
@@ -82,11 +81,10 @@ class LadderWork:
         """Ask for the end; what is finished stays, nothing half-made does."""
         self._stop.set()
 
-    def close(self) -> None:
-        """Stop and wait until its child is gone."""
-        self.stop()
+    def join(self, timeout_seconds: float) -> None:
+        """Wait until its child is gone."""
         if self._thread is not None:
-            self._thread.join(CLOSE_SECONDS)
+            self._thread.join(timeout_seconds)
 
     def _live(self, ladder: quantising.Ladder) -> None:
         trouble, made, progress = "", [], None
@@ -229,10 +227,14 @@ class LibraryActions:
             shelf = self.rescan()
         return shelf
 
-    def close(self) -> None:
-        """End what goes on behind."""
+    def stop(self) -> None:
+        """End what goes on behind; returns at once."""
         self.table.close()
-        self.work.close()
+        self.work.stop()
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait until no child of it is left."""
+        self.work.join(timeout_seconds)
 
     def _models_of(self, model_ids: object) -> list[ModelInfo]:
         """Return the models of ids that came from a browser, which may send anything."""

@@ -13,6 +13,7 @@ from comparator.comparison.results import error_kind_of
 from comparator.comparison.trials import Trials
 from comparator.comparison.warm_up import modelling_modules
 from comparator.core.config import ModelConfig
+from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.core.text import without_surrogates
@@ -200,13 +201,21 @@ class InferenceEngine:
                 return inferencer
         return registry.create_inferencer(model_info.model_type.value)
 
-    def cleanup_resources(self) -> None:
-        """End everything that runs, the fork servers included; the next run starts anew."""
-        for comparison in list(self.active_inferencers.values()):
+    def cleanup_resources(self, timeout_seconds: float = JOIN_SECONDS) -> None:
+        """End everything that runs, the fork servers included; the next run starts anew.
+
+        All of it is asked to end first, and then waited for together; what has not ended by
+        then ends with its fork server.
+        """
+        countdown = Countdown(timeout_seconds)
+        comparisons = list(self.active_inferencers.values())
+        for comparison in comparisons:
             comparison.stop()
-            comparison.join(JOIN_SECONDS)
+        self.trials.stop()
+        for comparison in comparisons:
+            comparison.join(countdown.left)
         self.active_inferencers.clear()
-        self.trials.close()
+        self.trials.close(countdown.left)
         fork_servers.close()
         self.memory_manager.cleanup()
 

@@ -76,7 +76,6 @@ def test_no_proxy_is_asked_for_a_while_and_then_as_before(before: dict[str, str]
 def test_proxies_are_asked_again_where_the_opening_failed() -> None:
     environment: dict[str, str] = {}
     with pytest.raises(OSError, match="taken"), without_proxies(environment=environment):
-        assert environment["no_proxy"] == "*"
         raise OSError("taken")
     assert environment == {}
 
