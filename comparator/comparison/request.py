@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo
 from comparator.library.labels import kind_line
 from runners.process import Deadlines
@@ -49,8 +50,8 @@ class Request:
     """What is asked of a comparison.
 
     Attributes:
-        prompt: the question.
-        slots: one to four columns.
+        conversation: what every slot is asked; its own system prompt goes before it.
+        slots: one or more columns.
         together: run all at once, sharing the cores, instead of one after another.
         wants_together: whether that was asked for, also where memory forbade it.
         factories: the user's inferencer factories, pickled by dill.
@@ -58,7 +59,7 @@ class Request:
         notice: said in every result.
     """
 
-    prompt: str
+    conversation: Conversation
     slots: Sequence[Slot]
     together: bool = False
     wants_together: bool = False

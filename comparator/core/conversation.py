@@ -58,6 +58,15 @@ class Conversation:
         mended = messages != given or (isinstance(value, cls) and value.has_replacements)
         return cls(messages, mended).with_system(system_prompt)
 
+    @classmethod
+    def asking(cls, question: str, system_prompt: str = "") -> Conversation:
+        """Return the conversation of one question as it is, not checked.
+
+        For inferencers that a script uses in its own process; an empty text is a question there.
+        """
+        asked = cls((Message("user", without_surrogates(question)),))
+        return asked.with_system(system_prompt)
+
     def with_system(self, text: str) -> Conversation:
         """Return the conversation with this system message; an empty text changes nothing."""
         if not text:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from comparator.comparison import warm_up
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.request import Request
+from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.hosting import records
 from comparator.hosting.admission_queue import Admission
@@ -167,13 +168,22 @@ class Host:
         self.warm_up()
 
     def close(self) -> None:
-        """Stop everything, wait for the children to be gone, and end the fork servers."""
+        """Stop everything, wait for the children to be gone, and end the fork servers.
+
+        All is asked to end before anything is waited for, and all waits share one time: whoever
+        ends this page, such as the host of a Space, kills it when it takes long.
+        """
+        countdown = Countdown(CLOSE_SECONDS)
         sessions = self._sessions.close()
         for session in sessions:
             session.stop()
-        self.library.close()
+        self.library.stop()
         if self.downloads is not None:
-            self.downloads.close()
+            self.downloads.stop()
+        self.engine.trials.stop()
         for session in sessions:
-            session.join(CLOSE_SECONDS)
-        self.engine.cleanup_resources()
+            session.join(countdown.left)
+        self.library.join(countdown.left)
+        if self.downloads is not None:
+            self.downloads.close(countdown.left)
+        self.engine.cleanup_resources(countdown.left)

@@ -22,8 +22,6 @@ from comparator.library import families
 from comparator.library.changes import quantising, removal
 from comparator.library.shelf import Shelf
 
-CLOSE_SECONDS = 10.0
-
 
 @dataclass(frozen=True)
 class LadderProgress:
@@ -197,12 +195,16 @@ class LibraryActions:
             shelf = self.rescan()
         return shelf
 
-    def close(self) -> None:
-        """End what goes on behind."""
+    def stop(self) -> None:
+        """End what goes on behind; returns at once."""
         self.table.close()
         if self.work is not None:
             self.work.stop()
-            self.work.join(CLOSE_SECONDS)
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait until no child of it is left."""
+        if self.work is not None:
+            self.work.join(timeout_seconds)
 
     def _models_of(self, model_ids: object) -> list[ModelInfo]:
         """Return the models of ids that came from a browser, which may send anything."""

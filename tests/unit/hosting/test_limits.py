@@ -65,6 +65,17 @@ def test_what_goes_beyond_is_refused_with_the_limit(refused: RequestDraft, words
         LIMITS.check(refused)
 
 
+def test_all_that_was_said_counts_and_so_does_a_system_message() -> None:
+    earlier = [{"role": "user", "content": "x" * 8}, {"role": "assistant", "content": "x" * 8}]
+    last, system = ({"role": role, "content": "x" * 20} for role in ("user", "system"))
+    short = {"role": "user", "content": "x" * 4}
+    LIMITS.check(RequestDraft([system, *earlier, short], [SlotDraft("m")]))
+    with pytest.raises(ConfigurationError, match=r"The prompt has 36 bytes"):
+        LIMITS.check(RequestDraft([*earlier, last], [SlotDraft("m")]))
+    with pytest.raises(ConfigurationError, match=r"The system prompt has 21 bytes"):
+        LIMITS.check(RequestDraft([{**system, "content": "x" * 21}, short], [SlotDraft("m")]))
+
+
 def test_a_models_own_settings_are_bounded_too() -> None:
     with pytest.raises(ConfigurationError, match="max_tokens may be up to 100"):
         LIMITS.check(RequestDraft("hi", [SlotDraft("m", {"max_tokens": 4096})]))

@@ -50,6 +50,22 @@ def test_names_and_ids_and_the_same_model_twice(manager: ModelManager) -> None:
     assert slots[2].config.top_k == 7
 
 
+MESSAGES = [
+    {"role": "system", "content": "be brief"},
+    {"role": "user", "content": "one"},
+    {"role": "assistant", "content": "two"},
+    {"role": "user", "content": "three"},
+]
+
+
+def test_an_endpoint_takes_the_messages_of_a_conversation(manager: ModelManager) -> None:
+    request = _ask(manager, MESSAGES, ["alpha"], "", {})
+    assert request.conversation.records() == MESSAGES
+    assert request.slots[0].config.system_prompt == "be brief"
+    (slot,) = _ask(manager, MESSAGES, ["alpha"], "be long", {}).slots
+    assert slot.config.system_prompt == "be long"
+
+
 def test_models_may_be_json_text(manager: ModelManager) -> None:
     slots = _ask(manager, "hi", '["alpha", "beta"]', None, None).slots
     assert [slot.model.name for slot in slots] == ["alpha", "beta"]

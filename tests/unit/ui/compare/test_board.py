@@ -12,6 +12,7 @@ import pytest
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.request import Request, Slot
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.hosting.session import Session
 from comparator.library import discovery
 from comparator.library.facts.store import FactsStore
@@ -25,7 +26,7 @@ def test_a_redraw_never_asks_the_disk(tmp_path: Path, monkeypatch: pytest.Monkey
     model = discovery.inspect(file)
     assert model is not None
     slots = [Slot.of(model, ModelConfig())]
-    comparison = Comparison(Request("hi", slots), lambda: None)
+    comparison = Comparison(Request(Conversation.of("hi"), slots), lambda: None)
     engine: Any = None  # nothing is started
     board = Board(Session(engine, comparison))
     file.unlink()
