@@ -18,6 +18,7 @@ from comparator.hosting.records import Record
 from comparator.hosting.requests import from_endpoint
 from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS, Wakeup
 from comparator.ui.compare.handlers import UNEXPECTED
+from comparator.ui.threads import in_thread
 from comparator.ui.visitors import session_of, visitor_of
 
 RECORDS_SECONDS = 0.2  # between whole records of the same state: programs need no smoothness
@@ -63,9 +64,7 @@ async def _records(
     session_key, wakeup = session_of(request), Wakeup()
     try:
         draft = from_endpoint(*arguments)
-        session = await asyncio.to_thread(
-            host.begin, session_key, draft, wakeup.wake, visitor_of(request)
-        )
+        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor_of(request))
     except MultiLLMError as error:
         raise gr.Error(str(error), print_exception=False) from error
     except Exception as error:

@@ -5,7 +5,6 @@ Each docstring names the wires: what comes in from which widgets and what goes o
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections import OrderedDict
@@ -25,6 +24,7 @@ from comparator.services.model_manager import MOST_MODELS
 from comparator.ui import adapter
 from comparator.ui.compare import render
 from comparator.ui.compare.board import YIELD_SECONDS, Board, View, Wakeup, follow
+from comparator.ui.threads import in_thread
 from comparator.ui.visitors import session_of, visitor_of
 
 MOST_BOARDS = 256
@@ -111,7 +111,7 @@ def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: i
         session_key, wakeup = session_of(request), Wakeup()
         try:
             draft = _draft(values, field_names, columns)
-            session = await asyncio.to_thread(
+            session = await in_thread(
                 host.begin, session_key, draft, wakeup.wake, visitor_of(request)
             )
         except Exception as error:
@@ -139,7 +139,7 @@ def _make_retry(host: Host, boards: Boards) -> Handler:
             return
         earlier, slot = column.session.comparison, column.slot
         try:
-            session = await asyncio.to_thread(
+            session = await in_thread(
                 host.again, session_key, earlier, slot, number, wakeup.wake, visitor_of(request)
             )
         except Exception as error:
@@ -158,11 +158,11 @@ def _make_retry(host: Host, boards: Boards) -> Handler:
 def _make_shelf_handlers(host: Host, columns: int) -> tuple[Handler, Handler]:
     async def load() -> list[Any]:
         """Outputs: models, catalogue, what cannot be loaded, starter panel."""
-        return shelf_updates(await asyncio.to_thread(host.shelf), [None] * columns)
+        return shelf_updates(await in_thread(host.shelf), [None] * columns)
 
     async def refresh(*chosen: str | None) -> list[Any]:
         """Inputs: models. Outputs: models, catalogue, what cannot be loaded, starter panel."""
-        return shelf_updates(await asyncio.to_thread(host.shelf), chosen)
+        return shelf_updates(await in_thread(host.shelf), chosen)
 
     return load, refresh
 
@@ -205,7 +205,7 @@ def _make_install(host: Host, columns: int) -> Handler:
         if job.trouble:
             yield [*kept, render.starter_note(job.trouble, None)]
             return
-        shelf = await asyncio.to_thread(host.shelf)
+        shelf = await in_thread(host.shelf)
         yield [*shelf_updates(shelf, [None] * columns), ""]
 
     return install

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import logging
 import math
@@ -21,6 +20,7 @@ from comparator.hub.downloads import Downloads, DownloadStatus
 from comparator.services.memory_manager import MemoryManager
 from comparator.ui import adapter
 from comparator.ui.compare.handlers import UNEXPECTED
+from comparator.ui.threads import in_thread
 
 _COLUMNS = ("repository", "engine", "parameters", "licence", "downloads", "sizes")
 NOTHING = "Nothing on the hub fits. Use fewer or shorter words."
@@ -52,21 +52,21 @@ def make_hub_handlers(downloads: Downloads, memory: MemoryManager) -> HubHandler
     async def search(text: Any, engine: Any, licence: Any, largest: Any) -> list[Any]:
         """Inputs: the search row. Outputs: note, results, repository, choice."""
         try:
-            return await asyncio.to_thread(_search, room, text, engine, licence, largest)
+            return await in_thread(_search, room, text, engine, licence, largest)
         except Exception as error:
             return [note_of(error), "", None, no_choice()]
 
     async def look(event: gr.EventData) -> list[Any]:
         """Input: the name that the event carries. Outputs: note, repository, choice."""
         try:
-            return await asyncio.to_thread(_look, room, _carried(event))
+            return await in_thread(_look, room, _carried(event))
         except Exception as error:
             return [note_of(error), None, no_choice()]
 
     async def fetch(repository: Any, name: Any) -> list[Any]:
         """Inputs: repository, choice. Outputs: note, downloads, timer, arrived."""
         try:
-            await asyncio.to_thread(_fetch, downloads, repository, name)
+            await in_thread(_fetch, downloads, repository, name)
         except Exception as error:
             return [note_of(error), *status_updates(downloads)]
         return ["", *status_updates(downloads)]

@@ -16,6 +16,7 @@ from comparator.hosting.library_actions import Making
 from comparator.ui import adapter
 from comparator.ui.compare.handlers import UNEXPECTED, Handler, shelf_updates
 from comparator.ui.library import render
+from comparator.ui.threads import in_thread
 
 POLL_SECONDS = 0.4
 log = logging.getLogger(__name__)
@@ -70,13 +71,13 @@ def make_own_handlers(host: Host) -> OwnHandlers:
 def _make_rescan(host: Host) -> Handler:
     async def rescan(*chosen: str | None) -> AsyncIterator[list[Any]]:
         """Inputs: models. Outputs: table, models, catalogue, what cannot be loaded, starter."""
-        shelf = await asyncio.to_thread(host.library.rescan)
+        shelf = await in_thread(host.library.rescan)
         later = [gr.skip()] * (len(chosen) + 3)
         is_public, most = host.options.is_public, host.options.most_models
         table = host.library.table.snapshot()
         shown = render.view(table, is_public, most)
         yield [shown, *later]
-        yield [shown, *await asyncio.to_thread(shelf_updates, shelf, chosen)]
+        yield [shown, *await in_thread(shelf_updates, shelf, chosen)]
         while table.missing:
             await asyncio.sleep(POLL_SECONDS)
             latest = host.library.table.snapshot()
@@ -127,7 +128,7 @@ def _make_planning(host: Host) -> tuple[Handler, Handler, Handler]:
     async def plan(ids: Any, wanted: Any) -> list[Any]:
         """Inputs: the panel's model, quantisations. Outputs: news, make button, ladder."""
         try:
-            ladder = await asyncio.to_thread(host.library.plan_ladder, ids, wanted)
+            ladder = await in_thread(host.library.plan_ladder, ids, wanted)
         except Exception as error:
             return [_told(error), gr.update(visible=False), None]
         return [render.plan(ladder), gr.update(visible=True), ladder]
@@ -175,9 +176,7 @@ def _make_removal(host: Host) -> tuple[Handler, Handler, Handler]:
     async def ask_removal(event: gr.EventData) -> list[Any]:
         """Input: the rows. Outputs: note, panel, question, plans."""
         try:
-            plans = await asyncio.to_thread(
-                host.library.plan_removal, adapter.carried(event, "ids")
-            )
+            plans = await in_thread(host.library.plan_removal, adapter.carried(event, "ids"))
         except Exception as error:
             return [_told(error), gr.update(visible=False), "", None]
         return ["", gr.update(visible=True), render.removal(plans), plans]
@@ -185,7 +184,7 @@ def _make_removal(host: Host) -> tuple[Handler, Handler, Handler]:
     async def remove(plans: Any) -> list[Any]:
         """Input: plans. Outputs: note, panel, plans."""
         try:
-            await asyncio.to_thread(host.library.remove, plans or [])
+            await in_thread(host.library.remove, plans or [])
         except Exception as error:
             return [_told(error), gr.update(visible=False), None]
         return [render.removed(plans or []), gr.update(visible=False), None]
