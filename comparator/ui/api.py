@@ -16,6 +16,7 @@ from comparator.hosting.host import Host
 from comparator.hosting.records import Record
 from comparator.hosting.requests import from_endpoint
 from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS
+from comparator.ui.threads import in_thread
 from comparator.ui.visitors import session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
 
@@ -61,9 +62,7 @@ async def _records(
     session_key, wakeup = session_of(request), Wakeup()
     try:
         draft = from_endpoint(*arguments)
-        session = await asyncio.to_thread(
-            host.begin, session_key, draft, wakeup.wake, visitor_of(request)
-        )
+        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor_of(request))
     except Exception as error:
         raise gr.Error(sentence_of(error), print_exception=False) from error
     comparison = session.comparison

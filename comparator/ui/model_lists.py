@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from comparator.hosting.host import Host
 from comparator.library.labels import kind_line
 from comparator.library.shelf import Shelf
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
+from comparator.ui.threads import in_thread
 
 MOST_REASONS = 100
 
@@ -70,7 +70,7 @@ def make_refresh(host: Host, lists: ModelLists) -> Handler:
     """Return the handler that looks for models; its inputs are the lists."""
 
     async def refresh(values: Values) -> Updates:
-        return shelf_updates(lists, await asyncio.to_thread(host.shelf), values)
+        return shelf_updates(lists, await in_thread(host.shelf), values)
 
     return refresh
 

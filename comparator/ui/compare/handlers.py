@@ -5,7 +5,6 @@ The handlers are made by closures over the host and the tab, so that tests need 
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from comparator.ui.compare.tab import CompareTab
 from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, telling
 from comparator.ui.model_lists import refresh_at, shelf_updates
 from comparator.ui.static_files import static_text
+from comparator.ui.threads import in_thread
 from comparator.ui.visitors import session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
 
@@ -111,7 +111,7 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
 
 def _make_load(host: Host, tab: CompareTab) -> Handler:
     async def load() -> Updates:
-        return shelf_updates(tab.lists, await asyncio.to_thread(host.shelf))
+        return shelf_updates(tab.lists, await in_thread(host.shelf))
 
     return load
 
@@ -121,9 +121,7 @@ def _make_run(host: Host, tab: CompareTab, boards: Boards) -> Handler:
     async def run(values: Values, request: gr.Request) -> AsyncIterator[Updates]:
         session_key, wakeup = session_of(request), Wakeup()
         draft = draft_of(tab, values)
-        session = await asyncio.to_thread(
-            host.begin, session_key, draft, wakeup.wake, visitor_of(request)
-        )
+        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor_of(request))
         try:
             board = Board(session)
             boards.keep(session_key, board)
@@ -145,7 +143,7 @@ def _make_retry(host: Host, tab: CompareTab, boards: Boards) -> Handler:
             yield {tab.board: render.refused(FORGOTTEN)}
             return
         earlier, slot = column.session.comparison, column.slot
-        session = await asyncio.to_thread(
+        session = await in_thread(
             host.again, session_key, earlier, slot, number, wakeup.wake, visitor_of(request)
         )
         try:
@@ -196,7 +194,7 @@ def _make_install(host: Host, tab: CompareTab) -> Handler:
         if status.trouble:
             yield told(status.trouble)
             return
-        shelf = await asyncio.to_thread(host.shelf)
+        shelf = await in_thread(host.shelf)
         yield {**shelf_updates(tab.lists, shelf), tab.starter_progress: ""}
 
     return install

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from comparator.ui import adapter
 from comparator.ui.events import QUIET, Handler, Updates, Values, telling
 from comparator.ui.hub import render
 from comparator.ui.hub.tab import HubTab
+from comparator.ui.threads import in_thread
 
 NOTHING = "Nothing on the hub fits. Use fewer or shorter words."
 PICK_FIRST = "Search first, and press a line of the table."
@@ -79,8 +79,8 @@ def _make_search(tab: HubTab, room: Measure) -> tuple[Handler, Handler]:
     async def search(values: Values) -> Updates:
         text = str(values[tab.text] or "").strip()[:_MOST_TEXT]
         if "/" in text:
-            return {tab.results: "", **await asyncio.to_thread(_look, tab, room, text)}
-        found = await asyncio.to_thread(_search, tab, values, text)
+            return {tab.results: "", **await in_thread(_look, tab, room, text)}
+        found = await in_thread(_search, tab, values, text)
         if not found:
             return {tab.results: "", **nothing_chosen(render.note(NOTHING))}
         return {tab.results: render.results(found), **nothing_chosen()}
@@ -88,7 +88,7 @@ def _make_search(tab: HubTab, room: Measure) -> tuple[Handler, Handler]:
     @telling(lambda sentence: nothing_chosen(render.note(sentence)))
     async def look(event: gr.EventData) -> Updates:
         """Choose the repository whose name the event carries."""
-        return await asyncio.to_thread(_look, tab, room, _carried(event))
+        return await in_thread(_look, tab, room, _carried(event))
 
     return search, look
 
@@ -106,7 +106,7 @@ def _make_fetch(tab: HubTab, downloads: Downloads) -> tuple[Handler, Handler, Ha
     @telling(lambda sentence: {tab.note: render.note(sentence), **how_they_stand()})
     async def fetch(values: Values) -> Updates:
         repository, name = values[tab.repository], values[tab.choice]
-        await asyncio.to_thread(_fetch, downloads, repository, name)
+        await in_thread(_fetch, downloads, repository, name)
         return {tab.note: "", **how_they_stand()}
 
     def cancel(event: gr.EventData) -> Updates:

@@ -16,6 +16,7 @@ from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Value
 from comparator.ui.library import render
 from comparator.ui.library.tab import LibraryTab, MakingPanel, RemovalPanel
 from comparator.ui.model_lists import ModelLists, shelf_updates
+from comparator.ui.threads import in_thread
 
 POLL_SECONDS = 0.4
 
@@ -109,11 +110,11 @@ def make_rescan(host: Host, tab: LibraryTab, lists: ModelLists) -> Handler:
     is_public, most = host.options.is_public, host.options.most_models
 
     async def rescan(values: Values) -> AsyncIterator[Updates]:
-        shelf = await asyncio.to_thread(host.library.rescan)
+        shelf = await in_thread(host.library.rescan)
         table = host.library.table.snapshot()
         shown = render.view(table, is_public, most)
         yield {tab.table: shown}
-        updates = await asyncio.to_thread(shelf_updates, lists, shelf, values)
+        updates = await in_thread(shelf_updates, lists, shelf, values)
         yield {tab.table: shown, **updates}
         while table.missing:
             await asyncio.sleep(POLL_SECONDS)
@@ -187,7 +188,7 @@ def _make_planning(
     @telling(lambda sentence: without_plan(render.note(sentence, True)))
     async def plan(values: Values) -> Updates:
         ids, wanted = values[panel.model], values[panel.wanted]
-        ladder = await asyncio.to_thread(host.library.plan_ladder, ids, wanted)
+        ladder = await in_thread(host.library.plan_ladder, ids, wanted)
         shown = render.plan(ladder)
         return {panel.news: shown, panel.make: gr.update(visible=True), panel.ladder: ladder}
 
@@ -238,7 +239,7 @@ def make_removal_handlers(host: Host, tab: LibraryTab, panel: RemovalPanel) -> R
     @telling(lambda sentence: {**without_plans(render.note(sentence, True)), panel.question: ""})
     async def ask(event: gr.EventData) -> Updates:
         ids = adapter.carried(event, "ids")
-        plans = await asyncio.to_thread(host.library.plan_removal, ids)
+        plans = await in_thread(host.library.plan_removal, ids)
         return {
             tab.note: "",
             panel.panel: gr.update(visible=True),
@@ -249,7 +250,7 @@ def make_removal_handlers(host: Host, tab: LibraryTab, panel: RemovalPanel) -> R
     @telling(lambda sentence: without_plans(render.note(sentence, True)))
     async def remove(values: Values) -> Updates:
         plans = values[panel.plans] or []
-        await asyncio.to_thread(host.library.remove, plans)
+        await in_thread(host.library.remove, plans)
         return without_plans(render.removed(plans))
 
     def keep() -> Updates:
