@@ -1,6 +1,6 @@
 """The library as rows of plain data, shown at once and filled in behind.
 
-``LibraryView`` takes what a scan found, has a row for each model at once (name, engine, size,
+``LibraryTable`` takes what a scan found, has a row for each model at once (name, engine, size,
 source), and reads the facts in a thread; whoever shows the table asks for it again until
 nothing is missing. On a public page a row says nothing of places.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.core.exceptions import ModelNotFoundError
@@ -18,22 +18,13 @@ from comparator.core.models import ModelInfo
 from comparator.core.units import fine_size
 from comparator.hosting.model_checks import mark_problems
 from comparator.library import families
-from comparator.library.discovery import Skipped
 from comparator.library.facts.lookup import ModelFacts, facts_of
 from comparator.library.facts.purposes import why_not_offered
+from comparator.library.shelf import Shelf
 from comparator.services.memory_manager import MemoryManager
 from comparator.storage.measurements import Measured, Measurements
 
 CHECKED_AT_ONCE = 32
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """What the models folder holds: what can be asked, what not, and what was passed over."""
-
-    offered: list[ModelInfo] = field(default_factory=list)
-    unusable: list[ModelInfo] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -115,7 +106,7 @@ class Table:
     number: int = 0
 
 
-class LibraryView:
+class LibraryTable:
     """The table, kept for all who look at it.
 
     Args:
@@ -154,7 +145,7 @@ class LibraryView:
         name = "comparator-library"
         threading.Thread(target=self._fill, args=(models,), name=name, daemon=True).start()
 
-    def table(self) -> Table:
+    def snapshot(self) -> Table:
         """Return the library as far as it is known."""
         with self._lock:
             rows = tuple(row for key, row in self._rows.items() if key not in self._apart)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ConfigurationError, HubError
 from comparator.core.models import ModelType
 from comparator.hub import catalogue, selection
@@ -211,15 +212,20 @@ class Downloads:
         if download is not None:
             download.cancel()
 
-    def close(self) -> None:
-        """End all at once and wait until their processes are gone."""
+    def stop(self) -> None:
+        """End all, and take none any more; returns at once."""
         with self._lock:
             self._closed = True
             downloads = list(self._all.values())
         for download in downloads:
             download.cancel()
-        for download in downloads:
-            download.join(_END_SECONDS)
+
+    def close(self, timeout_seconds: float = _END_SECONDS) -> None:
+        """End all at once and wait until their processes are gone."""
+        self.stop()
+        countdown = Countdown(timeout_seconds)
+        for download in list(self._all.values()):
+            download.join(countdown.left)
 
     def _forget_old(self) -> None:
         over = [name for name, download in self._all.items() if download.join(0)]

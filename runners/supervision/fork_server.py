@@ -29,6 +29,7 @@ from runners.supervision import environment, termination
 from runners.supervision.spawning import SpawnedChild as SpawnedChild
 
 _CLOSE_GRACE_SECONDS = 2.0
+_KILL_GRACE_SECONDS = 1.0
 
 
 def fork_is_safe() -> bool:
@@ -78,6 +79,12 @@ class ForkServer:
         """End the server, and with it any child that still runs."""
         with self._lock:
             self._forget()
+
+    def ask_for_end(self) -> None:
+        """Ask the server to end; returns at once."""
+        server = self._server
+        if server is not None:
+            server.terminate()
 
     def _running_door(self) -> socket.socket:
         if self._door is None or self.pid is None:
@@ -149,12 +156,15 @@ def _warning_flags() -> list[str]:
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.wait(_CLOSE_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    """End a server and reap it; one that the system itself holds is left to the system."""
+    for ask, grace_seconds in (
+        (server.terminate, _CLOSE_GRACE_SECONDS),
+        (server.kill, _KILL_GRACE_SECONDS),
+    ):
+        ask()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(grace_seconds)
+            return
 
 
 class ForkedChild:
@@ -275,9 +285,11 @@ class ForkServers:
         return {kind: pid for kind, pid in pids.items() if pid is not None}
 
     def close(self) -> None:
-        """End all fork_servers; the next run starts new ones."""
+        """End all fork servers; the next run starts new ones."""
         with self._lock:
             fork_servers, self._by_kind = list(self._by_kind.values()), {}
+        for fork_server in fork_servers:
+            fork_server.ask_for_end()
         for fork_server in fork_servers:
             fork_server.close()
 

@@ -31,9 +31,10 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.models import ModelInfo, ModelType, RunState
 from comparator.hosting.admission_queue import LineFullError
-from comparator.hosting.host import BusyError, Host
+from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.requests import Choice, Question, from_endpoint, from_page
+from comparator.hosting.requests import RequestDraft, SlotDraft, from_endpoint, from_page
+from comparator.hosting.session import BusyError
 from comparator.services.inference_engine import InferenceEngine
 
 pytestmark = pytest.mark.process
@@ -53,7 +54,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 
 def begin(host: Host, name: str = "alpha", session: str = "one", prompt: Any = "hi") -> Any:
-    return host.begin(session, Question(prompt, [Choice(name)]), lambda: None)
+    return host.begin(session, RequestDraft(prompt, [SlotDraft(name)]), lambda: None)
 
 
 def answered(sitting: Any) -> str:
@@ -88,8 +89,8 @@ def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
         ("", "Type a prompt first; it is empty."),
         (" \n\t ", "Type a prompt first; it is empty."),
         ("x" * 5_000_000, "The prompt has 5000000 bytes; the limit is 1000000. Shorten it."),
-        ({"a": 1}, "The prompt must be text, not dict."),
-        (None, "The prompt must be text, not NoneType."),
+        ({"a": 1}, "The prompt must be text"),
+        (None, "The prompt must be text"),
     ],
 )
 def test_38_and_40_what_is_no_prompt_is_refused_at_once(
@@ -101,8 +102,10 @@ def test_38_and_40_what_is_no_prompt_is_refused_at_once(
         begin(host, prompt=prompt)
     assert host.current("one") is None
     if not isinstance(prompt, str):
-        with pytest.raises(ConfigurationError, match="prompt must be text, not"):
-            from_endpoint(prompt, ["alpha"], None, None)
+        with pytest.raises(
+            ConfigurationError, match="prompt must be text or a list of messages, not"
+        ):
+            host.begin("one", from_endpoint(prompt, ["alpha"], None, None), lambda: None)
     still_works(host)
 
 
@@ -196,8 +199,8 @@ def test_42_and_43_a_wrong_setting_is_the_same_sentence_everywhere(
     with pytest.raises(ConfigurationError, match=says):
         InferenceEngine().run_inference("hi", [healthy], {healthy.id: config})
     for question in (
-        Question("hi", [Choice("alpha")], settings={name: value}),
-        Question("hi", [Choice("alpha", {name: value})]),
+        RequestDraft("hi", [SlotDraft("alpha")], settings={name: value}),
+        RequestDraft("hi", [SlotDraft("alpha", {name: value})]),
         from_endpoint("hi", ["alpha"], None, {name: value}),
         from_endpoint("hi", ["alpha"], None, {"per_model": {"alpha": {name: value}}}),
     ):
@@ -238,7 +241,9 @@ def test_44_the_same_model_twice_none_and_five(host: Host, healthy: ModelInfo) -
         with pytest.raises(ConfigurationError, match=says):
             InferenceEngine().run_inference("hi", [healthy] * len(models))
         with pytest.raises(ConfigurationError, match=says):
-            host.begin("one", Question("hi", [Choice(name) for name in models]), lambda: None)
+            host.begin(
+                "one", RequestDraft("hi", [SlotDraft(name) for name in models]), lambda: None
+            )
     still_works(host)
 
 

@@ -22,7 +22,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.requests import Choice, Question
+from comparator.hosting.requests import RequestDraft, SlotDraft
 from comparator.services.inference_engine import InferenceEngine
 from runners.process import Deadlines
 from runners.supervision.fork_server import fork_servers
@@ -164,17 +164,17 @@ def test_own_code_is_refused_on_a_public_page(
 ) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
     host = Host(ServerOptions(models_dir=tmp_path, **settings))
-    for question in (
-        Question("hi", [Choice("alpha")], settings={"trust_remote_code": True}),
-        Question("hi", [Choice("alpha", {"trust_remote_code": True})]),
+    for draft in (
+        RequestDraft("hi", [SlotDraft("alpha")], settings={"trust_remote_code": True}),
+        RequestDraft("hi", [SlotDraft("alpha", {"trust_remote_code": True})]),
     ):
         if private:
-            assert host.begin("one", question, lambda: None).join(20)
+            assert host.begin("one", draft, lambda: None).join(20)
             continue
         with pytest.raises(
             ConfigurationError, match="trust_remote_code is refused on a page that others"
         ):
-            host.begin("one", question, lambda: None)
+            host.begin("one", draft, lambda: None)
         assert host.current("one") is None
     host.close()
 

@@ -55,6 +55,17 @@ def test_compare_streams_records_and_ends_complete(client: Client) -> None:
     assert len(job.outputs()) >= 2
 
 
+def test_a_prompt_may_be_the_messages_of_a_conversation(client: Client) -> None:
+    messages = [
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": "two"},
+        {"role": "user", "content": "three four"},
+    ]
+    (record,) = _compare(client, "Quick", prompt=messages).result(timeout=20)
+    assert (record["error"], record["is_complete"]) == (None, True)
+    assert "three four" in record["content"]
+
+
 def test_per_model_settings(client: Client) -> None:
     job = _compare(client, "Quick", "Quick", per_model={"Quick#2": {"max_tokens": 1}})
     assert [record["content"] for record in job.result(timeout=20)] == ["hi there", "hi "]
@@ -76,8 +87,8 @@ def test_stop_ends_this_session_only(client: Client, server: Server) -> None:
     ("arguments", "words"),
     [
         (("", ["Quick"], "", {}), "Type a prompt first"),
-        ((None, ["Quick"], "", {}), "prompt must be text, not null"),
-        (({"a": 1}, ["Quick"], "", {}), "prompt must be text, not an object"),
+        ((None, ["Quick"], "", {}), "prompt must be text or a list of messages"),
+        (({"a": 1}, ["Quick"], "", {}), "prompt must be text or a list of messages"),
         (("x" * 2_000_000, ["Quick"], "", {}), "the limit is"),
         (("hi", [], "", {}), "Choose at least one model"),
         (("hi", ["Quick"] * 5, "", {}), "Choose up to 4 models"),

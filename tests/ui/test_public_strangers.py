@@ -145,7 +145,7 @@ def test_each_route_and_method_of_the_installed_gradio_is_listed_or_refused(
                 assert b"this page has no such address" in text or b"alone" in text, (method, path)
 
 
-OURS = {("/comparator/{path}", "GET")}  # comparator/ui/libraries.py answers it
+OURS = {("/comparator/{path}", "GET")}  # comparator/ui/browser_libraries.py answers it
 
 
 def test_each_line_of_the_list_is_a_route_of_the_installed_gradio(

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from comparator.cli.commands.options import ModelsDirs, own_folder
 from comparator.cli.display.download_bar import follow, show_choices
-from comparator.core.exceptions import HubError
+from comparator.cli.errors import FAILED, tell
 from comparator.core.text import with_controls_shown
 from comparator.core.units import fine_size
 from comparator.hub import catalogue, selection
@@ -92,9 +92,9 @@ def _outcome(statuses: Sequence[DownloadStatus]) -> int:
         if status.path:
             print(status.path)
     failed = [status.message for status in statuses if status.state != "done"]
-    if failed:
-        raise HubError("\ncomparator: ".join(failed))
-    return 0
+    for message in failed:
+        tell(message)
+    return FAILED if failed else 0
 
 
 def _list(repositories: Sequence[catalogue.Repository], as_json: bool) -> None:

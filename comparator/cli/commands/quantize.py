@@ -18,8 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from comparator.cli.commands.options import ModelsDirs, NoSource, own_folder
-from comparator.cli.commands.run import find_models
+from comparator.cli.commands.options import ModelsDirs, NoSource, look_up_in, own_folder
 from comparator.cli.display.model_table import models_as_text
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo
@@ -54,7 +53,7 @@ def command(
     They are put into your models folder beside the others; the source is left alone.
     """
     name, wanted = _told_apart([model, *(more or [])], to or [])
-    (source,) = find_models([name], models_dir, no_source)
+    source = look_up_in(models_dir, no_source)(name)
     try:
         ladder = quantising.plan(source, wanted, own_folder(models_dir).absolute())
         _announce(ladder)

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from comparator.core.models import InferenceResult, ModelInfo, RunState
+from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 from comparator.core.units import seconds, size, speed
-from comparator.hosting.library_table import Shelf
-from comparator.library.facts.lookup import facts_of
 
-ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}
 TEMPLATES = {
     "gguf": "chat template of the GGUF file",
     "tokenizer": "chat template of the tokenizer",
@@ -25,12 +21,19 @@ TEMPLATES = {
 }
 
 
-def column(result: InferenceResult, text: str, position: int = 0) -> dict[str, Any]:
-    """Return what one column shows; ``text`` is its answer with control characters shown."""
+def column(result: InferenceResult, text: str, label: str, position: int = 0) -> dict[str, Any]:
+    """Return what one column shows.
+
+    Args:
+        result: how its run stands.
+        text: its answer, with control characters shown.
+        label: engine, quantisation and size of its model in words.
+        position: its place in line; 0 when it does not wait.
+    """
     model = result.model
     return {
         "name": with_controls_shown(model.name) if model else result.model_id,
-        "kind": kind_line(model) if model else "",
+        "kind": label,
         "state": result.state.value,
         "words": state_words(result, position),
         "share": result.progress,
@@ -42,6 +45,11 @@ def column(result: InferenceResult, text: str, position: int = 0) -> dict[str, A
         "text": text,
         "details": details(result) if result.is_complete else [],
     }
+
+
+def refused(sentence: str) -> dict[str, Any]:
+    """Return the view of a question that was not taken."""
+    return {"run": 0, "running": False, "note": "", "refused": sentence, "columns": []}
 
 
 def state_words(result: InferenceResult, position: int = 0) -> str:
@@ -84,42 +92,6 @@ def details(result: InferenceResult) -> list[list[str]]:
     if not result.prompt.rendered:  # it never came to a prompt
         facts = [fact for fact in facts if fact[0] != "Template"]
     return [[name, with_controls_shown(text)] for name, text in facts if text]
-
-
-def kind_line(model: ModelInfo) -> str:
-    """Return engine, quantisation and size of a model."""
-    engine = ENGINE_NAMES.get(model.model_type.value, model.model_type.value)
-    return " · ".join(
-        part for part in (engine, facts_of(model).quantisation, size(model.size)) if part
-    )
-
-
-def choice_label(model: ModelInfo) -> str:
-    """Return how a model is offered in a list."""
-    return f"{with_controls_shown(model.name)} · {kind_line(model)}"
-
-
-def catalogue(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
-    """Return name and kind of each model by its id, for the closed lists of models."""
-    return {model.id: [with_controls_shown(model.name), kind_line(model)] for model in models}
-
-
-def choices(models: Sequence[ModelInfo]) -> list[tuple[str, str]]:
-    """Return the entries of a list of models: none, then each one's label and id."""
-    return [("none", ""), *((choice_label(model), model.id) for model in models)]
-
-
-def unusable_note(shelf: Shelf) -> str:
-    """Return the folded list of what cannot be loaded, as HTML; empty where all is well."""
-    reasons = [(model.name, model.problem or "") for model in shelf.unusable]
-    reasons += [(skipped.path.rsplit("/", 1)[-1], skipped.reason) for skipped in shelf.skipped]
-    if not reasons:
-        return ""
-    rows = "".join(
-        f"<li><b>{_escaped(name)}</b> {_escaped(reason)}</li>" for name, reason in reasons[:100]
-    )
-    files = "1 file" if len(reasons) == 1 else f"{len(reasons)} files"
-    return f"<details><summary>{files} cannot be loaded</summary><ul>{rows}</ul></details>"
 
 
 def starter_note(step: str, share: float | None) -> str:

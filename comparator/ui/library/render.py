@@ -9,13 +9,13 @@ from typing import Any
 
 from comparator.core.text import with_controls_shown
 from comparator.core.units import count, size, speed
-from comparator.hosting.library_actions import Making
+from comparator.hosting.library_actions import LadderStatus
 from comparator.hosting.library_table import Apart, Row, Table
 from comparator.library.changes.quantising import Ladder
 from comparator.library.changes.removal import Removal
+from comparator.library.labels import ENGINE_NAMES
 from comparator.library.sources import title_of
 from comparator.memory.verdicts import WORDS
-from comparator.ui.compare.render import ENGINE_NAMES
 
 # key, heading, whether numbers stand in it, width in pixels
 COLUMNS: tuple[tuple[str, str, bool, int], ...] = (
@@ -92,21 +92,20 @@ def plan(ladder: Ladder) -> str:
     return f"<ul>{rungs}</ul><p>Together {size(ladder.needed_bytes)}.</p>{warnings}"
 
 
-def making(status: Making) -> str:
+def making(status: LadderStatus) -> str:
     """Return how far the making of a ladder is as HTML."""
     if status.is_over:
         return note(*_end_of(status))
-    progress = status.progress
-    if progress is None:
+    if status.progress is None:
         return note("Starting")
-    words = STEPS.get(progress.step, progress.step)
-    rung = f" {progress.rung.quantisation}" if progress.rung else ""
-    amount = f", {size(int(progress.done))} of {size(int(progress.total))}"
-    words = f"{words}{rung}{amount if progress.total and progress.step != 'made' else ''}"
+    news = status.progress.latest
+    words = STEPS.get(news.step, news.step)
+    rung = f" {news.rung.quantisation}" if news.rung else ""
+    amount = f", {size(int(news.done))} of {size(int(news.total))}"
+    words = f"{words}{rung}{amount if news.total and news.step != 'made' else ''}"
     return (
         f'<p class="notice" role="status">{_escaped(words)}</p>'
-        f'<progress aria-label="Making quantisations" max="1" value="{progress.share:.3f}">'
-        "</progress>"
+        f'<progress aria-label="Making quantisations" max="1" value="{news.share:.3f}"></progress>'
     )
 
 
@@ -136,8 +135,8 @@ def _notes(plan: Removal) -> list[str]:
     return [*plan.notes, *kept]
 
 
-def _end_of(status: Making) -> tuple[str, bool]:
-    made = ", ".join(status.made)
+def _end_of(status: LadderStatus) -> tuple[str, bool]:
+    made = ", ".join(status.progress.made) if status.progress else ""
     done = f"Made: {made}." if made else "Nothing was made."
     if status.trouble:
         return f"{status.trouble} {done if made else ''}".strip(), True

@@ -13,9 +13,10 @@ from gguf import GGUFWriter
 from comparator.comparison.comparison import Comparison
 from comparator.core.exceptions import MultiLLMError
 from comparator.hosting.admission_queue import LineFullError
-from comparator.hosting.host import BusyError, Host
+from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.requests import Choice, Question
+from comparator.hosting.requests import RequestDraft, SlotDraft
+from comparator.hosting.session import BusyError
 from comparator.library.facts.lookup import facts_of
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol
@@ -59,7 +60,7 @@ def host(tmp_path: Path, engine: IdleEngine) -> Host:
     return Host(ServerOptions(models_dir=tmp_path, line_length=2), engine)
 
 
-QUESTION = Question("hi", [Choice("alpha")])
+DRAFT = RequestDraft("hi", [SlotDraft("alpha")])
 
 
 def test_what_writes_no_text_is_not_offered_once_its_facts_are_known(
@@ -81,7 +82,7 @@ def test_what_writes_no_text_is_not_offered_once_its_facts_are_known(
 
 
 def _begin(host: Host, session: str, bell: Callable[[], None] = lambda: None) -> Any:
-    return host.begin(session, QUESTION, bell)
+    return host.begin(session, DRAFT, bell)
 
 
 def test_one_comparison_at_a_time_and_the_next_when_its_children_are_gone(
@@ -129,7 +130,7 @@ def test_another_sessions_key_stops_nothing(host: Host) -> None:
 
 def test_a_refused_question_leaves_no_trace(host: Host, engine: IdleEngine) -> None:
     with pytest.raises(MultiLLMError):
-        host.begin("one", Question("hi", [Choice("nothing")]), lambda: None)
+        host.begin("one", RequestDraft("hi", [SlotDraft("nothing")]), lambda: None)
     assert host.current("one") is None
     assert engine.started == []
 
@@ -164,7 +165,9 @@ def test_a_closed_host_takes_nothing_more(host: Host) -> None:
 
 
 def test_a_failed_column_is_asked_again_in_a_comparison_of_its_own(host: Host) -> None:
-    first = host.begin("one", Question("hi", [Choice("alpha", {"seed": 3})] * 2), lambda: None)
+    first = host.begin(
+        "one", RequestDraft("hi", [SlotDraft("alpha", {"seed": 3})] * 2), lambda: None
+    )
     with pytest.raises(BusyError, match="still running"):
         host.again("one", first.comparison, 0, 0, lambda: None)
     first.stop()
@@ -198,12 +201,12 @@ def test_a_comparison_that_has_ended_holds_nobody_up(host: Host, engine: IdleEng
 
 def test_a_models_own_code_is_refused_on_a_public_page_alone(tmp_path: Path) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
-    question = Question("hi", [Choice("alpha")], settings={"trust_remote_code": True})
+    draft = RequestDraft("hi", [SlotDraft("alpha")], settings={"trust_remote_code": True})
     public = Host(ServerOptions(models_dir=tmp_path, share=True), IdleEngine())
     with pytest.raises(MultiLLMError, match="refused on a page that others can reach"):
-        public.begin("one", question, lambda: None)
+        public.begin("one", draft, lambda: None)
     private = Host(ServerOptions(models_dir=tmp_path), IdleEngine())
-    private.begin("one", question, lambda: None)
+    private.begin("one", draft, lambda: None)
     private.stop("one")
 
 
