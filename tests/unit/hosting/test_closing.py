@@ -163,7 +163,8 @@ def test_a_session_that_is_stopped_before_it_stands_in_line_gives_its_place_back
     tmp_path: Path,
 ) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
-    host = Host(ServerOptions(models_dir=tmp_path, line_length=0))
+    host = Host(ServerOptions(models_dir=tmp_path, line_length=1))
+    at_work = host.admission.enter()
     model = host.shelf().offered[0]
     comparison = hosting.Comparison(host.engine.request("hi", [model]), lambda: None)
     session = Session(host.engine, comparison)
@@ -171,5 +172,6 @@ def test_a_session_that_is_stopped_before_it_stands_in_line_gives_its_place_back
     assert session.position == 0
     ended = threading.Event()
     session.begin(host.admission, lambda: None, ended.set)
-    assert ended.wait(10)
+    assert ended.wait(10)  # although the one before it still is at work
     host.admission.enter().leave()  # which a place that was kept would refuse
+    at_work.leave()
