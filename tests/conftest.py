@@ -11,12 +11,34 @@ from typing import Any
 
 import psutil
 import pytest
+from bounds import Bounds
 
 from comparator.core.models import ModelInfo, ModelType
 from runners.supervision.fork_server import fork_servers
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-SETTLE_SECONDS = 5.0
+TESTS = Path(__file__).resolve().parent
+REPOSITORY = TESTS.parent
+SETTLE_SECONDS = 30.0
+# The folders in the order in which they run, and the marker of each. What takes long comes first,
+# so that several workers end at about the same time; the many short ones fill the gaps.
+FOLDERS = {
+    "soak": "soak",
+    "package": "package",
+    "space": "space",
+    "ui": "ui",
+    "process": "process",
+    "cli": "process",
+    "bad_input": "process",
+    "contract": "process",
+    "truth": "process",
+    "api": "process",
+    "unit": "",
+}
+FIXTURES = {  # and the marker of each test that asks for one of these
+    "starter_models": "model",
+    "starter_models_dir": "model",
+    "bounds": "bounds",
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,6 +49,12 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setenv(name, str(tmp_path_factory.mktemp("places")))
         patch.setenv("COMPARATOR_SOURCES", "none")
         yield
+
+
+@pytest.fixture
+def bounds(request: pytest.FixtureRequest) -> Bounds:
+    """Whether a figure in seconds or bytes is small enough, where such figures count."""
+    return Bounds(bool(request.config.getoption("--bounds")))
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +82,27 @@ class StarterModels(dict[str, str]):
 
     def __missing__(self, key: str) -> str:
         pytest.skip(f"the starter model {key} is made by llama-cpp-python, which is not installed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which `make soak` holds the promises in seconds and bytes."""
+    parser.addoption("--bounds", action="store_true", help="hold promises in seconds and bytes")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder and its fixtures, before -m chooses; order the folders."""
+    for item in items:
+        asked = getattr(item, "fixturenames", ())
+        markers = {FOLDERS.get(_folder(item)), *(FIXTURES.get(name) for name in asked)}
+        for marker in sorted(filter(None, markers)):
+            item.add_marker(marker)
+    places = list(FOLDERS)
+    items.sort(key=lambda item: places.index(_folder(item)) if _folder(item) in places else -1)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -36,8 +36,6 @@ from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Choice, Question, from_endpoint, from_page
 from comparator.services.inference_engine import InferenceEngine
 
-pytestmark = pytest.mark.process
-
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:

@@ -17,8 +17,6 @@ from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import Choice, Question
 
-pytestmark = pytest.mark.process
-
 WHAT = (
     "a GGUF one byte short",
     "GGUF: a pointer",

@@ -27,8 +27,6 @@ from comparator.services.inference_engine import InferenceEngine
 from runners.process import Deadlines
 from runners.supervision.fork_server import fork_servers
 
-pytestmark = pytest.mark.process
-
 FACTORY_TEMPLATE_SECONDS = 1.0
 
 

@@ -147,7 +147,6 @@ def test_a_wrong_request_is_a_sentence(folder: Path, arguments: list[str], words
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.process
 def test_interrupt_ends_everything_without_a_traceback(folder: Path) -> None:
     command = [sys.executable, "-m", "comparator", "run", "-m", "slow", "-p", "a b"]
     with subprocess.Popen(
@@ -168,7 +167,6 @@ def test_interrupt_ends_everything_without_a_traceback(folder: Path) -> None:
     assert not alive
 
 
-@pytest.mark.process
 def test_a_terminal_shows_columns_side_by_side(folder: Path) -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
@@ -206,7 +204,6 @@ def _read_all(descriptor: int) -> str:
 
 
 @pytest.mark.native
-@pytest.mark.model
 def test_four_starter_models_answer_and_repeat_themselves(starter_models_dir: Path) -> None:
     names = (
         "SmolLM2-135M-Instruct",

@@ -17,8 +17,6 @@ from wide_gguf import write_wide_gguf
 from comparator.library import discovery
 
 pytest.importorskip("llama_cpp")
-pytestmark = pytest.mark.process
-
 COMMAND = [sys.executable, "-m", "comparator", "quantize"]
 
 
@@ -121,7 +119,6 @@ def children_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
-@pytest.mark.model
 def test_ctrl_c_in_a_terminal_leaves_nothing_half_made(
     starter_models: dict[str, str], tmp_path: Path
 ) -> None:
@@ -146,7 +143,6 @@ def test_ctrl_c_in_a_terminal_leaves_nothing_half_made(
     assert not list((tmp_path / "gguf").glob(".quantise-*"))
 
 
-@pytest.mark.model
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_it_lists_nothing_half_made_and_the_next_run_clears_up(
     starter_models: dict[str, str], tmp_path: Path, number: signal.Signals

@@ -17,8 +17,6 @@ from comparator.services.inference_engine import InferenceEngine
 from runners import registry
 from runners.supervision.fork_server import fork_servers
 
-pytestmark = [pytest.mark.model, pytest.mark.process]
-
 # 0.5 s is promised on an idle machine; neighbours may hold both cores here.
 STOP_SECONDS = 1.5
 KEPT_BYTES = 5_000_000

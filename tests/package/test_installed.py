@@ -16,12 +16,7 @@ from playwright.sync_api import sync_playwright
 from tests.package.conftest import REPOSITORY, Installed
 from tests.ui import conftest as pages
 
-pytestmark = [
-    pytest.mark.package,
-    pytest.mark.process,
-    pytest.mark.ui,
-    pytest.mark.timeout(900),  # installing alone takes minutes
-]
+pytestmark = pytest.mark.timeout(900)  # installing alone takes minutes
 QUESTION = "Name a colour."
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.cooldown import Cooldown
 from comparator.core.models import RunState
 from comparator.services.inference_engine import InferenceEngine
-
-pytestmark = pytest.mark.process
 
 
 class Clock:

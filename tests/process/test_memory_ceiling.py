@@ -18,8 +18,6 @@ from comparator.services.memory_manager import MemoryManager
 from runners import protocol
 from runners.base import BaseInferencer
 
-pytestmark = pytest.mark.process
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 FIRST_GROUP = Path("/sys/fs/cgroup/memory")
 
@@ -128,7 +126,6 @@ def test_an_override_has_no_ceiling(echo_model):
     assert request.slots[0].memory_limit_bytes == 0
 
 
-@pytest.mark.model
 def test_the_starter_models_run_under_a_ceiling_just_above_their_need(starter_models):
     for key, path in starter_models.items():
         kind = ModelType.PYTORCH if Path(path).is_dir() else ModelType.GGUF

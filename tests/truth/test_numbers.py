@@ -24,8 +24,6 @@ from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.services.inference_engine import InferenceEngine
 from runners.machine.cores import threads_for_one_of
 
-pytestmark = [pytest.mark.process, pytest.mark.model]
-
 QUESTION = "Why is the sky blue?"
 TRIES = 3
 

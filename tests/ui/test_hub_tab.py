@@ -23,7 +23,6 @@ from comparator.ui.page import STATIC, theme
 
 NAME = "org/Small-GGUF"
 SIZE = 6_000_000
-pytestmark = pytest.mark.ui
 
 
 @pytest.fixture

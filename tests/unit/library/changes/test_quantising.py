@@ -29,8 +29,6 @@ from comparator.services.inference_engine import InferenceEngine
 from runners import registry
 
 pytest.importorskip("llama_cpp")
-pytestmark = pytest.mark.process
-
 REPOSITORY = Path(__file__).resolve().parents[4]
 SLOW = "IQ4_NL"  # takes seconds of a small model, so that it can be interrupted
 
@@ -100,7 +98,6 @@ def test_a_ladder_is_made_from_the_top_and_its_progress_never_falls(
     assert files_below(own) == [f"gguf/wide.{name}.gguf" for name in ("Q2_K", "Q4_K_M", "Q8_0")]
 
 
-@pytest.mark.model
 def test_a_quantisation_of_the_starter_model_answers_and_says_what_it_is_made_from(
     starter_models: dict[str, str], own: Path
 ) -> None:
@@ -328,7 +325,6 @@ def is_underway(step: quantising.Progress) -> bool:
     )
 
 
-@pytest.mark.model
 def test_a_stop_keeps_what_is_whole_and_nothing_half(slow: quantising.Ladder, own: Path) -> None:
     asked = threading.Event()
     for step in quantising.make(slow, asked.is_set):
@@ -341,7 +337,6 @@ def test_a_stop_keeps_what_is_whole_and_nothing_half(slow: quantising.Ladder, ow
     assert not list((own / "gguf").glob(".*"))
 
 
-@pytest.mark.model
 def test_a_generator_that_is_closed_by_another_thread_ends_its_child(
     slow: quantising.Ladder, own: Path
 ) -> None:

@@ -350,7 +350,6 @@ removal.remove(removal.plan_removal(model, own))
 """
 
 
-@pytest.mark.process
 def test_a_removal_that_is_killed_leaves_no_half_and_the_next_one_clears_up(own: Path) -> None:
     folder_at(own / "pytorch" / "whole")
     command = [sys.executable, "-c", SLOW_REMOVAL, str(own)]

@@ -12,8 +12,6 @@ import pytest
 
 from runners.supervision import termination
 
-pytestmark = pytest.mark.process
-
 READY = "print('ready', flush=True)\n"
 POLITE = "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: sys.exit(7))\n"
 STUBBORN = (

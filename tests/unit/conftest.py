@@ -1,0 +1,61 @@
+"""Unit tests start no process: one that forks, or starts a program, fails."""
+
+from __future__ import annotations
+
+import _posixsubprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+STARTS = ("os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen")
+
+
+class Watch:
+    """Refuses what starts a process while a unit test runs, and remembers it.
+
+    An audit hook sees each way that Python has, by whatever name it was imported; it cannot be
+    taken off again, so that it looks only while a test is being watched.
+    """
+
+    def __init__(self) -> None:
+        self.is_watching = False
+        self.started: list[str] = []
+        sys.addaudithook(self.see)
+
+    def see(self, event: str, arguments: Any) -> None:
+        """Refuse an event that starts a process."""
+        if self.is_watching and event in STARTS:
+            self.refuse(f"{event}: {str(arguments)[:200]}")
+
+    def refuse(self, what: str) -> None:
+        self.started.append(what)
+        raise AssertionError(f"a unit test starts a process ({what})")
+
+
+watch = Watch()
+_fork_exec = _posixsubprocess.fork_exec
+
+
+def _watched_fork_exec(*arguments: Any) -> int:
+    """Stand before what multiprocess starts its servers with, of which no hook is told."""
+    if watch.is_watching:
+        watch.refuse(f"fork_exec: {str(arguments)[:200]}")
+    return int(_fork_exec(*arguments))
+
+
+_posixsubprocess.fork_exec = _watched_fork_exec
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that starts a process, also where the code under test swallowed the refusal.
+
+    In the place of the look at all processes of the machine that other tests have after them.
+    """
+    watch.started.clear()
+    watch.is_watching = True
+    yield
+    watch.is_watching = False
+    assert not watch.started, "a unit test starts no process; those that do are in tests/process"
