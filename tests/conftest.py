@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,11 +16,13 @@ import pytest
 from bounds import Bounds
 
 from comparator.core.models import ModelInfo, ModelType
+from runners.machine import cores, memory
 from runners.supervision.fork_server import fork_servers
 
 TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
 SETTLE_SECONDS = 30.0
+WORKER_BYTES = 3_000_000_000
 # The folders in the order in which they run, and the marker of each. What takes long comes first,
 # so that several workers end at about the same time; the many short ones fill the gaps.
 FOLDERS = {
@@ -84,9 +88,26 @@ class StarterModels(dict[str, str]):
         pytest.skip(f"the starter model {key} is made by llama-cpp-python, which is not installed")
 
 
+def _processors() -> int:
+    """Return how many processors the tests may use: those allowed, as far as a quota pays."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return math.ceil(min(allowed or 1, cores.quota_cores() or math.inf))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option with which `make soak` holds the promises in seconds and bytes."""
     parser.addoption("--bounds", action="store_true", help="hold promises in seconds and bytes")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests run at once by ``-n auto``: one more than there are cores.
+
+    Tests wait much of their time, for a page to open or a child to end, so that one more worker
+    than cores is worth it; each further one only makes all others slower. A worker needs its room:
+    libraries, fork servers, a page and a browser.
+    """
+    return max(1, min(_processors() + 1, memory.total_bytes() // WORKER_BYTES))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -77,7 +77,7 @@ def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
     )
 
 
-# ---- 38 and 40: prompts that are none ----
+# ---- prompts that are none ----
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
         (None, "The prompt must be text, not NoneType."),
     ],
 )
-def test_38_and_40_what_is_no_prompt_is_refused_at_once(
+def test_what_is_no_prompt_is_refused_at_once(
     host: Host, healthy: ModelInfo, prompt: Any, says: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(says)):
@@ -104,7 +104,7 @@ def test_38_and_40_what_is_no_prompt_is_refused_at_once(
     still_works(host)
 
 
-def test_38_the_command_line_refuses_an_empty_prompt(tmp_path: Path) -> None:
+def test_the_command_line_refuses_an_empty_prompt(tmp_path: Path) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
     where = ("--models-dir", str(tmp_path))
     done = command("run", "-m", "alpha", "-p", "-", *where, stdin=" \n")
@@ -114,11 +114,11 @@ def test_38_the_command_line_refuses_an_empty_prompt(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
-# ---- 39: longer than the context ----
+# ---- longer than the context ----
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
-def test_39_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
+def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
     shop: Workshop, ask, sentence, kind: str
 ) -> None:
     path = shop.gguf() if kind == "gguf" else shop.folder()
@@ -134,7 +134,7 @@ def test_39_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
-def test_39_a_prompt_that_just_fits_is_read_whole(shop: Workshop, ask, kind: str) -> None:
+def test_a_prompt_that_just_fits_is_read_whole(shop: Workshop, ask, kind: str) -> None:
     path = shop.gguf() if kind == "gguf" else shop.folder()
     fits = ask(model_files.as_model(path), "x" * 510, max_tokens=5)
     assert (fits.error, fits.stats.prompt_tokens, fits.prompt.dropped_tokens) == (None, 511, 0)
@@ -143,11 +143,11 @@ def test_39_a_prompt_that_just_fits_is_read_whole(shop: Workshop, ask, kind: str
     assert "has 512 tokens; model takes 512 and needs room for the answer" in (full.error or "")
 
 
-# ---- 41: characters ----
+# ---- characters ----
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch", "echo"])
-def test_41_odd_characters_are_asked_as_they_are(
+def test_odd_characters_are_asked_as_they_are(
     shop: Workshop, healthy: ModelInfo, engine: InferenceEngine, kind: str
 ) -> None:
     odd = "a\x00b\x1b[2J\u202ec\u2066 \ufeff👩\u200d🚀 e\u0301 \x7f"
@@ -168,7 +168,7 @@ def test_41_odd_characters_are_asked_as_they_are(
     assert last[model.id].notice is None
 
 
-# ---- 42 and 43: settings ----
+# ---- settings ----
 
 WRONG = {
     "temperature": (-1, 0.05, 2.5, 1e9, float("nan"), "hot", True, None),
@@ -186,7 +186,7 @@ VALUES = [(name, value) for name, values in WRONG.items() for value in values]
 
 
 @pytest.mark.parametrize(("name", "value"), VALUES)
-def test_42_and_43_a_wrong_setting_is_the_same_sentence_everywhere(
+def test_a_wrong_setting_is_the_same_sentence_everywhere(
     host: Host, healthy: ModelInfo, name: str, value: Any
 ) -> None:
     says = rf"{name} must be .*, not "
@@ -204,7 +204,7 @@ def test_42_and_43_a_wrong_setting_is_the_same_sentence_everywhere(
     assert host.current("one") is None
 
 
-def test_43_the_page_says_what_max_tokens_may_be(host: Host) -> None:
+def test_the_page_says_what_max_tokens_may_be(host: Host) -> None:
     for value in (0, -1, 10**9):
         question = from_page("hi", "", [("alpha", "")], {"max_tokens": value}, False)
         with pytest.raises(ConfigurationError, match="a whole number between 1 and 4096"):
@@ -216,7 +216,9 @@ def test_43_the_page_says_what_max_tokens_may_be(host: Host) -> None:
     ("option", "value"),
     [("--max-tokens", "0"), ("--max-tokens", "-1"), ("--temperature", "nan"), ("--seed", "-1")],
 )
-def test_43_the_command_line_refuses_it_too(tmp_path: Path, option: str, value: str) -> None:
+def test_the_command_line_refuses_a_wrong_setting_too(
+    tmp_path: Path, option: str, value: str
+) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
     done = command("run", "-m", "alpha", "-p", "x", option, value, "--models-dir", str(tmp_path))
     assert done.returncode != 0
@@ -225,10 +227,12 @@ def test_43_the_command_line_refuses_it_too(tmp_path: Path, option: str, value: 
     assert "Traceback" not in done.stderr
 
 
-# ---- 44: which models ----
+# ---- which models ----
 
 
-def test_44_the_same_model_twice_none_and_five(host: Host, healthy: ModelInfo) -> None:
+def test_the_same_model_twice_is_asked_and_none_or_five_are_refused(
+    host: Host, healthy: ModelInfo
+) -> None:
     *_, last = InferenceEngine().run_inference("hi", [healthy, healthy])
     assert list(last) == [healthy.id, f"{healthy.id}#2"]
     assert [result.content for result in last.values()] == ["hi", "hi"]
@@ -241,16 +245,16 @@ def test_44_the_same_model_twice_none_and_five(host: Host, healthy: ModelInfo) -
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../alpha", "alpha\x00", "x" * 10_000, "gpt2"])
-def test_44_a_visitor_asks_by_name_and_never_by_path(host: Host, name: str) -> None:
+def test_a_visitor_asks_by_name_and_never_by_path(host: Host, name: str) -> None:
     with pytest.raises(MultiLLMError, match=r"No model .*\. There are: alpha, slow\.") as caught:
         begin(host, name)
     assert len(str(caught.value)) < 500
 
 
-# ---- 45 and 46: clicks and tabs ----
+# ---- clicks and tabs ----
 
 
-def test_45_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) -> None:
+def test_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) -> None:
     assert host.stop("one") is False
     sitting = begin(host, "slow")
     for _ in range(20):
@@ -265,7 +269,7 @@ def test_45_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) 
     still_works(host)
 
 
-def test_46_and_47_sessions_are_their_own_and_the_line_is_bounded(host: Host) -> None:
+def test_sessions_are_their_own_and_the_line_is_bounded(host: Host) -> None:
     sitting = begin(host, "slow", "one")
     waiting = [begin(host, "slow", name) for name in ("two", "three")]
     with pytest.raises(LineFullError):
@@ -279,10 +283,12 @@ def test_46_and_47_sessions_are_their_own_and_the_line_is_bounded(host: Host) ->
     still_works(host)
 
 
-# ---- 48: the ground gives way ----
+# ---- the ground gives way ----
 
 
-def test_48_no_temporary_folder(tmp_path: Path, shop: Workshop) -> None:
+def test_without_a_temporary_folder_a_model_answers_all_the_same(
+    tmp_path: Path, shop: Workshop
+) -> None:
     """In a program of its own, since the folder is chosen when a program starts."""
     code = f"""
 import tempfile
@@ -328,7 +334,7 @@ def ended(comparison: Any) -> Any:
 
 
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
-def test_48_a_file_that_goes_away_meanwhile(writing: Any, how: str) -> None:
+def test_a_file_that_goes_away_meanwhile_stops_no_answer(writing: Any, how: str) -> None:
     comparison, path = writing
     path.unlink()
     if how == "replaced":
@@ -339,7 +345,7 @@ def test_48_a_file_that_goes_away_meanwhile(writing: Any, how: str) -> None:
     assert result.content
 
 
-def test_48_a_killed_child_keeps_what_it_wrote(tmp_path: Path, engine: InferenceEngine) -> None:
+def test_a_killed_child_keeps_what_it_wrote(tmp_path: Path, engine: InferenceEngine) -> None:
     path = tmp_path / "slow.echo.json"
     path.write_text(json.dumps({"tokens": 4000, "tokens_per_second": 100}))
     model = ModelInfo("", "slow", str(path), ModelType.ECHO, 1)

@@ -1,4 +1,4 @@
-"""P30: the same broken model ten times; after three failures it waits, and nobody else does."""
+"""The same broken model ten times; after three failures it waits, and nobody else does."""
 
 from __future__ import annotations
 

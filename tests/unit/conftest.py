@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _posixsubprocess
+import importlib.util
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -35,17 +35,26 @@ class Watch:
 
 
 watch = Watch()
-_fork_exec = _posixsubprocess.fork_exec
 
 
-def _watched_fork_exec(*arguments: Any) -> int:
+@pytest.fixture(scope="session", autouse=True)
+def watched_fork_exec() -> Iterator[None]:
     """Stand before what multiprocess starts its servers with, of which no hook is told."""
-    if watch.is_watching:
-        watch.refuse(f"fork_exec: {str(arguments)[:200]}")
-    return int(_fork_exec(*arguments))
+    name = "_posixsubprocess"
+    if importlib.util.find_spec(name) is None:  # not on Windows
+        yield
+        return
+    module = importlib.import_module(name)
+    original = module.fork_exec
 
+    def fork_exec(*arguments: Any) -> int:
+        if watch.is_watching:
+            watch.refuse(f"fork_exec: {str(arguments)[:200]}")
+        return int(original(*arguments))
 
-_posixsubprocess.fork_exec = _watched_fork_exec
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "fork_exec", fork_exec)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ from benchmarks.company import (
 from benchmarks.programs import Contender, PeerError, Program, WebProgram, quiet_environment
 from benchmarks.record import Record
 
+DROPS = 20
 HOLDER = """
 import sys
 kept = bytearray(b"x") * 60_000_000
@@ -49,7 +50,10 @@ def test_a_file_is_taken_out_of_the_cache(tmp_path: Path) -> None:
     if share is None:
         pytest.skip("this file system does not tell what is cached")
     assert share == 1.0
-    file_cache.drop(tmp_path)
+    for _ in range(DROPS):  # the system keeps pages that it is just about to write or to sort
+        file_cache.drop(tmp_path)
+        if not file_cache.cached_share(tmp_path):
+            break
     assert (file_cache.cached_share(tmp_path) or 0.0) < 0.05
     file.read_bytes()
     assert file_cache.cached_share(file) == 1.0
