@@ -6,14 +6,13 @@ import importlib.util
 import json
 import math
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from bounds import Bounds
+from leftovers import none_may_be_left
 
 from comparator.core.models import ModelInfo, ModelType
 from runners.machine import cores, memory
@@ -21,7 +20,6 @@ from runners.supervision.fork_server import fork_servers
 
 TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
-SETTLE_SECONDS = 30.0
 WORKER_BYTES = 3_000_000_000
 # The folders in the order in which they run, and the marker of each. What takes long comes first,
 # so that several workers end at about the same time; the many short ones fill the gaps.
@@ -35,6 +33,7 @@ FOLDERS = {
     "bad_input": "process",
     "contract": "process",
     "truth": "process",
+    "scripts": "process",
     "api": "process",
     "unit": "",
 }
@@ -144,37 +143,11 @@ def echo_model(tmp_path: Path) -> Callable[..., ModelInfo]:
     return make
 
 
-def _left_over() -> list[psutil.Process]:
-    """Children of the tests, without the fork servers, which live as long as the tests."""
-    servers = set(fork_servers.pids())
-    children = psutil.Process().children(recursive=True)
-    return [c for c in children if c.pid not in servers and not _is_helper(c)]
-
-
-def _is_helper(process: psutil.Process) -> bool:
-    """Whether this is the browser driver's own process, or already gone."""
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        words = " ".join(process.cmdline())
-    except psutil.Error:
-        return True
-    return "playwright" in words or "resource_tracker" in words
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail a test that leaves a process behind."""
-    before = {process.pid for process in _left_over()}
-    yield
-    end = time.monotonic() + SETTLE_SECONDS
-    while True:
-        left = [process for process in _left_over() if process.pid not in before]
-        if not left:
-            return
-        if time.monotonic() > end:
-            pytest.fail(f"processes left behind: {left}")
-        time.sleep(0.05)
+    with none_may_be_left():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

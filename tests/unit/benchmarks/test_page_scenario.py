@@ -20,6 +20,7 @@ from benchmarks.web import ServedPage, Update
 TOKENS = 40
 
 
+@pytest.mark.process
 def test_every_token_of_four_columns_reaches_the_client(tmp_path: Path) -> None:
     models = tmp_path / "models"
     make_echo_models(models, 100)

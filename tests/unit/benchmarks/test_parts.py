@@ -42,6 +42,7 @@ child.communicate()
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="Linux only")
 def test_a_file_is_taken_out_of_the_cache(tmp_path: Path) -> None:
     file = tmp_path / "weights"
@@ -59,6 +60,7 @@ def test_a_file_is_taken_out_of_the_cache(tmp_path: Path) -> None:
     assert file_cache.cached_share(file) == 1.0
 
 
+@pytest.mark.process
 def test_memory_of_a_new_child_is_told_apart_from_the_parents() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -85,6 +87,7 @@ def company(tmp_path: Path, record: Record, models_dir: Path | None = None) -> C
     return Company(models_dir or tmp_path, QUICK, record, lambda sentence: None)
 
 
+@pytest.mark.process
 def test_a_peer_that_is_not_installed_is_reported_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "xllamacpp.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'xllamacpp'\")"
@@ -102,6 +105,7 @@ def test_a_peer_that_is_not_installed_is_reported_with_its_reason(tmp_path: Path
     assert record.missing == {SERVER: "ModuleNotFoundError: No module named 'xllamacpp'"}
 
 
+@pytest.mark.process
 def test_a_peer_that_fails_is_not_asked_again_and_ours_is_not_forgiven(
     tmp_path: Path,
 ) -> None:
@@ -171,12 +175,14 @@ def test_contenders_write_the_same_tokens_and_end_without_a_trace(
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+@pytest.mark.process
 def test_a_page_that_cannot_start_says_why(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no page today')"]
     with pytest.raises(PeerError, match="no page today"):
         WebProgram(command, quiet_environment(tmp_path))
 
 
+@pytest.mark.process
 def test_an_unknown_program_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(PeerError, match="No such file"):
         Program("nobody", quiet_environment(tmp_path))

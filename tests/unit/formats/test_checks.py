@@ -199,6 +199,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.process
 def test_forbidden_files_and_folders_are_refused_in_words():
     """Root becomes the user nobody, in a folder that everyone may enter."""
     with tempfile.TemporaryDirectory() as name:
@@ -320,6 +321,7 @@ def test_a_problem_of_discovery_is_the_refusal(tmp_path):
         checks.check(model, ModelConfig())
 
 
+@pytest.mark.process
 def test_a_refusal_stays_in_its_column_and_starts_nothing(tmp_path, echo_model):
     bad = ModelInfo("", "bad", str(tmp_path / "nowhere.gguf"), ModelType.GGUF, 1)
     steps = list(InferenceEngine().run_inference("hello", [bad, echo_model()]))

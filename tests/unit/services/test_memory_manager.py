@@ -156,6 +156,7 @@ class TestPlan:
         manager = MemoryManager(max_memory_gb=1, enforce=False)
         assert manager.plan([model_of(5 * GIGABYTE)], [ModelConfig()]).refusals == (None,)
 
+    @pytest.mark.process
     def test_a_refused_model_fails_in_its_column(self, echo_model):
         engine = InferenceEngine(MemoryManager(max_memory_gb=0.05))
         big = echo_model("big")
@@ -166,6 +167,7 @@ class TestPlan:
         assert refused.error.startswith("Cannot run: needs about 1.01 GB, 0.05 GB is free.")
         assert answered.content == "hello"
 
+    @pytest.mark.process
     def test_an_override_runs_it(self, echo_model):
         engine = InferenceEngine(MemoryManager(max_memory_gb=0.05, enforce=False))
         big = echo_model("big")
@@ -221,6 +223,7 @@ class TestNeighbours:
         (refused,) = MemoryManager().plan(models, configs, neighbours=[neighbour]).refusals
         assert refused.startswith("Cannot run: needs about 3.10 GB, 2.00 GB is free.")
 
+    @pytest.mark.process
     def test_an_engine_counts_its_children(self, echo_model):
         """The second comparison is decided while the first one's child is still small."""
         engine = InferenceEngine(MemoryManager(max_memory_gb=1))

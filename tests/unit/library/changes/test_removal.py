@@ -350,6 +350,7 @@ removal.remove(removal.plan_removal(model, own))
 """
 
 
+@pytest.mark.process
 def test_a_removal_that_is_killed_leaves_no_half_and_the_next_one_clears_up(own: Path) -> None:
     folder_at(own / "pytorch" / "whole")
     command = [sys.executable, "-c", SLOW_REMOVAL, str(own)]
@@ -364,6 +365,7 @@ def test_a_removal_that_is_killed_leaves_no_half_and_the_next_one_clears_up(own:
     assert not list(own.rglob(".removed-*"))
 
 
+@pytest.mark.process
 def test_what_another_program_is_just_removing_is_left_to_it(own: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
         try:

@@ -91,6 +91,7 @@ store.close()
 """
 
 
+@pytest.mark.process
 def test_two_programs_at_once(path: Path, store: FactsStore, tmp_path: Path) -> None:
     models = [as_model(write_gguf(tmp_path / f"{n}.gguf")) for n in range(30)]
     paths = [model.path for model in models]

@@ -29,7 +29,7 @@ from comparator.services.inference_engine import InferenceEngine
 from runners import registry
 
 pytest.importorskip("llama_cpp")
-REPOSITORY = Path(__file__).resolve().parents[4]
+REPOSITORY = Path(__file__).resolve().parents[2]
 SLOW = "IQ4_NL"  # takes seconds of a small model, so that it can be interrupted
 
 
