@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from bounds import Bounds
 from leftovers import none_may_be_left
@@ -21,6 +22,9 @@ from runners.supervision.fork_server import fork_servers
 TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
 WORKER_BYTES = 3_000_000_000
+# A made-up case may take as long as it likes: how long that is, the machine decides.
+hypothesis.settings.register_profile("gate", deadline=None)
+hypothesis.settings.load_profile("gate")
 # The folders in the order in which they run, and the marker of each. What takes long comes first,
 # so that several workers end at about the same time; the many short ones fill the gaps.
 FOLDERS = {

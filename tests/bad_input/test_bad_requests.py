@@ -26,6 +26,7 @@ from typing import Any
 import model_files
 import pytest
 from bad_models import Workshop
+from fetching import until
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
@@ -56,7 +57,7 @@ def begin(host: Host, name: str = "alpha", session: str = "one", prompt: Any = "
 
 def answered(sitting: Any) -> str:
     """Return what a visitor's first column has written in the end."""
-    assert sitting.join(20)
+    assert sitting.join(60)
     end = time.monotonic() + 10
     while not sitting.is_complete and time.monotonic() < end:
         sitting.comparison.drain(0.1)
@@ -263,9 +264,9 @@ def test_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) -> 
     assert len(sitting.comparison.pids()) <= 1
     for slot in (None, 0, 7, -1, None):
         host.stop("one", slot)
-    assert sitting.join(10)
+    assert sitting.join(60)
     assert sitting.comparison.pids() == []
-    assert host.stop("one") in (True, False)
+    until(lambda: not host.stop("one"))  # nothing is left to be stopped
     still_works(host)
 
 
@@ -279,7 +280,7 @@ def test_sessions_are_their_own_and_the_line_is_bounded(host: Host) -> None:
     assert not sitting.is_stopping
     for name in ("one", "two", "three"):
         host.stop(name)
-    assert all(s.join(10) for s in (sitting, *waiting))
+    assert all(s.join(60) for s in (sitting, *waiting))
     still_works(host)
 
 
@@ -319,7 +320,7 @@ def writing(tmp_path: Path, whole_gguf: Path, engine: InferenceEngine) -> Iterat
     model = model_files.as_model(path)
     config = ModelConfig(max_tokens=480, n_threads=1, temperature=2.0, top_k=0, top_p=1.0, seed=1)
     comparison = engine.compare(engine.request("ab", [model], {model.id: config}))
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not comparison.result(0).stats.token_count and time.monotonic() < end:
         comparison.drain(0.01)
     yield comparison, path
@@ -327,7 +328,7 @@ def writing(tmp_path: Path, whole_gguf: Path, engine: InferenceEngine) -> Iterat
 
 
 def ended(comparison: Any) -> Any:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not comparison.is_complete and time.monotonic() < end:
         comparison.drain(0.1)
     return comparison.result(0)
@@ -350,7 +351,7 @@ def test_a_killed_child_keeps_what_it_wrote(tmp_path: Path, engine: InferenceEng
     path.write_text(json.dumps({"tokens": 4000, "tokens_per_second": 100}))
     model = ModelInfo("", "slow", str(path), ModelType.ECHO, 1)
     comparison = engine.compare(engine.request("one two", [model]))
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while comparison.result(0).stats.token_count < 3 and time.monotonic() < end:
         comparison.drain(0.01)
     os.kill(comparison.pids()[0], signal.SIGKILL)

@@ -167,7 +167,7 @@ def test_own_code_is_refused_on_a_public_page(
         Question("hi", [Choice("alpha", {"trust_remote_code": True})]),
     ):
         if private:
-            assert host.begin("one", question, lambda: None).join(20)
+            assert host.begin("one", question, lambda: None).join(60)
             continue
         with pytest.raises(
             ConfigurationError, match="trust_remote_code is refused on a page that others"

@@ -140,7 +140,7 @@ def test_a_pull_that_is_killed_twice_goes_on_and_the_model_answers(hub, tmp_path
             workers = psutil.Process(process.pid).children(recursive=True)
             assert workers
             process.kill()
-        until(lambda workers=workers: not any(_lives(worker) for worker in workers), 5)
+        until(lambda workers=workers: not any(_lives(worker) for worker in workers))
         assert not list(tmp_path.rglob("*.gguf"))
     hub.bytes_per_second = None
     done = comparator(hub, *wanted)
