@@ -16,6 +16,7 @@ from runners.supervision import zero_gpu
 from runners.supervision.fork_server import fork_is_safe
 
 pytest.importorskip("spaces")
+pytestmark = pytest.mark.slow
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 PROGRAM, PAGE = SUPPORT / "zero_gpu_space.py", SUPPORT / "zero_gpu_page.py"
 

@@ -122,6 +122,7 @@ def test_what_registry_tells_to_install_is_within_the_bounds(versions):
 
 
 TESTS_AT_ONCE = "python -m pytest -n auto --dist loadfile --no-loadscope-reorder"
+SLOW_TOO = "-m not soak and not package and not space"
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ class TestTheThreeEnvironments:
         assert "\ntransformers==5.17\n" in held
         assert not (place.checkout / ".venv").exists()
         said = place.said()
-        assert said[-1].startswith(f"{TESTS_AT_ONCE} --maxfail=1 ")
+        assert said[-1].startswith(f"{TESTS_AT_ONCE} {SLOW_TOO} --maxfail=1 ")
         assert not [line for line in said if line.startswith(("ruff", "mypy"))]
 
     def test_newest_is_chosen_by_pip_and_asked_again_each_day(self, place):

@@ -274,6 +274,7 @@ def test_peak_memory_is_what_the_kernel_shows_from_outside(
 # ---- the same again ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
 def test_same_seed_same_answer_whoever_runs_before_or_beside(
     real: dict[str, ModelInfo], kind: str

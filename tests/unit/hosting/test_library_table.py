@@ -222,6 +222,7 @@ def test_models_of_other_folders_are_not_removed(make_host: MakeHost, tmp_path: 
     assert [row.name for row in whole(host).rows] == ["theirs"]
 
 
+@pytest.mark.process
 def test_one_ladder_is_made_at_a_time_and_closing_ends_it(
     make_host: MakeHost, starter_models_dir: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import struct
 import sys
 import time
+import weakref
 from types import SimpleNamespace
 
 import psutil
@@ -192,8 +193,14 @@ class TestMachine:
         assert info["total_bytes"] <= psutil.virtual_memory().total
         assert info["devices"] == MemoryManager().device_memory()
 
-    def test_cleanup_can_be_called_at_any_time(self):
+    def test_cleanup_gives_back_what_only_circles_hold(self):
+        class Circle:
+            def __init__(self):
+                self.itself = self
+
+        gone = weakref.ref(Circle())
         MemoryManager().cleanup()
+        assert gone() is None
 
 
 class TestNeighbours:
