@@ -25,7 +25,7 @@ from benchmarks.company import (
 from benchmarks.programs import Contender, PeerError, Program, WebProgram, quiet_environment
 from benchmarks.record import Record
 
-DROPS = 20
+LOOKS = 20
 HOLDER = """
 import sys
 kept = bytearray(b"x") * 60_000_000
@@ -42,7 +42,11 @@ child.communicate()
 """
 
 
-@pytest.mark.process
+def is_dropped(folder: Path) -> bool:
+    file_cache.drop(folder)
+    return (file_cache.cached_share(folder) or 0.0) < 0.05
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="Linux only")
 def test_a_file_is_taken_out_of_the_cache(tmp_path: Path) -> None:
     file = tmp_path / "weights"
@@ -51,11 +55,8 @@ def test_a_file_is_taken_out_of_the_cache(tmp_path: Path) -> None:
     if share is None:
         pytest.skip("this file system does not tell what is cached")
     assert share == 1.0
-    for _ in range(DROPS):  # the system keeps pages that it is just about to write or to sort
-        file_cache.drop(tmp_path)
-        if not file_cache.cached_share(tmp_path):
-            break
-    assert (file_cache.cached_share(tmp_path) or 0.0) < 0.05
+    # A look may make the system fetch what follows; beside others it sees some of that.
+    assert any(is_dropped(tmp_path) for _ in range(LOOKS))
     file.read_bytes()
     assert file_cache.cached_share(file) == 1.0
 
@@ -153,6 +154,7 @@ def test_every_column_of_a_round_is_kept_and_an_early_end_is_told(tmp_path: Path
     ]
 
 
+@pytest.mark.process
 def test_contenders_write_the_same_tokens_and_end_without_a_trace(
     tmp_path: Path, starter_models_dir: Path
 ) -> None:
