@@ -121,8 +121,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         markers = {FOLDERS.get(_folder(item)), *(FIXTURES.get(name) for name in asked)}
         for marker in sorted(filter(None, markers)):
             item.add_marker(marker)
-    places = list(FOLDERS)
-    items.sort(key=lambda item: places.index(_folder(item)) if _folder(item) in places else -1)
+    places = {folder: place for place, folder in enumerate(FOLDERS)}
+    items.sort(key=lambda item: places.get(_folder(item), len(places)))
 
 
 def _folder(item: pytest.Item) -> str:
