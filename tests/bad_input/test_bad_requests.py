@@ -26,6 +26,7 @@ from typing import Any
 import model_files
 import pytest
 from bad_models import Workshop
+from fetching import until
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
@@ -36,8 +37,6 @@ from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import RequestDraft, SlotDraft, from_endpoint, from_page
 from comparator.hosting.session import BusyError
 from comparator.services.inference_engine import InferenceEngine
-
-pytestmark = pytest.mark.process
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def begin(host: Host, name: str = "alpha", session: str = "one", prompt: Any = "
 
 def answered(sitting: Any) -> str:
     """Return what a visitor's first column has written in the end."""
-    assert sitting.join(20)
+    assert sitting.join(60)
     end = time.monotonic() + 10
     while not sitting.is_complete and time.monotonic() < end:
         sitting.comparison.drain(0.1)
@@ -80,7 +79,7 @@ def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
     )
 
 
-# ---- 38 and 40: prompts that are none ----
+# ---- prompts that are none ----
 
 
 @pytest.mark.parametrize(
@@ -93,7 +92,7 @@ def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
         (None, "The prompt must be text"),
     ],
 )
-def test_38_and_40_what_is_no_prompt_is_refused_at_once(
+def test_what_is_no_prompt_is_refused_at_once(
     host: Host, healthy: ModelInfo, prompt: Any, says: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(says)):
@@ -109,7 +108,7 @@ def test_38_and_40_what_is_no_prompt_is_refused_at_once(
     still_works(host)
 
 
-def test_38_the_command_line_refuses_an_empty_prompt(tmp_path: Path) -> None:
+def test_the_command_line_refuses_an_empty_prompt(tmp_path: Path) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
     where = ("--models-dir", str(tmp_path))
     done = command("run", "-m", "alpha", "-p", "-", *where, stdin=" \n")
@@ -119,11 +118,11 @@ def test_38_the_command_line_refuses_an_empty_prompt(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
-# ---- 39: longer than the context ----
+# ---- longer than the context ----
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
-def test_39_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
+def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
     shop: Workshop, ask, sentence, kind: str
 ) -> None:
     path = shop.gguf() if kind == "gguf" else shop.folder()
@@ -139,7 +138,7 @@ def test_39_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
-def test_39_a_prompt_that_just_fits_is_read_whole(shop: Workshop, ask, kind: str) -> None:
+def test_a_prompt_that_just_fits_is_read_whole(shop: Workshop, ask, kind: str) -> None:
     path = shop.gguf() if kind == "gguf" else shop.folder()
     fits = ask(model_files.as_model(path), "x" * 510, max_tokens=5)
     assert (fits.error, fits.stats.prompt_tokens, fits.prompt.dropped_tokens) == (None, 511, 0)
@@ -148,11 +147,11 @@ def test_39_a_prompt_that_just_fits_is_read_whole(shop: Workshop, ask, kind: str
     assert "has 512 tokens; model takes 512 and needs room for the answer" in (full.error or "")
 
 
-# ---- 41: characters ----
+# ---- characters ----
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch", "echo"])
-def test_41_odd_characters_are_asked_as_they_are(
+def test_odd_characters_are_asked_as_they_are(
     shop: Workshop, healthy: ModelInfo, engine: InferenceEngine, kind: str
 ) -> None:
     odd = "a\x00b\x1b[2J\u202ec\u2066 \ufeff👩\u200d🚀 e\u0301 \x7f"
@@ -173,7 +172,7 @@ def test_41_odd_characters_are_asked_as_they_are(
     assert last[model.id].notice is None
 
 
-# ---- 42 and 43: settings ----
+# ---- settings ----
 
 WRONG = {
     "temperature": (-1, 0.05, 2.5, 1e9, float("nan"), "hot", True, None),
@@ -191,7 +190,7 @@ VALUES = [(name, value) for name, values in WRONG.items() for value in values]
 
 
 @pytest.mark.parametrize(("name", "value"), VALUES)
-def test_42_and_43_a_wrong_setting_is_the_same_sentence_everywhere(
+def test_a_wrong_setting_is_the_same_sentence_everywhere(
     host: Host, healthy: ModelInfo, name: str, value: Any
 ) -> None:
     says = rf"{name} must be .*, not "
@@ -209,7 +208,7 @@ def test_42_and_43_a_wrong_setting_is_the_same_sentence_everywhere(
     assert host.current("one") is None
 
 
-def test_43_the_page_says_what_max_tokens_may_be(host: Host) -> None:
+def test_the_page_says_what_max_tokens_may_be(host: Host) -> None:
     for value in (0, -1, 10**9):
         question = from_page("hi", "", [("alpha", "")], {"max_tokens": value}, False)
         with pytest.raises(ConfigurationError, match="a whole number between 1 and 4096"):
@@ -221,7 +220,9 @@ def test_43_the_page_says_what_max_tokens_may_be(host: Host) -> None:
     ("option", "value"),
     [("--max-tokens", "0"), ("--max-tokens", "-1"), ("--temperature", "nan"), ("--seed", "-1")],
 )
-def test_43_the_command_line_refuses_it_too(tmp_path: Path, option: str, value: str) -> None:
+def test_the_command_line_refuses_a_wrong_setting_too(
+    tmp_path: Path, option: str, value: str
+) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
     done = command("run", "-m", "alpha", "-p", "x", option, value, "--models-dir", str(tmp_path))
     assert done.returncode != 0
@@ -230,10 +231,12 @@ def test_43_the_command_line_refuses_it_too(tmp_path: Path, option: str, value: 
     assert "Traceback" not in done.stderr
 
 
-# ---- 44: which models ----
+# ---- which models ----
 
 
-def test_44_the_same_model_twice_none_and_five(host: Host, healthy: ModelInfo) -> None:
+def test_the_same_model_twice_is_asked_and_none_or_five_are_refused(
+    host: Host, healthy: ModelInfo
+) -> None:
     *_, last = InferenceEngine().run_inference("hi", [healthy, healthy])
     assert list(last) == [healthy.id, f"{healthy.id}#2"]
     assert [result.content for result in last.values()] == ["hi", "hi"]
@@ -248,16 +251,16 @@ def test_44_the_same_model_twice_none_and_five(host: Host, healthy: ModelInfo) -
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../alpha", "alpha\x00", "x" * 10_000, "gpt2"])
-def test_44_a_visitor_asks_by_name_and_never_by_path(host: Host, name: str) -> None:
+def test_a_visitor_asks_by_name_and_never_by_path(host: Host, name: str) -> None:
     with pytest.raises(MultiLLMError, match=r"No model .*\. There are: alpha, slow\.") as caught:
         begin(host, name)
     assert len(str(caught.value)) < 500
 
 
-# ---- 45 and 46: clicks and tabs ----
+# ---- clicks and tabs ----
 
 
-def test_45_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) -> None:
+def test_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) -> None:
     assert host.stop("one") is False
     sitting = begin(host, "slow")
     for _ in range(20):
@@ -266,13 +269,13 @@ def test_45_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) 
     assert len(sitting.comparison.pids()) <= 1
     for slot in (None, 0, 7, -1, None):
         host.stop("one", slot)
-    assert sitting.join(10)
+    assert sitting.join(60)
     assert sitting.comparison.pids() == []
-    assert host.stop("one") in (True, False)
+    until(lambda: not host.stop("one"))  # nothing is left to be stopped
     still_works(host)
 
 
-def test_46_and_47_sessions_are_their_own_and_the_line_is_bounded(host: Host) -> None:
+def test_sessions_are_their_own_and_the_line_is_bounded(host: Host) -> None:
     sitting = begin(host, "slow", "one")
     waiting = [begin(host, "slow", name) for name in ("two", "three")]
     with pytest.raises(LineFullError):
@@ -282,14 +285,16 @@ def test_46_and_47_sessions_are_their_own_and_the_line_is_bounded(host: Host) ->
     assert not sitting.is_stopping
     for name in ("one", "two", "three"):
         host.stop(name)
-    assert all(s.join(10) for s in (sitting, *waiting))
+    assert all(s.join(60) for s in (sitting, *waiting))
     still_works(host)
 
 
-# ---- 48: the ground gives way ----
+# ---- the ground gives way ----
 
 
-def test_48_no_temporary_folder(tmp_path: Path, shop: Workshop) -> None:
+def test_without_a_temporary_folder_a_model_answers_all_the_same(
+    tmp_path: Path, shop: Workshop
+) -> None:
     """In a program of its own, since the folder is chosen when a program starts."""
     code = f"""
 import tempfile
@@ -320,7 +325,7 @@ def writing(tmp_path: Path, whole_gguf: Path, engine: InferenceEngine) -> Iterat
     model = model_files.as_model(path)
     config = ModelConfig(max_tokens=480, n_threads=1, temperature=2.0, top_k=0, top_p=1.0, seed=1)
     comparison = engine.compare(engine.request("ab", [model], {model.id: config}))
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not comparison.result(0).stats.token_count and time.monotonic() < end:
         comparison.drain(0.01)
     yield comparison, path
@@ -328,14 +333,14 @@ def writing(tmp_path: Path, whole_gguf: Path, engine: InferenceEngine) -> Iterat
 
 
 def ended(comparison: Any) -> Any:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not comparison.is_complete and time.monotonic() < end:
         comparison.drain(0.1)
     return comparison.result(0)
 
 
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
-def test_48_a_file_that_goes_away_meanwhile(writing: Any, how: str) -> None:
+def test_a_file_that_goes_away_meanwhile_stops_no_answer(writing: Any, how: str) -> None:
     comparison, path = writing
     path.unlink()
     if how == "replaced":
@@ -346,12 +351,12 @@ def test_48_a_file_that_goes_away_meanwhile(writing: Any, how: str) -> None:
     assert result.content
 
 
-def test_48_a_killed_child_keeps_what_it_wrote(tmp_path: Path, engine: InferenceEngine) -> None:
+def test_a_killed_child_keeps_what_it_wrote(tmp_path: Path, engine: InferenceEngine) -> None:
     path = tmp_path / "slow.echo.json"
     path.write_text(json.dumps({"tokens": 4000, "tokens_per_second": 100}))
     model = ModelInfo("", "slow", str(path), ModelType.ECHO, 1)
     comparison = engine.compare(engine.request("one two", [model]))
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while comparison.result(0).stats.token_count < 3 and time.monotonic() < end:
         comparison.drain(0.01)
     os.kill(comparison.pids()[0], signal.SIGKILL)

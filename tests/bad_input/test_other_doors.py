@@ -17,8 +17,6 @@ from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import RequestDraft, SlotDraft
 
-pytestmark = pytest.mark.process
-
 WHAT = (
     "a GGUF one byte short",
     "GGUF: a pointer",
@@ -99,7 +97,7 @@ def asked(host: Host, names: list[str]) -> list[dict[str, Any]]:
     end = time.monotonic() + 60
     while not sitting.is_complete and time.monotonic() < end:
         sitting.comparison.drain(0.1)
-    assert sitting.join(10)
+    assert sitting.join(60)
     while host.current("one") is not None and time.monotonic() < end:
         time.sleep(0.01)
     return host.records(sitting.comparison)

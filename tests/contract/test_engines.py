@@ -18,8 +18,6 @@ from runners import registry
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
 from runners.registry import create_inferencer
 
-pytestmark = pytest.mark.model
-
 GGUF_LIBRARIES = ("llama_cpp", "xllamacpp")
 CHINESE = "用一句话介绍人工智能。"
 QUESTION = "What is the capital of France?"

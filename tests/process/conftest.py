@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from local_hub_fixture import hub
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
@@ -20,6 +21,7 @@ from comparator.core.models import ModelInfo, ModelType
 from runners import protocol
 from runners.process import Deadlines, Run, pickled
 
+__all__ = ["hub"]
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30.0
 

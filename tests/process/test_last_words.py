@@ -13,8 +13,6 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.services.inference_engine import InferenceEngine
 from runners.base import BaseInferencer
 
-pytestmark = pytest.mark.process
-
 
 def say(line):
     os.write(2, f"{line}\n".encode())

@@ -19,8 +19,6 @@ from comparator.services.memory_manager import MemoryManager
 from runners import protocol
 from runners.base import BaseInferencer
 
-pytestmark = pytest.mark.process
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 FIRST_GROUP = Path("/sys/fs/cgroup/memory")
 
@@ -90,7 +88,7 @@ def test_a_child_over_its_ceiling_says_so_and_the_next_model_answers(echo_model,
     assert "600 MB was available" in starved.error
     assert "Choose a smaller quantisation" in starved.error
     assert healthy.content == "hello"
-    assert starved.stats.memory_usage < 2_500_000_000
+    assert starved.stats.memory_usage < MOST_BYTES, "it was ended on the way"
 
 
 def test_a_ceiling_of_nothing_is_none(begin, echo_model, wait_until):
@@ -130,7 +128,6 @@ def test_an_override_has_no_ceiling(echo_model):
     assert request.slots[0].memory_limit_bytes == 0
 
 
-@pytest.mark.model
 def test_the_starter_models_run_under_a_ceiling_just_above_their_need(starter_models):
     for key, path in starter_models.items():
         kind = ModelType.PYTORCH if Path(path).is_dir() else ModelType.GGUF

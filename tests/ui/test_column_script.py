@@ -12,8 +12,6 @@ from playwright.sync_api import Browser, Page
 from comparator.ui import browser_libraries
 from comparator.ui.static_files import STATIC
 
-pytestmark = pytest.mark.ui
-
 VIEW = {
     "name": "A model",
     "kind": "Echo",

@@ -28,7 +28,6 @@ from comparator.ui.theme import theme
 
 NAME = "org/Small-GGUF"
 SIZE = 6_000_000
-pytestmark = pytest.mark.ui
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from comparator.comparison.quiet import Quiet
 
 
@@ -59,10 +61,10 @@ def test_one_trial_at_a_time():
 
 def test_a_trial_that_fails_lets_runs_go_on():
     quiet = Quiet()
-    try:
-        with quiet.for_trial():
-            raise RuntimeError
-    except RuntimeError:
-        pass
-    quiet.begin_run()
+    with pytest.raises(RuntimeError), quiet.for_trial():
+        raise RuntimeError
+    run = threading.Thread(target=quiet.begin_run)
+    run.start()
+    run.join(30)
+    assert not run.is_alive(), "the run still waits for the trial's end"
     quiet.end_run()

@@ -109,7 +109,7 @@ def test_a_second_run_of_a_session_is_refused_until_the_first_is_stopped(host: H
 
 
 def test_stop_in_the_line_gives_the_place_back(host: Host, engine: IdleEngine) -> None:
-    first, second, third = (_begin(host, name) for name in ("one", "two", "three"))
+    _, second, third = (_begin(host, name) for name in ("one", "two", "three"))
     with pytest.raises(LineFullError):
         _begin(host, "four")
     host.stop("two")
@@ -118,7 +118,7 @@ def test_stop_in_the_line_gives_the_place_back(host: Host, engine: IdleEngine) -
     _begin(host, "four")
     for name in ("one", "three", "four"):
         host.stop(name)
-    assert first.comparison not in [second.comparison]
+    assert second.comparison not in engine.started, "who left the line is never begun"
 
 
 def test_another_sessions_key_stops_nothing(host: Host) -> None:
@@ -195,7 +195,8 @@ def test_a_comparison_that_has_ended_holds_nobody_up(host: Host, engine: IdleEng
     first = _begin(host, "one")
     engine.wait_for(1)
     _end(first.comparison)
-    _begin(host, "one")  # at once, whether or not the last one is tidied up
+    second = _begin(host, "one")  # at once, whether or not the last one is tidied up
+    assert host.current("one") is second
     host.stop("one")
 
 

@@ -60,7 +60,6 @@ def by_name(table: Table) -> dict[str, Row]:
     return {row.name: row for row in table.rows}
 
 
-@pytest.mark.model
 def test_rows_of_the_starter_models_have_every_fact(
     make_host: MakeHost, starter_models_dir: Path
 ) -> None:
@@ -75,7 +74,6 @@ def test_rows_of_the_starter_models_have_every_fact(
     assert all(row.has_facts for row in rows.values())
 
 
-@pytest.mark.model
 def test_nothing_is_whole_before_relatives_are_called_alike(
     make_host: MakeHost, starter_models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +83,6 @@ def test_nothing_is_whole_before_relatives_are_called_alike(
     assert len({row.family for row in rows}) == 1
 
 
-@pytest.mark.model
 def test_a_ladder_goes_from_the_most_bits_to_the_fewest(
     make_host: MakeHost, starter_models_dir: Path
 ) -> None:
@@ -225,7 +222,7 @@ def test_models_of_other_folders_are_not_removed(make_host: MakeHost, tmp_path: 
     assert [row.name for row in whole(host).rows] == ["theirs"]
 
 
-@pytest.mark.model
+@pytest.mark.process
 def test_one_ladder_is_made_at_a_time_and_closing_ends_it(
     make_host: MakeHost, starter_models_dir: Path, tmp_path: Path
 ) -> None:

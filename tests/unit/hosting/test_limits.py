@@ -204,6 +204,7 @@ def test_what_was_asked_for_counts_more_than_the_machine() -> None:
     assert (limits.tokens, limits.waiting, limits.models) == (2000, 5, 2)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_a_page_on_one_processor_has_the_limits_of_one_core() -> None:
     code = (
