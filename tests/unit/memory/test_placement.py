@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from comparator.core import placement as shared
+from comparator.core.config import ModelConfig
 from comparator.core.models import ModelType
 from comparator.memory.placement import ALL_LAYERS, DEVICE_CONTEXT_BYTES, Load, placed
 
@@ -55,7 +56,7 @@ def test_llama_cpp_is_told_as_many_layers_as_are_estimated(free, wanted, use_gpu
     asked = shared.wanted_layers(use_gpu, wanted)
     estimated = placed(ModelType.GGUF, asked, layers, load, free if use_gpu else ())
     sent = wanted if estimated.chosen_layers is None else estimated.chosen_layers
-    told = _gpu_layers({"use_gpu": use_gpu, "n_gpu_layers": sent})
+    told = _gpu_layers(ModelConfig(use_gpu=use_gpu, n_gpu_layers=sent))
     if free:
         there, whole = shared.layers_on_device(told, layers)
         assert estimated.share == pytest.approx(there / whole)
