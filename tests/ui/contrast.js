@@ -33,6 +33,7 @@
     const behind = background(node);
     const ink = numbers(color);
     ink[3] *= opacity(node);
+    if (ink[3] === 0) return; // such as Gradio's hidden clock of an event under way: nobody sees it
     const [one, two] = [light(over(ink, behind)), light(behind)].sort((a, b) => b - a);
     const ratio = (one + 0.05) / (two + 0.05);
     const points = parseFloat(style.fontSize);
