@@ -46,6 +46,7 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo
 from comparator.library.discovery import inspect
 from runners import process, protocol
@@ -132,16 +133,10 @@ class Servers:
     def _assignment(self, move: Move) -> protocol.Assignment:
         # Of several threads the processor time says little: they wait for one another busily.
         is_plain = self._threads > 1 and move == AS_IT_IS
+        config = ModelConfig(max_tokens=self._tokens, do_sample=False, n_threads=self._threads)
+        question = Conversation.of("Tell me everything that you know about the sea.")
         return protocol.Assignment(
-            kind="gguf",
-            model={**self._model.__dict__, "model_type": self._model.model_type.value},
-            prompt="Tell me everything that you know about the sea.",
-            config={
-                **asdict(ModelConfig()),
-                "max_tokens": self._tokens,
-                "do_sample": False,
-                "n_threads": self._threads,
-            },
+            protocol.Answer(self._model, config, (question,)),
             started=time.monotonic(),
             factories=b"" if is_plain else process.pickled([Measured(move, self._threads == 1)]),
             readable=(self._model.path,),
@@ -153,7 +148,8 @@ def _lived(
 ) -> tuple[list[float], protocol.Message]:
     """Run a child; return the seconds of its tokens, and its end."""
     received: queue.SimpleQueue[protocol.Message] = queue.SimpleQueue()
-    run = process.Run(assignment, received.put).start()
+    run = process.Run()
+    run.start(assignment, received.put)
     moments: list[float] = []
     while not isinstance(message := received.get(timeout=WAIT_SECONDS), protocol.FINAL):
         if isinstance(message, protocol.Token):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, ClassVar, Union
+
+from comparator.core.conversation import Conversation, Prompt
+from comparator.core.text import without_surrogates
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,14 @@ def _always() -> bool:
 
 
 class BaseInferencer(ABC):
-    """Loads one model and streams its answer.
+    """Loads one model and streams its answers.
 
     Four methods are abstract. The others have defaults that an engine replaces where it
     knows more: tokens instead of fragments, its prompt, its device.
+
+    A prompt is a text. Where a conversation has several turns, or a system message that is not
+    in the settings, the text is the whole of it in plain words (``Conversation.as_text``). An
+    engine that sets ``takes_conversations`` is given the ``Conversation`` itself.
 
     Attributes:
         model: the engine's own object, None while nothing is loaded.
@@ -72,6 +79,8 @@ class BaseInferencer(ABC):
         fallbacks: whole sentences on what is off and why; empty when nothing is.
         learned: what it found out of this model, ready for JSON, to be told the next time.
     """
+
+    takes_conversations: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.model: Any = None
@@ -146,7 +155,7 @@ class BaseInferencer(ABC):
 class TokenInferencer(BaseInferencer):
     """Base of engines that know their tokens: ``pieces`` is theirs, the stream follows from it."""
 
-    def generate_stream(self, prompt: str) -> Iterator[str]:
+    def generate_stream(self, prompt: Prompt) -> Iterator[str]:
         """Yield the answer as fragments of text.
 
         Raises:
@@ -157,5 +166,36 @@ class TokenInferencer(BaseInferencer):
                 yield piece.text
 
     @abstractmethod
-    def pieces(self, prompt: str) -> Iterator[Piece]:
+    def pieces(self, prompt: Prompt) -> Iterator[Piece]:
         """Yield the prompt's report, every token, and one End."""
+
+
+def as_conversation(prompt: Prompt, system_prompt: str) -> Conversation:
+    """Return what a prompt means to an engine that takes conversations.
+
+    A conversation is whole as it is; a text or messages get the system prompt of the settings.
+
+    Raises:
+        ConfigurationError: messages that are no conversation.
+    """
+    if isinstance(prompt, Conversation):
+        return prompt
+    if isinstance(prompt, str):
+        return Conversation.asking(prompt, system_prompt)
+    return Conversation.of(prompt, system_prompt)
+
+
+def as_prompt(inferencer: BaseInferencer, conversation: Conversation, told: str) -> Prompt:
+    """Return a conversation as a user's inferencer takes it.
+
+    One question is its text, also to a class derived from an engine that takes conversations.
+
+    Args:
+        inferencer: who is asked.
+        conversation: what it is asked.
+        told: the system prompt that it has read in its settings.
+    """
+    is_told = conversation.system == without_surrogates(told)
+    if is_told and not conversation.has_several_turns:
+        return conversation.question
+    return conversation if inferencer.takes_conversations else conversation.as_text()

@@ -11,60 +11,48 @@ import contextvars
 import socket
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dill
 
 from comparator.core.exceptions import ConfigurationError
 from runners import exit_diagnosis, protocol, registry, safe_settings
+from runners.executor import Deliver, Executor
+from runners.executor import Receipt as Receipt
 from runners.machine import memory, temporary
 from runners.supervision import zero_gpu
 from runners.supervision.fork_server import ForkedChild, SpawnedChild, fork_is_safe, fork_servers
-from runners.supervision.watch import Child, Deliver, Watch
+from runners.supervision.watch import Child, Watch
 from runners.timeouts import Deadlines as Deadlines
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """What the machine had free before the run and has back after the child's exit, bytes."""
-
-    available_before: int
-    available_after: int
-    peak_bytes: int
-    peak_device_bytes: int = 0
-    exit_seconds: float = 0.0
-
-
 class Run:
-    """One child process from start to receipt."""
+    """One child process from start to receipt: the executor (``runners.executor``) that is here."""
 
     def __init__(
         self,
-        assignment: protocol.Assignment,
-        deliver: Deliver,
         deadlines: Deadlines | None = None,
         start_method: str | None = None,
         context: contextvars.Context | None = None,
     ) -> None:
-        self.assignment = assignment
         self.receipt: Receipt | None = None
         self.log_tail = ""
         self.evaded_crash: str | None = None  # how it died before it ran with safe settings
-        self._deliver = deliver
+        self._deliver: Deliver = _forget
         self._deadlines = deadlines or Deadlines()
-        self._method = start_method or _start_method(assignment)
+        self._method = start_method
         self._context = context or contextvars.copy_context()
         self._stop_asked = threading.Event()
         self._stop_waker: socket.socket | None = None  # wakes the pump, which may be at rest
         self._thread = threading.Thread(target=self._live, name="comparator-pump", daemon=True)
         self._child: Child | None = None
 
-    def start(self) -> Run:
+    def start(self, assignment: protocol.Assignment, deliver: Deliver) -> None:
         """Start the child; messages arrive until exactly one final one."""
+        self.assignment = assignment
+        self._deliver = deliver
         self._thread.start()
-        return self
 
     def stop(self) -> None:
         """Ask for the end and return at once; harmless at any time."""
@@ -76,8 +64,14 @@ class Run:
 
     def join(self, timeout_seconds: float | None = None) -> bool:
         """Wait until the child is reaped; return whether it is."""
-        self._thread.join(timeout_seconds)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """What the engine was told in the end: the safest settings where it died with others."""
+        return self.assignment.verdict
 
     @property
     def pid(self) -> int | None:
@@ -158,14 +152,16 @@ class Run:
                     child, wire, log, self._deliver, self._deadlines, self._stop_asked, heard,
                     needed_bytes=self.assignment.needed_bytes,
                     limit_bytes=self.assignment.memory_limit_bytes,
+                    answers=self.assignment.answers,
                 )  # fmt: skip
                 watch.until_gone()
         return watch
 
     def _begin(self, wire: socket.socket, log: socket.socket) -> Child:
-        if self._method == "lent":
+        method = self._method or _start_method(self.assignment)
+        if method == "lent":
             return zero_gpu.LentChild(self.assignment, wire, log, self._context)
-        if self._method == "spawn":
+        if method == "spawn":
             return SpawnedChild(self.assignment, wire, log)
         library = self.assignment.verdict.get("library") or ""
         fork_server = fork_servers.of(registry.server_of(self.assignment.kind, library))
@@ -174,6 +170,17 @@ class Run:
 
 def _forget(_message: protocol.Message) -> None:
     """Take the place of the one to whom a run delivered, after its end."""
+
+
+def executors_here(
+    deadlines: Deadlines | None = None,
+) -> Callable[[protocol.Assignment], Executor]:
+    """Return what makes the executor of an assignment: child processes of this machine.
+
+    They belong to whoever asks now, such as the visitor whose GPU time is used.
+    """
+    context = contextvars.copy_context()
+    return lambda _assignment: Run(deadlines, context=context)
 
 
 def make_ready() -> None:

@@ -10,9 +10,14 @@ before it writes, so that a slow reader cannot falsify a speed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Union
 
 import msgspec
+
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
+from comparator.core.models import ModelInfo
 
 LOOK_SECONDS = 0.12  # between two looks of the parent at tokens, at the same instants for all runs
 LINE_LIMIT_BYTES = 8 * 1024 * 1024  # the longest message: a rendered prompt, escaped
@@ -65,35 +70,56 @@ class Loaded(Message, frozen=True, tag=True):
 
 
 class Prompted(Message, frozen=True, tag=True):
-    """The prompt as tokens, before the model reads it (prefill)."""
+    """The prompt as tokens, before the model reads it (prefill).
+
+    ``answer`` is the number of the answer that it begins, counted from 0.
+    """
 
     seconds: Seconds
     prompt_tokens: Count
     rendered_prompt: str
     template_source: Word
     dropped_tokens: Count = 0
+    answer: Count = 0
 
 
 class Token(Message, frozen=True, tag=True):
     """One generated token. ``text`` is what became readable by it, often part of a word.
 
-    It is empty where a token ends inside a character or a possible stop text.
+    It is empty where a token ends inside a character or a possible stop text. ``index`` counts
+    the tokens of its answer from 1.
     """
 
     text: str
     index: Count
     seconds: Seconds
+    answer: Count = 0
 
 
-class Finished(Message, frozen=True, tag=True):
-    """The end of a good run. ``text`` is what was still held back, or what a job found out.
+class Answered(Message, frozen=True, tag=True):
+    """The end of one answer; the run goes on. ``text`` is what was still held back.
 
-    ``reason`` is ``stop``, ``length`` or ``cancelled``; sizes are in bytes. ``fallbacks`` are
-    all those known at the end, those that ``Loaded`` told included.
+    ``reason`` is ``stop``, ``length``, ``cancelled``, or ``error`` where this conversation alone
+    was refused and others are still answered; then ``error`` says why and ``error_kind`` is as
+    in the record.
     """
 
     reason: Word
     tokens: Count
+    seconds: Seconds
+    text: str = ""
+    answer: Count = 0
+    error: str = ""
+    error_kind: Word = ""
+
+
+class Finished(Message, frozen=True, tag=True):
+    """The end of a good run, after the last of its answers. ``text`` is what a job found out.
+
+    Sizes are in bytes. ``fallbacks`` are all those known at the end, those that ``Loaded`` told
+    included.
+    """
+
     seconds: Seconds
     peak_bytes: Count = 0
     peak_device_bytes: Count = 0
@@ -115,7 +141,9 @@ class Failed(Message, frozen=True, tag=True):
     peak_bytes: Count = 0
 
 
-ChildMessage = Union[Hello, Loading, Loaded, Prompted, Token, Finished, Failed]  # noqa: UP007
+ChildMessage = Union[  # noqa: UP007
+    Hello, Loading, Loaded, Prompted, Token, Answered, Finished, Failed
+]
 
 
 class Crashed(Message, frozen=True, tag=True):
@@ -161,17 +189,46 @@ class Tick(Message, frozen=True, tag=True):
 FINAL = (Finished, Failed, Crashed, TimedOut, Cancelled)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """Work: answer conversations in their order, by one model that is loaded once."""
+
+    model: ModelInfo
+    config: ModelConfig
+    conversations: tuple[Conversation, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Work: tell how likely texts are to one model (log-probabilities of their tokens)."""
+
+    model: ModelInfo
+    config: ModelConfig
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work on files, such as making a model: a name in the registry of jobs, and its arguments.
+
+    ``use_gpu`` says that it may touch an accelerator.
+    """
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    use_gpu: bool = False
+
+
+Work = Union[Answer, Score, Job]  # noqa: UP007
+
+
 class Assignment(msgspec.Struct, frozen=True):
     """What a child is started for; crosses the pipe once, from parent to child.
 
     Attributes:
-        kind: name in the registry of inferencers, or of jobs where ``job`` is True.
-        model: the fields of a ModelInfo, ``model_type`` as its value.
-        prompt: the prompt, for runs.
-        config: the fields of a ModelConfig, or the arguments of a job.
+        work: what is to be done.
         started: ``time.monotonic()`` of the parent at the start of this run.
         factories: a list of inferencer factories, pickled by dill; empty for none.
-        job: True for work on files (making a model) instead of a run.
         readable: directories and files that the child may read, for its sandbox.
         writable: directories that the child may write to.
         temporary: the child's own temporary folder; None where there is none.
@@ -181,19 +238,42 @@ class Assignment(msgspec.Struct, frozen=True):
             ``library`` that answers, and what the engine ``learned`` of this model before.
     """
 
-    kind: str
-    model: dict[str, Any]
-    prompt: str
-    config: dict[str, Any]
+    work: Work
     started: float
     factories: bytes = b""
-    job: bool = False
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     temporary: str | None = None
     needed_bytes: int = 0
     memory_limit_bytes: int = 0
     verdict: dict[str, Any] = {}
+
+    @property
+    def kind(self) -> str:
+        """The name in the registry: of the model's engine, or of the job."""
+        work = self.work
+        return work.name if isinstance(work, Job) else work.model.model_type.value
+
+    @property
+    def config(self) -> ModelConfig | None:
+        """The settings of the model that runs; None for a job."""
+        return None if isinstance(self.work, Job) else self.work.config
+
+    @property
+    def is_job(self) -> bool:
+        """Whether it is work on files instead of a run."""
+        return isinstance(self.work, Job)
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether it may touch an accelerator."""
+        work = self.work
+        return work.use_gpu if isinstance(work, Job) else work.config.use_gpu
+
+    @property
+    def answers(self) -> int:
+        """How many answers are to come."""
+        return len(self.work.conversations) if isinstance(self.work, Answer) else 0
 
 
 def with_temporary(assignment: Assignment, folder: str | None) -> Assignment:

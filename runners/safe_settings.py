@@ -19,7 +19,7 @@ def of(assignment: protocol.Assignment) -> protocol.Assignment | None:
     Work on files and inferencers of one's own have no such settings.
     """
     kind = assignment.kind
-    if assignment.job or assignment.factories or kind not in registry.ENGINES:
+    if assignment.is_job or assignment.factories or kind not in registry.ENGINES:
         return None
     settings = assignment.verdict.get("settings") or {}
     safest = safest_of(kind, settings)

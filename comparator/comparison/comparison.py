@@ -1,35 +1,33 @@
-"""One prompt to up to four models: who runs when, and what has come so far.
+"""One conversation to several models: who runs when, and what has come so far.
 
-The pumps of ``runners.process`` deliver messages into one queue; whoever shows the comparison
-drains it and reads snapshots. Starting the next model is done by the pump whose run ended,
+Executors (``runners.executor``) deliver messages into one queue; whoever shows the comparison
+drains it and reads snapshots. Starting the next model is done by the thread whose run ended,
 so that no viewer, however slow, can hold the comparison up.
 """
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from comparator.comparison import read_ahead
+from comparator.comparison.assignments import assignment_of, refusal
 from comparator.comparison.quiet import quiet
 from comparator.comparison.request import Advice, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
-from comparator.core.exceptions import MultiLLMError
-from comparator.core.models import InferenceResult, ModelInfo, ModelType
-from comparator.formats import checks
-from comparator.formats.shards import shards_of
-from runners import protocol, registry
-from runners.machine import cores
-from runners.process import Run
+from comparator.core.models import InferenceResult
+from runners import protocol
+from runners.executor import Executor
+from runners.process import executors_here
 
 _log = logging.getLogger(__name__)
+
+ExecutorFor = Callable[[protocol.Assignment], Executor]
 
 
 @dataclass(frozen=True)
@@ -64,23 +62,34 @@ class Comparison:
     ``on_final`` is called once for each column with its final message, from any thread;
     ``on_result`` once with its complete result, by the reader. ``advise`` is asked before each
     run, in a thread that may wait, and ``on_lesson`` is called after it in its own.
+
+    Args:
+        request: what is asked.
+        on_news: called after every message, from any thread.
+        executor_for: makes the executor of an assignment; child processes here by default.
     """
 
-    def __init__(self, request: Request, on_news: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        request: Request,
+        on_news: Callable[[], None] | None = None,
+        executor_for: ExecutorFor | None = None,
+    ) -> None:
         self.request = request
         self.on_final: Callable[[int, protocol.Message], None] = _ignore
         self.on_result: Callable[[Slot, InferenceResult], None] = _forget
         self.advise: Callable[[Slot, Callable[[], bool]], Advice] = _no_advice
         self.on_lesson: Callable[[Slot, Lesson], None] = _unlearned
         self._on_news = on_news or (lambda: None)
-        self._context = contextvars.copy_context()  # knows the visitor whose GPU time it uses
+        # Made now: it knows the visitor whose GPU time it uses.
+        self._executor_for = executor_for or executors_here(request.deadlines)
         self._configs = [slot.config.with_seed() for slot in request.slots]
         self._builders = [
-            ResultBuilder(slot.model, config, request.notice)
+            ResultBuilder(slot.model, config, request.notice, request.conversation)
             for slot, config in zip(request.slots, self._configs, strict=True)
         ]
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[int, Executor] = {}
         self._learned: dict[int, dict[str, Any]] = {}
         self._waiting = list(range(len(request.slots)))
         self._lock = threading.Lock()
@@ -219,48 +228,23 @@ class Comparison:
     def _start_run(
         self, number: int, slot: Slot, started: float, verdict: dict[str, Any] | None = None
     ) -> None:
-        run = Run(
-            self._assignment(number, slot, started, verdict),
-            lambda message: self._delivered(number, message),
-            self.request.deadlines,
-            context=self._context,
-        )
+        assignment = self._assignment(number, slot, started, verdict)
+        run = self._executor_for(assignment)
         with self._lock:  # so that nobody joins a run that has not begun
             stopped = number in self._stopped
             if not stopped:
-                self._runs[number] = run.start()
+                self._runs[number] = run
+                run.start(assignment, lambda message: self._delivered(number, message))
         if stopped:
             self._delivered(number, protocol.Cancelled("start"))
 
     def _assignment(
         self, number: int, slot: Slot, started: float, verdict: dict[str, Any] | None = None
     ) -> protocol.Assignment:
-        model = {**asdict(slot.model), "model_type": slot.model.model_type.value}
-        return protocol.Assignment(
-            kind=slot.model.model_type.value,
-            model=model,
-            prompt=self.request.prompt,
-            config=self._config_sent(number, slot),
-            started=started,
-            factories=self.request.factories,
-            readable=_files_of(slot.model),
-            needed_bytes=slot.needed_bytes,
-            memory_limit_bytes=slot.memory_limit_bytes,
-            verdict=verdict or {},
-        )
-
-    def _config_sent(self, number: int, slot: Slot) -> dict[str, Any]:
-        """Return a slot's settings; models that run together share the cores."""
-        config = asdict(self._configs[number])
-        if self.request.together and not slot.config.n_threads:
-            running = sum(other.refusal is None for other in self.request.slots)
-            config["n_threads"] = cores.threads_for_one_of(running)
-        if slot.gpu_layers is not None:
-            config["n_gpu_layers"] = slot.gpu_layers
-        return config
+        return assignment_of(self.request, slot, self._configs[number], started, verdict)
 
     def _delivered(self, number: int, message: protocol.Message) -> None:
-        """Pass a message on; called in the pump thread of that run."""
+        """Pass a message on; called in the thread of that run's executor."""
         if isinstance(message, protocol.FINAL):
             quiet.end_run()
         self._tell(number, message)
@@ -276,7 +260,7 @@ class Comparison:
     def _keep_lesson(self, number: int) -> None:
         run, learned = self._runs.get(number), self._learned.get(number) or {}
         if run is not None and (learned or run.evaded_crash):
-            lesson = Lesson(run.assignment.verdict, learned, run.evaded_crash)
+            lesson = Lesson(run.verdict, learned, run.evaded_crash)
             self.on_lesson(self.request.slots[number], lesson)
 
     def _read_ahead(self) -> None:
@@ -305,26 +289,3 @@ def _estimates_of(slot: Slot) -> dict[str, int]:
         "estimated_bytes": slot.estimated_bytes,
         "estimated_device_bytes": slot.estimated_device_bytes,
     }
-
-
-def _files_of(model: ModelInfo) -> tuple[str, ...]:
-    """Return what the sandbox lets a model's process read: its folder, or all its shards."""
-    if model.model_type is not ModelType.GGUF:
-        return (model.path,)
-    return tuple(str(path) for path in shards_of(Path(model.path)))
-
-
-def refusal(slot: Slot) -> protocol.Failed | None:
-    """Return why a slot cannot run, known without starting anything.
-
-    What is wrong with its files comes first: an estimate for a damaged model means nothing.
-    """
-    try:
-        checks.check(slot.model, slot.config)
-        if slot.model.model_type.value in registry.ENGINES:
-            registry.check_installed(slot.model.model_type.value)
-    except MultiLLMError as error:
-        return protocol.Failed("start", "load", str(error))
-    if slot.refusal:
-        return protocol.Failed("start", "refused", slot.refusal)
-    return None

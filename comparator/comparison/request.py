@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo
+from comparator.library.labels import kind_line
 from runners.process import Deadlines
 
 
@@ -16,6 +18,7 @@ class Slot:
     """One column of a comparison: a model with its settings.
 
     Attributes:
+        label: engine, quantisation and size in words, for those who show it.
         refusal: why it may not run (such as memory), or None.
         needed_bytes: the RAM that it is expected to need; 0 where nobody knows.
         memory_limit_bytes: the RAM that its child may take; 0 sets no ceiling.
@@ -27,6 +30,7 @@ class Slot:
 
     model: ModelInfo
     config: ModelConfig
+    label: str = ""
     refusal: str | None = None
     needed_bytes: int = 0
     memory_limit_bytes: int = 0
@@ -35,14 +39,19 @@ class Slot:
     estimated_device_bytes: int = 0
     gpu_layers: int | None = None
 
+    @classmethod
+    def of(cls, model: ModelInfo, config: ModelConfig) -> Slot:
+        """Return a slot that is labelled: a look at the store of facts, not to be done again."""
+        return cls(model, config, kind_line(model))
+
 
 @dataclass(frozen=True)
 class Request:
     """What is asked of a comparison.
 
     Attributes:
-        prompt: the question.
-        slots: one to four columns.
+        conversation: what every slot is asked; its own system prompt goes before it.
+        slots: one or more columns.
         together: run all at once, sharing the cores, instead of one after another.
         wants_together: whether that was asked for, also where memory forbade it.
         factories: the user's inferencer factories, pickled by dill.
@@ -50,7 +59,7 @@ class Request:
         notice: said in every result.
     """
 
-    prompt: str
+    conversation: Conversation
     slots: Sequence[Slot]
     together: bool = False
     wants_together: bool = False

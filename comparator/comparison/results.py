@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.models import (
     InferenceResult,
     InferenceStats,
@@ -17,7 +18,7 @@ from comparator.core.models import (
     RunState,
 )
 from runners import protocol
-from runners.process import Receipt
+from runners.executor import Receipt
 
 
 def error_kind_of(message: protocol.Message) -> str | None:
@@ -34,7 +35,23 @@ WITH_TEMPLATES = (ModelType.GGUF, ModelType.PYTORCH)
 class ResultBuilder:
     """Takes the messages of one run and hands out snapshots that never change later."""
 
-    def __init__(self, model: ModelInfo, config: ModelConfig, notice: str | None = None) -> None:
+    def __init__(
+        self,
+        model: ModelInfo,
+        config: ModelConfig,
+        notice: str | None = None,
+        conversation: Conversation | None = None,
+        answer: int = 0,
+    ) -> None:
+        """Begin with what is known before a run.
+
+        Args:
+            model: the model asked.
+            config: every setting sent.
+            notice: what a reader should know from the start.
+            conversation: what it is asked; the settings' system prompt goes before it.
+            answer: the number of the answer among those of one run.
+        """
         self.parts: list[str] = []
         self._kind, self._notice = model.model_type, notice
         self._first_token: float | None = None
@@ -50,8 +67,11 @@ class ResultBuilder:
             stats=InferenceStats(start_time=time.time()),
             model=model,
             config=asdict(config),
+            prompt=PromptReport(messages=_messages(conversation, config)),
             notice=notice,
         )
+        self._answer = answer
+        self._answered: protocol.Answered | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -90,8 +110,8 @@ class ResultBuilder:
 
     def take(self, message: protocol.Message, at: float) -> None:
         """Fold in one message that came ``at`` a moment of ``time.monotonic``."""
-        if self.is_complete:
-            return  # the final message is the last one
+        if self.is_complete or getattr(message, "answer", self._answer) != self._answer:
+            return  # the final message is the last one; others' answers are theirs
         if isinstance(message, protocol.Token):
             self._token(message)
         elif isinstance(message, protocol.Hello):
@@ -105,6 +125,9 @@ class ResultBuilder:
             self._loaded(message)
         elif isinstance(message, protocol.Prompted):
             self._prompted(message)
+        elif isinstance(message, protocol.Answered):
+            self.parts.append(message.text)
+            self._answered = message
         elif isinstance(message, protocol.FINAL):
             self._end(message, at)
 
@@ -145,7 +168,10 @@ class ResultBuilder:
         self._change(
             state=RunState.READING,
             prompt=PromptReport(
-                message.rendered_prompt, message.template_source, message.dropped_tokens
+                message.rendered_prompt,
+                message.template_source,
+                message.dropped_tokens,
+                self._result.prompt.messages,
             ),
         )
         self._count(prompt_tokens=message.prompt_tokens)
@@ -159,10 +185,9 @@ class ResultBuilder:
 
     def _end(self, message: protocol.Message, at: float) -> None:
         if isinstance(message, protocol.Finished):
-            self.parts.append(message.text)
             if message.fallbacks:
                 self._add_fallbacks(message.fallbacks)
-            self._finish(at, message.reason)
+            self._finish_answered(at)
         elif isinstance(message, protocol.Failed):
             self._finish(at, "error", message.message, message.kind)
         elif isinstance(message, protocol.Crashed):
@@ -172,6 +197,15 @@ class ResultBuilder:
             self._finish(at, "error", _timed_out(message), "timeout")
         else:
             self._finish(at, "cancelled")
+
+    def _finish_answered(self, at: float) -> None:
+        """End by how its answer ended; one that never began was not wanted any more."""
+        answered = self._answered
+        if answered is None:
+            self._finish(at, "cancelled")
+        else:
+            error, kind = answered.error or None, answered.error_kind or None
+            self._finish(at, answered.reason, error, kind)
 
     def _finish(
         self, at: float, reason: str, error: str | None = None, kind: str | None = None
@@ -199,6 +233,12 @@ class ResultBuilder:
 
     def _count(self, **values: Any) -> None:
         self._result = replace(self._result, stats=replace(self._result.stats, **values))
+
+
+def _messages(conversation: Conversation | None, config: ModelConfig) -> list[dict[str, str]]:
+    if conversation is None:
+        return []
+    return conversation.with_system(config.system_prompt).records()
 
 
 def _timed_out(message: protocol.TimedOut) -> str:

@@ -112,13 +112,10 @@ def within(level: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any
 def _assignment(
     kind: str, library: str, settings: dict[str, Any], folder: str
 ) -> protocol.Assignment:
+    arguments = {"settings": settings, "library": library, "target": folder}
     return protocol.Assignment(
-        kind=f"try_{kind}",
-        model={},
-        prompt="",
-        config={"settings": settings, "library": library, "target": folder},
+        protocol.Job(f"try_{kind}", arguments),
         started=time.monotonic(),
-        job=True,
         writable=(folder,),
         verdict={"library": library},
     )

@@ -171,6 +171,18 @@ class ModelConfig:
         return replace(self, seed=drawn)
 
     @classmethod
+    def of(cls, values: Mapping[str, Any] | ModelConfig) -> ModelConfig:
+        """Return the settings that an inferencer is given, as they are: nothing is checked.
+
+        What is missing or None is as by default; names that are no setting are left out, since
+        an inferencer of one's own may be told more than these.
+        """
+        if isinstance(values, ModelConfig):
+            return values
+        known = {name: values[name] for name in _RULES if values.get(name) is not None}
+        return cls(**known)
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
         """Make a checked configuration from a mapping such as parsed JSON.
 

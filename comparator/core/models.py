@@ -135,11 +135,13 @@ class PromptReport:
         rendered: the text after the chat template, or the plain prompt.
         template_source: ``gguf``, ``tokenizer``, ``fallback`` or ``none`` (plain completion).
         dropped_tokens: tokens cut from the prompt; always 0, since nothing is cut.
+        messages: the conversation that it was rendered from, as ``role`` and ``content``.
     """
 
     rendered: str = ""
     template_source: str = "none"
     dropped_tokens: int = 0
+    messages: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass

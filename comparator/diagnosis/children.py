@@ -41,16 +41,10 @@ def ask(job: str, library: str, use_gpu: bool) -> Told:
         library: the import name of the library.
         use_gpu: whether it may touch an accelerator, as a run does where there is one.
     """
-    assignment = protocol.Assignment(
-        kind=job,
-        model={},
-        prompt="",
-        config={"library": library, "use_gpu": use_gpu},
-        started=time.monotonic(),
-        job=True,
-    )
+    work = protocol.Job(job, {"library": library}, use_gpu)
     received: queue.SimpleQueue[protocol.Message] = queue.SimpleQueue()
-    run = Run(assignment, received.put, DEADLINES).start()
+    run = Run(DEADLINES)
+    run.start(protocol.Assignment(work, time.monotonic()), received.put)
     try:
         return _heard(received)
     finally:

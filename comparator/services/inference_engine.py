@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,13 +14,14 @@ from comparator.comparison.results import error_kind_of
 from comparator.comparison.trials import Trials
 from comparator.comparison.warm_up import modelling_modules
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import LONGEST_PROMPT_BYTES as LONGEST_PROMPT_BYTES
+from comparator.core.conversation import Conversation, Prompt
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
-from comparator.core.text import without_surrogates
 from comparator.memory import devices
 from comparator.memory.need import likely_tokens
 from comparator.services.memory_manager import MemoryManager, Neighbour
-from comparator.services.model_manager import MOST_MODELS, told_apart
+from comparator.services.model_manager import told_apart
 from comparator.storage.measurements import Measurements
 from runners import protocol, registry
 from runners.machine import memory
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 Factory = Callable[[ModelInfo], "BaseInferencer | None"]
 
-LONGEST_PROMPT_BYTES = 1_000_000
 REPLACED = "Characters that are no text were replaced by U+FFFD."
 WAIT_SECONDS = 0.1
 JOIN_SECONDS = 5.0
@@ -65,24 +66,26 @@ class InferenceEngine:
         self.trials = trials or Trials()
         self.memory_manager.learn_from(self.trials.figures_of, self.measurements.of)
         self.active_inferencers: dict[str, Comparison] = {}
+        self._lock = threading.Lock()  # of the table; comparisons begin and end in many threads
         self._factories: list[Factory] = []
 
     def run_inference(
         self,
-        prompt: str,
+        prompt: Prompt,
         models: Sequence[ModelInfo],
         configs: Mapping[str, ModelConfig] | None = None,
         *,
         system_prompt: str | None = None,
         together: bool = False,
     ) -> Iterator[dict[str, InferenceResult]]:
-        """Ask one to four models and yield all results after every change.
+        """Ask models and yield all results after every change.
 
         Args:
-            prompt: the question.
+            prompt: the question; or messages (``{"role": …, "content": …}``) whose last is one.
             models: the models; one that stands twice gets the id ``id#2`` the second time.
             configs: settings by model id; defaults where there are none.
-            system_prompt: for every model whose settings have none of their own.
+            system_prompt: for every model whose settings have none of their own; the messages'
+                own system message by default.
             together: run at once where the memory allows it, instead of one after another.
 
         Yields:
@@ -97,38 +100,38 @@ class InferenceEngine:
 
     def request(
         self,
-        prompt: str,
+        prompt: Prompt,
         models: Sequence[ModelInfo],
         configs: Mapping[str, ModelConfig] | None = None,
         system_prompt: str | None = None,
         together: bool = False,
     ) -> Request:
-        """Check a question and its settings, and say who may run as things stand.
+        """Check a question and its settings. Who may run is decided at the start (``start``).
 
         Raises:
             ConfigurationError: what is wrong and what would be right.
         """
-        text = _checked_prompt(prompt)
+        conversation = Conversation.of(prompt)
+        system_prompt = system_prompt or conversation.system
         models = told_apart(_checked_models(models))
         settings = [_settings_of(model, configs or {}, system_prompt) for model in models]
-        request = Request(
-            prompt=text,
-            slots=[Slot(*parts) for parts in zip(models, settings, strict=True)],
+        return Request(
+            conversation=conversation,
+            slots=[Slot.of(*parts) for parts in zip(models, settings, strict=True)],
             wants_together=together,
             factories=pickled(self._factories),
             deadlines=self.deadlines,
-            notice=None if text == prompt else REPLACED,
+            notice=REPLACED if conversation.has_replacements else None,
         )
-        return self._admitted(request)
 
     def again(self, request: Request, slot: int) -> Request:
         """Return the request that asks one column of an earlier request once more.
 
-        Who may run is decided anew; the prompt and that model's settings stay as they were.
+        The conversation and that model's settings stay as they were.
         """
         column = request.slots[slot]
-        alone = replace(request, slots=[Slot(column.model, column.config)], wants_together=False)
-        return self._admitted(alone)
+        alone = Slot(column.model, column.config, column.label)
+        return replace(request, slots=[alone], together=False, wants_together=False)
 
     def compare(self, request: Request, on_news: Callable[[], None] | None = None) -> Comparison:
         """Start a comparison and return it; ``on_news`` is called from other threads."""
@@ -141,17 +144,31 @@ class InferenceEngine:
         that was never tried on this machine is tried first, which may take a second: not for an
         event loop.
         """
-        request = comparison.request = self._admitted(comparison.request)
+        request = comparison.request = self.admitted(comparison.request)
         comparison.on_final = lambda slot, message: self._note(request.slots[slot].model, message)
         comparison.on_result = self._keep
         comparison.advise = self._advise
         comparison.on_lesson = self._learn
         self._make_ready(comparison)
-        key = request.slots[0].model.id
-        while key in self.active_inferencers:
-            key += "'"
-        self.active_inferencers[key] = comparison
+        self._enter(comparison)
         return comparison.start()
+
+    def _enter(self, comparison: Comparison) -> None:
+        key = comparison.request.slots[0].model.id
+        with self._lock:
+            while key in self.active_inferencers:
+                key += "'"
+            self.active_inferencers[key] = comparison
+
+    def _leave(self, comparison: Comparison) -> None:
+        with self._lock:
+            for key, other in list(self.active_inferencers.items()):
+                if other is comparison:
+                    del self.active_inferencers[key]
+
+    def _running(self) -> list[Comparison]:
+        with self._lock:
+            return list(self.active_inferencers.values())
 
     def _make_ready(self, comparison: Comparison) -> None:
         """Have fork servers ready, and tried what is about to be used.
@@ -202,10 +219,8 @@ class InferenceEngine:
 
     def cleanup_resources(self) -> None:
         """End everything that runs, the fork servers included; the next run starts anew."""
-        for comparison in list(self.active_inferencers.values()):
-            comparison.stop()
-            comparison.join(JOIN_SECONDS)
-        self.active_inferencers.clear()
+        for comparison in self._running():
+            self.finish(comparison)
         self.trials.close()
         fork_servers.close()
         self.memory_manager.cleanup()
@@ -214,21 +229,22 @@ class InferenceEngine:
         """Stop what is left of a comparison and forget it; waits until its children are gone."""
         comparison.stop()
         comparison.join(JOIN_SECONDS)
-        for key, other in list(self.active_inferencers.items()):
-            if other is comparison:
-                self.active_inferencers.pop(key, None)
+        self._leave(comparison)
 
-    def _admitted(self, request: Request) -> Request:
-        """Decide by memory and by earlier crashes who may run, and whether together."""
+    def admitted(self, request: Request) -> Request:
+        """Decide by memory and by earlier crashes who may run, and whether together.
+
+        As things stand now: ``start`` does it, once, and nobody else need.
+        """
         models = [slot.model for slot in request.slots]
         configs = [slot.config for slot in request.slots]
-        systems = [config.system_prompt for config in configs]
+        texts = [request.conversation.with_system(c.system_prompt).as_text() for c in configs]
         plan = self.memory_manager.plan(
             models,
             configs,
             request.wants_together,
             self._neighbours(),
-            likely_tokens(request.prompt, max(systems, key=len)),
+            likely_tokens(max(texts, key=len)),
         )
         slots = [
             replace(
@@ -255,7 +271,7 @@ class InferenceEngine:
                 memory.taken_bytes(pid),
                 devices.held_by(pid),
             )
-            for comparison in list(self.active_inferencers.values())
+            for comparison in self._running()
             for number, pid in comparison.children()
             for slot in [comparison.request.slots[number]]
         ]
@@ -283,25 +299,9 @@ class InferenceEngine:
             self.finish(comparison)
 
 
-def _checked_prompt(prompt: str) -> str:
-    if not isinstance(prompt, str):
-        raise ConfigurationError(f"The prompt must be text, not {type(prompt).__name__}.")
-    if not prompt.strip():
-        raise ConfigurationError("Type a prompt first; it is empty.")
-    text = without_surrogates(prompt)
-    size = len(text.encode())
-    if size > LONGEST_PROMPT_BYTES:
-        raise ConfigurationError(
-            f"The prompt has {size} bytes; the limit is {LONGEST_PROMPT_BYTES}. Shorten it."
-        )
-    return text
-
-
 def _checked_models(models: Sequence[ModelInfo]) -> list[ModelInfo]:
     if not models:
         raise ConfigurationError("Choose at least one model.")
-    if len(models) > MOST_MODELS:
-        raise ConfigurationError(f"Choose up to {MOST_MODELS} models; {len(models)} were given.")
     for model in models:
         if not isinstance(model, ModelInfo):
             raise ConfigurationError(f"A model must be a ModelInfo, not {type(model).__name__}.")

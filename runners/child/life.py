@@ -14,15 +14,18 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from comparator.core import exceptions
-from comparator.core.models import ModelInfo, ModelType
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation, Prompt
+from comparator.core.models import ModelType
 from comparator.core.text import without_surrogates
 from runners import protocol, registry
-from runners.base import BaseInferencer, End, PromptTokens, TokenText
+from runners.base import BaseInferencer, PromptTokens, TokenText, as_prompt
 from runners.child import descriptors, memory_limit
-from runners.child.failures import failure
+from runners.child.failures import explain, failure
 from runners.child.sandbox import enter_sandbox
 from runners.child.token_batching import Pace
 from runners.machine import cores, memory, temporary
@@ -60,7 +63,8 @@ def visit(
 
 def confined(assignment: protocol.Assignment) -> str:
     """Put the ceiling of memory and the sandbox around this process; return it in words."""
-    threads = cores.thread_count(assignment.config)
+    config = assignment.config
+    threads = cores.thread_count(config.n_threads if config else None)
     memory_limit.impose(assignment.memory_limit_bytes, mapped_bytes(assignment), threads)
     return enter_sandbox(assignment)
 
@@ -77,10 +81,7 @@ def live(
     try:
         sandbox = confine(assignment)
         teller.tell(protocol.Hello(teller.seconds(), sandbox))
-        if assignment.job:
-            do_job(assignment, teller, stage)
-        else:
-            answer(assignment, teller, stage)
+        do(assignment, teller, stage)
     except BrokenPipeError:
         os._exit(1)  # the parent is gone, so nobody is left to tell
     except BaseException as error:
@@ -120,8 +121,10 @@ def die_with_parent(parent_pid: int | None) -> None:
 
 def mapped_bytes(assignment: protocol.Assignment) -> int:
     """Return the size of files that are mapped privately: those of transformers models."""
-    size = assignment.model.get("size") if assignment.kind == ModelType.PYTORCH.value else 0
-    return int(size or 0)
+    work = assignment.work
+    if isinstance(work, protocol.Job) or work.model.model_type is not ModelType.PYTORCH:
+        return 0
+    return int(work.model.size or 0)
 
 
 class _StopFlag:
@@ -167,45 +170,125 @@ class Teller:
         self.tell(protocol.Loading(step[:200], max(0.0, done), max(0.0, total)))
 
 
-def answer(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
-    """Load the model, stream its answer and tell the end."""
+def do(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
+    """Do the work that was assigned, and tell its end."""
+    work = assignment.work
+    if isinstance(work, protocol.Answer):
+        answer(assignment, work, teller, stage)
+    elif isinstance(work, protocol.Job):
+        do_job(work, teller, stage)
+    else:
+        raise exceptions.ConfigurationError(
+            f"The {assignment.kind} engine cannot score texts; it can only answer."
+        )
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """An inferencer, and in which form it is told what it is asked.
+
+    Attributes:
+        inferencer: who answers.
+        config: its settings.
+        is_users: whether a user's factory made it: such a one reads the settings as a dictionary
+            and a question as its text.
+    """
+
+    inferencer: BaseInferencer
+    config: ModelConfig
+    is_users: bool = False
+
+    def settings(self) -> Any:
+        """Return the settings as it reads them."""
+        return asdict(self.config) if self.is_users else self.config
+
+    def prompt(self, conversation: Conversation) -> Any:
+        """Return a conversation as it takes it."""
+        if not self.is_users:
+            return conversation
+        told: Prompt = as_prompt(self.inferencer, conversation, self.config.system_prompt)
+        return told
+
+
+def answer(
+    assignment: protocol.Assignment, work: protocol.Answer, teller: Teller, stage: Stage
+) -> None:
+    """Load the model, stream its answers one after another, and tell the end."""
     stage.name = "load"
     teller.progress("start", 0, 1)
-    inferencer = find_inferencer(assignment)
+    answerer = find_inferencer(assignment, work)
+    inferencer = answerer.inferencer
     inferencer.report_progress = teller.progress
     inferencer.should_stop = stop_is_asked
     inferencer.is_due = Pace().is_due
     inferencer.verdict = assignment.verdict
-    path = str(assignment.model["path"])
-    inferencer.prepare(path, assignment.config, assignment.prompt)
-    inferencer.load_model(path, assignment.config)
+    prepare(answerer, work)
+    inferencer.load_model(work.model.path, answerer.settings())
     teller.tell(loaded(inferencer, teller.seconds()))
-    stage.name = "prompt"
-    stream(inferencer, assignment.prompt, teller, stage)
+    for number in range(len(work.conversations)):
+        stage.name = "prompt"
+        if answer_one(answerer, work, number, teller, stage) == "cancelled":
+            break
+    teller.tell(finished(inferencer, teller.seconds()))
 
 
-def stream(inferencer: BaseInferencer, prompt: str, teller: Teller, stage: Stage) -> None:
-    """Tell every piece as it comes."""
-    count = 0
+def prepare(answerer: Answerer, work: protocol.Answer) -> None:
+    """Refuse what cannot work before the weights are read; one of several refuses itself alone."""
+    for conversation in work.conversations[:1]:
+        prompt = answerer.prompt(conversation)
+        try:
+            answerer.inferencer.prepare(work.model.path, answerer.settings(), prompt)
+        except exceptions.PromptTooLongError:
+            if len(work.conversations) == 1:
+                raise
+
+
+def answer_one(
+    answerer: Answerer, work: protocol.Answer, number: int, teller: Teller, stage: Stage
+) -> str:
+    """Tell one answer, or why this conversation alone cannot be answered; return how it ended."""
+    prompt = answerer.prompt(work.conversations[number])
+    try:
+        return stream(answerer.inferencer, prompt, number, teller, stage)
+    except exceptions.PromptTooLongError as error:
+        if len(work.conversations) == 1:
+            raise
+        kind, words = explain(error, stage.name)
+        seconds = teller.seconds()
+        teller.tell(protocol.Answered("error", 0, seconds, "", number, words, kind))
+        return "error"
+
+
+def stream(
+    inferencer: BaseInferencer, prompt: Any, number: int, teller: Teller, stage: Stage
+) -> str:
+    """Tell every piece of an answer as it comes, and its end; return why it ended."""
+    count, reason = 0, ""
     for piece in inferencer.pieces(prompt):
         if isinstance(piece, TokenText):
             count += 1
             chosen = teller.since_start(piece.at)
-            teller.tell(protocol.Token(without_surrogates(piece.text), count, chosen))
-            continue
-        now = teller.seconds()
-        if isinstance(piece, PromptTokens):
+            teller.tell(protocol.Token(without_surrogates(piece.text), count, chosen, number))
+        elif isinstance(piece, PromptTokens):
             stage.name = "generate"
-            teller.tell(
-                protocol.Prompted(
-                    now,
-                    piece.prompt_tokens,
-                    without_surrogates(piece.rendered_prompt),
-                    piece.template_source,
-                )
-            )
+            teller.tell(prompted(piece, number, teller.seconds()))
         else:
-            teller.tell(finished(inferencer, piece, count, now))
+            reason, text = piece.reason, without_surrogates(piece.text)
+            teller.tell(protocol.Answered(reason, count, teller.seconds(), text, number))
+    if not reason:
+        raise exceptions.InferenceError("The inferencer's pieces ended without an End.")
+    return reason
+
+
+def prompted(piece: PromptTokens, number: int, seconds: float) -> protocol.Prompted:
+    """Make the message that says what the model is given."""
+    return protocol.Prompted(
+        seconds,
+        piece.prompt_tokens,
+        without_surrogates(piece.rendered_prompt),
+        piece.template_source,
+        answer=number,
+    )
 
 
 def loaded(inferencer: BaseInferencer, seconds: float) -> protocol.Loaded:
@@ -240,35 +323,29 @@ def learned(inferencer: BaseInferencer) -> dict[str, Any]:
     return found
 
 
-def finished(
-    inferencer: BaseInferencer, end: End, tokens: int, seconds: float
-) -> protocol.Finished:
+def finished(inferencer: BaseInferencer, seconds: float) -> protocol.Finished:
     """Make the final message of a good run."""
     return protocol.Finished(
-        end.reason,
-        tokens,
         seconds,
         peak_bytes=memory.private_bytes(),
         peak_device_bytes=inferencer.device_memory_bytes(),
-        text=without_surrogates(end.text),
         fallbacks=sentences(inferencer),
     )
 
 
-def find_inferencer(assignment: protocol.Assignment) -> BaseInferencer:
+def find_inferencer(assignment: protocol.Assignment, work: protocol.Answer) -> Answerer:
     """Ask the user's factories first, then take the built-in engine of the kind."""
-    fields = {**assignment.model, "model_type": ModelType(assignment.model["model_type"])}
-    model = ModelInfo(**fields)
     for factory in _factories(assignment.factories):
-        inferencer = factory(model)
+        inferencer = factory(work.model)
         if inferencer is not None:
-            return adopt(inferencer)
-    if assignment.kind == ModelType.CUSTOM.value:
+            return Answerer(adopt(inferencer), work.config, is_users=True)
+    if work.model.model_type is ModelType.CUSTOM:
         raise exceptions.ModelLoadError(
             "No registered factory made an inferencer for this custom model. "
             "Register one with register_inferencer_factory before the run."
         )
-    return registry.create_inferencer(assignment.kind, assignment.verdict.get("library") or "")
+    library = assignment.verdict.get("library") or ""
+    return Answerer(registry.create_inferencer(assignment.kind, library), work.config)
 
 
 def adopt(inferencer: Any) -> BaseInferencer:
@@ -294,13 +371,12 @@ def _factories(pickled: bytes) -> Iterator[Any]:
     yield from dill.loads(pickled)
 
 
-def do_job(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
+def do_job(job: protocol.Job, teller: Teller, stage: Stage) -> None:
     """Do a job on model files and tell its end, with what it found out as the text."""
     stage.name = "load"
-    job = registry.resolve(registry.JOBS[assignment.kind])
-    found = job(assignment.config, teller.progress, stop_is_asked) or ""
-    peak = memory.private_bytes()
-    teller.tell(protocol.Finished("stop", 0, teller.seconds(), peak, text=found))
+    do_it = registry.resolve(registry.JOBS[job.name])
+    found = do_it(job.arguments, teller.progress, stop_is_asked) or ""
+    teller.tell(protocol.Finished(teller.seconds(), memory.private_bytes(), text=found))
 
 
 def leave() -> None:

@@ -56,7 +56,7 @@ def enter_sandbox(assignment: protocol.Assignment) -> str:
     if reason:
         return f"off ({reason})"
     libc = ctypes.CDLL(None, use_errno=True)
-    limit_resources(assignment.job)
+    limit_resources(assignment.is_job)
     give_up_privileges(libc)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return "off (the system refused to give up privileges)"
@@ -83,9 +83,10 @@ def _why_not(assignment: protocol.Assignment) -> str | None:
         return f"not available on {platform.system() or sys.platform}"
     if assignment.factories:
         return "your own inferencer may need anything"
-    if assignment.config.get("trust_remote_code"):
+    config = assignment.config
+    if config is not None and config.trust_remote_code:
         return "the model's own code is trusted"
-    if assignment.config.get("use_gpu") and any(os.path.exists(path) for path in _GPU_DEVICES):
+    if assignment.uses_gpu and any(map(os.path.exists, _GPU_DEVICES)):
         return "a GPU is used"
     return None
 

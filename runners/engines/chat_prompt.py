@@ -1,4 +1,4 @@
-"""What a model is really given: the rules that both engines share, from a question to a text.
+"""What a model is really given: the rules both engines share, from a conversation to a text.
 
 An engine brings its template as a function from messages to text; here it is decided whether
 it is used, what happens to a system prompt it refuses, and whether the result fits.
@@ -6,16 +6,18 @@ it is used, what happens to a system prompt it refuses, and whether the result f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from comparator.core.conversation import Conversation, Message
 from comparator.core.exceptions import InferenceError, PromptTooLongError
-from comparator.core.text import without_surrogates
 from runners.engines.template_limits import check_length, within_limits
 
 Messages = list[dict[str, str]]
 Template = Callable[[Messages], str]
+# A template writes a role and what ends it around each turn; half a context is left for one.
+_BYTES_AROUND_A_TURN = 64
+_LARGEST_SURE_CONTEXT_TOKENS = 4096
 
 
 @dataclass(frozen=True)
@@ -46,34 +48,25 @@ class PreparedPrompt:
 
 
 def render(
-    template: Template | None, source: str, prompt: str, config: Mapping[str, Any]
+    template: Template | None,
+    source: str,
+    conversation: Conversation,
+    prompt_format: str = "auto",
 ) -> RenderedPrompt:
     """Make the text that the model is given.
 
-    ``prompt_format`` of the config is ``auto`` (the template where there is one), ``chat``
-    (ChatML where there is none) or ``plain``.
+    ``prompt_format`` is ``auto`` (the template where there is one), ``chat`` (ChatML where there
+    is none) or ``plain`` (``Conversation.as_text``).
 
     Raises:
         InferenceError: the model's chat template fails or goes beyond its limits.
     """
-    prompt = without_surrogates(prompt)
-    system = without_surrogates(str(config.get("system_prompt") or ""))
-    wanted = config.get("prompt_format") or "auto"
-    if wanted == "plain" or (wanted == "auto" and template is None):
-        return RenderedPrompt(_plain(system, prompt), "none")
+    if prompt_format == "plain" or (prompt_format == "auto" and template is None):
+        return RenderedPrompt(conversation.as_text(), "none")
     if template is None:
-        return RenderedPrompt(_chatml(_messages(system, prompt)), "fallback")
-    text = within_limits(lambda: _with_template(template, system, prompt))
+        return RenderedPrompt(_chatml(conversation.records()), "fallback")
+    text = within_limits(lambda: _with_template(template, conversation))
     return RenderedPrompt(check_length(text), source)
-
-
-def _plain(system: str, prompt: str) -> str:
-    return f"{system}\n\n{prompt}" if system else prompt
-
-
-def _messages(system: str, prompt: str) -> Messages:
-    user = {"role": "user", "content": prompt}
-    return [{"role": "system", "content": system}, user] if system else [user]
 
 
 def _chatml(messages: Messages) -> str:
@@ -81,19 +74,27 @@ def _chatml(messages: Messages) -> str:
     return "".join(turns) + "<|im_start|>assistant\n"
 
 
-def _with_template(template: Template, system: str, prompt: str) -> str:
-    """Apply a template; a system prompt that it refuses or drops goes before the question."""
+def _with_template(template: Template, conversation: Conversation) -> str:
+    """Apply a template; a system prompt that it refuses or drops goes before the first turn."""
+    system, turns = conversation.system, Conversation(conversation.turns)
     if system:
-        text = _quietly(template, _messages(system, prompt))
-        without = _quietly(template, _messages("", prompt)) or ""
+        text = _quietly(template, conversation.records())
+        without = _quietly(template, turns.records()) or ""
         if text is not None and text.count(system.strip()) > without.count(system.strip()):
             return text
+        turns = _with_system_inside(system, turns)
     try:
-        return template(_messages("", _plain(system, prompt)))
+        return template(turns.records())
     except MemoryError:
         raise
     except Exception as error:
         raise InferenceError(template_failure(error)) from error
+
+
+def _with_system_inside(system: str, conversation: Conversation) -> Conversation:
+    first, *others = conversation.turns
+    merged = Message(first.role, f"{system}\n\n{first.content}")
+    return Conversation((merged, *others))
 
 
 def _quietly(template: Template, messages: Messages) -> str | None:
@@ -119,18 +120,19 @@ def template_failure(error: Exception) -> str:
     )
 
 
-def surely_fits(prompt: str, config: Mapping[str, Any]) -> bool:
-    """Tell without a tokenizer whether a prompt is far below the context.
+def surely_fits(conversation: Conversation, context: int) -> bool:
+    """Tell without a tokenizer whether a conversation is far below a context in tokens.
 
     A token is at least one byte of UTF-8; half of the context is left for the template. The
     model's own limit is not known here, so larger contexts count as 4096 tokens.
     """
-    texts = (prompt, str(config.get("system_prompt") or ""))
+    texts = (message.content for message in conversation.messages)
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)
-    return size <= min(int(config.get("n_ctx") or 2048), 4096) // 2 - 256
+    size += _BYTES_AROUND_A_TURN * (len(conversation.turns) - 1)
+    return size <= min(context, _LARGEST_SURE_CONTEXT_TOKENS) // 2 - 256
 
 
-def check_fits(tokens: Sequence[int], name: str, wanted: int | None, own_limit: int | None) -> None:
+def check_fits(tokens: Sequence[int], name: str, wanted: int, own_limit: int | None) -> None:
     """Refuse a prompt that leaves no room for one token of answer.
 
     Args:
@@ -156,7 +158,6 @@ def check_fits(tokens: Sequence[int], name: str, wanted: int | None, own_limit: 
     )
 
 
-def context_limit(wanted: int | None, own_limit: int | None) -> int:
+def context_limit(wanted: int, own_limit: int | None) -> int:
     """Return the tokens that prompt and answer may use together."""
-    limits = [limit for limit in (wanted or 2048, own_limit) if limit]
-    return min(limits)
+    return min(wanted, own_limit) if own_limit else wanted

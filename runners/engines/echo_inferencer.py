@@ -21,11 +21,13 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Prompt
 from comparator.core.exceptions import InferenceError, ModelLoadError
-from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
+from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText, as_conversation
 
 _STEP_SECONDS = 0.02
 
@@ -82,31 +84,35 @@ FAULTS: dict[str, Callable[[], Any]] = {
 class EchoInferencer(TokenInferencer):
     """Streams words back; see the module's docstring for what its file may ask of it."""
 
+    takes_conversations = True
+
     def __init__(self) -> None:
         super().__init__()
         self.way = "echo"
-        self._config: dict[str, Any] = {}
+        self._config = ModelConfig()
 
-    def load_model(self, model_path: str, config: dict[str, Any]) -> None:
+    def load_model(self, model_path: str, config: Mapping[str, Any] | ModelConfig) -> None:
         """Read the script at the path and take as long as it says.
 
         Raises:
             ModelLoadError: the file is not a JSON object.
         """
         self.model = self._read(model_path)
-        self._config = config
+        self._config = ModelConfig.of(config)
         self._meet_fault("load", 0)
         self._take(float(self.model.get("load_seconds", 0)))
         self.is_loaded = True
 
-    def pieces(self, prompt: str) -> Iterator[Piece]:
+    def pieces(self, prompt: Prompt) -> Iterator[Piece]:
         """Yield the prompt's report, every word as a token, and the end."""
         if not self.is_loaded:
             raise InferenceError("Model not loaded. Call load_model first.")
         self._meet_fault("prompt", 0)
-        yield PromptTokens(len(self._words(prompt)), prompt, "none")
-        limit = int(self._config.get("max_tokens", 512))
-        words = self._answer(prompt)
+        conversation = as_conversation(prompt, self._config.system_prompt)
+        text = conversation.as_text() if conversation.has_several_turns else conversation.question
+        yield PromptTokens(len(self._words(text)), text, "none")
+        limit = self._config.max_tokens
+        words = self._answer(text)
         for count, word in enumerate(itertools.islice(words, limit)):
             self._meet_fault("generate", count)
             self._pace()
@@ -126,7 +132,7 @@ class EchoInferencer(TokenInferencer):
         """Return what is shown of this engine."""
         if not self.is_loaded:
             return {}
-        context = int(self._config.get("n_ctx", 2048))
+        context = self._config.n_ctx
         return {"model_type": "echo", "device": "cpu", "engine": "echo", "context_length": context}
 
     @staticmethod

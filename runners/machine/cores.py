@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -16,9 +15,9 @@ PROCESSORS = "/sys/devices/system/cpu"
 _ANY_NUMBER = 1 << 20
 
 
-def thread_count(config: dict[str, Any]) -> int:
+def thread_count(configured: int | None = None) -> int:
     """Return the threads to compute with: the configured number, else those of a model alone."""
-    return int(config.get("n_threads") or threads_for_one_of(1))
+    return int(configured or threads_for_one_of(1))
 
 
 def threads_for_one_of(models: int) -> int:

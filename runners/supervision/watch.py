@@ -9,15 +9,16 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
 from typing import Union
 
 import msgspec
 
 from comparator.core.text import with_controls_shown, without_surrogates
 from runners import exit_diagnosis, protocol
+from runners.executor import Deliver
 from runners.machine import memory, nvml
 from runners.supervision import termination
+from runners.supervision.answer_order import AnswerOrder
 from runners.supervision.fork_server import ForkedChild, SpawnedChild
 from runners.supervision.zero_gpu import LentChild
 from runners.timeouts import Deadlines
@@ -32,11 +33,10 @@ SAMPLE_SECONDS = 0.25
 WRITING_SAMPLE_SECONDS = 5.0  # a look at its memory takes time from a writing model
 KEEPING_WAYS = ("llama.cpp",)  # their buffers for a prompt stay until the end
 EXIT_GRACE_SECONDS = 0.5  # after its final message a child has this long to be gone
-MESSAGE_LIMIT = 50_000  # messages of one run; 4096 tokens and a load need far fewer
-RUN_LIMIT_BYTES = 64 * 1024 * 1024  # everything that one child may tell
+MESSAGE_LIMIT = 50_000  # messages of an answer; 4096 tokens and a load need far fewer
+RUN_LIMIT_BYTES = 64 * 1024 * 1024  # everything that one child may tell, for an answer
 
 Child = Union[ForkedChild, SpawnedChild, LentChild]  # noqa: UP007
-Deliver = Callable[[protocol.Message], None]
 
 
 def _until_next_look() -> float:
@@ -57,6 +57,7 @@ class Watch:
         stop_bell: socket.socket,
         needed_bytes: int = 0,
         limit_bytes: int = 0,
+        answers: int = 1,
     ) -> None:
         self._child = child
         self._wire, self._log = wire, log
@@ -73,7 +74,9 @@ class Watch:
         self._final_at: float | None = None
         self._next_sample = self._next_look = self._look_seconds = 0.0
         self.stage = "start"
-        self.tokens_seen = 0
+        self._order = AnswerOrder(answers)
+        self._most_messages = MESSAGE_LIMIT * max(1, answers)
+        self._most_bytes = RUN_LIMIT_BYTES * max(1, answers)
         self.peak_bytes = 0
         self.peak_device_bytes = 0
         self.exit_seconds = 0.0
@@ -86,6 +89,11 @@ class Watch:
     def fork_server_died(self) -> bool:
         """Whether the child vanished since its fork server did, without a final message."""
         return self._child.fork_server_died and self._final is None
+
+    @property
+    def tokens_seen(self) -> int:
+        """How many tokens the child has told."""
+        return self._order.tokens
 
     @property
     def ending(self) -> bool:
@@ -211,11 +219,11 @@ class Watch:
             return  # nothing counts after the parent has ended the run
         self._bytes += len(data)
         try:
-            if self._final is not None or self._bytes > RUN_LIMIT_BYTES:
+            if self._final is not None or self._bytes > self._most_bytes:
                 raise protocol.ProtocolError("more than a run has to tell")
             for message in self._lines.feed(data):
                 self._messages += 1
-                if self._final is not None or self._messages > MESSAGE_LIMIT:
+                if self._final is not None or self._messages > self._most_messages:
                     raise protocol.ProtocolError("more messages than a run has")
                 self._receive_message(message)
         except protocol.ProtocolError as error:
@@ -223,6 +231,7 @@ class Watch:
 
     def _receive_message(self, message: protocol.ChildMessage) -> None:
         self._last_sign = time.monotonic()
+        self._order.check(message)
         if isinstance(message, (protocol.Finished, protocol.Failed)):
             self._note_end(message)
             return
@@ -234,8 +243,9 @@ class Watch:
                 self._look_seconds = WRITING_SAMPLE_SECONDS
                 self._next_look = time.monotonic() + self._look_seconds
         elif isinstance(message, protocol.Token):
-            self._check_index(message)
             self._begin_to_write()
+        elif isinstance(message, protocol.Answered) and not self._order.is_over:
+            self.stage = "prompt"  # of the next answer
         if not self.ending:
             self._deliver(message)
 
@@ -243,11 +253,6 @@ class Watch:
         if self.stage != "generate":
             self.stage = "generate"
             self._next_sample = time.monotonic() + WRITING_SAMPLE_SECONDS
-
-    def _check_index(self, message: protocol.Token) -> None:
-        self.tokens_seen += 1
-        if message.index != self.tokens_seen:
-            raise protocol.ProtocolError("tokens are not numbered in order")
 
     def _note_end(self, message: protocol.Finished | protocol.Failed) -> None:
         self.peak_bytes = max(self.peak_bytes, message.peak_bytes)

@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from comparator.core.config import ModelConfig
 from runners import protocol, registry
 from runners.child import life
 from runners.supervision import termination
@@ -40,7 +41,7 @@ def is_zero_gpu() -> bool:
 
 def takes(assignment: protocol.Assignment) -> bool:
     """Return whether a run needs the lent GPU; work on files and GGUF models do without."""
-    return is_zero_gpu() and not assignment.job and assignment.kind in KINDS
+    return is_zero_gpu() and not assignment.is_job and assignment.kind in KINDS
 
 
 def make_ready() -> None:
@@ -59,7 +60,8 @@ def make_ready() -> None:
 
 def lent_seconds(assignment: protocol.Assignment, *_descriptors: int) -> int:
     """Return the GPU time to ask for: less is granted sooner, more costs the visitor's quota."""
-    tokens = int(assignment.config.get("max_tokens") or 512)
+    config = assignment.config or ModelConfig()
+    tokens = config.max_tokens * max(1, assignment.answers)
     wanted = _LOAD_SECONDS + tokens // _TOKENS_PER_SECOND
     return min(max(wanted, SHORTEST_SECONDS), LONGEST_SECONDS)
 

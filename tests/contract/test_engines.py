@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation, Prompt
 from comparator.core.exceptions import InferenceError, ModelLoadError, PromptTooLongError
 from runners import registry
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
@@ -67,7 +68,7 @@ class EngineUnderTest:
             inferencer.unload_model()
 
 
-def collect(inferencer: BaseInferencer, prompt: str) -> Answer:
+def collect(inferencer: Any, prompt: Prompt) -> Answer:
     """Take all pieces and check their order: the prompt, tokens, one end."""
     first, *middle, last = inferencer.pieces(prompt)
     assert isinstance(first, PromptTokens)
@@ -307,6 +308,42 @@ def test_plain_prompt_is_used_and_said(real_engine: EngineUnderTest) -> None:
     assert answer.prompt.rendered_prompt == f"Be brief.\n\n{QUESTION}"
 
 
+TURNS = [
+    {"role": "user", "content": "My name is Ada."},
+    {"role": "assistant", "content": "Hello Ada!"},
+    {"role": "user", "content": "What is my name?"},
+]
+
+
+def test_several_turns_are_rendered_by_the_template(real_engine: EngineUnderTest) -> None:
+    inferencer: Any = real_engine.load(system_prompt="Be brief.", max_tokens=1, n_ctx=512)
+    asked = collect(inferencer, TURNS)
+    whole = collect(inferencer, Conversation.of(TURNS, "Be brief."))
+    inferencer.unload_model()
+    assert asked.prompt.rendered_prompt == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n"
+        "<|im_start|>user\nMy name is Ada.<|im_end|>\n"
+        "<|im_start|>assistant\nHello Ada!<|im_end|>\n"
+        "<|im_start|>user\nWhat is my name?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert whole.prompt == asked.prompt
+
+
+def test_several_turns_in_plain_words(engine: EngineUnderTest) -> None:
+    inferencer: Any = engine.load(prompt_format="plain", max_tokens=1, n_ctx=512)
+    answer = collect(inferencer, TURNS)
+    inferencer.unload_model()
+    assert answer.prompt.rendered_prompt == Conversation.of(TURNS).as_text()
+    assert answer.prompt.rendered_prompt.endswith("User: What is my name?\n\nAssistant:")
+
+
+def test_earlier_turns_count_for_the_context(real_engine: EngineUnderTest) -> None:
+    inferencer: Any = create_inferencer(real_engine.kind)
+    turns = [{"role": "user", "content": "word " * 300}, *TURNS[1:]]
+    with pytest.raises(PromptTooLongError, match=r"takes 256\. Shorten"):
+        inferencer.prepare(real_engine.path, asdict(ModelConfig(n_ctx=256)), turns)
+
+
 def test_other_settings_after_prepare_are_heeded(real_engine: EngineUnderTest) -> None:
     inferencer = real_engine.load(prompt=QUESTION * 40, n_ctx=1024)
     inferencer.load_model(real_engine.path, asdict(ModelConfig(prompt_format="plain")))
@@ -331,12 +368,13 @@ def test_engines_read_the_same_tokens(
     from runners.engines.gguf.model import GGUFModel
     from runners.engines.pytorch.prompt import make_prompt
 
-    config = {"prompt_format": prompt_format}
+    config = ModelConfig(prompt_format=prompt_format)
+    asked = Conversation.asking(prompt)
     model = GGUFModel.load(str(starter_models["gguf_q4_1"]), vocabulary_only=True)
-    of_gguf = model.prompt(prompt, config)
+    of_gguf = model.prompt(asked, config)
     model.close()
     tokenizer = AutoTokenizer.from_pretrained(starter_models["pytorch"])
-    of_pytorch = make_prompt(tokenizer, prompt, config)
+    of_pytorch = make_prompt(tokenizer, asked, config)
     assert of_gguf.rendered.text == of_pytorch.rendered.text
     assert of_gguf.tokens == of_pytorch.tokens
 
@@ -344,7 +382,7 @@ def test_engines_read_the_same_tokens(
 def test_beginning_of_text_is_not_doubled(real_engine: EngineUnderTest) -> None:
     inferencer: Any = real_engine.load(n_ctx=512)
     prompt = inferencer._make_prompt if real_engine.kind == "pytorch" else inferencer.model.prompt
-    tokens = prompt(QUESTION, {}).tokens
+    tokens = prompt(Conversation.of(QUESTION), ModelConfig()).tokens
     inferencer.unload_model()
     start_of_turn = 1  # also the starter models' BOS
     assert tokens[0] == start_of_turn
@@ -446,7 +484,7 @@ def test_penalty_equals_that_of_llama_cpp(starter_models: dict[str, str], greedy
     settings["n_threads"] = 1
     inferencer.load_model(str(starter_models["gguf_q4_1"]), asdict(ModelConfig(**settings)))
     answer = collect(inferencer, QUESTION)
-    prompt = inferencer.model.prompt(QUESTION, {}).tokens
+    prompt = inferencer.model.prompt(Conversation.of(QUESTION), ModelConfig()).tokens
     chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
     draw = [
         llama_cpp.llama_sampler_init_top_k(40),

@@ -6,11 +6,13 @@ import ctypes
 import json
 import math
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from wide_gguf import write_wide_gguf
 
+from comparator.core.config import ModelConfig
 from comparator.core.exceptions import EngineMissingError, ModelLoadError
 from runners.engines.gguf import adapter, library, quantize, sampling, xllamacpp_library
 from runners.engines.gguf.model import GGUFContext, GGUFModel
@@ -80,7 +82,7 @@ def test_the_processor_is_found_among_the_devices(llama):
 
 def test_writing_into_the_scores_decides_what_is_drawn(context):
     context.read([1, 2, 3], lambda: False)
-    config = {"temperature": 1.0, "top_k": 40, "repeat_penalty": 1.3, "seed": 1}
+    config = ModelConfig(temperature=1.0, top_k=40, repeat_penalty=1.3, seed=1)
     sampler = sampling.GGUFSampler(context, config, [1, 2, 3])
     assert not sampler.penalises_itself
     sampler.close()
@@ -88,7 +90,7 @@ def test_writing_into_the_scores_decides_what_is_drawn(context):
 
 def test_llama_cpps_own_penalty_takes_over_where_writing_has_no_effect(context, monkeypatch):
     """Both ways choose the same: with top_k 1 the draw is the likeliest token after penalties."""
-    config = {"temperature": 1.0, "top_k": 1, "repeat_penalty": 1.9, "seed": 1}
+    config = ModelConfig(temperature=1.0, top_k=1, repeat_penalty=1.9, seed=1)
     ours, theirs = [], []
     for chosen, counts in ((ours, True), (theirs, False)):
         monkeypatch.setattr(sampling.GGUFSampler, "_writing_counts", lambda _self, c=counts: c)
@@ -101,7 +103,7 @@ def test_llama_cpps_own_penalty_takes_over_where_writing_has_no_effect(context, 
             context.read_one(chosen[-1])
         sampler.close()
     assert ours == theirs
-    plain = sampling.GGUFSampler(context, {**config, "repeat_penalty": 1.0}, [])
+    plain = sampling.GGUFSampler(context, replace(config, repeat_penalty=1.0), [])
     plain.close()
     assert len(set(ours)) > 6, "the penalty has no effect at all"
 

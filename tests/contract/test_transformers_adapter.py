@@ -16,6 +16,7 @@ import pytest
 from model_files import write_directory
 
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.services.inference_engine import InferenceEngine
@@ -455,8 +456,9 @@ def test_a_typed_special_token_stays_text(
 ) -> None:
     name, number = special_of(tokenizer)
     text = f"a{name}b {name}{name}"
-    config = {"prompt_format": "plain"}
-    prepared = prompts.make_prompt(Swallowing(tokenizer, *unknown, refuses=refuses), text, config)
+    config = ModelConfig(prompt_format="plain")
+    swallowing = Swallowing(tokenizer, *unknown, refuses=refuses)
+    prepared = prompts.make_prompt(swallowing, Conversation.of(text), config)
     around = tokenizer("", add_special_tokens=True)["input_ids"]
     assert prepared.tokens.count(number) == around.count(number)
     start = len(prompts._start(tokenizer))

@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation, Prompt
 from comparator.core.models import ModelInfo, ModelType
 from runners import protocol
 from runners.process import Deadlines, Run, pickled
@@ -56,19 +57,16 @@ def begin() -> Callable[..., Played]:
 
     def start(
         model: ModelInfo,
-        prompt: str = "one two three four",
+        prompt: str | Sequence[Prompt] = "one two three four",
         deadlines: Deadlines | None = None,
         method: str | None = None,
         factories: tuple[Any, ...] = (),
-        kind: str | None = None,
         receiver: Callable[[protocol.Message], None] = lambda message: None,
     ) -> Played:
-        fields = {**asdict(model), "model_type": model.model_type.value}
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        conversations = tuple(map(Conversation.of, prompts))
         assignment = protocol.Assignment(
-            kind or model.model_type.value,
-            fields,
-            prompt,
-            asdict(ModelConfig(max_tokens=4096)),
+            protocol.Answer(model, ModelConfig(max_tokens=4096), conversations),
             time.monotonic(),
             factories=pickled(factories),
             readable=(model.path,),
@@ -79,8 +77,8 @@ def begin() -> Callable[..., Played]:
             played.messages.append(message)
             receiver(message)
 
-        played = Played(Run(assignment, deliver, deadlines, method))
-        played.run.start()
+        played = Played(Run(deadlines, method))
+        played.run.start(assignment, deliver)
         return played
 
     return start

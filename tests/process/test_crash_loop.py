@@ -41,7 +41,7 @@ def test_the_refusal_says_when_to_come_back_and_starts_nothing(echo_model):
     broken = echo_model("broken", fault="abort", fault_stage="load")
     for _ in range(3):
         ask(engine, broken)
-    request = engine.request("hi", [broken])
+    request = engine.admitted(engine.request("hi", [broken]))
     assert "broken failed 3 times in a row" in request.slots[0].refusal
     assert "may be tried again in 10 s" in request.slots[0].refusal
     *_, results = engine.run_inference("hi", [broken])
@@ -90,7 +90,7 @@ def test_a_column_can_be_asked_again(echo_model):
     request = engine.request("one two three", models, together=True)
     alone = engine.again(request, 1)
     assert [slot.model.name for slot in alone.slots] == ["b"]
-    assert (alone.prompt, alone.wants_together) == ("one two three", False)
+    assert (alone.conversation.question, alone.wants_together) == ("one two three", False)
     comparison = engine.compare(alone)
     assert comparison.wait_until_ended(10)
     comparison.drain(1)

@@ -149,7 +149,7 @@ def _child(server: ForkServer) -> ForkedChild:
     """Start a child whose run is over before it begins, and which therefore exits."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assignment = protocol.Assignment("echo", {}, "", {}, 0.0)
+        assignment = protocol.Assignment(protocol.Job("measure"), 0.0)
         return ForkedChild(server, assignment, [theirs.fileno(), theirs.fileno()])
 
 

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.process
 
 MOST_GROWTH_BYTES = 60_000_000
 TOKEN = b'{"type":"Token","text":"x","index":1,"seconds":0.1}\n'
-FINISHED = b'{"type":"Finished","reason":"stop","tokens":1,"seconds":0.1}\n'
+ANSWERED = b'{"type":"Answered","reason":"stop","tokens":1,"seconds":0.1}\n'
+FINISHED = b'{"type":"Finished","seconds":0.1}\n'
 
 
 class Hostile(BaseInferencer):
@@ -95,12 +96,15 @@ BROKEN = {
     "NaN": b'{"type":"Token","text":"x","index":1,"seconds":NaN}\n',
     "infinity": b'{"type":"Token","text":"x","index":1,"seconds":1e999}\n',
     "a negative number": b'{"type":"Token","text":"x","index":1,"seconds":-0.5}\n',
-    "a negative count": b'{"type":"Finished","reason":"stop","tokens":-1,"seconds":1}\n',
-    "a huge count": b'{"type":"Finished","reason":"stop","tokens":1e30,"seconds":1}\n',
+    "a negative count": b'{"type":"Answered","reason":"stop","tokens":-1,"seconds":1}\n',
+    "a huge count": b'{"type":"Answered","reason":"stop","tokens":1e30,"seconds":1}\n',
     "an index that is not next": TOKEN.replace(b'"index":1', b'"index":7'),
     "an index twice": TOKEN + TOKEN,
-    "a message after the final one": FINISHED + TOKEN,
-    "two final messages": FINISHED + FINISHED,
+    "a token of another answer": TOKEN.replace(b'"index":1', b'"index":1,"answer":1'),
+    "an answer twice": ANSWERED + ANSWERED,
+    "an end without an answer": FINISHED,
+    "a message after the final one": ANSWERED + FINISHED + TOKEN,
+    "two final messages": ANSWERED + FINISHED + FINISHED,
     "invalid UTF-8": b'{"type":"Token","text":"\xff\xfe","index":1,"seconds":0.1}\n',
     "a lone surrogate": b'{"type":"Token","text":"\\ud800","index":1,"seconds":0.1}\n',
     "deep nesting": b"[" * 50_000 + b"\n",
@@ -147,7 +151,7 @@ def test_a_message_after_the_final_one_fails_it_also_when_it_comes_late(play, cu
             self.times = 2
             super().load_model(model_path, config)
 
-    late = Late(FINISHED + FINISHED, then="live")
+    late = Late(ANSWERED + FINISHED + ANSWERED + FINISHED, then="live")
     final = play(custom_model, factories=(lambda _model: late,)).final
     assert isinstance(final, protocol.Failed)
 
@@ -185,7 +189,7 @@ def test_many_large_valid_messages(play, custom_model):
         b'{"type":"Prompted","seconds":0,"prompt_tokens":1,"template_source":"none",'
         b'"rendered_prompt":"' + text + b'"}\n'
     )
-    assert isinstance(attack(play, custom_model, finished).final, protocol.Finished)
+    assert isinstance(attack(play, custom_model, ANSWERED + finished).final, protocol.Finished)
     before = psutil.Process().memory_info().rss
     hostile = Hostile(prompted, 1000, then="live")
     played = play(custom_model, factories=(lambda _model: hostile,))

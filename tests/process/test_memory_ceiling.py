@@ -124,7 +124,8 @@ def test_an_engines_child_has_a_ceiling_and_a_raised_score(echo_model, wait_unti
 
 
 def test_an_override_has_no_ceiling(echo_model):
-    request = InferenceEngine(MemoryManager(0.05, enforce=False)).request("hi", [echo_model()])
+    engine = InferenceEngine(MemoryManager(0.05, enforce=False))
+    request = engine.admitted(engine.request("hi", [echo_model()]))
     assert request.slots[0].memory_limit_bytes == 0
 
 

@@ -24,7 +24,7 @@ from runners import protocol
 from runners.child import sandbox
 model, secret, parent = sys.argv[1:4]
 sys.path.insert(0, os.path.dirname(secret))  # as the folder of a script would be
-assignment = protocol.Assignment("echo", {}, "", {"use_gpu": False}, 0.0, readable=(model,))
+assignment = protocol.Assignment(protocol.Job("measure"), 0.0, readable=(model,))
 state = sandbox.enter_sandbox(assignment)
 
 def tried(action):

@@ -11,6 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
+from comparator.core.models import ModelInfo, ModelType
 from runners import process, protocol
 from runners.supervision import zero_gpu
 from runners.supervision.fork_server import fork_is_safe
@@ -102,6 +105,12 @@ def test_a_quota_that_is_used_up_is_told_in_words(starter_models: dict[str, str]
     assert told["pids"] == []
 
 
+def answer(kind: str, answers: int = 1, **settings: Any) -> protocol.Answer:
+    model = ModelInfo("", "m", "/m", ModelType(kind), 1)
+    questions = (Conversation.of("hi"),) * answers
+    return protocol.Answer(model, ModelConfig(**settings), questions)
+
+
 @pytest.mark.parametrize(
     ("kind", "job", "value", "method"),
     [
@@ -120,18 +129,20 @@ def test_only_runs_that_use_the_gpu_ask_for_it(
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
     if value is not None:
         monkeypatch.setenv("SPACES_ZERO_GPU", value)
-    assignment = protocol.Assignment(kind, {}, "", {}, 0.0, job=job)
+    work = protocol.Job(kind) if job else answer(kind)
+    assignment = protocol.Assignment(work, 0.0)
     elsewhere = "fork" if fork_is_safe() else "spawn"
     assert process._start_method(assignment) == (method if method == "lent" else elsewhere)
 
 
 def test_more_tokens_ask_for_more_time_within_bounds() -> None:
-    def asked(tokens: int | None) -> int:
-        settings = {"max_tokens": tokens}
-        return zero_gpu.lent_seconds(protocol.Assignment("pytorch", {}, "", settings, 0))
+    def asked(tokens: int, answers: int = 1) -> int:
+        work = answer("pytorch", answers, max_tokens=tokens)
+        return zero_gpu.lent_seconds(protocol.Assignment(work, 0.0))
 
     assert asked(1) == zero_gpu.SHORTEST_SECONDS
-    assert asked(1) < asked(None) < asked(1500) <= zero_gpu.LONGEST_SECONDS
+    assert asked(1) < asked(512) < asked(1500) <= zero_gpu.LONGEST_SECONDS
+    assert asked(512) < asked(512, answers=2)
     assert asked(100_000) == zero_gpu.LONGEST_SECONDS
 
 

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pytest
 from holdings import holdings, in_words
 
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType
 from runners import protocol
 from runners.machine import memory
@@ -40,12 +40,9 @@ def play(
     interfere: Callable[[Run, protocol.Message], None],
 ) -> str:
     """Play one run to its end and return the name of its final message."""
-    fields = {**asdict(model), "model_type": model.model_type.value}
+    question = Conversation.of("one two three four")
     assignment = protocol.Assignment(
-        model.model_type.value,
-        fields,
-        "one two three four",
-        asdict(config),
+        protocol.Answer(model, config, (question,)),
         time.monotonic(),
         readable=(model.path,),
     )
@@ -56,8 +53,8 @@ def play(
             finals.append(type(message).__name__)
         interfere(run, message)
 
-    run = Run(assignment, deliver, deadlines)
-    run.start()
+    run = Run(deadlines)
+    run.start(assignment, deliver)
     assert run.join(RUN_SECONDS), "a run did not end"
     (final,) = finals
     return final

@@ -16,6 +16,7 @@ from chat_families import FAMILIES, Family
 
 from comparator.comparison.exports import as_markdown, as_text
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.services.inference_engine import InferenceEngine
 
 SYSTEM = "Be brief."
@@ -44,7 +45,7 @@ def made(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     return make
 
 
-def prepared(folder: Path, path: Path, prompt: str, config: dict[str, Any]) -> tuple[Any, Any, Any]:
+def prepared(folder: Path, path: Path, prompt: str, values: dict[str, Any]) -> tuple[Any, Any, Any]:
     """Return the tokenizer, and what each engine gives to its model."""
     from transformers import AutoTokenizer
 
@@ -54,7 +55,9 @@ def prepared(folder: Path, path: Path, prompt: str, config: dict[str, Any]) -> t
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = GGUFModel.load(str(path), vocabulary_only=True)
     try:
-        return tokenizer, model.prompt(prompt, config), make_prompt(tokenizer, prompt, config)
+        config = ModelConfig(**values)
+        asked = Conversation.asking(prompt, config.system_prompt)
+        return tokenizer, model.prompt(asked, config), make_prompt(tokenizer, asked, config)
     finally:
         model.close()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
 from runners import protocol
+from runners.executor import Executor
 from runners.process import Run
 from runners.timeouts import Deadlines
 
@@ -44,12 +45,8 @@ def assignment(
     """
     paths = [str(path) for path in sources]
     return protocol.Assignment(
-        kind=kind,
-        model={},
-        prompt="",
-        config={"source": paths[0], "shards": paths, **arguments},
+        protocol.Job(kind, {"source": paths[0], "shards": paths, **arguments}),
         started=time.monotonic(),
-        job=True,
         readable=tuple(paths),
         writable=(str(writable),) if writable else (),
     )
@@ -62,7 +59,8 @@ def messages(
 ) -> Generator[protocol.Message, None, None]:
     """Yield what a child tells, its final message last; leaving the loop ends the child."""
     received: queue.SimpleQueue[protocol.Message] = queue.SimpleQueue()
-    run = Run(assignment, received.put, deadlines).start()
+    run: Executor = Run(deadlines)
+    run.start(assignment, received.put)
     message: protocol.Message | None = None
     try:
         while not isinstance(message, protocol.FINAL):

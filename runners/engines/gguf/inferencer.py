@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation, Prompt
 from comparator.core.exceptions import InferenceError
-from runners.base import End, Piece, PromptTokens, TokenInferencer
+from runners.base import End, Piece, PromptTokens, TokenInferencer, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
 from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
@@ -29,20 +31,23 @@ _SLOW_PENALTY = (
 class GGUFInferencer(TokenInferencer):
     """Runs one GGUF file."""
 
+    takes_conversations = True
     _library = staticmethod(library.library)  # which llama.cpp it runs on
 
     def __init__(self) -> None:
         super().__init__()
         self.way = "llama.cpp"
-        self._config: dict[str, Any] = {}
+        self._config = ModelConfig()
         self._context: GGUFContext | None = None
-        self._prepared: tuple[str, str, dict[str, Any], PreparedPrompt] | None = None
+        self._prepared: tuple[str, Conversation, ModelConfig, PreparedPrompt] | None = None
         self._path = ""
         self._told = 0.0
         self._threads = 0
         self._device_use: DeviceUse | None = None
 
-    def prepare(self, model_path: str, config: dict[str, Any], prompt: str) -> None:
+    def prepare(
+        self, model_path: str, config: Mapping[str, Any] | ModelConfig, prompt: Prompt
+    ) -> None:
         """Refuse a prompt that does not fit, from the vocabulary alone.
 
         Raises:
@@ -50,42 +55,42 @@ class GGUFInferencer(TokenInferencer):
             ModelLoadError: the file is no model.
         """
         library.check_file(model_path)
-        if surely_fits(prompt, config):
+        settings = ModelConfig.of(config)
+        conversation = as_conversation(prompt, settings.system_prompt)
+        if surely_fits(conversation, settings.n_ctx):
             return
         model = GGUFModel.load(model_path, vocabulary_only=True, llama=self._library())
         try:
-            prepared = model.prompt(prompt, config)
+            prepared = model.prompt(conversation, settings)
             own_limit = _trained_context(model)
-            check_fits(prepared.tokens, model.name, config.get("n_ctx"), own_limit)
-            self._prepared = (model_path, prompt, dict(config), prepared)
+            check_fits(prepared.tokens, model.name, settings.n_ctx, own_limit)
+            self._prepared = (model_path, conversation, settings, prepared)
         finally:
             model.close()
 
-    def load_model(self, model_path: str, config: dict[str, Any]) -> None:
+    def load_model(self, model_path: str, config: Mapping[str, Any] | ModelConfig) -> None:
         """Load a file with the fields of a ModelConfig.
 
         Raises:
             ModelLoadError: with llama.cpp's reason.
         """
         self._free()
-        self._path, self._config = model_path, dict(config)
+        self._path, self._config = model_path, ModelConfig.of(config)
         self._told = 0.0
         self.fallbacks = [_UNKNOWN_DEVICES] if devices.are_unknown(self._library()) else []
         settings = self.verdict.get("settings") or {}
         self._device_use = DeviceUse(self._library())
         self.model = GGUFModel.load(
             model_path,
-            gpu_layers=_gpu_layers(config),
+            gpu_layers=_gpu_layers(self._config),
             progress=self._tell_progress,
             llama=self._library(),
             use_extra_bufts=bool(settings.get("use_extra_bufts", True)),
         )
         try:
             self.model.check_generates()
-            self._threads = thread_count(
-                {"n_threads": config.get("n_threads") or settings.get("threads")}
-            )
-            limit = context_limit(config.get("n_ctx"), self.model.trained_context)
+            self._threads = thread_count(self._config.n_threads or settings.get("threads"))
+            limit = context_limit(self._config.n_ctx, self.model.trained_context)
             flash_attention = str(settings.get("flash_attention") or "auto")
             self._context = GGUFContext(self.model, limit, self._threads, flash_attention)
         except BaseException:
@@ -95,7 +100,7 @@ class GGUFInferencer(TokenInferencer):
         self.report_progress("weights", 1.0, 1.0)
         self.is_loaded = True
 
-    def pieces(self, prompt: str) -> Iterator[Piece]:
+    def pieces(self, prompt: Prompt) -> Iterator[Piece]:
         """Yield the prompt's report, every token, and one End.
 
         Raises:
@@ -104,7 +109,7 @@ class GGUFInferencer(TokenInferencer):
         """
         if not self.is_loaded or self._context is None:
             raise InferenceError("Model not loaded. Call load_model first.")
-        prepared = self._prompt(prompt)
+        prepared = self._prompt(as_conversation(prompt, self._config.system_prompt))
         rendered = prepared.rendered
         yield PromptTokens(len(prepared.tokens), rendered.text, rendered.source)
         self._context.clear()
@@ -165,18 +170,18 @@ class GGUFInferencer(TokenInferencer):
             self.report_progress("weights", share, 1.0)
         return not self.should_stop()
 
-    def _prompt(self, prompt: str) -> PreparedPrompt:
-        wanted = (self._path, prompt, self._config)
+    def _prompt(self, conversation: Conversation) -> PreparedPrompt:
+        wanted = (self._path, conversation, self._config)
         if self._prepared is not None and self._prepared[:3] == wanted:
             prepared = self._prepared[3]
         else:
-            prepared = self.model.prompt(prompt, self._config)
+            prepared = self.model.prompt(conversation, self._config)
         own_limit = self.model.trained_context
-        check_fits(prepared.tokens, self.model.name, self._config.get("n_ctx"), own_limit)
+        check_fits(prepared.tokens, self.model.name, self._config.n_ctx, own_limit)
         return prepared
 
     def _answer(self, sampler: GGUFSampler, context: GGUFContext) -> Iterator[Piece]:
-        text = GGUFText(self.model, self._config)
+        text = GGUFText(self.model, self._config.stop)
         reason = "length"
         try:
             for left in range(self._most_tokens(context) - 1, -1, -1):
@@ -200,17 +205,16 @@ class GGUFInferencer(TokenInferencer):
         yield End("stop" if text.found else reason, rest)
 
     def _most_tokens(self, context: GGUFContext) -> int:
-        return min(int(self._config.get("max_tokens", 512)), context.limit - context.used)
+        return min(self._config.max_tokens, context.limit - context.used)
 
     def _ends(self, token: int) -> bool:
-        return token == self._config.get("eos_token_id") or bool(self.model.ends_answer(token))
+        return token == self._config.eos_token_id or bool(self.model.ends_answer(token))
 
 
-def _gpu_layers(config: dict[str, Any]) -> int:
-    layers = config.get("n_gpu_layers")
-    if layers is None:
-        return -1 if config.get("use_gpu", True) else 0
-    return int(layers)
+def _gpu_layers(settings: ModelConfig) -> int:
+    if settings.n_gpu_layers is None:
+        return -1 if settings.use_gpu else 0
+    return settings.n_gpu_layers
 
 
 def _trained_context(model: GGUFModel) -> int | None:

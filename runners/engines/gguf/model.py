@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError, ModelLoadError
 from runners.engines.chat_prompt import PreparedPrompt, RenderedPrompt, Template, render
 from runners.engines.gguf import adapter, library
@@ -169,15 +171,15 @@ class GGUFModel:
         text: bytes | None = self._llama.llama_vocab_get_text(self.vocabulary, token)
         return (text or b"").decode("utf-8", "replace")
 
-    def prompt(self, prompt: str, config: dict[str, Any]) -> PreparedPrompt:
-        """Render and tokenise a prompt.
+    def prompt(self, conversation: Conversation, settings: ModelConfig) -> PreparedPrompt:
+        """Render and tokenise a conversation.
 
         Raises:
             InferenceError: the chat template fails, or the text cannot be tokenised.
         """
-        wants_template = config.get("prompt_format") != "plain"
+        wants_template = settings.prompt_format != "plain"
         template = self.template() if wants_template else None
-        rendered = render(template, "gguf", prompt, config)
+        rendered = render(template, "gguf", conversation, settings.prompt_format)
         return PreparedPrompt(rendered, self._tokenise(rendered))
 
     def _tokenise(self, rendered: RenderedPrompt) -> list[int]:

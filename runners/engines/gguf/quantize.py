@@ -112,7 +112,7 @@ def _quantised(arguments: dict[str, Any], is_dry: bool) -> str:
         ftype=_file_type(llama, str(arguments["type"])),
         allow_requantize=True,
         dry_run=is_dry,
-        nthread=thread_count(arguments),
+        nthread=thread_count(arguments.get("n_threads")),
         max_buf_size=_BUFFER_BYTES,
     )
     metadata = arguments.get("metadata")

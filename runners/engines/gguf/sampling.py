@@ -14,7 +14,7 @@ import secrets
 from collections import deque
 from typing import Any
 
-from comparator.core.config import LARGEST_SEED
+from comparator.core.config import LARGEST_SEED, ModelConfig
 from comparator.core.exceptions import InferenceError
 from runners.engines.gguf import adapter
 from runners.engines.gguf.model import GGUFContext
@@ -22,15 +22,10 @@ from runners.engines.gguf.model import GGUFContext
 PENALTY_WINDOW_TOKENS = 64
 
 
-def is_greedy(config: dict[str, Any]) -> bool:
-    """Tell whether the likeliest token is taken each time."""
-    return not config.get("do_sample", True) or not config.get("temperature", 0.7)
-
-
-def seed_of(config: dict[str, Any]) -> int:
+def seed_of(settings: ModelConfig) -> int:
     """Return the configured seed, or a new one."""
-    seed = config.get("seed")
-    return secrets.randbelow(LARGEST_SEED + 1) if seed is None else int(seed)
+    seed = settings.seed
+    return secrets.randbelow(LARGEST_SEED + 1) if seed is None else seed
 
 
 class GGUFSampler:
@@ -42,19 +37,19 @@ class GGUFSampler:
 
     penalises_itself = False
 
-    def __init__(self, context: GGUFContext, config: dict[str, Any], prompt: list[int]) -> None:
+    def __init__(self, context: GGUFContext, settings: ModelConfig, prompt: list[int]) -> None:
         import numpy
 
         self._llama: Any = context.llama
         self._numpy: Any = numpy
         self._context = context
-        self._penalty = float(config.get("repeat_penalty") or 1.0)
+        self._penalty = float(settings.repeat_penalty)
         self._last = deque(prompt, maxlen=PENALTY_WINDOW_TOKENS)
         self._row = ctypes.c_float * context.vocabulary_size
         self._views: dict[int, tuple[Any, Any]] = {}
         self._chain = None
-        if not is_greedy(config):
-            self._chain = self._new_chain(config, self._penalties())
+        if not settings.is_greedy:
+            self._chain = self._new_chain(settings, self._penalties())
 
     def next(self) -> int:
         """Choose the next token.
@@ -95,8 +90,8 @@ class GGUFSampler:
     def _drawn(self) -> int:
         return int(self._llama.llama_sampler_sample(self._chain, self._context.pointer, -1))
 
-    def _new_chain(self, config: dict[str, Any], penalties: list[Any]) -> Any:
-        return self._chained([*penalties, *self._parts(config)])
+    def _new_chain(self, settings: ModelConfig, penalties: list[Any]) -> Any:
+        return self._chained([*penalties, *self._parts(settings)])
 
     def _chained(self, parts: list[Any]) -> Any:
         parameters = adapter.sampler_parameters(self._llama)
@@ -128,14 +123,14 @@ class GGUFSampler:
             self._llama.llama_sampler_free(chain)
             scores[token] = before
 
-    def _parts(self, config: dict[str, Any]) -> list[Any]:
+    def _parts(self, settings: ModelConfig) -> list[Any]:
         llama = self._llama
         return [
-            llama.llama_sampler_init_top_k(int(config.get("top_k", 40))),
-            llama.llama_sampler_init_top_p(float(config.get("top_p", 0.9)), 1),
-            llama.llama_sampler_init_min_p(float(config.get("min_p", 0.0)), 1),
-            llama.llama_sampler_init_temp(float(config.get("temperature", 0.7))),
-            llama.llama_sampler_init_dist(seed_of(config)),
+            llama.llama_sampler_init_top_k(settings.top_k),
+            llama.llama_sampler_init_top_p(float(settings.top_p), 1),
+            llama.llama_sampler_init_min_p(float(settings.min_p), 1),
+            llama.llama_sampler_init_temp(float(settings.temperature)),
+            llama.llama_sampler_init_dist(seed_of(settings)),
         ]
 
     def _penalise(self, scores: Any) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from runners.base import TokenText
 from runners.engines.gguf.model import GGUFModel
@@ -19,8 +18,7 @@ class GGUFText:
         may_end: whether a stop text is configured, so that every token may end the answer.
     """
 
-    def __init__(self, model: GGUFModel, config: dict[str, Any]) -> None:
-        stops = config.get("stop") or ()
+    def __init__(self, model: GGUFModel, stops: Sequence[str]) -> None:
         self._model = model
         self._kept: list[tuple[int, float]] = []
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -66,7 +66,7 @@ class TinyContext:
             ModelLoadError: llama.cpp cannot.
         """
         self._llama = model.llama
-        threads = 1 if alone else thread_count({"n_threads": settings.get("threads")})
+        threads = 1 if alone else thread_count(settings.get("threads"))
         parameters = adapter.context_parameters(
             model.llama,
             n_ctx=tiny_model.CONTEXT_TOKENS,

@@ -36,7 +36,7 @@ def dequantize(arguments: dict[str, Any], report: Report, should_stop: Callable[
 
     source, target = Path(arguments["source"]), Path(arguments["target"])
     check_file(str(source))
-    torch.set_num_threads(thread_count(arguments))
+    torch.set_num_threads(thread_count(arguments.get("n_threads")))
     place = {"gguf_file": source.name, "local_files_only": True}
     report("read tokenizer", 0, 3)
     tokenizer = AutoTokenizer.from_pretrained(source.parent, **place)

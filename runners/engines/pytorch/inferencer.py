@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation, Prompt
 from comparator.core.exceptions import InferenceError, ModelLoadError
-from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
+from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit
 from runners.engines.pytorch import adapter, loading, ways
 from runners.engines.pytorch.cuda_graphs import pays
@@ -35,14 +37,16 @@ class PyTorchInferencer(TokenInferencer):
         device: where the model computes: CUDA, MPS or the CPU.
     """
 
+    takes_conversations = True
+
     def __init__(self) -> None:
         super().__init__()
         self.tokenizer: Any = None
         self.device = self._get_device()
-        self._config: dict[str, Any] = {}
+        self._config = ModelConfig()
         self._path = ""
         self._model_config: Any = None
-        self._prepared: tuple[str, dict[str, Any], PreparedPrompt] | None = None
+        self._prepared: tuple[Conversation, ModelConfig, PreparedPrompt] | None = None
         self._end_tokens: frozenset[int] = frozenset()
         self._dtype_words = ""
         self._threads = 0
@@ -58,17 +62,20 @@ class PyTorchInferencer(TokenInferencer):
             return torch.device("mps")
         return torch.device("cpu")
 
-    def prepare(self, model_path: str, config: dict[str, Any], prompt: str) -> None:
+    def prepare(
+        self, model_path: str, config: Mapping[str, Any] | ModelConfig, prompt: Prompt
+    ) -> None:
         """Read configuration and tokenizer, and refuse a prompt that does not fit.
 
         Raises:
             PromptTooLongError: it does not fit the context.
             ModelLoadError: the directory is no causal language model.
         """
-        self._read_small_files(model_path, config)
-        self._prompt(prompt, config)
+        settings = ModelConfig.of(config)
+        self._read_small_files(model_path, settings)
+        self._prompt(as_conversation(prompt, settings.system_prompt), settings)
 
-    def load_model(self, model_path: str, config: dict[str, Any]) -> None:
+    def load_model(self, model_path: str, config: Mapping[str, Any] | ModelConfig) -> None:
         """Load a directory with the fields of a ModelConfig.
 
         Raises:
@@ -78,34 +85,32 @@ class PyTorchInferencer(TokenInferencer):
 
         self.model, self.is_loaded = None, False
         self.way, self.fallbacks = "", []
-        self._config = dict(config)
-        self._read_small_files(model_path, config)
-        self._threads = int(
-            config.get("n_threads") or self._setting("threads") or thread_count(config)
-        )
+        settings = self._config = ModelConfig.of(config)
+        self._read_small_files(model_path, settings)
+        self._threads = thread_count(settings.n_threads or self._setting("threads"))
         torch.set_num_threads(self._threads)
         if self._setting("onednn") is False:
             torch.backends.mkldnn.enabled = False
-        self.device = self._get_device() if config.get("use_gpu", True) else torch.device("cpu")
+        self.device = self._get_device() if settings.use_gpu else torch.device("cpu")
         self.report_progress("weights", 0, 1)
         self.model = loading.load_weights(
             model_path,
             self._model_config,
             device=self.device,
-            dtype=self._dtype(config, getattr(self._model_config, "dtype", None)),
-            trust_remote_code=bool(config.get("trust_remote_code")),
+            dtype=self._dtype(settings.torch_dtype, getattr(self._model_config, "dtype", None)),
+            trust_remote_code=settings.trust_remote_code,
             progress=self._tell_progress,
         )
         if self.model.device.type == "cuda":
             self.device = self.model.device  # which of several it went to
         self._settle_dtype()
-        self._end_tokens = end_tokens(self.tokenizer, self.model, config)
+        self._end_tokens = end_tokens(self.tokenizer, self.model, settings)
         self.fallbacks += unknown_ends(self.tokenizer, self._end_tokens)
         self.fallbacks += loading.slow_attention(self.model)
         self._settle_way()
         self.is_loaded = True
 
-    def pieces(self, prompt: str) -> Iterator[Piece]:
+    def pieces(self, prompt: Prompt) -> Iterator[Piece]:
         """Yield the prompt's report, every token, and one End.
 
         Raises:
@@ -114,7 +119,8 @@ class PyTorchInferencer(TokenInferencer):
         """
         if not self.is_loaded:
             raise InferenceError("Model not loaded. Call load_model first.")
-        prepared = self._prompt(prompt, self._config)
+        conversation = as_conversation(prompt, self._config.system_prompt)
+        prepared = self._prompt(conversation, self._config)
         for sentence in prepared.fallbacks:
             self._say(sentence)
         self._check_vocabulary(prepared.tokens)
@@ -142,7 +148,7 @@ class PyTorchInferencer(TokenInferencer):
             "dtype": self._dtype_words,
             "engine": loading.engine_version(),
             "threads": self._threads,
-            "context_length": self._context_length(self._config),
+            "context_length": self._context_length(),
             "vocab_size": self._model_config.get_text_config(decoder=True).vocab_size,
             "model_size": sum(weight.numel() for weight in self.model.parameters()),
         }
@@ -162,10 +168,10 @@ class PyTorchInferencer(TokenInferencer):
             return int(max(told))
         return 0
 
-    def _read_small_files(self, model_path: str, config: dict[str, Any]) -> None:
+    def _read_small_files(self, model_path: str, settings: ModelConfig) -> None:
         if self.tokenizer is not None and self._path == model_path:
             return
-        trusted = bool(config.get("trust_remote_code"))
+        trusted = settings.trust_remote_code
         self.report_progress("tokenizer", 0, 1)
         self._model_config = loading.load_config(model_path, trusted)
         self.tokenizer = loading.load_tokenizer(model_path, trusted)
@@ -176,20 +182,21 @@ class PyTorchInferencer(TokenInferencer):
             raise ModelLoadError("The load was stopped.")
         self.report_progress(step, done, total)
 
-    def _prompt(self, prompt: str, config: dict[str, Any]) -> PreparedPrompt:
+    def _prompt(self, conversation: Conversation, settings: ModelConfig) -> PreparedPrompt:
         """Return the prompt as tokens; what ``prepare`` made of it is not made again."""
-        if self._prepared is None or self._prepared[:2] != (prompt, config):
-            self._prepared = (prompt, dict(config), self._make_prompt(prompt, config))
+        if self._prepared is None or self._prepared[:2] != (conversation, settings):
+            prepared = self._make_prompt(conversation, settings)
+            self._prepared = (conversation, settings, prepared)
         return self._prepared[2]
 
-    def _make_prompt(self, prompt: str, config: dict[str, Any]) -> PreparedPrompt:
-        prepared = make_prompt(self.tokenizer, prompt, config)
+    def _make_prompt(self, conversation: Conversation, settings: ModelConfig) -> PreparedPrompt:
+        prepared = make_prompt(self.tokenizer, conversation, settings)
         own_limit = loading.context_length(self._model_config)
-        check_fits(prepared.tokens, Path(self._path).name, config.get("n_ctx"), own_limit)
+        check_fits(prepared.tokens, Path(self._path).name, settings.n_ctx, own_limit)
         return prepared
 
-    def _context_length(self, config: dict[str, Any]) -> int:
-        return context_limit(config.get("n_ctx"), loading.context_length(self._model_config))
+    def _context_length(self) -> int:
+        return context_limit(self._config.n_ctx, loading.context_length(self._model_config))
 
     def _check_vocabulary(self, tokens: list[int]) -> None:
         """Refuse token ids for which the model has no embedding: C code would crash on them."""
@@ -200,11 +207,10 @@ class PyTorchInferencer(TokenInferencer):
                 "Get both from the same source."
             )
 
-    def _dtype(self, config: dict[str, Any], stored: Any) -> Any:
+    def _dtype(self, wanted: str, stored: Any) -> Any:
         """Choose the number format; ``auto`` takes the checkpoint's where the device has it."""
         import torch
 
-        wanted = config.get("torch_dtype") or "auto"
         if wanted != "auto":
             self._dtype_words = wanted
             return getattr(torch, wanted)
@@ -252,7 +258,7 @@ class PyTorchInferencer(TokenInferencer):
             return
         sampler = TorchSampler(self._config, prompt, self.device)
         detokenizer = Detokenizer(self.tokenizer)
-        stops = StopText(self._config.get("stop") or ())
+        stops = StopText(self._config.stop)
         reason = "length"
         for count in range(1, most + 1):
             with torch.inference_mode():
@@ -306,8 +312,8 @@ class PyTorchInferencer(TokenInferencer):
         return (self.verdict.get("settings") or {}).get(name)
 
     def _most_tokens(self, prompt_tokens: int) -> int:
-        room = self._context_length(self._config) - prompt_tokens
-        return min(int(self._config.get("max_tokens", 512)), room)
+        room = self._context_length() - prompt_tokens
+        return min(self._config.max_tokens, room)
 
 
 def _name(dtype: Any) -> str:

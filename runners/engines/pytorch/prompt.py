@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError
 from runners.engines.chat_prompt import Messages, PreparedPrompt, RenderedPrompt, Template, render
 from runners.engines.pytorch import adapter
@@ -50,13 +52,16 @@ def template_of(tokenizer: Any) -> Template | None:
     return apply
 
 
-def make_prompt(tokenizer: Any, prompt: str, config: dict[str, Any]) -> PreparedPrompt:
-    """Render and tokenise a prompt.
+def make_prompt(
+    tokenizer: Any, conversation: Conversation, settings: ModelConfig
+) -> PreparedPrompt:
+    """Render and tokenise a conversation.
 
     Raises:
         InferenceError: the chat template or the tokenizer fails.
     """
-    rendered = render(template_of(tokenizer), "tokenizer", prompt, config)
+    template = template_of(tokenizer)
+    rendered = render(template, "tokenizer", conversation, settings.prompt_format)
     fallbacks: tuple[str, ...] = ()
     if rendered.is_chat:
         tokens = _chat_tokens(tokenizer, rendered)
@@ -132,14 +137,14 @@ def _first_token(tokenizer: Any) -> list[int]:
     return [0]
 
 
-def end_tokens(tokenizer: Any, model: Any, config: dict[str, Any]) -> frozenset[int]:
+def end_tokens(tokenizer: Any, model: Any, settings: ModelConfig) -> frozenset[int]:
     """Return all tokens that end an answer, of every place that names them."""
     generation = getattr(model, "generation_config", None)
     tokens = {
         *_ids(getattr(generation, "eos_token_id", None)),
         *_ids(getattr(model.config.get_text_config(decoder=True), "eos_token_id", None)),
         *_ids(tokenizer.eos_token_id),
-        *_ids(config.get("eos_token_id")),
+        *_ids(settings.eos_token_id),
     }
     special = special_tokens(tokenizer)
     names = [name for name in (*_END_OF_TURN, _turn_end(tokenizer, special)) if name in special]

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from comparator.core.config import LARGEST_SEED
+from comparator.core.config import LARGEST_SEED, ModelConfig
 from comparator.core.exceptions import InferenceError
 
 PENALTY_WINDOW_TOKENS = 64
@@ -65,19 +65,19 @@ def _drawn(weights: Sequence[float], number: float) -> int:
 class TorchSampler:
     """Chooses tokens from scores; remembers the last 64 for the penalty."""
 
-    def __init__(self, config: dict[str, Any], prompt: list[int], device: Any) -> None:
+    def __init__(self, settings: ModelConfig, prompt: list[int], device: Any) -> None:
         import torch
 
         self._torch = torch
-        self._greedy = not config.get("do_sample", True) or not config.get("temperature", 0.7)
-        self._penalty = float(config.get("repeat_penalty") or 1.0)
-        self._top_k = int(config.get("top_k", 40))
-        self._top_p = float(config.get("top_p", 0.9))
-        self._min_p = float(config.get("min_p", 0.0))
-        self._temperature = float(config.get("temperature", 0.7))
-        seed = config.get("seed")
+        self._greedy = settings.is_greedy
+        self._penalty = float(settings.repeat_penalty)
+        self._top_k = settings.top_k
+        self._top_p = float(settings.top_p)
+        self._min_p = float(settings.min_p)
+        self._temperature = float(settings.temperature)
+        seed = settings.seed
         self._random = torch.Generator("cpu")
-        self._random.manual_seed(secrets.randbelow(LARGEST_SEED) if seed is None else int(seed))
+        self._random.manual_seed(secrets.randbelow(LARGEST_SEED) if seed is None else seed)
         self._last = prompt[-PENALTY_WINDOW_TOKENS:]
         self._device = device
 

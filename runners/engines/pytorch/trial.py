@@ -38,7 +38,7 @@ def run(arguments: dict[str, Any], progress: Report, should_stop: Callable[[], b
     import torch
 
     settings = dict(arguments["settings"])
-    torch.set_num_threads(int(settings.get("threads") or thread_count({})))
+    torch.set_num_threads(thread_count(settings.get("threads")))
     torch.backends.mkldnn.enabled = bool(settings["onednn"])
     progress("trial", 0, 2)
     with torch.inference_mode():

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from comparator.comparison.results import ResultBuilder
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType, RunState
 from runners import protocol
 from runners.process import Receipt
 
+QUESTION = {"role": "user", "content": "hi"}
 MODEL = ModelInfo("abc", "name", "/p", ModelType.ECHO, 1)
 KINDS = {"load", "out_of_memory", "crashed", "timeout", "inference", "configuration", "refused"}
 
@@ -41,7 +43,8 @@ class TestGoodRun:
         protocol.Token("a", 1, 2.0),
         protocol.Token("b", 2, 2.5),
         protocol.Token("c", 3, 4.0),
-        protocol.Finished("stop", 3, 4.1, text="!"),
+        protocol.Answered("stop", 3, 4.1, text="!"),
+        protocol.Finished(4.2),
     )
 
     def test_the_text_and_the_end(self):
@@ -76,7 +79,8 @@ def test_states_in_order():
         lambda: made.take(protocol.Loading("w", 1, 4), 2.0),
         lambda: made.take(protocol.Loaded(1.0, 1, "cpu"), 2.0),
         lambda: made.take(protocol.Token("a", 1, 2.0), 2.0),
-        lambda: made.take(protocol.Finished("length", 1, 2.0), 3.0),
+        lambda: made.take(protocol.Answered("length", 1, 2.0), 3.0),
+        lambda: made.take(protocol.Finished(2.0), 3.0),
     ):
         step()
         seen.append((made.state.value, made.snapshot().progress))
@@ -85,6 +89,7 @@ def test_states_in_order():
         ("loading", None),
         ("loading", 0.25),
         ("reading the prompt", None),
+        ("writing", None),
         ("writing", None),
         ("done", None),
     ]
@@ -112,6 +117,46 @@ def test_a_crash_says_how_far_it_came():
     crash = protocol.Crashed(-9, "It was killed.", "generate", "")
     assert "It had written 1 tokens." in played(protocol.Token("a", 1, 1.0), crash).error
     assert "written" not in played(crash).error
+
+
+def test_an_answer_that_was_refused_alone_is_a_failure():
+    result = played(
+        protocol.Answered("error", 0, 1.0, "", 0, "Too long.", "refused"), protocol.Finished(2.0)
+    )
+    assert (result.state, result.error_kind) == (RunState.FAILED, "refused")
+    assert (result.error, result.stats.finish_reason) == ("Too long.", "error")
+
+
+def test_each_answer_of_a_run_has_a_builder_of_its_own():
+    messages = (
+        protocol.Loaded(1.0, 1, "cpu"),
+        protocol.Prompted(1.0, 1, "first", "none", answer=0),
+        protocol.Token("a", 1, 2.0, answer=0),
+        protocol.Answered("stop", 1, 2.0, answer=0),
+        protocol.Prompted(3.0, 2, "second", "none", answer=1),
+        protocol.Token("b", 1, 4.0, answer=1),
+        protocol.Token("c", 2, 5.0, answer=1),
+        protocol.Answered("length", 2, 5.0, answer=1),
+        protocol.Finished(5.0),
+    )
+    told = []
+    for number in (0, 1):
+        made = ResultBuilder(MODEL, ModelConfig(), answer=number)
+        for message in messages:
+            made.take(message, 9.0)
+        result = made.snapshot()
+        told.append((result.content, result.prompt.rendered, result.stats.finish_reason))
+    assert told == [("a", "first", "stop"), ("bc", "second", "length")]
+
+
+def test_the_record_tells_the_messages_with_the_system_prompt_of_the_settings():
+    asked = Conversation.of([{"role": "system", "content": "general"}, QUESTION])
+    made = ResultBuilder(MODEL, ModelConfig(system_prompt="own"), conversation=asked)
+    expected = [{"role": "system", "content": "own"}, QUESTION]
+    assert made.snapshot().to_record()["prompt"]["messages"] == expected
+    made.take(protocol.Prompted(1.1, 7, "rendered", "gguf"), 1.1)
+    prompt = made.snapshot().to_record()["prompt"]
+    assert (prompt["messages"], prompt["rendered"]) == (expected, "rendered")
 
 
 def test_a_stop_is_no_error():
@@ -147,15 +192,17 @@ MIDDLE = st.one_of(
     st.builds(protocol.Loaded, seconds, st.integers(0, 10**6), words),
     st.builds(protocol.Prompted, seconds, st.integers(0, 10**6), words, words),
     st.builds(protocol.Token, words, st.integers(0, 10**6), seconds),
-    st.just(protocol.Tick()),
-)
-FINALS = st.one_of(
     st.builds(
-        protocol.Finished,
+        protocol.Answered,
         st.sampled_from(["stop", "length", "cancelled"]),
         st.integers(0, 10),
         seconds,
+        words,
     ),
+    st.just(protocol.Tick()),
+)
+FINALS = st.one_of(
+    st.builds(protocol.Finished, seconds),
     st.builds(protocol.Failed, words, st.sampled_from(sorted(KINDS)), st.text(min_size=1)),
     st.builds(
         protocol.Crashed, st.none() | st.integers(-64, 255), st.text(min_size=1), words, words
@@ -205,7 +252,7 @@ class TestWhatIsOff:
             protocol.FellBack(("One.",)),
             protocol.Hello(0.0),
             self.LOADED,
-            protocol.Finished("stop", 0, 2.0, fallbacks=("Two.", "Three.")),
+            protocol.Finished(2.0, fallbacks=("Two.", "Three.")),
         )
         assert result.fallbacks == ["One.", "Two.", "Three."]
 
@@ -222,6 +269,6 @@ class TestWhatIsOff:
         made = builder()
         made.take(self.LOADED, 1.0)
         before = made.snapshot()
-        made.take(protocol.Finished("stop", 0, 2.0, fallbacks=("Three.",)), 2.0)
+        made.take(protocol.Finished(2.0, fallbacks=("Three.",)), 2.0)
         assert before.fallbacks == ["Two.", "One."]
         assert made.snapshot().fallbacks == ["Two.", "One.", "Three."]

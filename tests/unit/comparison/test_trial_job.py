@@ -19,7 +19,7 @@ def ended(final: protocol.Message | None, is_late: bool = False) -> Tried:
 
 
 def finished(**found) -> protocol.Finished:
-    return protocol.Finished("stop", 0, 0.1, text=json.dumps(found))
+    return protocol.Finished(0.1, text=json.dumps(found))
 
 
 def crashed(exit_code: int | None, kind: str = "crashed", cause: str = "It died.") -> Tried:
@@ -83,7 +83,7 @@ def test_an_error_is_no_verdict(traceback, unusable):
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"right": 1}', '{"reason": "x"}', "null"])
 def test_words_that_are_no_verdict_are_none(text):
     with pytest.raises(NotTried, match="nothing that can be understood"):
-        ended(protocol.Finished("stop", 0, 0.1, text=text))
+        ended(protocol.Finished(0.1, text=text))
 
 
 def test_a_late_one_is_no_verdict():

@@ -138,3 +138,16 @@ def test_any_mapping_is_accepted_or_refused_by_name(values):
         return
     config.validate()
     assert set(values) <= set(TABLE)
+
+
+class TestAsAnInferencerReadsThem:
+    def test_what_is_missing_or_none_is_as_by_default(self):
+        assert ModelConfig.of({}) == ModelConfig()
+        assert ModelConfig.of({"n_ctx": None, "stop": None, "seed": 4}) == ModelConfig(seed=4)
+
+    def test_what_is_no_setting_is_left_out(self):
+        assert ModelConfig.of({"own": 1, "top_k": 3}) == ModelConfig(top_k=3)
+
+    def test_settings_are_not_made_anew(self):
+        config = ModelConfig(seed=4)
+        assert ModelConfig.of(config) is config

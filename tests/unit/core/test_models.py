@@ -64,7 +64,12 @@ class TestRecord:
             *("prompt_tokens", "token_count", "tokens_per_second", "memory_usage"),
             *("finish_reason", "device_memory_usage"),
         }
-        assert set(record["prompt"]) == {"rendered", "template_source", "dropped_tokens"}
+        assert set(record["prompt"]) == {
+            "rendered",
+            "template_source",
+            "dropped_tokens",
+            "messages",
+        }
 
     def test_it_is_json_and_its_values_are_plain(self):
         record = json.loads(json.dumps(self.RESULT.to_record()))

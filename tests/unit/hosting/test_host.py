@@ -44,7 +44,8 @@ def _end(comparison: Comparison) -> None:
     """Tell what a child's end tells."""
     with comparison._lock:
         comparison._waiting = []
-    comparison._tell(0, protocol.Finished("stop", 0, 0.1))
+    comparison._tell(0, protocol.Answered("stop", 0, 0.1))
+    comparison._tell(0, protocol.Finished(0.1))
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_a_failed_column_is_asked_again_in_a_comparison_of_its_own(host: Host) -
     retry = host.again("one", first.comparison, 1, 1, lambda: None)
     [slot] = retry.comparison.request.slots
     assert (slot.model.id, slot.config.seed) == (first.comparison.request.slots[1].model.id, 3)
-    assert retry.comparison.request.prompt == "hi"
+    assert retry.comparison.request.conversation.question == "hi"
     host.stop("one", 0)  # the column of another comparison
     assert not retry.comparison.has_ended
     host.stop("one", 1)

@@ -16,7 +16,8 @@ EXAMPLES = [
     ),
     protocol.Prompted(1.1, 5, "<|user|>你好\n🙂", "gguf", 0),
     protocol.Token('"\\\n\u2028🙂\x00', 1, 1.2),
-    protocol.Finished("stop", 1, 1.3, 5, 6, "rest", ("It is slow.",)),
+    protocol.Answered("error", 1, 1.3, "rest", 2, "Too long.", "refused"),
+    protocol.Finished(1.3, 5, 6, "found", ("It is slow.",)),
     protocol.Failed("load", "load", "Broken.", "Traceback", 7),
 ]
 

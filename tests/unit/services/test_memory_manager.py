@@ -233,11 +233,11 @@ class TestNeighbours:
                 time.sleep(0.01)
             other = echo_model("other")
             other.size = 500_000_000
-            (slot,) = engine.request("hi", [other]).slots
+            (slot,) = engine.admitted(engine.request("hi", [other])).slots
             assert "needs about 0.51 GB, 0.19 GB is free" in slot.refusal
         finally:
             engine.finish(first)
-        (slot,) = engine.request("hi", [other]).slots
+        (slot,) = engine.admitted(engine.request("hi", [other])).slots
         assert slot.refusal is None
 
     def test_who_waited_in_line_is_decided_at_the_start(self, echo_model):
@@ -373,15 +373,16 @@ class TestDevice:
     def test_the_choice_reaches_the_model_and_stays_open_for_the_next_run(self, nvidia, gguf_model):
         engine = InferenceEngine()
         model = self.gguf(gguf_model, 5 * GIGABYTE)
-        (slot,) = engine.request("hi", [model]).slots
+        request = engine.admitted(engine.request("hi", [model]))
+        (slot,) = request.slots
         chosen = slot.gpu_layers
-        sent = Comparison(engine.request("hi", [model]))._assignment(0, slot, 0.0)
-        assert sent.config["n_gpu_layers"] == chosen > 0
+        sent = Comparison(request)._assignment(0, slot, 0.0)
+        assert sent.config.n_gpu_layers == chosen > 0
         assert slot.config.n_gpu_layers is None
         own = {model.id: ModelConfig(n_gpu_layers=3)}
-        request = engine.request("hi", [model], own)
+        request = engine.admitted(engine.request("hi", [model], own))
         sent = Comparison(request)._assignment(0, request.slots[0], 0.0)
-        assert sent.config["n_gpu_layers"] == 3
+        assert sent.config.n_gpu_layers == 3
 
     def test_transformers_models_spread_only_with_accelerate(
         self, nvidia, directory_model, monkeypatch

@@ -86,7 +86,7 @@ def test_a_device_is_told_apart_from_the_host():
 
 def test_need_and_supply_are_named():
     assignment = protocol.Assignment(
-        "echo", {}, "", {}, 0.0, needed_bytes=13 * 10**9, memory_limit_bytes=9 * 10**9
+        protocol.Job("measure"), 0.0, needed_bytes=13 * 10**9, memory_limit_bytes=9 * 10**9
     )
     sentence = explain(MemoryError(), "load", assignment)[1]
     assert "it needs about 13.0 GB, 9.0 GB was available and it held" in sentence

@@ -9,10 +9,38 @@ from typing import Any
 
 import pytest
 
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation, Prompt
+from comparator.core.exceptions import ConfigurationError, InferenceError, PromptTooLongError
+from comparator.core.models import ModelInfo, ModelType
 from runners import protocol
-from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText
+from runners.base import (
+    BaseInferencer,
+    End,
+    Piece,
+    PromptTokens,
+    TokenInferencer,
+    TokenText,
+)
 from runners.child import life
 from runners.child.token_batching import Pace
+from runners.process import pickled
+
+MODEL = ModelInfo("", "a", "a", ModelType.ECHO, 0)
+CUSTOM = ModelInfo("", "a", "a", ModelType.CUSTOM, 0)
+TURNS = [
+    {"role": "user", "content": "one"},
+    {"role": "assistant", "content": "two"},
+    {"role": "user", "content": "three"},
+]
+
+
+def assigned(
+    *prompts: Prompt, model: ModelInfo = MODEL, started: float = 0.0, system: str = "", **more: Any
+) -> protocol.Assignment:
+    conversations = tuple(Conversation.of(prompt, system) for prompt in prompts)
+    config = ModelConfig(system_prompt=system)
+    return protocol.Assignment(protocol.Answer(model, config, conversations), started, **more)
 
 
 class Keeper(TokenInferencer):
@@ -31,8 +59,9 @@ class Keeper(TokenInferencer):
     def get_model_info(self) -> dict[str, Any]:
         return {}
 
-    def pieces(self, prompt: str) -> Iterator[Piece]:
-        yield PromptTokens(1, prompt, "none")
+    def pieces(self, prompt: Prompt) -> Iterator[Piece]:
+        assert isinstance(prompt, Conversation)
+        yield PromptTokens(1, prompt.as_text(), "none")
         yield TokenText("kept ", self.chosen_at)
         yield TokenText("told at once")
         yield End("stop")
@@ -43,11 +72,10 @@ def test_an_engine_is_given_the_pace_and_its_tokens_keep_their_moments(
 ) -> None:
     started = time.monotonic() - 100
     keeper = Keeper(started + 1.5)
-    monkeypatch.setattr(life, "find_inferencer", lambda _assignment: keeper)
+    monkeypatch.setattr(life.registry, "create_inferencer", lambda _kind, _library: keeper)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assignment = protocol.Assignment("echo", {"path": "a"}, "hello", {}, started)
-        life.answer(assignment, life.Teller(theirs, started), life.Stage())
+        life.do(assigned("hello", started=started), life.Teller(theirs, started), life.Stage())
         messages = protocol.LineReader().feed(ours.recv(65_536))
     assert isinstance(getattr(keeper.is_due, "__self__", None), Pace)
     kept, at_once = [message for message in messages if isinstance(message, protocol.Token)]
@@ -56,13 +84,16 @@ def test_an_engine_is_given_the_pace_and_its_tokens_keep_their_moments(
 
 
 def _played(
-    monkeypatch: pytest.MonkeyPatch, inferencer: TokenInferencer, verdict: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch,
+    inferencer: BaseInferencer,
+    verdict: dict[str, Any],
+    assignment: protocol.Assignment | None = None,
 ) -> list[protocol.ChildMessage]:
-    monkeypatch.setattr(life, "find_inferencer", lambda _assignment: inferencer)
+    monkeypatch.setattr(life.registry, "create_inferencer", lambda _kind, _library: inferencer)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assignment = protocol.Assignment("echo", {"path": "a"}, "hi", {}, 0.0, verdict=verdict)
-        life.answer(assignment, life.Teller(theirs, 0.0), life.Stage())
+        assignment = assignment or assigned("hi", verdict=verdict)
+        life.do(assignment, life.Teller(theirs, 0.0), life.Stage())
         return protocol.LineReader().feed(ours.recv(1_000_000))
 
 
@@ -75,7 +106,7 @@ class Candid(Keeper):
         self.fallbacks.append(f"It had {self.verdict['settings']}.")
         self.learned = {**self.verdict["learned"], "new": True}
 
-    def pieces(self, prompt: str) -> Iterator[Piece]:
+    def pieces(self, prompt: Prompt) -> Iterator[Piece]:
         self.fallbacks.append("Found while it answered.")
         yield from super().pieces(prompt)
 
@@ -117,3 +148,138 @@ def test_an_inferencer_that_forgets_to_call_ours_is_adopted_whole(
     messages = _played(monkeypatch, adopted, {"settings": {}})
     (loaded,) = [m for m in messages if isinstance(m, protocol.Loaded)]
     assert (loaded.way, loaded.fallbacks, loaded.learned) == ("", (), {})
+
+
+class Recorder(BaseInferencer):
+    """A user's inferencer, which knows texts and dictionaries; it answers with what it was told."""
+
+    def load_model(self, model_path: str, config: dict[str, Any]) -> None:
+        self.system = config["system_prompt"]
+        self.is_loaded = True
+
+    def generate_stream(self, prompt: str) -> Iterator[str]:
+        yield self.system
+        yield prompt
+
+    def unload_model(self) -> None: ...
+
+    def get_model_info(self) -> dict[str, Any]:
+        return {}
+
+
+class Trusting(Recorder):
+    """One that says it takes conversations."""
+
+    takes_conversations = True
+
+    def generate_stream(self, prompt: Any) -> Iterator[str]:
+        yield type(prompt).__name__
+
+
+@pytest.mark.parametrize(
+    ("kind", "prompt", "told"),
+    [
+        (Recorder, "hi", ["Be brief.", "hi"]),
+        (
+            Recorder,
+            TURNS,
+            ["Be brief.", "Be brief.\n\nUser: one\n\nAssistant: two\n\nUser: three\n\nAssistant:"],
+        ),
+        (Trusting, "hi", ["str"]),
+        (Trusting, TURNS, ["Conversation"]),
+    ],
+)
+def test_a_users_inferencer_is_told_texts(
+    monkeypatch: pytest.MonkeyPatch, kind: type, prompt: Prompt, told: list[str]
+) -> None:
+    factories = pickled([lambda _model: kind()])
+    assignment = assigned(prompt, model=CUSTOM, system="Be brief.", factories=factories)
+    messages = _played(monkeypatch, Keeper(1.0), {}, assignment)
+    assert [m.text for m in messages if isinstance(m, protocol.Token)] == told
+    assert isinstance(messages[-2], protocol.Answered)
+    assert isinstance(messages[-1], protocol.Finished)
+
+
+class Choosy(Keeper):
+    """Counts its loads, and refuses a conversation that asks for it."""
+
+    takes_conversations = True
+    loads = 0
+
+    def prepare(self, model_path: str, config: Any, prompt: Any) -> None:
+        self._refuse(prompt)
+
+    def load_model(self, model_path: str, config: Any) -> None:
+        self.loads += 1
+
+    def pieces(self, prompt: Prompt) -> Iterator[Piece]:
+        self._refuse(prompt)
+        yield from super().pieces(prompt)
+
+    def _refuse(self, prompt: Any) -> None:
+        if prompt.question == "long":
+            raise PromptTooLongError("It is too long.")
+
+
+def test_several_conversations_are_answered_in_order_by_a_model_that_is_loaded_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    choosy = Choosy(1.0)
+    messages = _played(monkeypatch, choosy, {}, assigned("a", TURNS, "c"))
+    assert choosy.loads == 1
+    prompts = [m for m in messages if isinstance(m, protocol.Prompted)]
+    assert [m.answer for m in prompts] == [0, 1, 2]
+    assert [m.rendered_prompt[:4] for m in prompts] == ["a", "User", "c"]
+    tokens = [(m.answer, m.index) for m in messages if isinstance(m, protocol.Token)]
+    assert tokens == [(number, index) for number in range(3) for index in (1, 2)]
+    ended = [(m.answer, m.reason, m.tokens) for m in messages if isinstance(m, protocol.Answered)]
+    assert ended == [(0, "stop", 2), (1, "stop", 2), (2, "stop", 2)]
+    assert [type(m) for m in messages].count(protocol.Finished) == 1
+    assert isinstance(messages[-1], protocol.Finished)
+
+
+@pytest.mark.parametrize("prompts", [("long", "b"), ("a", "long")])
+def test_one_of_several_that_does_not_fit_fails_alone(
+    monkeypatch: pytest.MonkeyPatch, prompts: tuple[str, ...]
+) -> None:
+    messages = _played(monkeypatch, Choosy(1.0), {}, assigned(*prompts))
+    ends = {m.answer: m for m in messages if isinstance(m, protocol.Answered)}
+    refused = ends[prompts.index("long")]
+    assert (refused.reason, refused.error_kind) == ("error", "refused")
+    assert refused.error == "It is too long."
+    assert ends[1 - prompts.index("long")].reason == "stop"
+
+
+def test_the_only_one_that_does_not_fit_is_refused_before_the_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    choosy = Choosy(1.0)
+    with pytest.raises(PromptTooLongError):
+        _played(monkeypatch, choosy, {}, assigned("long"))
+    assert choosy.loads == 0
+
+
+def test_a_stop_ends_the_run_after_the_answer_that_it_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(Keeper):
+        def pieces(self, prompt: Prompt) -> Iterator[Piece]:
+            yield End("cancelled")
+
+    messages = _played(monkeypatch, Stopped(1.0), {}, assigned("a", "b"))
+    ends = [m.reason for m in messages if isinstance(m, protocol.Answered)]
+    assert ends == ["cancelled"]
+    assert isinstance(messages[-1], protocol.Finished)
+
+
+def test_pieces_without_an_end_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(Keeper):
+        def pieces(self, prompt: Prompt) -> Iterator[Piece]:
+            yield TokenText("a")
+
+    with pytest.raises(InferenceError, match="without an End"):
+        _played(monkeypatch, Endless(1.0), {})
+
+
+def test_scoring_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = protocol.Score(MODEL, ModelConfig(), ("a text",))
+    with pytest.raises(ConfigurationError, match="The echo engine cannot score texts"):
+        _played(monkeypatch, Keeper(1.0), {}, protocol.Assignment(work, 0.0))

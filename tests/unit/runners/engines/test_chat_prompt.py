@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError, PromptTooLongError
 from runners.engines.chat_prompt import Messages, check_fits, context_limit, render, surely_fits
 
@@ -41,13 +42,38 @@ def dropping_system(messages: Messages) -> str:
     ],
 )
 def test_render(template: object, config: dict[str, str], text: str, source: str) -> None:
-    rendered = render(template, "gguf", "q", config)  # type: ignore[arg-type]
+    asked = Conversation.of("q", config.pop("system_prompt", ""))
+    rendered = render(template, "gguf", asked, **config)  # type: ignore[arg-type]
     assert (rendered.text, rendered.source) == (text, source)
     assert rendered.is_chat == (source != "none")
 
 
-def test_lone_surrogates_are_replaced() -> None:
-    assert render(None, "gguf", "a\ud800b", {}).text == "a\ufffdb"
+TURNS = [
+    {"role": "user", "content": "one"},
+    {"role": "assistant", "content": "two"},
+    {"role": "user", "content": "three"},
+]
+
+
+@pytest.mark.parametrize(
+    ("template", "options", "text"),
+    [
+        (bracketed, {}, "[system:s][user:one][assistant:two][user:three]"),
+        (without_system, {}, "[user:s\n\none][assistant:two][user:three]"),
+        (dropping_system, {}, "[user:s\n\none][assistant:two][user:three]"),
+        (None, {}, "s\n\nUser: one\n\nAssistant: two\n\nUser: three\n\nAssistant:"),
+        (
+            None,
+            {"prompt_format": "chat"},
+            "<|im_start|>system\ns<|im_end|>\n<|im_start|>user\none<|im_end|>\n"
+            "<|im_start|>assistant\ntwo<|im_end|>\n<|im_start|>user\nthree<|im_end|>\n"
+            "<|im_start|>assistant\n",
+        ),
+    ],
+)
+def test_several_turns(template: object, options: dict[str, str], text: str) -> None:
+    asked = Conversation.of(TURNS, "s")
+    assert render(template, "gguf", asked, **options).text == text  # type: ignore[arg-type]
 
 
 def test_failing_template_is_told() -> None:
@@ -55,7 +81,7 @@ def test_failing_template_is_told() -> None:
         raise KeyError("name")
 
     with pytest.raises(InferenceError, match=r"chat template fails .*prompt_format to plain"):
-        render(fails, "gguf", "q", {})
+        render(fails, "gguf", Conversation.of("q"))
 
 
 @pytest.mark.parametrize(
@@ -64,10 +90,10 @@ def test_failing_template_is_told() -> None:
         (2518, 2048, 8192, r"2518 tokens; name takes 2048\. Shorten .*up to 8192"),
         (2518, 4096, 2048, r"takes 2048\. Shorten it: this is the model's own limit"),
         (2048, 2048, None, r"takes 2048 and needs room for the answer"),
-        (3000, None, None, r"takes 2048\."),
+        (3000, 2048, None, r"takes 2048\."),
     ],
 )
-def test_too_long_is_told(count: int, wanted: int | None, own: int | None, words: str) -> None:
+def test_too_long_is_told(count: int, wanted: int, own: int | None, words: str) -> None:
     with pytest.raises(PromptTooLongError, match=words):
         check_fits([0] * count, "name", wanted, own)
 
@@ -79,10 +105,13 @@ def test_one_token_of_room_is_enough() -> None:
 def test_context_limit() -> None:
     assert context_limit(4096, 2048) == 2048
     assert context_limit(1024, 2048) == 1024
-    assert context_limit(None, None) == 2048
+    assert context_limit(1024, None) == 1024
 
 
 def test_surely_fits() -> None:
-    assert surely_fits("hello", {"n_ctx": 2048})
-    assert not surely_fits("好" * 400, {"n_ctx": 2048})
-    assert not surely_fits("hello", {"n_ctx": 256})
+    assert surely_fits(Conversation.of("hello"), 2048)
+    assert not surely_fits(Conversation.of("好" * 400), 2048)
+    assert not surely_fits(Conversation.of("hello"), 256)
+    assert not surely_fits(Conversation.of("hello", "好" * 400), 2048)
+    many = [{"role": role, "content": "hi"} for role in ["user", "assistant"] * 20]
+    assert not surely_fits(Conversation.of([*many, TURNS[0]]), 2048), "turns cost tokens, too"

@@ -50,7 +50,7 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
 
 
 def test_configured_number_is_taken() -> None:
-    assert cores.thread_count({"n_threads": 3}) == 3
+    assert cores.thread_count(3) == 3
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -127,7 +127,7 @@ def test_a_process_that_may_use_one_processor_has_one_core() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
         "from runners.machine.cores import free_physical_cores, thread_count; "
-        "print(free_physical_cores(), thread_count({}))"
+        "print(free_physical_cores(), thread_count())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["1", "1"], done.stderr

@@ -15,6 +15,7 @@ from gradio.utils import diff
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.request import Request, Slot
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.host import BusyError, Shelf
@@ -34,7 +35,7 @@ class FakeSession:
 
     def __init__(self, on_news: Callable[[], None], columns: int = 2) -> None:
         slots = [Slot(MODEL, ModelConfig()) for _ in range(columns)]
-        self.comparison = Comparison(Request("hi", slots), on_news)
+        self.comparison = Comparison(Request(Conversation.of("hi"), slots), on_news)
         self.on_news = on_news
         self.trouble: str | None = None
         self.position = 0
@@ -100,6 +101,9 @@ class FakeHost:
             raise self.error
 
 
+END = (protocol.Answered("stop", 1, 0.2), protocol.Finished(0.2))
+
+
 def _handlers(host: FakeHost) -> Handlers:
     return make_handlers(host, FIELDS, 4)  # type: ignore[arg-type]
 
@@ -125,7 +129,7 @@ def test_a_run_from_the_line_to_its_end() -> None:
         view = await _next(stream)
         assert view["note"] == ""
         assert view["columns"][0]["text"] == "Hello"
-        session.tell(0, protocol.Finished("stop", 2, 0.2))
+        session.tell(0, protocol.Answered("stop", 2, 0.2), protocol.Finished(0.2))
         session.tell(1, protocol.Failed("load", "load", "The file is damaged."))
         view = await _next(stream)
         assert [column["state"] for column in view["columns"]] == ["done", "failed"]
@@ -225,7 +229,7 @@ async def _failed_run(host: FakeHost, handlers: Handlers) -> Comparison:
     stream = handlers.run(VISITOR, *FORM)
     await _next(stream)
     assert host.session is not None
-    host.session.tell(0, protocol.Token("Hello", 1, 0.1), protocol.Finished("stop", 1, 0.2))
+    host.session.tell(0, protocol.Token("Hello", 1, 0.1), *END)
     host.session.tell(1, protocol.Token("Oh", 1, 0.1), protocol.Failed("load", "load", "Broken."))
     async for _view in stream:
         pass
@@ -244,7 +248,7 @@ def test_a_retry_fills_its_column_anew_and_leaves_the_others() -> None:
         assert [column["state"] for column in view["columns"]] == ["done", "waiting"]
         assert [column["attempt"] for column in view["columns"]] == [0, 1]
         assert host.session is not None
-        host.session.tell(0, protocol.Token("Now", 1, 0.1), protocol.Finished("stop", 1, 0.2))
+        host.session.tell(0, protocol.Token("Now", 1, 0.1), *END)
         view = await _next(stream)
         assert [column["text"] for column in view["columns"]] == ["Hello", "Now"]
         assert [column["attempt"] for column in view["columns"]] == [0, 1]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError
 from runners.engines.chat_prompt import render
 from runners.engines.gguf.template import compile_template
@@ -93,9 +94,9 @@ def test_renders_as_transformers(tokenizer: Any, family: str, system: str, promp
         )
         return text
 
-    config = {"system_prompt": system}
-    ours = render(compile_template(FAMILIES[family], SPECIAL), "gguf", prompt, config)
-    assert ours.text == render(of_transformers, "tokenizer", prompt, config).text
+    asked = Conversation.of(prompt, system)
+    ours = render(compile_template(FAMILIES[family], SPECIAL), "gguf", asked)
+    assert ours.text == render(of_transformers, "tokenizer", asked).text
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_renders_as_transformers(tokenizer: Any, family: str, system: str, promp
 )
 def test_tricks_are_refused(source: str) -> None:
     with pytest.raises(InferenceError, match="tried something forbidden"):
-        render(compile_template(source, SPECIAL), "gguf", "q", {})
+        render(compile_template(source, SPECIAL), "gguf", Conversation.of("q"))
 
 
 def test_damaged_template_is_told() -> None:

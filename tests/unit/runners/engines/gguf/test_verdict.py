@@ -49,7 +49,7 @@ def loaded(path, verdict, **config):
 def test_without_a_verdict_the_librarys_defaults_count(path, asked):
     engine = loaded(path, {})
     assert (asked["use_extra_bufts"], asked["flash_attention"]) == (True, "auto")
-    assert asked["n_threads"] == thread_count({})
+    assert asked["n_threads"] == thread_count()
     assert (engine.way, engine.fallbacks) == ("llama.cpp", [])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from comparator.core.config import ModelConfig
 from comparator.core.exceptions import InferenceError
 from runners.engines.pytorch.sampling import TorchSampler, choose
 
@@ -39,7 +40,7 @@ def test_choose_draws_by_probability_after_temperature() -> None:
 
 
 def sampler(prompt: list[int] | None = None, **settings: Any) -> TorchSampler:
-    config = {"seed": 1, "repeat_penalty": 1.0, **settings}
+    config = ModelConfig(**{"seed": 1, "repeat_penalty": 1.0, **settings})
     return TorchSampler(config, prompt or [], torch.device("cpu"))
 
 

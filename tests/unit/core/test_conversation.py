@@ -1,0 +1,149 @@
+"""The one place where a prompt is checked, and what a conversation is to those who use it."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from comparator.core.conversation import (
+    LONGEST_PROMPT_BYTES,
+    MOST_MESSAGES,
+    Conversation,
+    Message,
+)
+from comparator.core.exceptions import ConfigurationError
+
+TURNS = [
+    {"role": "user", "content": "One?"},
+    {"role": "assistant", "content": "One."},
+    {"role": "user", "content": "Two?"},
+]
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+class TestWhatBecomesAConversation:
+    def test_a_text_is_one_question(self):
+        conversation = Conversation.of("Why?")
+        assert conversation.messages == (Message("user", "Why?"),)
+        assert conversation.question == "Why?"
+        assert not conversation.has_several_turns
+
+    @pytest.mark.parametrize("kind", [list, tuple])
+    def test_messages_are_taken_as_they_are(self, kind):
+        conversation = Conversation.of(kind([SYSTEM, *TURNS]))
+        assert conversation.records() == [SYSTEM, *TURNS]
+        assert conversation.question == "Two?"
+        assert conversation.system == "Be brief."
+        assert conversation.has_several_turns
+
+    def test_messages_may_be_message_objects_and_a_conversation_stays_one(self):
+        conversation = Conversation.of([Message("user", "Why?")])
+        assert Conversation.of(conversation) == conversation == Conversation.of("Why?")
+
+    def test_an_answer_in_between_may_be_empty(self):
+        turns = [user("One?"), {"role": "assistant", "content": ""}, user("Two?")]
+        assert Conversation.of(turns).records() == turns
+
+    def test_it_crosses_a_pipe(self):
+        conversation = Conversation.of([SYSTEM, *TURNS])
+        assert pickle.loads(pickle.dumps(conversation)) == conversation
+
+
+class TestTheSystemMessage:
+    def test_a_system_prompt_goes_to_the_begin(self):
+        assert Conversation.of("Why?", "Be brief.").records() == [SYSTEM, user("Why?")]
+
+    def test_it_takes_the_place_of_the_one_there_is(self):
+        conversation = Conversation.of([SYSTEM, *TURNS]).with_system("Be long.")
+        assert conversation.records() == [{"role": "system", "content": "Be long."}, *TURNS]
+
+    def test_an_empty_one_changes_nothing(self):
+        conversation = Conversation.of([SYSTEM, *TURNS])
+        assert conversation.with_system("") is conversation
+
+
+class TestAsText:
+    def test_one_question_is_its_text(self):
+        assert Conversation.of("Once upon").as_text() == "Once upon"
+
+    def test_a_system_message_goes_before_it(self):
+        assert Conversation.of("Why?", "Be brief.").as_text() == "Be brief.\n\nWhy?"
+
+    def test_several_turns_are_named_and_the_model_goes_on(self):
+        assert Conversation.of([SYSTEM, *TURNS]).as_text() == (
+            "Be brief.\n\nUser: One?\n\nAssistant: One.\n\nUser: Two?\n\nAssistant:"
+        )
+
+
+class TestWhatIsNoText:
+    def test_lone_surrogates_are_replaced_and_told(self):
+        conversation = Conversation.of([user("a\ud800b"), *TURNS[1:]])
+        assert conversation.messages[0].content == "a\ufffdb"
+        assert conversation.has_replacements
+        assert Conversation.of(conversation).has_replacements
+
+    def test_a_good_text_has_no_replacements(self):
+        assert not Conversation.of("字").has_replacements
+
+    def test_those_of_a_system_prompt_are_replaced_as_well(self):
+        assert Conversation.of("hi", "\udfff").system == "\ufffd"
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("value", ["", "  \n\t", "\u3000", [], (), [SYSTEM], [user(" ")]])
+    def test_nothing_is_asked(self, value):
+        with pytest.raises(ConfigurationError, match=r"Type a prompt first; it is empty\."):
+            Conversation.of(value)
+
+    @pytest.mark.parametrize("value", [None, 7, {"role": "user"}, b"bytes", ["x"], [None], {1}])
+    def test_neither_text_nor_messages(self, value):
+        with pytest.raises(ConfigurationError, match="The prompt must be text or a list of mess"):
+            Conversation.of(value)
+
+    @pytest.mark.parametrize(
+        ("message", "words"),
+        [
+            ({"role": "tool", "content": "x"}, "Message 1 has the role 'tool'; it must be system"),
+            ({"role": ["user"], "content": "x"}, "Message 1 has the role"),
+            ({"role": "user", "content": ["x"]}, "content of message 1 must be text, not list"),
+            ({"role": "user"}, "Message 1 must have role and content alone"),
+            ({}, "Message 1 must have role and content alone"),
+            ({"role": "user", "content": "x", "name": "y"}, "alone, not 'name'"),
+            ({"role": "user", "text": "x"}, "alone, not 'text'"),
+        ],
+    )
+    def test_a_message_that_is_none(self, message, words):
+        with pytest.raises(ConfigurationError, match=words):
+            Conversation.of([message, user("hi")])
+
+    def test_a_system_message_later_on(self):
+        with pytest.raises(ConfigurationError, match="Message 2 is a system message; only the fi"):
+            Conversation.of([user("hi"), SYSTEM, user("hi")])
+
+    def test_an_answer_at_the_end(self):
+        with pytest.raises(ConfigurationError, match="The last message must be the user's"):
+            Conversation.of(TURNS[:2])
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "x" * (LONGEST_PROMPT_BYTES + 1),
+            "字" * (LONGEST_PROMPT_BYTES // 2),
+            [user("x" * LONGEST_PROMPT_BYTES), *TURNS[1:]],
+        ],
+    )
+    def test_too_long_by_bytes_of_all_messages(self, value):
+        with pytest.raises(ConfigurationError, match=f"the limit is {LONGEST_PROMPT_BYTES}"):
+            Conversation.of(value)
+
+    def test_the_longest_is_taken(self):
+        assert Conversation.of("x" * LONGEST_PROMPT_BYTES).question
+
+    def test_too_many_messages(self):
+        with pytest.raises(ConfigurationError, match=f"up to {MOST_MESSAGES} messages"):
+            Conversation.of([user("x")] * (MOST_MESSAGES + 1))

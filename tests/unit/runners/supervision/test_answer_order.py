@@ -1,0 +1,70 @@
+"""In which order answers may be told."""
+
+from __future__ import annotations
+
+import pytest
+
+from runners import protocol
+from runners.supervision.answer_order import AnswerOrder
+
+
+def prompted(answer: int) -> protocol.Prompted:
+    return protocol.Prompted(1.0, 1, "hi", "none", answer=answer)
+
+
+def token(index: int, answer: int = 0) -> protocol.Token:
+    return protocol.Token("a", index, 1.0, answer)
+
+
+def answered(answer: int = 0, reason: str = "stop") -> protocol.Answered:
+    return protocol.Answered(reason, 1, 1.0, answer=answer)
+
+
+FINISHED = protocol.Finished(1.0)
+LOADED = protocol.Loaded(1.0, 1, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("answers", "messages"),
+    [
+        (1, [LOADED, prompted(0), token(1), token(2), answered(), FINISHED]),
+        (2, [prompted(0), token(1), answered(), prompted(1), token(1, 1), answered(1), FINISHED]),
+        (3, [answered(0, "error"), answered(1, "cancelled"), FINISHED]),
+        (0, [protocol.Loading("x", 1, 2), FINISHED]),
+    ],
+)
+def test_the_order_of_a_run(answers: int, messages: list[protocol.ChildMessage]) -> None:
+    order = AnswerOrder(answers)
+    for message in messages:
+        order.check(message)
+    assert order.is_over
+    assert order.tokens == sum(isinstance(message, protocol.Token) for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("answers", "good", "bad", "words"),
+    [
+        (1, [], token(2), "not numbered in order"),
+        (1, [token(1)], token(1), "not numbered in order"),
+        (2, [token(1), answered()], token(2, 1), "not numbered in order"),
+        (2, [], token(1, 1), "answers are not told in order"),
+        (2, [], answered(1), "answers are not told in order"),
+        (1, [answered()], answered(), "answers are not told in order"),
+        (1, [answered()], prompted(1), "answers are not told in order"),
+        (2, [answered(0, "cancelled")], prompted(1), "answers are not told in order"),
+        (0, [], token(1), "answers are not told in order"),
+        (1, [token(1)], FINISHED, "before that of its answers"),
+        (2, [answered()], FINISHED, "before that of its answers"),
+    ],
+)
+def test_what_is_out_of_order(
+    answers: int,
+    good: list[protocol.ChildMessage],
+    bad: protocol.ChildMessage,
+    words: str,
+) -> None:
+    order = AnswerOrder(answers)
+    for message in good:
+        order.check(message)
+    with pytest.raises(protocol.ProtocolError, match=words):
+        order.check(bad)
