@@ -14,6 +14,7 @@ from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.models import ModelInfo
+from comparator.core.quiet import quiet
 from comparator.core.text import with_controls_shown
 from comparator.hosting.library_table import LibraryView, Shelf
 from comparator.library import families
@@ -90,10 +91,11 @@ class LadderWork:
     def _live(self, ladder: quantising.Ladder) -> None:
         trouble, made, progress = "", [], None
         try:
-            for progress in quantising.make(ladder, self._stop.is_set):
-                if progress.model is not None:
-                    made.append(progress.model.name)
-                self._status = Making(ladder, progress, tuple(made))
+            with quiet.background("quantising"):
+                for progress in quantising.make(ladder, self._stop.is_set):
+                    if progress.model is not None:
+                        made.append(progress.model.name)
+                    self._status = Making(ladder, progress, tuple(made))
             self._on_made()
         except MultiLLMError as error:
             trouble = str(error)

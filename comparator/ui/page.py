@@ -339,6 +339,7 @@ def _wire(page: Any, widgets: Widgets, handlers: Handlers) -> None:
     page.unload(handlers.leave)
     for models in widgets.models:
         models.change(None, widgets.models, None, js=_static("chosen.js"), **quiet)
+        models.change(handlers.choose, widgets.models, None, api_name="page_choose", **at_once)
     widgets.refresh.click(
         handlers.refresh, widgets.models, shelf, api_name="page_refresh", **at_once
     )

@@ -28,7 +28,7 @@ from runners.child import descriptors, memory_limit
 from runners.child.failures import explain, failure
 from runners.child.sandbox import enter_sandbox
 from runners.child.token_batching import Pace
-from runners.machine import cores, memory, temporary
+from runners.machine import cores, memory, priority, temporary
 
 _PR_SET_PDEATHSIG = 1
 
@@ -41,6 +41,8 @@ def main(
 ) -> None:
     """Live the whole life of a child; never returns."""
     settle(log, parent_pid)
+    if assignment.is_background:
+        priority.become_idle()
     keep_only(wire)
     live(assignment, wire, confined)
     leave()

@@ -91,6 +91,11 @@ class ForkServers:
             self._keep_watch()
             return self._by_kind[kind]
 
+    @property
+    def is_reserved(self) -> bool:
+        """Whether a comparison is under way."""
+        return self._reservations > 0
+
     def reserve(self, kinds: Sequence[str] = ()) -> Reservation:
         """Keep the servers of these engines, started, for one who will ask for children."""
         with self._lock:

@@ -129,6 +129,7 @@ def run(
         MemoryManager(options.max_memory_gb, enforce=not options.force),
         deadlines_from(*options.limits),
     )
+    engine.warm_up(models)
     prompt = sys.stdin.read() if question.prompt == "-" else question.prompt
     try:
         results = _watch(engine, prompt, models, configs, options)

@@ -47,6 +47,7 @@ class Handlers:
     retry: Handler
     install: Handler
     leave: Handler
+    choose: Handler
 
 
 class Boards:
@@ -101,7 +102,16 @@ def make_handlers(host: Host, field_names: Sequence[str], columns: int) -> Handl
     load, refresh = _make_shelf_handlers(host, columns)
     stop, stop_column, leave = _make_session_handlers(host, boards)
     install = _make_install(host, columns)
-    return Handlers(load, refresh, run, stop, stop_column, retry, install, leave)
+    choose = _make_choose(host)
+    return Handlers(load, refresh, run, stop, stop_column, retry, install, leave, choose)
+
+
+def _make_choose(host: Host) -> Handler:
+    async def choose(*chosen: Any) -> None:
+        """Inputs: the models. Their engines start before the question is asked."""
+        host.choose(chosen)
+
+    return choose
 
 
 def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: int) -> Handler:

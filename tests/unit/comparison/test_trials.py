@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from comparator.comparison import builds, trials
-from comparator.comparison.quiet import Quiet
 from comparator.comparison.trial_job import NotTried, Tried
 from comparator.comparison.trials import Trials
 from comparator.core.models import ModelInfo, ModelType
+from comparator.core.quiet import Quiet
 from comparator.storage.digests import Digests
 from comparator.storage.verdicts import Failure, Verdicts
 from runners import registry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from comparator.comparison.quiet import Quiet
+from comparator.core.quiet import Quiet
 
 
 def until(condition) -> None:
