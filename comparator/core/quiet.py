@@ -68,6 +68,11 @@ class Quiet:
         return tuple(sorted(run.beside))
 
     @property
+    def is_measuring(self) -> bool:
+        """Whether a model is measured."""
+        return bool(self._runs)
+
+    @property
     def is_wanted(self) -> bool:
         """Whether someone waits for the end of a trial."""
         return self._waiting > 0

@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
+from comparator.core.exceptions import MultiLLMError
 from runners import registry
 from runners.machine import memory, temporary
 from runners.supervision.fork_server_process import ForkServer as ForkServer
@@ -73,7 +74,7 @@ class ForkServers:
         self._modelling = tuple(dict.fromkeys((*self._modelling, *modelling_modules)))
         for kind in kinds:
             if fork_is_safe():
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, MultiLLMError):
                     self.of(kind).ensure_running()
         self._look_again.set()
 
@@ -240,7 +241,7 @@ class Reservation:
         if cold:
             self._owner.go_on(unless_others_run=True)
         for server in cold:
-            with contextlib.suppress(OSError):  # the run says why none can be started
+            with contextlib.suppress(OSError, MultiLLMError):  # the run says why none starts
                 server.wait_ready(timeout_seconds, should_stop)
         waited = time.monotonic() - began if cold else 0.0
         self._owner.rest_all_but(servers)
