@@ -133,13 +133,14 @@ class BaseInferencer(ABC):
             ModelLoadError: the files cannot be a model of this engine.
         """
 
-    def pieces(self, prompt: str) -> Iterator[Piece]:
+    def pieces(self, prompt: Any) -> Iterator[Piece]:
         """Yield the prompt's report, every token, and one End.
 
         The default serves engines that only know ``generate_stream``: each fragment counts
         as one token, and the prompt is reported as it was given.
         """
-        yield PromptTokens(0, prompt, "none")
+        told = prompt.as_text() if isinstance(prompt, Conversation) else prompt
+        yield PromptTokens(0, told, "none")
         for text in self.generate_stream(prompt):
             yield TokenText(text)
             if self.should_stop():

@@ -6,6 +6,8 @@ import re
 import signal
 from dataclasses import dataclass
 
+from comparator.core.units import fine_size
+
 CRASHED, OUT_OF_MEMORY = "crashed", "out_of_memory"
 
 _TELLING = re.compile(
@@ -141,9 +143,9 @@ def _memory_was_low(evidence: Evidence) -> bool:
 
 def _killed_for_memory(evidence: Evidence) -> str:
     sure = "" if evidence.killed_for_memory else ", most likely"
-    needed = f"it needs about {gigabytes(evidence.needed_bytes)}, " * bool(evidence.needed_bytes)
-    held = f"it held {gigabytes(evidence.peak_bytes)} and " * bool(evidence.peak_bytes)
-    left, total = gigabytes(evidence.available_bytes), gigabytes(evidence.total_bytes)
+    needed = f"it needs about {fine_size(evidence.needed_bytes)}, " * bool(evidence.needed_bytes)
+    held = f"it held {fine_size(evidence.peak_bytes)} and " * bool(evidence.peak_bytes)
+    left, total = fine_size(evidence.available_bytes), fine_size(evidence.total_bytes)
     return (
         f"The model process was killed (SIGKILL){sure} by the system's memory killer: "
         f"{needed}{held}at the last look {left} of {total} was left. {SMALLER}"
@@ -163,8 +165,8 @@ def _numbers(evidence: Evidence, on_device: bool) -> str:
     if on_device or not evidence.needed_bytes:
         return ""
     free = min(evidence.available_bytes, evidence.limit_bytes or evidence.available_bytes)
-    needed = gigabytes(evidence.needed_bytes)
-    return f": it needs about {needed}, and {gigabytes(free)} was available"
+    needed = fine_size(evidence.needed_bytes)
+    return f": it needs about {needed}, and {fine_size(free)} was available"
 
 
 def memory_line(log_tail: str) -> str:
@@ -186,8 +188,3 @@ def _last(pattern: re.Pattern[str], log_tail: str) -> str:
     lines = [_BUILD_PLACE.sub("", line.strip()) for line in log_tail.splitlines()]
     lines = [line for line in lines if not _STACK_FRAME.search(line)]
     return ([line for line in lines if pattern.search(line)] or [""])[-1][:300]
-
-
-def gigabytes(size: int) -> str:
-    """Return a size in bytes as people read it."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 or not size else f"{size / 1e9:.2f} GB"

@@ -4,19 +4,48 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import time
+import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
+import hypothesis
 import pytest
+from bounds import Bounds
+from leftovers import none_may_be_left
 
 from comparator.core.models import ModelInfo, ModelType
+from runners.machine import cores, memory
 from runners.supervision.fork_server import fork_servers
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-SETTLE_SECONDS = 5.0
+TESTS = Path(__file__).resolve().parent
+REPOSITORY = TESTS.parent
+WORKER_BYTES = 3_000_000_000
+# A made-up case may take as long as it likes: how long that is, the machine decides.
+hypothesis.settings.register_profile("gate", deadline=None)
+hypothesis.settings.load_profile("gate")
+# The folders in the order in which they run, and the marker of each. What takes long comes first,
+# so that several workers end at about the same time; the many short ones fill the gaps.
+FOLDERS = {
+    "soak": "soak",
+    "package": "package",
+    "space": "space",
+    "ui": "ui",
+    "process": "process",
+    "cli": "process",
+    "bad_input": "process",
+    "contract": "process",
+    "truth": "process",
+    "scripts": "process",
+    "api": "process",
+    "unit": "",
+}
+FIXTURES = {  # and the marker of each test that asks for one of these
+    "starter_models": "model",
+    "starter_models_dir": "model",
+    "bounds": "bounds",
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,6 +56,12 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setenv(name, str(tmp_path_factory.mktemp("places")))
         patch.setenv("COMPARATOR_SOURCES", "none")
         yield
+
+
+@pytest.fixture
+def bounds(request: pytest.FixtureRequest) -> Bounds:
+    """Whether a figure in seconds or bytes is small enough, where such figures count."""
+    return Bounds(bool(request.config.getoption("--bounds")))
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +91,44 @@ class StarterModels(dict[str, str]):
         pytest.skip(f"the starter model {key} is made by llama-cpp-python, which is not installed")
 
 
+def _processors() -> int:
+    """Return how many processors the tests may use: those allowed, as far as a quota pays."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return math.ceil(min(allowed or 1, cores.quota_cores() or math.inf))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which `make soak` holds the promises in seconds and bytes."""
+    parser.addoption("--bounds", action="store_true", help="hold promises in seconds and bytes")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests run at once by ``-n auto``: one more than there are cores.
+
+    Tests wait much of their time, for a page to open or a child to end, so that one more worker
+    than cores is worth it; each further one only makes all others slower. A worker needs its room:
+    libraries, fork servers, a page and a browser.
+    """
+    return max(1, min(_processors() + 1, memory.total_bytes() // WORKER_BYTES))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder and its fixtures, before -m chooses; order the folders."""
+    for item in items:
+        asked = getattr(item, "fixturenames", ())
+        markers = {FOLDERS.get(_folder(item)), *(FIXTURES.get(name) for name in asked)}
+        for marker in sorted(filter(None, markers)):
+            item.add_marker(marker)
+    places = {folder: place for place, folder in enumerate(FOLDERS)}
+    items.sort(key=lambda item: places.get(_folder(item), len(places)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs llama-cpp-python where the prebuilt engine is in its place."""
     if item.get_closest_marker("native") and importlib.util.find_spec("llama_cpp") is None:
@@ -74,37 +147,11 @@ def echo_model(tmp_path: Path) -> Callable[..., ModelInfo]:
     return make
 
 
-def _left_over() -> list[psutil.Process]:
-    """Children of the tests, without the fork servers, which live as long as the tests."""
-    servers = set(fork_servers.pids())
-    children = psutil.Process().children(recursive=True)
-    return [c for c in children if c.pid not in servers and not _is_helper(c)]
-
-
-def _is_helper(process: psutil.Process) -> bool:
-    """Whether this is the browser driver's own process, or already gone."""
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        words = " ".join(process.cmdline())
-    except psutil.Error:
-        return True
-    return "playwright" in words or "resource_tracker" in words
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail a test that leaves a process behind."""
-    before = {process.pid for process in _left_over()}
-    yield
-    end = time.monotonic() + SETTLE_SECONDS
-    while True:
-        left = [process for process in _left_over() if process.pid not in before]
-        if not left:
-            return
-        if time.monotonic() > end:
-            pytest.fail(f"processes left behind: {left}")
-        time.sleep(0.05)
+    with none_may_be_left():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

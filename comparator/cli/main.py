@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
@@ -18,7 +17,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import comparator
-from comparator.core.exceptions import ConfigurationError, MultiLLMError
+from comparator.cli.errors import outcome
 
 
 class Command(NamedTuple):
@@ -106,7 +105,7 @@ def end_with(program: Callable[[], int | None]) -> None:
     Raises:
         SystemExit: with the exit code.
     """
-    raise SystemExit(_outcome(program, {}) or 0)
+    raise SystemExit(outcome(program, {}))
 
 
 def _guarded(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -114,28 +113,9 @@ def _guarded(command: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def guarded(**options: Any) -> None:
-        raise SystemExit(_outcome(command, options) or 0)
+        raise SystemExit(outcome(command, options))
 
     return guarded
-
-
-def _outcome(command: Callable[..., int | None], options: dict[str, Any]) -> int | None:
-    try:
-        return command(**options)
-    except ConfigurationError as error:
-        return _tell(error, 2)
-    except MultiLLMError as error:
-        return _tell(error, 1)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nothing to tell
-        return 1
-    except KeyboardInterrupt:
-        return 130
-
-
-def _tell(error: Exception, code: int) -> int:
-    print(f"comparator: {error}", file=sys.stderr)
-    return code
 
 
 def main() -> None:

@@ -110,13 +110,14 @@ class Comparison:
         self._beside: dict[int, tuple[str, ...]] = {}
         self._waiting = list(range(len(request.slots)))
         self._lock = threading.Lock()
+        self._starter = threading.Thread(target=self._begin, name="comparator-start", daemon=True)
         self._stopped: set[int] = set()
         self._left = len(request.slots)
         self._ended = threading.Event()
 
     def start(self) -> Comparison:
         """Start the first model, or all of them where they run together; returns at once."""
-        threading.Thread(target=self._begin, name="comparator-start", daemon=True).start()
+        self._starter.start()
         return self
 
     def _begin(self) -> None:
@@ -181,6 +182,9 @@ class Comparison:
     def join(self, timeout_seconds: float) -> bool:
         """Wait until no child of this comparison is left; return whether that is so."""
         end = time.monotonic() + timeout_seconds
+        began = self._starter.ident is not None
+        if began and self._starter is not threading.current_thread():  # it may start a child yet
+            self._starter.join(timeout_seconds)
         with self._lock:
             runs = list(self._runs.values())
         return all([run.join(max(0.0, end - time.monotonic())) for run in runs])
@@ -232,9 +236,6 @@ class Comparison:
         if refused is not None:
             self._tell(number, refused)
             return self._start_next()
-        if not self.is_warm(slot):
-            self._news.put(News(number, None, time.monotonic()))
-            self._on_news()
         advice = self._advice(number, slot)
         measured = self._measured[number] = quiet.begin_run()
         advice = replace(advice, start_seconds=advice.start_seconds + measured.waited_seconds)
@@ -248,6 +249,9 @@ class Comparison:
     def _advice(self, number: int, slot: Slot) -> Advice:
         """Ask for advice; without it a run goes on as well, and its column never hangs."""
         try:
+            if not self.is_warm(slot):
+                self._news.put(News(number, None, time.monotonic()))
+                self._on_news()
             return self.advise(slot, lambda: number in self._stopped)
         except Exception:
             _log.exception("There is no verdict for %s", slot.model.name)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from comparator.core.models import InferenceResult
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size, seconds, speed
 
 _CSV_MODEL = ("id", "name", "model_type", "path", "size")
 _CSV_STATS = (
@@ -21,6 +22,8 @@ _CSV_STATS = (
     "memory_usage",
     "finish_reason",
 )
+
+NOT_MEASURED = "–"
 
 
 def as_text(results: Sequence[InferenceResult]) -> str:
@@ -108,23 +111,14 @@ def figures(result: InferenceResult) -> str:
     stats = result.stats
     parts = [
         f"{stats.token_count} tokens",
-        f"{stats.tokens_per_second or 0:.1f} tokens/s",
-        f"first token {_seconds(stats.time_to_first_token)}",
-        f"load {_seconds(stats.load_seconds)}",
-        f"peak {megabytes(stats.memory_usage)}",
+        speed(stats.tokens_per_second or 0),
+        f"first token {seconds(stats.time_to_first_token, NOT_MEASURED)}",
+        f"load {seconds(stats.load_seconds, NOT_MEASURED)}",
+        f"peak {fine_size(stats.memory_usage, NOT_MEASURED)}",
     ]
     if stats.finish_reason == "length":
         parts.append("cut at the token limit")
     return ", ".join(parts)
-
-
-def megabytes(size: int | None) -> str:
-    """Return bytes as megabytes (10**6), or a dash."""
-    return "–" if size is None else f"{size / 1e6:.0f} MB"
-
-
-def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f} s"
 
 
 def _answer(result: InferenceResult) -> str:
@@ -137,9 +131,9 @@ def _answer(result: InferenceResult) -> str:
 _MARKDOWN_COLUMNS: dict[str, Callable[[InferenceResult], str]] = {
     "model": title,
     "state": lambda r: r.state.value,
-    "first token": lambda r: _seconds(r.stats.time_to_first_token),
+    "first token": lambda r: seconds(r.stats.time_to_first_token, NOT_MEASURED),
     "tokens/s": lambda r: f"{r.stats.tokens_per_second or 0:.1f}",
     "tokens": lambda r: str(r.stats.token_count),
-    "load": lambda r: _seconds(r.stats.load_seconds),
-    "peak memory": lambda r: megabytes(r.stats.memory_usage),
+    "load": lambda r: seconds(r.stats.load_seconds, NOT_MEASURED),
+    "peak memory": lambda r: fine_size(r.stats.memory_usage, NOT_MEASURED),
 }

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.formats.shards import WEIGHT_SUFFIXES
+from comparator.formats.model_files import is_weights_name
 from runners.machine import memory
 
 SPARE_FACTOR = 2.0  # only where this many times the model's size is available
@@ -25,11 +25,7 @@ def begin(model: ModelInfo) -> None:
 
 def _advise(path: Path) -> None:
     with contextlib.suppress(OSError):
-        files = [path] if path.is_file() else [f for f in path.iterdir() if _is_weight(f)]
+        files = [path] if path.is_file() else [f for f in path.iterdir() if is_weights_name(f.name)]
         for file in files:
             with open(file, "rb") as opened:
                 os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
-
-
-def _is_weight(path: Path) -> bool:
-    return path.name.endswith(WEIGHT_SUFFIXES)

@@ -23,6 +23,7 @@ from runners.timeouts import Deadlines
 # before, a cold fork server imports its libraries, and a spawned child does so itself.
 TRIAL_SECONDS = 10.0
 SPAWNED_TRIAL_SECONDS = 60.0
+PUT_OFF = "its trial was put off"
 _DEADLINES = Deadlines(load_seconds=120.0, total_seconds=180.0)
 
 
@@ -150,7 +151,7 @@ def _meaning(final: protocol.Message | None, clock: _Clock) -> Tried:
         raise NotTried(f"its trial could not be made ({words})", is_unusable=unusable)
     if clock.is_late or isinstance(final, protocol.TimedOut):
         raise NotTried("its trial took too long")
-    raise NotTried("its trial was put off", is_passing=True)
+    raise NotTried(PUT_OFF, is_passing=True)
 
 
 def _told(text: str) -> Tried:

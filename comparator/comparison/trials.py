@@ -14,6 +14,7 @@ from typing import Any
 from comparator.comparison import trial_job, trial_words
 from comparator.comparison.builds import Build, FileStamp, build_of, stamps_of
 from comparator.comparison.trial_job import NotTried
+from comparator.core.countdown import Countdown
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
@@ -24,6 +25,7 @@ from comparator.storage.verdicts import SAFE_FOR_DAYS, BuildVerdict, Failure, Ve
 from runners import registry, safe_settings
 from runners.registry import Engine
 
+CLOSE_SECONDS = 5.0
 RETRY_SECONDS = 600.0  # a trial that could not be made is made again, in a long-lived program
 _BUSY = "another model was running when it was to be tried; it is tried when none is"
 
@@ -100,8 +102,11 @@ class Trials:
         builds = _builds(kind)
         if not builds:
             return Verdict()
+        closed = self._closed  # of now: whoever asks after a close is not meant by it
         with self._lock_of(kind):
-            return self._believed(kind, builds) or self._tried(kind, builds, should_stop)
+            return self._believed(kind, builds) or self._tried(
+                kind, builds, lambda: should_stop() or closed.is_set()
+            )
 
     def known(self, kind: str) -> Verdict | None:
         """Return the verdict of a kind of model without a trial; None where there is none yet."""
@@ -136,8 +141,10 @@ class Trials:
         The heavier engine is first: until its fork server is ready, the processor is not free
         for the others either.
         """
+        closed = self._closed
         for kind in sorted(kinds, reverse=True):
-            self.verdict_for(kind, lambda: quiet.is_wanted)
+            if not closed.is_set():
+                self.verdict_for(kind, lambda: quiet.is_wanted or closed.is_set())
 
     def for_model(
         self, model: ModelInfo, should_stop: ShouldStop = never
@@ -171,13 +178,21 @@ class Trials:
         if key:
             self.verdicts.note_crash(key, _mark(model), reason)
 
-    def close(self) -> None:
-        """End a trial that is under way, and close the files; the next use opens them again."""
-        self._closed.set()
+    def stop(self) -> None:
+        """End the trials that are under way or wait; returns at once."""
+        closed, self._closed = self._closed, threading.Event()
+        closed.set()
+
+    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
+        """End what is under way, and close the files; the next use opens them again.
+
+        What has not ended in time is left to end by itself.
+        """
+        self.stop()
+        countdown = Countdown(timeout_seconds)
         for lock in list(self._locks.values()):
-            with lock:
-                pass
-        self._closed.clear()
+            if lock.acquire(timeout=countdown.left):
+                lock.release()
         self.verdicts.close()
         self._digests.close()
 
@@ -216,10 +231,10 @@ class Trials:
         with quiet.for_trial() as may_try:
             if not may_try:
                 return self._untried(kind, builds[0], _BUSY)
+            if should_stop():  # while this one waited for another trial's end
+                return self._untried(kind, builds[0], trial_job.PUT_OFF)
             try:
-                return self._try_builds(
-                    kind, builds, lambda: should_stop() or self._closed.is_set()
-                )
+                return self._try_builds(kind, builds, should_stop)
             except NotTried as error:
                 verdict = self._untried(kind, builds[0], str(error))
                 return verdict if error.is_passing else self._kept(kind, _stamps(builds), verdict)

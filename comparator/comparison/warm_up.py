@@ -86,6 +86,8 @@ class EngineStart:
         Where all run together all engines are waited for, since none may import any more.
         """
         seconds = self._make_ready(self._kinds_for(slot), should_stop)
+        if should_stop():
+            return Advice()
         verdict, sentences = self._trials.for_model(slot.model, should_stop)
         return Advice(verdict, sentences, seconds)
 
@@ -105,7 +107,7 @@ class EngineStart:
         servers = [self._trials.server_of(kind) for kind in kinds]
         waited = self._reservation.make_ready(servers, should_stop)
         untried = [kind for kind in kinds if self._trials.known(kind) is None]
-        if not untried:
+        if not untried or should_stop():
             return waited
         began = time.monotonic()
         for kind in untried:

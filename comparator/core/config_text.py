@@ -1,4 +1,7 @@
-"""Settings written as text, such as ``temperature=0.2 seed=3 stop=["\\n"]``."""
+"""Settings written as text, such as ``temperature=0.2 seed=3 stop=["\\n"]``, or in a form.
+
+This is the one place that makes settings of text, for the page and for the command line.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 
 LONGEST_TEXT = 10_000
+_LONGEST_NUMBER = 20  # digits; what a setting takes at the most is its own rule
 
+_FOR_ONE_MODEL = re.compile(r"(\d+)\.(.+)", re.DOTALL)
 _SPACE = re.compile(r"[\s,;]*")
 _NAME = re.compile(r"(?P<name>[A-Za-z][\w-]*)(?P<equals>\s*=\s*)?")
 _BARE = re.compile(r"[^\s,;]+")
@@ -51,6 +56,41 @@ def parse_settings(text: str) -> dict[str, Any]:
         position = _skip_space(text, position)
     ModelConfig.from_dict(settings)
     return settings
+
+
+def parse_assignment(text: str) -> tuple[int | None, dict[str, Any]]:
+    """Return what ``NAME=VALUE`` sets for all models, or ``N.NAME=VALUE`` for the N-th alone.
+
+    Returns:
+        The number of the model, counted from 1, or None for all; and the settings.
+
+    Raises:
+        ConfigurationError: as ``parse_settings``.
+    """
+    match = _FOR_ONE_MODEL.fullmatch(text)
+    if match is None:
+        return None, parse_settings(text)
+    return int(match[1]), parse_settings(match[2])
+
+
+def stop_strings(text: str) -> list[str]:
+    r"""Return the stop texts of a form: one a line, with ``\n`` and ``\t`` as escapes."""
+    lines = [line for line in (text or "").split("\n") if line.strip()]
+    return [line.replace("\\n", "\n").replace("\\t", "\t") for line in lines]
+
+
+def whole_number(name: str, value: Any) -> int | None:
+    """Return the number in a form's field; None for an empty one.
+
+    Raises:
+        ConfigurationError: there is something else in it.
+    """
+    text = str(value if value is not None else "").strip()
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER:
+        raise ConfigurationError(f"{name} must be a whole number or empty, not {text[:40]!r}.")
+    return int(text)
 
 
 def _pair(text: str, position: int) -> tuple[str, Any, int]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
 from comparator.core.config import ModelConfig
+from comparator.core.location import Location, Place
 
 __all__ = [
     "InferenceResult",
@@ -17,6 +19,7 @@ __all__ = [
     "ModelType",
     "PromptReport",
     "RunState",
+    "told_apart",
 ]
 
 
@@ -52,7 +55,10 @@ class ModelInfo:
         path: a file (GGUF) or a directory (transformers).
         model_type: the engine that runs it.
         size: bytes of all its weight files.
-        config: facts known without loading, such as ``problem``: why it cannot be loaded.
+        config: the caller's own, and what came with a model (of Ollama its ``template``, ``system``
+            and ``parameters``). ``problem``, ``source`` and ``places`` put here count as those of
+            the location and go before them.
+        location: where it was found.
     """
 
     id: str
@@ -61,6 +67,7 @@ class ModelInfo:
     model_type: ModelType
     size: int
     config: dict[str, Any] = field(default_factory=dict)
+    location: Location = field(default_factory=Location)
 
     def __post_init__(self) -> None:
         """Make the id where none was given."""
@@ -75,7 +82,19 @@ class ModelInfo:
     @property
     def problem(self) -> str | None:
         """Why this entry cannot be loaded, or None when nothing speaks against it."""
-        return self.config.get("problem")
+        return self.config.get("problem") or self.location.problem
+
+    @property
+    def source(self) -> str:
+        """The key of the program that keeps it; ``folder`` for the user's own folders."""
+        return self.config.get("source") or self.location.source
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All places where it lies, the one used first; never empty."""
+        given = tuple(Place.of(place) for place in self.config.get("places") or ())
+        alone = (Place(self.source, self.path, self.name),)
+        return given or self.location.places or alone
 
     def to_record(self) -> dict[str, Any]:
         """Return the ``model`` part of a record, ready for JSON."""
@@ -210,3 +229,16 @@ class InferenceResult:
             "notice": self.notice,
             "log_tail": self.log_tail,
         }
+
+
+def told_apart(models: Iterable[ModelInfo]) -> list[ModelInfo]:
+    """Return models with ids that differ: the second of an id gets ``#2`` and so on."""
+    result: list[ModelInfo] = []
+    for model in models:
+        taken = {other.id for other in result}
+        plain, number, name = model.id, 1, model.id
+        while name in taken:
+            number += 1
+            name = f"{plain}#{number}"
+        result.append(model if name == plain else replace(model, id=name))
+    return result

@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from comparator.core.units import fine_size
 from comparator.diagnosis.values import LIMITS, NOTE, Finding, Part
 from runners.machine import cores, memory, nvml
 from runners.machine.processor import this_processor
@@ -107,8 +108,8 @@ def _about_ram(facts: dict[str, Any]) -> list[Finding]:
         found.append(
             _limit(
                 "memory",
-                f"A control group allows {_gigabytes(facts['limit_bytes'])} of this machine's "
-                f"{_gigabytes(facts['ram_bytes'])}; larger models are refused.",
+                f"A control group allows {fine_size(facts['limit_bytes'])} of this machine's "
+                f"{fine_size(facts['ram_bytes'])}; larger models are refused.",
                 "Raise the limit of the container: docker run --memory N.",
             )
         )
@@ -116,7 +117,7 @@ def _about_ram(facts: dict[str, Any]) -> list[Finding]:
         found.append(
             _limit(
                 "memory",
-                f"Only {_gigabytes(facts['available_bytes'])} of memory are free; most models "
+                f"Only {fine_size(facts['available_bytes'])} of memory are free; most models "
                 "will be refused.",
                 "Close other programs, or choose smaller quantisations: comparator models.",
             )
@@ -149,7 +150,3 @@ def devices() -> Part:
 
 def _limit(about: str, sentence: str, mend: str) -> Finding:
     return Finding(about, LIMITS, sentence, mend)
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"

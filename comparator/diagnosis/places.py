@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from comparator.core.disk import free_bytes
 from comparator.core.exceptions import MultiLLMError
+from comparator.core.location import OWN_SOURCE
+from comparator.core.units import fine_size
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
-from comparator.library.sources import OWN, SOURCES
+from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager
 from comparator.storage import database
 
@@ -96,10 +98,8 @@ def _is_writable(path: Path) -> bool:
 
 
 def _free(path: Path) -> int | None:
-    while not path.exists() and path != path.parent:
-        path = path.parent
     try:
-        return shutil.disk_usage(path).free
+        return free_bytes(path)
     except OSError:
         return None
 
@@ -126,7 +126,7 @@ def _about_folder(fact: dict[str, Any]) -> Iterator[Finding]:
         sentence = f"The {role} folder cannot be read."
         yield Finding("folders", LIMITS, sentence, _another(role, variable))
     if role == "models" and fact["free_bytes"] is not None and fact["free_bytes"] < FEW_BYTES:
-        sentence = f"Only {fact['free_bytes'] / 1e9:.1f} GB are free where models are kept."
+        sentence = f"Only {fine_size(fact['free_bytes'])} are free where models are kept."
         yield Finding("folders", NOTE, sentence, "comparator remove MODEL")
 
 
@@ -230,8 +230,8 @@ def _about_put_aside(role: str, names: Sequence[str]) -> Finding:
 
 def sources(places: Places, models: Sequence[Any]) -> Part:
     """Return which programs' models are offered, and how many models each has."""
-    counts = collections.Counter(model.config.get("source", OWN) for model in models)
-    facts = [{"key": OWN, "title": "your folders", "on": True, "models": counts[OWN]}]
+    counts = collections.Counter(model.source for model in models)
+    facts = [{"key": OWN_SOURCE, "title": "your folders", "on": True, "models": counts[OWN_SOURCE]}]
     for key, kind in SOURCES.items():
         facts.append(
             {"key": key, "title": kind.title, "on": key in places.sources, "models": counts[key]}

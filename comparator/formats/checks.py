@@ -16,7 +16,8 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import with_controls_shown
 from comparator.formats import gguf_header
 from comparator.formats.json_files import read_config, read_json
-from comparator.formats.shards import WEIGHT_SUFFIXES, shards_of
+from comparator.formats.model_files import is_gguf, is_safetensors_name, is_weights_name
+from comparator.formats.shards import shards_of
 
 _LFS_POINTER = b"version https://git-lfs"
 _ARCHIVE = b"PK\x03\x04"  # PyTorch's files are ZIP archives, before 1.6 bare pickles
@@ -58,6 +59,22 @@ def check(model: ModelInfo, config: ModelConfig) -> None:
             f"{path.name} is damaged: its files could not be checked ({type(error).__name__}). "
             "Download it again."
         ) from error
+
+
+def check_gguf_file(path: Path) -> None:
+    """Refuse what is no GGUF file before C code reads it.
+
+    Raises:
+        ModelLoadError: what the path is instead.
+    """
+    try:
+        _check_beginning(path, _status(path))
+        if not is_gguf(path):
+            with open(path, "rb") as file:
+                start = file.read(4)
+            raise ModelLoadError(f"{path.name} is not a GGUF file: it starts with {start!r}.")
+    except OSError as error:
+        raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
 def _check_files(model: ModelInfo, path: Path, config: ModelConfig) -> None:
@@ -190,7 +207,7 @@ def _check_weights(path: Path, names: set[str]) -> None:
     indexes = [name for name in names if name.endswith(".index.json")]
     for name in indexes:
         _check_index(path, name)
-    weights = [name for name in names if name.lower().endswith(WEIGHT_SUFFIXES)]
+    weights = [name for name in names if is_weights_name(name)]
     if not weights:
         raise ModelLoadError(
             f"The folder {path} has a config.json but no weights. Download the model again."
@@ -202,7 +219,7 @@ def _check_weights(path: Path, names: set[str]) -> None:
         )
     for name in weights:
         _check_beginning(path / name, _status(path / name))
-        if name.lower().endswith(".safetensors"):
+        if is_safetensors_name(name):
             _check_safetensors(path / name)
         else:
             _check_pickled(path / name)

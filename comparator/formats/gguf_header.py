@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.text import with_controls_shown
 from comparator.formats.json_files import without_waiting
+from comparator.formats.model_files import GGUF_MAGIC
 
-MAGIC = b"GGUF"
 NEWEST_VERSION = 3
 MOST_ENTRIES = 100_000
 MOST_TENSORS = 65_536
@@ -203,7 +203,7 @@ class _Reader:
         return Tensor(name, offset + size, kind, weights, size)
 
     def _counts(self) -> tuple[int, int]:
-        if self._exactly(4) != MAGIC:
+        if self._exactly(4) != GGUF_MAGIC:
             raise ModelLoadError("This is not a GGUF file: it does not begin with 'GGUF'.")
         version = self._scalar("I")
         if version > 0xFFFF:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 MOST_SHARDS = 10_000
 GGUF_SHARD = re.compile(
     r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf$", re.IGNORECASE
 )
+WEIGHT_SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.\w+$")
 
 
 def shards_of(path: Path) -> list[Path]:

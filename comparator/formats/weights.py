@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from comparator.formats.shards import WEIGHT_SUFFIXES, shards_of
+from comparator.formats.model_files import weights_read
+from comparator.formats.shards import shards_of
 
 
 def weight_files(model: Path) -> list[Path]:
@@ -18,6 +19,4 @@ def weight_files(model: Path) -> list[Path]:
     """
     if not model.is_dir():
         return shards_of(model)
-    weights = sorted(p for p in model.iterdir() if p.name.lower().endswith(WEIGHT_SUFFIXES))
-    tensors = [path for path in weights if path.name.lower().endswith(".safetensors")]
-    return tensors or weights
+    return [model / name for name in weights_read(sorted(path.name for path in model.iterdir()))]

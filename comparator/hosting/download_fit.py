@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from comparator.core.disk import free_bytes
+from comparator.core.units import fine_size
 from comparator.hub.selection import Offer
 from comparator.memory import devices
 from comparator.memory.need import ENGINE_BYTES
-from comparator.services.memory_manager import TIGHT_SHARE, MemoryManager
+from comparator.memory.verdicts import TIGHT_SHARE
+from comparator.services.memory_manager import MemoryManager
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,10 @@ class Room:
 
     def sentence(self) -> str:
         """Return what is free, with numbers."""
-        parts = [] if self.disk is None else [f"{self.disk / 1e9:.1f} GB of disk"]
-        parts.append(f"{self.memory / 1e9:.1f} GB of memory")
+        parts = [] if self.disk is None else [f"{fine_size(self.disk)} of disk"]
+        parts.append(f"{fine_size(self.memory)} of memory")
         if self.device:
-            parts.append(f"{self.device / 1e9:.1f} GB on accelerators")
+            parts.append(f"{fine_size(self.device)} on accelerators")
         return f"Free now: {', '.join(parts)}."
 
 
@@ -58,12 +60,7 @@ def measure(models_dir: Path, memory: MemoryManager) -> Room:
 
 
 def _free_disk(folder: Path) -> int | None:
-    absolute = folder.absolute()
-    for place in (absolute, *absolute.parents):
-        try:
-            return shutil.disk_usage(place).free
-        except FileNotFoundError:
-            continue  # the models folder is made by the first download
-        except OSError:
-            return None
-    return None
+    try:
+        return free_bytes(folder)
+    except OSError:
+        return None

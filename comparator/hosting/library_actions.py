@@ -6,111 +6,69 @@ the page's widgets offer.
 
 from __future__ import annotations
 
-import logging
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from comparator.core.exceptions import ConfigurationError, MultiLLMError
+from comparator.core.exceptions import ConfigurationError
+from comparator.core.limits import MOST_MODELS
 from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
 from comparator.core.text import with_controls_shown
-from comparator.hosting.library_table import LibraryView, Shelf
+from comparator.hosting.background_work import BackgroundWork, WorkStatus, WorkStopped
+from comparator.hosting.library_table import LibraryTable
 from comparator.library import families
 from comparator.library.changes import quantising, removal
-from comparator.services.model_manager import MOST_MODELS
-
-CLOSE_SECONDS = 10.0
-UNEXPECTED = "Something went wrong; the server's log has the details."
-log = logging.getLogger(__name__)
+from comparator.library.shelf import Shelf
 
 
 @dataclass(frozen=True)
-class Making:
-    """How far the making of a ladder is, or how the last one ended.
+class LadderProgress:
+    """How far the making of a ladder is.
 
     Attributes:
-        ladder: what is made.
-        progress: the latest news; None before the first.
+        latest: the latest news of a file.
         made: names of the models that are finished.
-        is_over: whether nothing more will come.
-        trouble: why it ended early, in words.
-        was_stopped: whether somebody stopped it.
     """
 
-    ladder: quantising.Ladder
-    progress: quantising.Progress | None = None
+    latest: quantising.Progress
     made: tuple[str, ...] = ()
-    is_over: bool = False
-    trouble: str = ""
-    was_stopped: bool = False
 
 
-class LadderWork:
-    """Makes one ladder at a time in a thread; it belongs to the server, not to a visitor."""
-
-    def __init__(self, on_made: Callable[[], object]) -> None:
-        self._on_made = on_made
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._status: Making | None = None
-
-    @property
-    def status(self) -> Making | None:
-        """Return how far it is; None where nothing was made yet."""
-        return self._status
-
-    def begin(self, ladder: quantising.Ladder) -> None:
-        """Start making a ladder.
-
-        Raises:
-            ConfigurationError: another one is being made.
-        """
-        with self._lock:
-            if self._status is not None and not self._status.is_over:
-                raise ConfigurationError("A ladder is being made. Wait for its end, or cancel it.")
-            self._stop.clear()
-            self._status = Making(ladder)
-            self._thread = threading.Thread(
-                target=self._live, args=(ladder,), name="comparator-ladder", daemon=True
-            )
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Ask for the end; what is finished stays, nothing half-made does."""
-        self._stop.set()
-
-    def close(self) -> None:
-        """Stop and wait until its child is gone."""
-        self.stop()
-        if self._thread is not None:
-            self._thread.join(CLOSE_SECONDS)
-
-    def _live(self, ladder: quantising.Ladder) -> None:
-        trouble, made, progress = "", [], None
-        try:
-            with quiet.background("quantising"):
-                for progress in quantising.make(ladder, self._stop.is_set):
-                    if progress.model is not None:
-                        made.append(progress.model.name)
-                    self._status = Making(ladder, progress, tuple(made))
-            self._on_made()
-        except MultiLLMError as error:
-            trouble = str(error)
-        except Exception:
-            log.exception("A ladder could not be made")
-            trouble = UNEXPECTED
-        was_stopped = self._stop.is_set() and len(made) < len(ladder.rungs)
-        self._status = Making(ladder, progress, tuple(made), True, trouble, was_stopped)
+LadderWork = BackgroundWork[LadderProgress]
+LadderStatus = WorkStatus[LadderProgress]
 
 
-class LibraryDesk:
+def make_ladder(
+    ladder: quantising.Ladder,
+    on_made: Callable[[], object],
+    report: Callable[[LadderProgress], None],
+    is_stopping: Callable[[], bool],
+) -> None:
+    """Make a ladder as background work; what is finished stays, nothing half-made does.
+
+    Raises:
+        WorkStopped: it was asked to stop before the last file.
+        MultiLLMError: it could not be made.
+    """
+    made: list[str] = []
+    with quiet.background("quantising"):
+        for latest in quantising.make(ladder, is_stopping):
+            if latest.model is not None:
+                made.append(latest.model.name)
+            report(LadderProgress(latest, tuple(made)))
+    on_made()
+    if is_stopping() and len(made) < len(ladder.rungs):
+        raise WorkStopped
+
+
+class LibraryActions:
     """The library of one server.
 
     Args:
-        view: the table.
+        table: what is shown of it.
         scan: looks for models.
         models_dir: the folder of our own, the only one that is written to.
         is_public: whether others than this machine's users can reach the page.
@@ -119,20 +77,21 @@ class LibraryDesk:
 
     def __init__(
         self,
-        view: LibraryView,
+        table: LibraryTable,
         scan: Callable[[], Shelf],
         models_dir: Path,
         is_public: bool = False,
         most_models: int = MOST_MODELS,
     ) -> None:
-        self.view, self.most_models = view, most_models
-        self.work = LadderWork(self.rescan)
+        self.table, self.most_models = table, most_models
+        self.work: LadderWork | None = None
+        self._lock = threading.Lock()
         self._scan, self._models_dir, self._is_public = scan, models_dir, is_public
 
     def rescan(self) -> Shelf:
         """Look for models, show them, and return what was found. Reads folders."""
         shelf = self._scan()
-        self.view.show(shelf)
+        self.table.show(shelf)
         return shelf
 
     def names(self, model_ids: object) -> list[str]:
@@ -164,7 +123,7 @@ class LibraryDesk:
             MultiLLMError: the model is not there, or it is the only one of its family.
         """
         first = self._models_of(model_ids)[0]
-        for family in families.families(self.view.models()):
+        for family in families.families(self.table.models()):
             if first.id in [member.id for member in family.members]:
                 rungs = families.ladder(family, self.most_models)
                 if len(rungs) > 1:
@@ -186,8 +145,8 @@ class LibraryDesk:
             raise ConfigurationError("Select one model to make a ladder of.")
         return quantising.plan(models[0], _texts(quantisations), self._models_dir)
 
-    def make(self, ladder: object) -> None:
-        """Start making a planned ladder.
+    def make(self, ladder: object) -> LadderWork:
+        """Start making a planned ladder; one at a time, for whoever asked.
 
         Raises:
             ConfigurationError: the page is public, nothing was planned, or another is being made.
@@ -195,7 +154,14 @@ class LibraryDesk:
         self._refuse_where_public()
         if not isinstance(ladder, quantising.Ladder):
             raise ConfigurationError("Check the sizes first; then the files can be made.")
-        self.work.begin(ladder)
+        with self._lock:
+            if self.work is not None and not self.work.status.is_over:
+                raise ConfigurationError("A ladder is being made. Wait for its end, or cancel it.")
+            self.work = BackgroundWork(
+                "ladder", functools.partial(make_ladder, ladder, self.rescan)
+            )
+            self.work.start()
+            return self.work
 
     def stop_making(self) -> None:
         """Stop the ladder that is being made.
@@ -204,7 +170,8 @@ class LibraryDesk:
             ConfigurationError: the page is public.
         """
         self._refuse_where_public()
-        self.work.stop()
+        if self.work is not None:
+            self.work.stop()
 
     def plan_removal(self, model_ids: object) -> list[removal.Removal]:
         """Say what removing models would delete; nothing is touched.
@@ -230,17 +197,23 @@ class LibraryDesk:
             shelf = self.rescan()
         return shelf
 
-    def close(self) -> None:
-        """End what goes on behind."""
-        self.view.close()
-        self.work.close()
+    def stop(self) -> None:
+        """End what goes on behind; returns at once."""
+        self.table.close()
+        if self.work is not None:
+            self.work.stop()
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait until no child of it is left."""
+        if self.work is not None:
+            self.work.join(timeout_seconds)
 
     def _models_of(self, model_ids: object) -> list[ModelInfo]:
         """Return the models of ids that came from a browser, which may send anything."""
         known = _texts(model_ids)
         if not known:
             raise ConfigurationError("Select a model first.")
-        return [self.view.model(model_id) for model_id in known]
+        return [self.table.model(model_id) for model_id in known]
 
     def _refuse_where_public(self) -> None:
         if self._is_public:

@@ -1,6 +1,6 @@
 """The library as rows of plain data, shown at once and filled in behind.
 
-``LibraryView`` takes what a scan found, has a row for each model at once (name, engine, size,
+``LibraryTable`` takes what a scan found, has a row for each model at once (name, engine, size,
 source), and reads the facts in a thread; whoever shows the table asks for it again until
 nothing is missing. On a public page a row says nothing of places.
 """
@@ -10,30 +10,22 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
+from comparator.core.units import fine_size
 from comparator.hosting.model_checks import mark_problems
 from comparator.library import families
-from comparator.library.discovery import Skipped
 from comparator.library.facts.lookup import ModelFacts, facts_of
 from comparator.library.facts.purposes import why_not_offered
+from comparator.library.shelf import Shelf
 from comparator.services.memory_manager import MemoryManager
 from comparator.storage.measurements import Measured, Measurements
 
 CHECKED_AT_ONCE = 32
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """What the models folder holds: what can be asked, what not, and what was passed over."""
-
-    offered: list[ModelInfo] = field(default_factory=list)
-    unusable: list[ModelInfo] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -115,7 +107,7 @@ class Table:
     number: int = 0
 
 
-class LibraryView:
+class LibraryTable:
     """The table, kept for all who look at it.
 
     Args:
@@ -154,7 +146,7 @@ class LibraryView:
         name = "comparator-library"
         threading.Thread(target=self._fill, args=(models,), name=name, daemon=True).start()
 
-    def table(self) -> Table:
+    def snapshot(self) -> Table:
         """Return the library as far as it is known."""
         with self._lock:
             rows = tuple(row for key, row in self._rows.items() if key not in self._apart)
@@ -250,7 +242,7 @@ class LibraryView:
 
     def _first_row(self, model: ModelInfo, before: Row | None) -> Row:
         """Return what is known without reading: a row of an earlier scan where it is the same."""
-        source = "" if self._is_public else str(model.config.get("source") or "folder")
+        source = "" if self._is_public else model.source
         row = Row(model.id, model.name, model.model_type.value, source, model.size)
         if before is None or before.size != model.size:
             return row
@@ -302,8 +294,7 @@ def _pieces(models: Sequence[ModelInfo]) -> Iterator[Sequence[ModelInfo]]:
 
 
 def _places(model: ModelInfo) -> Sequence[str]:
-    places = model.config.get("places") or [{"path": model.path}]
-    return [str(place["path"]) for place in places]
+    return [place.path for place in model.places]
 
 
 def _said(facts: ModelFacts) -> list[tuple[str, str]]:
@@ -317,7 +308,7 @@ def _said(facts: ModelFacts) -> list[tuple[str, str]]:
         ("Heads", _heads(facts)),
         ("Width", _grouped(facts.embedding_length)),
         ("Vocabulary", _grouped(facts.vocabulary_size)),
-        ("KV cache", f"{cache / 1e6:.0f} MB for 4096 tokens" if cache else ""),
+        ("KV cache", f"{fine_size(cache)} for 4096 tokens" if cache else ""),
         ("Chat template", {True: "yes", False: "none", None: ""}[facts.has_chat_template]),
         ("Base model", facts.base_model or ""),
         ("Own code", "needed" if facts.needs_remote_code else ""),

@@ -10,12 +10,13 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
-from comparator.hosting.capacity import Machine, this_machine
+from runners.machine import cores, memory
 from runners.timeouts import Deadlines
 
 if TYPE_CHECKING:
-    from comparator.hosting.requests import Question
+    from comparator.hosting.requests import RequestDraft
 
 # Settings that decide how much of the machine a run takes, or run code: not a visitor's.
 OWNERS_SETTINGS = ("n_threads", "n_gpu_layers", "use_gpu", "torch_dtype", "low_cpu_mem_usage")
@@ -29,11 +30,29 @@ class TooOftenError(MultiLLMError):
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What one page has to answer with.
+
+    Attributes:
+        cores: physical cores that may be used.
+        memory_bytes: RAM that may be used.
+    """
+
+    cores: int
+    memory_bytes: int
+
+
+def this_machine() -> Machine:
+    """Return what this program may use: affinity, quotas and a container's limits considered."""
+    return Machine(cores.free_physical_cores(), memory.total_bytes())
+
+
+@dataclass(frozen=True)
 class PublicLimits:
     """How much one visitor may ask of a public page; by default, of 2 cores and 16 GB.
 
     Attributes:
-        prompt_bytes: of a prompt, and of a system prompt, in UTF-8.
+        prompt_bytes: of a prompt with what was said before it, and of a system prompt, in UTF-8.
         tokens: written by each model (``max_tokens``).
         context_tokens: of each model (``n_ctx``).
         models: in one comparison.
@@ -67,25 +86,27 @@ class PublicLimits:
         """Return the most that one request may have: twice the prompt, each byte written as six."""
         return max(_LEAST_BODY_BYTES, 16 * self.prompt_bytes)
 
-    def check(self, question: Question) -> None:
+    def check(self, draft: RequestDraft) -> None:
         """Refuse what goes beyond the limits.
 
         Raises:
             ConfigurationError: says which limit and what would be right.
         """
-        self._check_length("prompt", question.prompt)
-        self._check_length("system prompt", question.system_prompt)
-        if len(question.choices) > self.models:
+        conversation = Conversation.of(draft.prompt)
+        self._check_length("prompt", *(turn.content for turn in conversation.turns))
+        self._check_length("system prompt", conversation.system)
+        self._check_length("system prompt", draft.system_prompt)
+        if len(draft.slots) > self.models:
             raise ConfigurationError(f"This page compares up to {self.models} models at once.")
-        self._check_settings(question.settings)
-        for choice in question.choices:
-            self._check_settings({**question.settings, **choice.own_settings})
+        self._check_settings(draft.settings)
+        for slot in draft.slots:
+            self._check_settings({**draft.settings, **slot.settings})
 
-    def settings_of(self, question: Question) -> Question:
-        """Return the question with the page's own values where it leaves them to a default."""
+    def with_usual_settings(self, draft: RequestDraft) -> RequestDraft:
+        """Return the draft with the page's own values where it leaves them to a default."""
         usual = self.usual_settings
         chosen = {"max_tokens": usual.max_tokens, "n_ctx": usual.n_ctx}
-        return replace(question, settings={**chosen, **question.settings})
+        return replace(draft, settings={**chosen, **draft.settings})
 
     @property
     def usual_settings(self) -> ModelConfig:
@@ -102,8 +123,8 @@ class PublicLimits:
         total = min(usual.total_seconds or self.total_seconds, self.total_seconds)
         return replace(usual, total_seconds=total)
 
-    def _check_length(self, name: str, text: str) -> None:
-        size = len(text.encode("utf-8", "replace"))
+    def _check_length(self, name: str, *texts: str) -> None:
+        size = sum(len(text.encode("utf-8", "replace")) for text in texts)
         if size > self.prompt_bytes:
             raise ConfigurationError(
                 f"The {name} has {size} bytes; this public page takes {self.prompt_bytes}. "

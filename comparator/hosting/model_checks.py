@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from comparator.core.config import ModelConfig
@@ -57,7 +58,7 @@ def _mark(model: ModelInfo, store: Store) -> None:
         if stamp:
             _keep(store, key, stamp, problem[0])
     if problem[0]:
-        model.config["problem"] = problem[0]
+        model.location = replace(model.location, problem=problem[0])
 
 
 def _kept(store: Store, key: str, stamp: str) -> tuple[str | None, ...]:

@@ -13,11 +13,11 @@ import platformdirs
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.limits import MOST_MODELS
 from comparator.hosting.address import root_path, server_name, server_port
 from comparator.hosting.limits import PublicLimits, limits_from
 from comparator.hosting.proxies import TrustedProxies, trusted_addresses, trusted_proxies
 from comparator.library.sources import SOURCES
-from comparator.services.model_manager import MOST_MODELS
 from runners.supervision.fork_server import KEEP_WARM_SECONDS
 from runners.timeouts import Deadlines
 

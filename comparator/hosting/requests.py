@@ -1,17 +1,24 @@
-"""What a visitor of the page or of its endpoints asks for, and how it becomes a request."""
+"""What page, endpoint and command line are asked for, and how it becomes the engine's request.
+
+Each of them makes a ``RequestDraft`` of what it was given; ``request_of`` does the rest for all.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from comparator.comparison.request import Request
 from comparator.core.config import ModelConfig
-from comparator.core.config_text import parse_settings
+from comparator.core.config_text import parse_settings, stop_strings, whole_number
+from comparator.core.conversation import Prompt
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
-from comparator.core.models import ModelInfo
-from comparator.services.model_manager import MOST_MODELS, ModelManager, told_apart
+from comparator.core.limits import MOST_MODELS
+from comparator.core.models import ModelInfo, told_apart
+from comparator.services.inference_engine import InferenceEngine
+from comparator.services.model_manager import ModelManager
 
 PER_MODEL = "per_model"
 FOREIGN_CODE = "trust_remote_code"
@@ -19,67 +26,83 @@ NO_FOREIGN_CODE = (
     f"{FOREIGN_CODE} is refused on a page that others can reach, since it lets a model's own code "
     "run on this machine. Use a page that only this machine can reach, without --share."
 )
+_WHOLE_NUMBERS = ("seed", "n_threads")  # which the page's form holds as text
+
+LookUp = Callable[[str], ModelInfo]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One chosen model, by id, with settings of its own."""
+class SlotDraft:
+    """One chosen model: what names it, and settings of its own."""
 
-    model_id: str
-    own_settings: Mapping[str, Any] = field(default_factory=dict)
+    model: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Question:
-    """A prompt for up to four models.
+class RequestDraft:
+    """What is asked of whom, as it was given: nothing of it is checked yet.
 
     Attributes:
-        prompt: the question.
-        choices: the chosen models, in the order of the columns.
+        prompt: the question, or the messages of a conversation.
+        slots: the chosen models, in the order of the columns.
         system_prompt: what every model is told before the prompt.
         settings: fields of a ModelConfig, for all models.
         together: run all models at once where the memory allows it.
     """
 
-    prompt: str
-    choices: Sequence[Choice]
+    prompt: Prompt
+    slots: Sequence[SlotDraft]
     system_prompt: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     together: bool = False
 
 
-def models_and_configs(
-    question: Question, manager: ModelManager
-) -> tuple[list[ModelInfo], dict[str, ModelConfig]]:
-    """Return the models that a question means and each one's settings, by unique id.
+def request_of(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) -> Request:
+    """Return what a draft asks of an engine.
+
+    Args:
+        draft: what was given.
+        engine: what is to run it.
+        look_up: returns the model of a name; what names are taken is the caller's to say.
 
     Raises:
-        ConfigurationError: no model or too many, one that cannot be loaded, a wrong setting.
-        ModelNotFoundError: no available model has such an id or name.
+        ConfigurationError: no model or too many, one that cannot be loaded, no prompt, or a
+            wrong setting.
+        ModelNotFoundError: a name means no model.
     """
-    if not question.choices:
-        raise ConfigurationError("Choose at least one model.")
-    if len(question.choices) > MOST_MODELS:
+    if len(draft.slots) > MOST_MODELS:
         raise ConfigurationError(
-            f"Choose up to {MOST_MODELS} models; {len(question.choices)} were given."
+            f"Choose up to {MOST_MODELS} models; {len(draft.slots)} were given."
         )
-    models = told_apart(_model(choice.model_id, manager) for choice in question.choices)
+    models = told_apart(look_up(slot.model) for slot in draft.slots)
+    common = {"system_prompt": draft.system_prompt, **draft.settings}
     configs = {
-        model.id: ModelConfig.from_dict(
-            {"system_prompt": question.system_prompt, **question.settings, **choice.own_settings}
-        )
-        for model, choice in zip(models, question.choices, strict=True)
+        model.id: ModelConfig.from_dict({**common, **slot.settings})
+        for model, slot in zip(models, draft.slots, strict=True)
     }
-    return models, configs
+    return engine.request(draft.prompt, models, configs, together=draft.together)
 
 
-def refuse_foreign_code(question: Question) -> None:
+def offered_by(manager: ModelManager) -> LookUp:
+    """Return the look-up for visitors: by id or name, and never by path."""
+
+    def look_up(wanted: str) -> ModelInfo:
+        model = manager.get_model_by_id(wanted) or _named(wanted, manager)
+        if model.problem:
+            raise ConfigurationError(f"{model.name} cannot be loaded: {model.problem}")
+        return model
+
+    return look_up
+
+
+def refuse_foreign_code(draft: RequestDraft) -> None:
     """Refuse ``trust_remote_code``, however it was asked for.
 
     Raises:
-        ConfigurationError: the question, or one of its models, wants it.
+        ConfigurationError: it is wanted for all models or for one.
     """
-    for settings in (question.settings, *(choice.own_settings for choice in question.choices)):
+    for settings in (draft.settings, *(slot.settings for slot in draft.slots)):
         if settings.get(FOREIGN_CODE, False) is not False:
             raise ConfigurationError(NO_FOREIGN_CODE)
 
@@ -90,7 +113,7 @@ def from_page(
     chosen: Sequence[tuple[str | None, str]],
     form: Mapping[str, Any],
     together: bool,
-) -> Question:
+) -> RequestDraft:
     """Read the page's form.
 
     Args:
@@ -104,23 +127,25 @@ def from_page(
     Raises:
         ConfigurationError: a field or the settings of a column cannot be read.
     """
-    choices = [Choice(str(m), _own_settings(number, text)) for number, m, text in _numbered(chosen)]
+    slots = [
+        SlotDraft(str(model), _own_settings(number, text))
+        for number, (model, text) in enumerate(chosen, start=1)
+        if model
+    ]
     settings = dict(form)
     settings["stop"] = stop_strings(settings.get("stop") or "")
     settings["do_sample"] = not settings.pop("greedy", False)
-    for name in ("seed", "n_threads"):
-        settings[name] = _whole_number(name, settings.get(name))
-    return Question(prompt, choices, system_prompt or "", settings, together)
+    for name in _WHOLE_NUMBERS:
+        settings[name] = whole_number(name, settings.get(name))
+    return RequestDraft(prompt, slots, system_prompt or "", settings, together)
 
 
-def from_endpoint(prompt: Any, models: Any, system_prompt: Any, config: Any) -> Question:
-    """Check what came through an endpoint, where nothing bounds types or values.
+def from_endpoint(prompt: Any, models: Any, system_prompt: Any, config: Any) -> RequestDraft:
+    """Read what came through an endpoint, where nothing bounds types or values.
 
     Raises:
         ConfigurationError: says which argument is wrong and what would be right.
     """
-    if not isinstance(prompt, str):
-        raise ConfigurationError(f"prompt must be text, not {_kind(prompt)}.")
     if system_prompt is not None and not isinstance(system_prompt, str):
         raise ConfigurationError(f"system_prompt must be text, not {_kind(system_prompt)}.")
     names = _names(models)
@@ -130,51 +155,28 @@ def from_endpoint(prompt: Any, models: Any, system_prompt: Any, config: Any) -> 
     if not isinstance(together, bool):
         raise ConfigurationError("together must be true or false.")
     _refuse_strangers(per_model, names)
-    choices = [
-        Choice(name, _mapping(f"{PER_MODEL} of {key}", per_model.get(key, per_model.get(name, {}))))
+    slots = [
+        SlotDraft(
+            name, _mapping(f"{PER_MODEL} of {key}", per_model.get(key, per_model.get(name, {})))
+        )
         for name, key in zip(names, _keys(names), strict=True)
     ]
-    return Question(prompt, choices, system_prompt or "", settings, together)
+    return RequestDraft(prompt, slots, system_prompt or "", settings, together)
 
 
-def stop_strings(text: str) -> list[str]:
-    r"""Return the stop texts of a form: one a line, with ``\n`` and ``\t`` as escapes."""
-    lines = [line for line in (text or "").split("\n") if line.strip()]
-    return [line.replace("\\n", "\n").replace("\\t", "\t") for line in lines]
-
-
-def _whole_number(name: str, value: Any) -> int | None:
-    text = str(value if value is not None else "").strip()
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 20:
-        raise ConfigurationError(f"{name} must be a whole number or empty, not {text[:40]!r}.")
-    return int(text)
-
-
-def _model(wanted: str, manager: ModelManager) -> ModelInfo:
-    """Return the available model of that id or name; a path is never taken from a visitor."""
-    model = manager.get_model_by_id(wanted)
-    if model is None:
-        named = [other for other in manager.available_models if other.name == wanted]
-        if len(named) > 1:
-            ids = ", ".join(other.id for other in named)
-            raise ModelNotFoundError(f"Several models are named {wanted!r}. Use an id: {ids}.")
-        if not named:
-            raise ModelNotFoundError(f"No model {wanted[:80]!r}. {_there_are(manager)}")
-        model = named[0]
-    if model.problem:
-        raise ConfigurationError(f"{model.name} cannot be loaded: {model.problem}")
-    return model
+def _named(wanted: str, manager: ModelManager) -> ModelInfo:
+    named = [model for model in manager.available_models if model.name == wanted]
+    if len(named) > 1:
+        ids = ", ".join(model.id for model in named)
+        raise ModelNotFoundError(f"Several models are named {wanted!r}. Use an id: {ids}.")
+    if not named:
+        raise ModelNotFoundError(f"No model {wanted[:80]!r}. {_there_are(manager)}")
+    return named[0]
 
 
 def _there_are(manager: ModelManager) -> str:
     names = ", ".join(m.name for m in manager.available_models[:20] if not m.problem)
     return f"There are: {names}." if names else "There are no models yet."
-
-
-def _numbered(chosen: Sequence[tuple[str | None, str]]) -> list[tuple[int, str, str]]:
-    return [(number, m, text) for number, (m, text) in enumerate(chosen, start=1) if m]
 
 
 def _own_settings(number: int, text: str) -> dict[str, Any]:

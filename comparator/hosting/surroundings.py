@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError
@@ -21,6 +22,9 @@ FOLLOWED = ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_ROOT_PATH")  # b
 LEFT = ("GRADIO_TEMP_DIR", "GRADIO_SHARE_SERVER_ADDRESS")
 # Uvicorn's: more workers, and whom it believes (we do that: hosting.proxies).
 UVICORN = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS")
+EVERYBODY = ("*",)
+_NO_PROXY = ("no_proxy", "NO_PROXY")  # which of the two is read differs by library
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "FORWARDED_ALLOW_IPS": "",  # nobody; without the variable uvicorn believes this machine
@@ -56,6 +60,39 @@ def follow_only_what_is_known(environment: MutableMapping[str, str]) -> list[str
 
 def _is_ours(name: str, environment: MutableMapping[str, str]) -> bool:
     return name in FOLLOWED or environment[name] == SET.get(name)
+
+
+@contextmanager
+def without_proxies(
+    names: Sequence[str] = EVERYBODY, environment: MutableMapping[str, str] = os.environ
+) -> Iterator[None]:
+    """Let nobody in this program ask a proxy for these names; by default for none at all.
+
+    Gradio makes a client while it is imported, and asks by one whether its page is there. Both
+    would take the proxies of ``HTTP_PROXY`` and its like: they would be asked for 127.0.0.1,
+    and one that cannot be read would end the program, although nothing is wanted of it.
+    """
+    before = {name: environment.get(name) for name in _NO_PROXY}
+    known = next(filter(None, before.values()), "")
+    environment.update(dict.fromkeys(_NO_PROXY, ",".join(filter(None, [known, *names]))))
+    try:
+        yield
+    finally:
+        for name, earlier in before.items():
+            if earlier is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = earlier
+
+
+def own_names(options: ServerOptions) -> tuple[str, ...]:
+    """Return for which names no proxy is asked while a page is opened.
+
+    That is all, unless a public link is opened too, for which others have to be asked.
+    """
+    if not options.share:
+        return EVERYBODY
+    return (*_LOOPBACK_NAMES, (options.server_name or LOCAL).strip("[]"))
 
 
 def refuse_bad_folder(folder: Path) -> None:

@@ -190,9 +190,9 @@ def _small_enough(
         except (HubError, ConfigurationError):
             return None  # gated, gone or dangerous: nothing that could be fetched now
         fit = tuple(
-            choice
-            for choice in offered
-            if choice.size <= largest_bytes and engine in (None, choice.engine)
+            offer
+            for offer in offered
+            if offer.size <= largest_bytes and engine in (None, offer.engine)
         )
         return replace(repository, choices=fit) if fit else None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ConfigurationError, HubError
 from comparator.core.models import ModelType
 from comparator.core.quiet import quiet
@@ -65,15 +66,15 @@ class Download:
     """One download; ``cancel`` keeps what has come, so that the next one goes on from there."""
 
     def __init__(
-        self, repository: catalogue.Repository, choice: selection.Offer, models_dir: Path
+        self, repository: catalogue.Repository, offer: selection.Offer, models_dir: Path
     ) -> None:
-        home = models_dir.absolute() / _HOMES[choice.engine]
+        home = models_dir.absolute() / _HOMES[offer.engine]
         self.id = uuid.uuid4().hex[:12]
-        self.repository, self.choice = repository.id, choice
+        self.repository, self.offer = repository.id, offer
         self._job = FetchPlan(
-            repository.id, repository.commit, str(home), repository.id, choice.files
+            repository.id, repository.commit, str(home), repository.id, offer.files
         )
-        self._report = Report("begin", 0, choice.size)
+        self._report = Report("begin", 0, offer.size)
         self._samples: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
         self._cancelled = False
@@ -126,7 +127,7 @@ class Download:
         return DownloadStatus(
             id=self.id,
             repository=self.repository,
-            choice=self.choice.name,
+            choice=self.offer.name,
             state="cancelled" if cancelled and report.step != "done" else report.step,
             done=report.done,
             total=report.total,
@@ -173,8 +174,8 @@ class Downloads:
         self._lock = threading.Lock()
         self._closed = False
 
-    def start(self, repository: catalogue.Repository, choice: selection.Offer) -> Download:
-        """Start to fetch a choice; what is fetched already is not started twice.
+    def start(self, repository: catalogue.Repository, offer: selection.Offer) -> Download:
+        """Start to fetch an offer; what is fetched already is not started twice.
 
         Raises:
             ConfigurationError: too many are under way.
@@ -183,13 +184,13 @@ class Downloads:
         with self._lock:
             running = [download for download in self._all.values() if not download.join(0)]
             for download in running:
-                if (download.repository, download.choice) == (repository.id, choice):
+                if (download.repository, download.offer) == (repository.id, offer):
                     return download
             if self._closed or len(running) >= self._at_once:
                 raise ConfigurationError(
                     f"{len(running)} downloads are under way. Wait for one, or cancel one."
                 )
-            download = Download(repository, choice, self.models_dir).start()
+            download = Download(repository, offer, self.models_dir).start()
             self._all[download.id] = download
             self._forget_old()
         return download
@@ -212,15 +213,20 @@ class Downloads:
         if download is not None:
             download.cancel()
 
-    def close(self) -> None:
-        """End all at once and wait until their processes are gone."""
+    def stop(self) -> None:
+        """End all, and take none any more; returns at once."""
         with self._lock:
             self._closed = True
             downloads = list(self._all.values())
         for download in downloads:
             download.cancel()
-        for download in downloads:
-            download.join(_END_SECONDS)
+
+    def close(self, timeout_seconds: float = _END_SECONDS) -> None:
+        """End all at once and wait until their processes are gone."""
+        self.stop()
+        countdown = Countdown(timeout_seconds)
+        for download in list(self._all.values()):
+            download.join(countdown.left)
 
     def _forget_old(self) -> None:
         over = [name for name, download in self._all.items() if download.join(0)]

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown, without_surrogates
+from comparator.formats.model_files import is_gguf_name, without_gguf_suffix
 
 # What is taken where a repository has several quantisations and none was named: a usual
 # compromise first.
@@ -85,19 +86,19 @@ def choices(files: Iterable[RemoteFile]) -> list[Offer]:
     """
     found = list(files)
     offered = [*_gguf_choices(found), *_transformers_choices(found)]
-    for choice in offered:
-        for file in choice.files:
+    for offer in offered:
+        for file in offer.files:
             refuse_unsafe_name(file.name)
     return offered
 
 
 def pick(offered: Sequence[Offer], wanted: str | None, repository: str) -> Offer:
-    """Return the choice that a word means: its name, or the name of one of its files.
+    """Return the offer that a word means: its name, or the name of one of its files.
 
-    Without a word it is the only choice, or else the first of ``PREFERRED`` that there is.
+    Without a word it is the only offer, or else the first of ``PREFERRED`` that there is.
 
     Raises:
-        ConfigurationError: there is nothing to choose, or no such choice; says what there is.
+        ConfigurationError: there is nothing to choose, or no such offer; says what there is.
     """
     if not offered:
         raise ConfigurationError(
@@ -108,9 +109,9 @@ def pick(offered: Sequence[Offer], wanted: str | None, repository: str) -> Offer
     if wanted is None:
         return _default(offered)
     word = wanted.casefold()
-    for choice in offered:
-        if word == choice.name.casefold() or any(_is_called(file, word) for file in choice.files):
-            return choice
+    for offer in offered:
+        if word == offer.name.casefold() or any(_is_called(file, word) for file in offer.files):
+            return offer
     raise _no_such(offered, wanted, repository)
 
 
@@ -147,8 +148,8 @@ def _is_safe(part: str) -> bool:
 def _gguf_choices(files: Sequence[RemoteFile]) -> list[Offer]:
     models: dict[str, list[RemoteFile]] = {}
     for file in sorted(files, key=lambda file: file.name):
-        if file.name.lower().endswith(".gguf") and not _NO_MODEL.search(file.name):
-            models.setdefault(_SHARD.sub("", file.name[:-5]), []).append(file)
+        if is_gguf_name(file.name) and not _NO_MODEL.search(file.name):
+            models.setdefault(_SHARD.sub("", without_gguf_suffix(file.name)), []).append(file)
     whole = {stem: _whole(several) for stem, several in models.items()}
     labels = {stem: quantisation_of(stem) for stem, several in whole.items() if several}
     counts = [label for label in labels.values() if label]
@@ -160,12 +161,12 @@ def _gguf_choices(files: Sequence[RemoteFile]) -> list[Offer]:
         )
         for stem, label in labels.items()
     ]
-    return sorted(found, key=lambda choice: choice.size)
+    return sorted(found, key=lambda offer: offer.size)
 
 
 def _whole(files: Sequence[RemoteFile]) -> Sequence[RemoteFile]:
     """Return the one file, or all shards of one model; nothing where a shard is missing."""
-    shards = [_SHARD.search(file.name[:-5]) for file in files]
+    shards = [_SHARD.search(without_gguf_suffix(file.name)) for file in files]
     for file, shard in zip(files, shards, strict=True):
         if shard is None:
             return [file]
@@ -212,8 +213,8 @@ def _weights(top: dict[str, RemoteFile], suffix: str, plain: str) -> list[Remote
 def _default(offered: Sequence[Offer]) -> Offer:
     if len(offered) == 1:
         return offered[0]
-    by_name = {choice.name.removeprefix("UD-"): choice for choice in reversed(offered)}
-    by_name.update({choice.name: choice for choice in offered})
+    by_name = {offer.name.removeprefix("UD-"): offer for offer in reversed(offered)}
+    by_name.update({offer.name: offer for offer in offered})
     return next((by_name[name] for name in PREFERRED if name in by_name), offered[0])
 
 
@@ -223,7 +224,7 @@ def _is_called(file: RemoteFile, word: str) -> bool:
 
 
 def _no_such(offered: Sequence[Offer], wanted: str, repository: str) -> ConfigurationError:
-    names = [choice.name for choice in offered]
+    names = [offer.name for offer in offered]
     near = difflib.get_close_matches(wanted.upper(), names, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     there_are = ", ".join(with_controls_shown(name) for name in names)

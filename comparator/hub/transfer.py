@@ -1,4 +1,4 @@
-"""Fetching the files of one choice: resumed, checked, and put into place when all are whole.
+"""Fetching the files of one offer: resumed, checked, and put into place when all are whole.
 
 What comes is kept by its checksum in a hidden folder (``.pull``) beside the models, one folder for
 each first file of weights, so that an interrupted download goes on where it was, also at a later
@@ -26,7 +26,10 @@ from filelock import FileLock, Timeout
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 
+from comparator.core.disk import free_bytes
 from comparator.core.exceptions import HubError, MultiLLMError
+from comparator.core.units import fine_size
+from comparator.formats.model_files import is_gguf_name
 from comparator.hub import adapter, trouble
 from comparator.hub.selection import RemoteFile, refuse_unsafe_name
 
@@ -113,7 +116,7 @@ class Transfer:
 
     def _model_path(self) -> Path:
         weights = self._folder / self._job.files[0].name
-        return weights if weights.suffix.lower() == ".gguf" else self._folder
+        return weights if is_gguf_name(weights.name) else self._folder
 
     def _refuse_dangerous(self) -> None:
         for name in (self._job.folder, *(file.name for file in self._job.files)):
@@ -160,7 +163,7 @@ class Transfer:
             return True
         raise HubError(
             f"{path} is there already and is another file than the hub's. Remove it first: "
-            f"comparator remove {path.stem if path.suffix == '.gguf' else self._folder.name}"
+            f"comparator remove {path.stem if is_gguf_name(path.name) else self._folder.name}"
         )
 
     def _fetch(self, files: list[RemoteFile]) -> None:
@@ -232,17 +235,17 @@ class Transfer:
         for file in files:
             if file.size > constants.MAX_HTTP_DOWNLOAD_SIZE:
                 raise HubError(
-                    f"{file.name} has {file.size / 1e9:.0f} GB; the hub sends at most "
-                    f"{constants.MAX_HTTP_DOWNLOAD_SIZE / 1e9:.0f} GB a file over HTTP. Choose a "
+                    f"{file.name} has {fine_size(file.size)}; the hub sends at most "
+                    f"{fine_size(constants.MAX_HTTP_DOWNLOAD_SIZE)} a file over HTTP. Choose a "
                     "smaller quantisation, or one in several files."
                 )
         here = sum(max(_size(self._partial(file)), _size(self._whole(file))) for file in files)
         needed = sum(file.size for file in files) - here
-        free = shutil.disk_usage(self._staging).free
+        free = free_bytes(self._staging)
         if needed > free:
             raise HubError(
-                f"{self._job.repository} needs {needed / 1e6:.0f} MB; {free / 1e6:.0f} MB are free "
-                f"at {self._home}. Free some space, choose a smaller quantisation, or another "
+                f"{self._job.repository} needs {fine_size(needed)}; {fine_size(free)} are free at "
+                f"{self._home}. Free some space, choose a smaller quantisation, or another "
                 "folder with --models-dir."
             )
 

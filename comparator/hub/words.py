@@ -1,7 +1,8 @@
-"""Sizes, speeds, times left and what the hub says, as text for terminal and page."""
+"""How downloads stand and what the hub has, as text for terminal and page."""
 
 from __future__ import annotations
 
+from comparator.core.units import count, fine_size, long_time
 from comparator.hub.catalogue import SearchHit
 from comparator.hub.downloads import DownloadStatus
 
@@ -16,33 +17,16 @@ _STATES = {
 }
 
 
-def size_words(size: float) -> str:
-    """Return bytes as kB, MB or GB (powers of ten)."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB")):
-        if size >= unit:
-            return f"{size / unit:.2f} {name}" if unit == 1e9 else f"{size / unit:.0f} {name}"
-    return f"{size / 1e3:.0f} kB"
-
-
-def time_words(seconds: float | None) -> str:
-    """Return a time to wait, such as ``3 min 20 s``; nothing where it is unknown."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min left"
-    return f"{minutes} min {rest:02d} s left" if minutes else f"{rest} s left"
-
-
 def figures(status: DownloadStatus) -> str:
     """Return bytes, speed and time left, as far as they are known."""
     parts = []
     if status.state in ("download", "check"):
-        parts.append(f"{size_words(status.done)} of {size_words(status.total)}")
+        parts.append(f"{fine_size(status.done)} of {fine_size(status.total)}")
     if status.bytes_per_second:
-        parts.append(f"{size_words(status.bytes_per_second)}/s")
-    return ", ".join([*parts, *filter(None, [time_words(status.seconds_left)])])
+        parts.append(f"{fine_size(status.bytes_per_second)}/s")
+    if status.seconds_left is not None:
+        parts.append(f"{long_time(status.seconds_left)} left")
+    return ", ".join(parts)
 
 
 def state_words(status: DownloadStatus) -> str:
@@ -54,22 +38,15 @@ def found_cells(found: SearchHit, sized: bool) -> list[str]:
     """Return the engine, parameters, licence, downloads and, if asked for, sizes as text."""
     return [
         ", ".join(engine.value for engine in found.engines) or "–",
-        parameter_words(found.parameters),
+        count(found.parameters, "–"),
         found.licence or "–",
         f"{found.downloads:,}".replace(",", " "),
         *([_sizes(found)] if sized else []),
     ]
 
 
-def parameter_words(parameters: int | None) -> str:
-    """Return a count of parameters, such as ``135 M`` or ``7.2 B``; a dash where unknown."""
-    if not parameters:
-        return "–"
-    return f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:.0f} M"
-
-
 def _sizes(found: SearchHit) -> str:
     sizes = [choice.size for choice in found.choices]
     if len(sizes) == 1:
-        return size_words(sizes[0])
-    return f"{size_words(min(sizes))} to {size_words(max(sizes))}" if sizes else "–"
+        return fine_size(sizes[0])
+    return f"{fine_size(min(sizes))} to {fine_size(max(sizes))}" if sizes else "–"

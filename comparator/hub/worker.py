@@ -14,8 +14,8 @@ import threading
 
 import msgspec
 
+from comparator.core import priority
 from comparator.hub import adapter, transfer
-from runners.machine import priority
 
 # The hub's client hands on bytes in pieces of 10 MB, which a killed process would lose.
 PIECE_BYTES = 512 * 1024

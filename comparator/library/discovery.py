@@ -12,15 +12,21 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from comparator.core.location import OWN_SOURCE, Location
 from comparator.core.models import ModelInfo, ModelType
-from comparator.formats.shards import GGUF_SHARD, WEIGHT_SUFFIXES, shards_of
+from comparator.formats.model_files import (
+    ECHO_SUFFIX,
+    is_gguf,
+    is_gguf_name,
+    is_weights_name,
+    weights_read,
+    without_gguf_suffix,
+)
+from comparator.formats.shards import GGUF_SHARD, WEIGHT_SHARD, shards_of
 from comparator.library.duplicates import FileKey, PlacedModel, key_of, merged
 
-ECHO_SUFFIX = ".echo.json"
 DEEPEST_LEVEL = 32
-_WEIGHT_SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.\w+$")
 _HALF = re.compile(
     r"(^incomplete-.*|.*\.(gguf|safetensors|bin|pt|pth)([._-][^.]*)?"
     r"\.(incomplete|part|partial|crdownload|download|downloadinprogress|tmp|aria2))$"
@@ -79,7 +85,7 @@ def scan(directory: Path) -> Scan:
     return whole
 
 
-def find(directory: Path, source: str = "folder") -> Scan:
+def find(directory: Path, source: str = OWN_SOURCE) -> Scan:
     """Walk a folder and return what it holds, copies and all; ``models`` is left to who merges.
 
     Args:
@@ -102,29 +108,17 @@ def inspect(path: Path) -> ModelInfo | None:
     A GGUF file needs no suffix, as in the store of Ollama.
     """
     path = Path(os.path.abspath(path))
-    walk = _Walk("folder")
+    walk = _Walk(OWN_SOURCE)
     if path.is_dir():
         walk.visit(path, DEEPEST_LEVEL)
     elif _has_magic(path):
-        walk.add_file(path, _stem(path.name), ModelType.GGUF, path.stat())
+        walk.add_file(path, without_gguf_suffix(path.name), ModelType.GGUF, path.stat())
     else:
         shards = (shard for shard in shards_of(path) if shard.exists())
         walk.visit_files(path.parent, {shard.name: shard.stat() for shard in shards})
     if not path.is_dir():
         return walk.result.found[0].model if walk.result.found else None
     return next((f.model for f in walk.result.found if f.model.path == str(path)), None)
-
-
-def is_gguf(path: Path) -> bool:
-    """Return whether a regular file begins as a GGUF does, whatever its name.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    if not stat.S_ISREG(path.stat().st_mode):
-        return False
-    with open(path, "rb") as file:
-        return file.read(4) == b"GGUF"
 
 
 def _has_magic(path: Path) -> bool:
@@ -188,7 +182,7 @@ class _Walk:
         weights = {
             name: status
             for name, status in files.items()
-            if name.lower().endswith(WEIGHT_SUFFIXES) and not _ADAPTER.match(name.lower())
+            if is_weights_name(name) and not _ADAPTER.match(name.lower())
         }
         kind = next((name for name in _FOLDER_KINDS if name in files), None)
         if kind:
@@ -224,22 +218,20 @@ class _Walk:
         files: dict[str, os.stat_result],
         weights: dict[str, os.stat_result],
     ) -> None:
-        tensors = {n: s for n, s in weights.items() if n.lower().endswith(".safetensors")}
-        used = tensors or weights
+        used = {name: weights[name] for name in weights_read(weights)}
         size = sum(status.st_size for status in used.values())
         parts = {**used, **{name: files[name] for name in _PART_OF_FOLDER if name in files}}
         problem = _missing_shard(used)
-        config: dict[str, Any] = {"problem": problem} if problem else {}
-        self._add(str(directory), directory.name, ModelType.PYTORCH, size, config, key_of(parts))
+        self._add(str(directory), directory.name, ModelType.PYTORCH, size, key_of(parts), problem)
 
     def _add_gguf_files(self, directory: Path, files: dict[str, os.stat_result]) -> None:
         shards: dict[tuple[str, int], dict[int, os.stat_result]] = {}
         for name, status in files.items():
-            if not name.lower().endswith(".gguf"):
+            if not is_gguf_name(name):
                 continue
             match = GGUF_SHARD.match(name)
             if match is None:
-                self.add_file(directory / name, name[:-5], ModelType.GGUF, status)
+                self.add_file(directory / name, without_gguf_suffix(name), ModelType.GGUF, status)
             else:
                 key = (match["stem"], int(match["total"]))
                 shards.setdefault(key, {})[int(match["number"])] = status
@@ -251,14 +243,10 @@ class _Walk:
     ) -> None:
         first = directory / f"{stem}-{min(found):05d}-of-{total:05d}.gguf"
         missing = sorted(set(range(1, total + 1)) - set(found))
-        config: dict[str, Any] = {"shards": total}
-        if missing:
-            config["problem"] = (
-                f"Shard {missing[0]} of {total} is missing. Download the missing files again."
-            )
+        problem = _shard_is_missing(missing[0], total) if missing else None
         size = sum(status.st_size for status in found.values())
         key = key_of({str(number): status for number, status in found.items()})
-        self._add(str(first), stem, ModelType.GGUF, size, config, key)
+        self._add(str(first), stem, ModelType.GGUF, size, key, problem, total)
 
     def add_file(
         self,
@@ -270,8 +258,7 @@ class _Walk:
     ) -> None:
         """Add a model that is one file."""
         problem = problem or next(_problems(status), None)
-        config = {"problem": problem} if problem else {}
-        self._add(str(path), name, kind, status.st_size, config, key_of({"": status}))
+        self._add(str(path), name, kind, status.st_size, key_of({"": status}), problem)
 
     def _add(
         self,
@@ -279,11 +266,13 @@ class _Walk:
         name: str,
         kind: ModelType,
         size: int,
-        config: dict[str, Any],
         key: FileKey | None,
+        problem: str | None,
+        shards: int = 1,
     ) -> None:
-        config = {**config, "source": self._source}
-        self.result.found.append(PlacedModel(ModelInfo("", name, path, kind, size, config), key))
+        location = Location(self._source, problem=problem, shards=shards)
+        model = ModelInfo("", name, path, kind, size, location=location)
+        self.result.found.append(PlacedModel(model, key))
 
     def _new(self, directory: Path) -> bool:
         try:
@@ -307,25 +296,25 @@ def _is_interesting(lower: str) -> bool:
         return True
     if any(kind.search(lower) for kind, _reason in _PASSED_OVER):
         return False
-    return lower.endswith((".gguf", ECHO_SUFFIX, *WEIGHT_SUFFIXES)) or (
-        lower in _FOLDER_KINDS or lower in _PART_OF_FOLDER
-    )
+    if is_gguf_name(lower) or is_weights_name(lower) or lower.endswith(ECHO_SUFFIX):
+        return True
+    return lower in _FOLDER_KINDS or lower in _PART_OF_FOLDER
 
 
 def _missing_shard(weights: dict[str, os.stat_result]) -> str | None:
     """Return which shard of a transformers model is missing, by the names of the others."""
-    matches = [match for name in weights if (match := _WEIGHT_SHARD.match(name))]
+    matches = [match for name in weights if (match := WEIGHT_SHARD.match(name))]
     totals = {match["stem"]: int(match["total"]) for match in matches}
     for stem, total in totals.items():
         there = {int(match["number"]) for match in matches if match["stem"] == stem}
         missing = next((n for n in range(1, total + 1) if n not in there), None)
         if missing:
-            return f"Shard {missing} of {total} is missing. Download the missing files again."
+            return _shard_is_missing(missing, total)
     return None
 
 
-def _stem(name: str) -> str:
-    return name[:-5] if name.lower().endswith(".gguf") else name
+def _shard_is_missing(number: int, total: int) -> str:
+    return f"Shard {number} of {total} is missing. Download the missing files again."
 
 
 def _problems(status: os.stat_result) -> Iterator[str]:

@@ -8,18 +8,17 @@ otherwise from a cache; computing it is for whoever asks.
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from comparator.core.models import ModelInfo, ModelType
+from comparator.formats.model_files import WEIGHT_SUFFIXES
+from comparator.formats.shards import GGUF_SHARD, MOST_SHARDS
 
 FileKey = tuple[tuple[str, int, int], ...]
-_SHARD = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
-_PARTS_OF_FOLDER = (".safetensors", ".bin", ".pt", ".pth", ".json", ".jinja", ".model", ".txt")
-_MOST_PARTS = 10_000
+_PARTS_OF_FOLDER = (*WEIGHT_SUFFIXES, ".json", ".jinja", ".model", ".txt")
 
 
 @dataclass(frozen=True)
@@ -46,32 +45,22 @@ def merged(found: Iterable[PlacedModel]) -> list[ModelInfo]:
         if earlier is not None:
             _add_places(earlier, model)
             continue
-        model.config["places"] = places_of(model)
+        model.location = replace(model.location, places=model.places)
         result.append(model)
         if entry.key:
             known[model.model_type, entry.key] = model
     return result
 
 
-def places_of(model: ModelInfo) -> list[dict[str, str]]:
-    """Return where a model lies: source, path and name there; the first is the one used."""
-    if model.config.get("places"):
-        return [dict(place) for place in model.config["places"]]
-    return [
-        {"source": model.config.get("source", "folder"), "path": model.path, "name": model.name}
-    ]
-
-
 def place_ids(model: ModelInfo) -> set[str]:
     """Return the ids under which a model is known: one for each of its places."""
-    places = [ModelInfo("", "", place["path"], model.model_type, 0) for place in places_of(model)]
+    places = [ModelInfo("", "", place.path, model.model_type, 0) for place in model.places]
     return {model.id, *(place.id for place in places)}
 
 
 def _add_places(model: ModelInfo, other: ModelInfo) -> None:
-    places = places_of(model)
-    places += [place for place in places_of(other) if place not in places]
-    model.config["places"] = places
+    places = tuple(dict.fromkeys((*model.places, *other.places)))
+    model.location = replace(model.location, places=places)
 
 
 def merged_by_content(
@@ -117,10 +106,11 @@ def _parts(model: ModelInfo) -> Iterator[tuple[str, Path]]:
     if path.is_dir():
         names = sorted(n for n in os.listdir(path) if n.lower().endswith(_PARTS_OF_FOLDER))
         yield from ((name, path / name) for name in names)
-    elif match := _SHARD.search(path.name):
-        stem = path.name[: match.start()]
-        names = sorted(name for name in os.listdir(path.parent) if name.startswith(f"{stem}-0"))
-        shards = [name for name in names if _SHARD.search(name)][:_MOST_PARTS]
+    elif match := GGUF_SHARD.match(path.name):
+        names = sorted(os.listdir(path.parent))
+        others = ((name, GGUF_SHARD.match(name)) for name in names)
+        shards = [name for name, other in others if other and other["stem"] == match["stem"]]
+        shards = shards[:MOST_SHARDS]
         yield from ((str(number), path.with_name(name)) for number, name in enumerate(shards))
     else:
         yield "", path

@@ -17,6 +17,7 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
+from comparator.core.placement import wanted_layers
 from comparator.library.facts.lookup import ModelFacts, facts_of, read_config
 from comparator.memory.placement import Load, placed
 
@@ -118,9 +119,9 @@ def estimate(
     parts = _parts(model, config, facts, prompt_tokens, bool(free), figures or {})
     place = placed(
         model.model_type,
-        config.n_gpu_layers,
+        wanted_layers(config.use_gpu, config.n_gpu_layers),
         facts.layers,
-        Load(parts.weights + parts.key_value_cache, _compute_on_device(model, config, facts)),
+        Load(parts.weights, parts.key_value_cache, _compute_on_device(model, config, facts)),
         free,
     )
     if not place.share:

@@ -5,25 +5,31 @@ Arithmetic alone: the free memory is given, so that it is the same for any kind 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from comparator.core import placement as engines
 from comparator.core.models import ModelType
+from comparator.core.placement import ALL_LAYERS
 
 # Not measured here, see docs/gpu.md: what a driver takes for each process on a device (300 to
 # 500 MB are told of CUDA), and what is left free for the screen and for fragments.
 DEVICE_CONTEXT_BYTES = 450_000_000
 DEVICE_RESERVE_BYTES = 300_000_000
-ALL_LAYERS = -1
 
 
 @dataclass(frozen=True)
 class Load:
-    """What can be placed, in bytes: weights with their cache, and a device's compute buffers."""
+    """What can be placed, in bytes: weights, their cache, and a device's compute buffers."""
 
-    layers: int
+    weights: int
+    cache: int
     compute: int
+
+    @property
+    def layers(self) -> int:
+        """What goes where the layers go."""
+        return self.weights + self.cache
 
 
 @dataclass(frozen=True)
@@ -62,9 +68,8 @@ def placed(
     if not free_bytes:
         return Place()
     if kind is ModelType.PYTORCH:
-        return _with_share(
-            _share_of_transformers(load, free_bytes), load, _spread(load, free_bytes)
-        )
+        spread = engines.spread(load.weights, free_bytes, engines.can_spread())
+        return _with_share(spread.share(load.weights), load, spread.devices)
     if kind is not ModelType.GGUF:
         return Place()
     devices = len(free_bytes)
@@ -86,11 +91,6 @@ def fitting_layers(load: Load, layers: int | None, free_bytes: Sequence[int]) ->
     return max(0, min(layers, int(room * (layers + 1) // load.layers)))
 
 
-def can_spread() -> bool:
-    """Tell whether transformers can spread one model over several memories."""
-    return importlib.util.find_spec("accelerate") is not None
-
-
 def _room(load: Load, free_bytes: Sequence[int]) -> int:
     """Return what is left for layers on all devices, each of which needs its own buffers."""
     own = load.compute + DEVICE_CONTEXT_BYTES + DEVICE_RESERVE_BYTES
@@ -98,22 +98,8 @@ def _room(load: Load, free_bytes: Sequence[int]) -> int:
 
 
 def _share(wanted: int, layers: int | None) -> float:
-    if wanted < 0:
-        return 1.0
-    return min(1.0, wanted / ((layers or wanted or 1) + 1))
-
-
-def _spread(load: Load, free_bytes: Sequence[int]) -> int:
-    """Return over how many devices transformers spreads a model: the first where it fits."""
-    alone = load.layers <= _room(load, free_bytes[:1]) or not can_spread()
-    return 1 if alone else len(free_bytes)
-
-
-def _share_of_transformers(load: Load, free_bytes: Sequence[int]) -> float:
-    """Return the share that accelerate would give to devices; all of it without accelerate."""
-    if not can_spread() or not load.layers:
-        return 1.0
-    return min(1.0, _room(load, free_bytes) / load.layers)
+    there, whole = engines.layers_on_device(wanted, layers)
+    return there / whole
 
 
 def _with_share(share: float, load: Load, devices: int, chosen: int | None = None) -> Place:

@@ -17,12 +17,13 @@ from comparator.comparison.warm_up import EngineStart
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import LONGEST_PROMPT_BYTES as LONGEST_PROMPT_BYTES
 from comparator.core.conversation import Conversation, Prompt
+from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ConfigurationError
-from comparator.core.models import InferenceResult, ModelInfo
+from comparator.core.models import InferenceResult, ModelInfo, told_apart
 from comparator.memory import devices
 from comparator.memory.need import likely_tokens
-from comparator.services.memory_manager import MemoryManager, Neighbour, Plan
-from comparator.services.model_manager import told_apart
+from comparator.memory.verdicts import Neighbour
+from comparator.services.memory_manager import MemoryManager, Plan
 from comparator.storage.measurements import Measurements
 from runners import protocol, registry
 from runners.machine import memory
@@ -97,7 +98,7 @@ class InferenceEngine:
             ConfigurationError: the request or a setting is wrong. Nothing was started.
         """
         request = self.request(prompt, models, configs, system_prompt, together)
-        return self._stream(request)
+        return self.stream(request)
 
     def request(
         self,
@@ -215,11 +216,21 @@ class InferenceEngine:
                 return inferencer
         return registry.create_inferencer(model_info.model_type.value)
 
-    def cleanup_resources(self) -> None:
-        """End everything that runs, the fork servers included; the next run starts anew."""
-        for comparison in self._running():
-            self.finish(comparison)
-        self.trials.close()
+    def cleanup_resources(self, timeout_seconds: float = JOIN_SECONDS) -> None:
+        """End everything that runs, the fork servers included; the next run starts anew.
+
+        All of it is asked to end first, and then waited for together; what has not ended by
+        then ends with its fork server.
+        """
+        countdown = Countdown(timeout_seconds)
+        comparisons = self._running()
+        for comparison in comparisons:
+            comparison.stop()
+        self.trials.stop()
+        for comparison in comparisons:
+            comparison.join(countdown.left)
+            self._leave(comparison)
+        self.trials.close(countdown.left)
         fork_servers.close()
         self.memory_manager.cleanup()
 
@@ -272,7 +283,7 @@ class InferenceEngine:
             request.wants_together,
             self._neighbours(),
             likely_tokens(max(texts, key=len)),
-            spare_bytes,
+            spare_bytes=spare_bytes,
         )
 
     def _neighbours(self) -> list[Neighbour]:
@@ -297,7 +308,8 @@ class InferenceEngine:
         """Keep what a run has shown, beside what was expected by its facts alone."""
         self.measurements.add(result, slot.estimated_bytes - slot.surplus_bytes)
 
-    def _stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
+    def stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
+        """Run what is asked and yield snapshots as ``run_inference`` does."""
         comparison = self.compare(request)
         snapshots = comparison.results()
         try:

@@ -9,50 +9,13 @@ from typing import Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
-from comparator.core.models import ModelInfo, ModelType
-from comparator.library.facts.lookup import facts_of
-from comparator.memory import devices
+from comparator.core.models import ModelInfo
+from comparator.memory import devices, verdicts
 from comparator.memory import need as memory_need
 from comparator.memory.need import MemoryNeed
-from comparator.memory.placement import ALL_LAYERS, can_spread
+from comparator.memory.verdicts import TIGHT_SHARE, Neighbour, Verdict
 from comparator.storage.measurements import Measured
 from runners.machine import memory
-
-TIGHT_SHARE = 0.85  # a need over this share of what is available is called tight
-WORDS = ("fits", "tight", "cannot")
-_LEAST_CONTEXT = 512
-_MOST_SURPLUS = 0.10  # of an estimate: what it may be wrong by
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A child that runs already: what it is expected to need and what it holds, in bytes.
-
-    ``held`` is without mapped files, whose pages still count as available.
-    """
-
-    need: MemoryNeed
-    held: int = 0
-    held_on_device: int = 0
-
-    @property
-    def to_come(self) -> int:
-        """RAM that it will still take."""
-        return max(0, self.need.host - self.held)
-
-    @property
-    def to_come_on_device(self) -> int:
-        """Memory of the accelerator that it will still take."""
-        return max(0, self.need.device - self.held_on_device)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a model fits: ``fits``, ``tight`` or ``cannot``, and a sentence with numbers."""
-
-    name: str
-    sentence: str
-    need: MemoryNeed
 
 
 @dataclass(frozen=True)
@@ -151,7 +114,7 @@ class MemoryManager:
             free = [int(device["free_bytes"]) for device in self.device_memory()]
         figures = self._figures_of(model.model_type.value)
         need = memory_need.estimate(model, config or ModelConfig(), free, prompt_tokens, figures)
-        return replace(need, surplus=_surplus(self._measured_of(model), need.peak))
+        return replace(need, surplus=verdicts.surplus(self._measured_of(model), need.peak))
 
     def verdict(
         self,
@@ -164,11 +127,12 @@ class MemoryManager:
         """Say whether a model fits now, in RAM and where it is used on the accelerator."""
         need = self.estimate(model, config, prompt_tokens)
         available = self.available_bytes(neighbours, spare_bytes)
-        host = self._host_verdict(model, config or ModelConfig(), need, available)
-        device = self._device_verdict(model, need, neighbours)
-        if device is None or WORDS.index(device.name) < WORDS.index(host.name):
+        host = verdicts.on_host(model, config or ModelConfig(), need, available)
+        if not need.device:
             return host
-        return device if device.name != host.name else _joined(host, device)
+        free = [int(device["free_bytes"]) for device in self.device_memory()]
+        to_come = sum(neighbour.to_come_on_device for neighbour in neighbours)
+        return verdicts.worse_of(host, verdicts.on_device(model, need, free, to_come))
 
     def plan(
         self,
@@ -216,95 +180,3 @@ class MemoryManager:
         None for GPUs, whose drivers set aside address space beyond any RAM, and at your risk.
         """
         return max(1, available) if self.enforce and not need.device else 0
-
-    def _host_verdict(
-        self,
-        model: ModelInfo,
-        config: ModelConfig,
-        need: MemoryNeed,
-        available: int,
-    ) -> Verdict:
-        """Say whether a model's part in RAM fits."""
-        numbers = f"needs about {_gigabytes(need.host)}, {_gigabytes(available)} is free"
-        name = _word(need.host, available)
-        sentence = {
-            "fits": f"Fits: {numbers}.",
-            "tight": f"Tight: {numbers}.",
-            "cannot": f"Cannot run: {numbers}. Choose a smaller quantisation or "
-            f"{_smaller_context(model, config, need, available)}.",
-        }[name]
-        return Verdict(name, sentence, need)
-
-    def _device_verdict(
-        self, model: ModelInfo, need: MemoryNeed, neighbours: Sequence[Neighbour]
-    ) -> Verdict | None:
-        """Say whether a model's part on the accelerator fits; None where it uses none."""
-        if not need.device:
-            return None
-        free = [int(device["free_bytes"]) for device in self.device_memory()] or [0]
-        # llama.cpp spreads layers over all devices; transformers does with accelerate.
-        spreads = model.model_type is ModelType.GGUF or can_spread()
-        supply = sum(free) if spreads else free[0]
-        supply = max(0, supply - sum(n.to_come_on_device for n in neighbours))
-        numbers = (
-            f"needs about {_gigabytes(need.device)} of its memory, {_gigabytes(supply)} is free"
-        )
-        name = _word(need.device, supply)
-        if name == "tight" and need.gpu_layers not in (None, ALL_LAYERS):
-            name = "fits"  # so many layers were chosen as fit
-        sentence = {
-            "fits": f"Fits on the GPU{_layers_in_words(model, need)}: {numbers}.",
-            "tight": f"Tight on the GPU: {numbers}.",
-            "cannot": f"Cannot run on the GPU: {numbers}. Turn the GPU off (use_gpu), give it "
-            "fewer layers (n_gpu_layers, GGUF), or choose a smaller quantisation or context.",
-        }[name]
-        return Verdict(name, sentence, need)
-
-
-def _surplus(measured: Measured | None, estimated: int) -> int:
-    """Return what a model's last run took beyond what was expected, where that is much.
-
-    An estimate is never lowered: a run that took less may have ended early. It is raised to no
-    more than that run took: it may know the reason by now.
-    """
-    if measured is None or not measured.estimated_bytes:
-        return 0
-    beyond = measured.peak_bytes - measured.estimated_bytes
-    if beyond <= measured.estimated_bytes * _MOST_SURPLUS:
-        return 0
-    return max(0, min(beyond, measured.peak_bytes - estimated))
-
-
-def _layers_in_words(model: ModelInfo, need: MemoryNeed) -> str:
-    if need.gpu_layers in (None, ALL_LAYERS):
-        return ""
-    return f" with {need.gpu_layers} of {facts_of(model).layers} layers, the rest in RAM"
-
-
-def _smaller_context(
-    model: ModelInfo, config: ModelConfig, need: MemoryNeed, available: int
-) -> str:
-    """Say which context would fit, where one would: the cache grows with it, evenly or less."""
-    if not need.key_value_cache:
-        return "another model"
-    left = available - (need.host - need.key_value_cache)
-    context = min(config.n_ctx, facts_of(model).context_length or config.n_ctx)
-    step = memory_need.CONTEXT_STEP
-    tokens = int(context * left / need.key_value_cache) // step * step
-    if need.device or tokens < _LEAST_CONTEXT:
-        return "a smaller context (n_ctx)"
-    return f"a context (n_ctx) of at most {tokens} tokens"
-
-
-def _word(need: int, available: int) -> str:
-    if need > available:
-        return "cannot"
-    return "tight" if need > available * TIGHT_SHARE else "fits"
-
-
-def _joined(one: Verdict, other: Verdict) -> Verdict:
-    return Verdict(one.name, f"{one.sentence} {other.sentence}", one.need)
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.2f} GB"

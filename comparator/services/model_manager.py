@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
-from comparator.core.models import ModelInfo
-from comparator.library import discovery, sources
-from comparator.library.duplicates import merged_by_content, place_ids, places_of
+from comparator.core.limits import MOST_MODELS
+from comparator.core.models import ModelInfo, told_apart
+from comparator.library import discovery, lookup, sources
+from comparator.library.duplicates import merged_by_content
 from comparator.storage.digests import Digests
-
-MOST_MODELS = 4
 
 
 class ModelManager:
@@ -102,14 +100,7 @@ class ModelManager:
 
     def get_model_by_id(self, model_id: str) -> ModelInfo | None:
         """Return the available model of that id, or of one of its other places; or None."""
-        plain = str(model_id).partition("#")[0]
-        for model in self.available_models:
-            if model.id == plain:
-                return model
-        return next((model for model in self._in_several() if plain in place_ids(model)), None)
-
-    def _in_several(self) -> list[ModelInfo]:
-        return [model for model in self.available_models if len(places_of(model)) > 1]
+        return lookup.by_id(self.available_models, model_id)
 
     def get_available_models(self) -> list[ModelInfo]:
         """Return what the last scan found, as a list of its own."""
@@ -125,31 +116,7 @@ class ModelManager:
         Raises:
             ModelNotFoundError: nothing or more than one thing answers to it.
         """
-        matches = [m for m in self.available_models if wanted in (m.id, m.path)]
-        matches = matches or [m for m in self.available_models if m.name == wanted]
-        matches = matches or [m for m in self._in_several() if _is_known_as(m, wanted)]
-        if len(matches) == 1:
-            return matches[0]
-        if len(matches) > 1:
-            ids = ", ".join(f"{m.id} ({m.path})" for m in matches)
-            raise ModelNotFoundError(f"Several models are named {wanted!r}. Use an id: {ids}.")
-        return self._model_at(wanted)
-
-    def _model_at(self, wanted: str) -> ModelInfo:
-        path = Path(wanted).expanduser()
-        if wanted and _exists(path):
-            model = discovery.inspect(path)
-            if model is not None:
-                return model
-            raise ModelNotFoundError(
-                f"{path} is neither a GGUF file nor a transformers folder "
-                "(config.json beside weights)."
-            )
-        names = ", ".join(m.name for m in self.available_models[:20] if not m.problem)
-        known = (
-            f"There are: {names}." if names else "There are no models; see 'comparator starter'."
-        )
-        raise ModelNotFoundError(f"No model {wanted!r}. {known}")
+        return lookup.meant(self.available_models, wanted)
 
 
 def _existing(folder: Path) -> Path:
@@ -159,29 +126,3 @@ def _existing(folder: Path) -> Path:
             "name another one, or let 'comparator starter' bring a set to begin with."
         )
     return folder
-
-
-def _is_known_as(model: ModelInfo, wanted: str) -> bool:
-    """Return whether a model has that id, path or name in one of its places."""
-    names = {place[part] for place in places_of(model) for part in ("path", "name")}
-    return wanted in names or wanted in place_ids(model)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def told_apart(models: Iterable[ModelInfo]) -> list[ModelInfo]:
-    """Return models with ids that differ: the second of an id gets ``#2`` and so on."""
-    result: list[ModelInfo] = []
-    for model in models:
-        taken = {other.id for other in result}
-        plain, number, name = model.id, 1, model.id
-        while name in taken:
-            number += 1
-            name = f"{plain}#{number}"
-        result.append(model if name == plain else replace(model, id=name))
-    return result

@@ -11,14 +11,14 @@ from typing import Any
 
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.surroundings import prepare
+from comparator.hosting.surroundings import prepare, without_proxies
 
 __all__ = ["build_page", "serve"]
 
 
 def build_page(service: Host | ServerOptions) -> Any:
     """Return the page, a ``gr.Blocks``, over a host or the settings for one."""
-    page = importlib.import_module("comparator.ui.page")
+    page = _imported("comparator.ui.page")
     return page.build_page(service if isinstance(service, Host) else Host(service))
 
 
@@ -30,4 +30,10 @@ def serve(options: ServerOptions) -> None:
         SystemExit: a signal ended the page; every comparison and fork server was ended first.
     """
     prepare(options)
-    importlib.import_module("comparator.ui.server").serve(options)
+    _imported("comparator.ui.server").serve(options)
+
+
+def _imported(module: str) -> Any:
+    """Import a module, and with it gradio, which needs no proxy for that."""
+    with without_proxies():
+        return importlib.import_module(module)

@@ -46,6 +46,10 @@ NO_DOOR = (
     "pip install 'gradio=={}'"
 )
 TESTED = "6.31.0"
+PROXIES = (
+    " For a public link the proxies are asked that HTTP_PROXY, HTTPS_PROXY and ALL_PROXY name; "
+    "if they are not right, change them, or leave --share out."
+)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -93,15 +97,17 @@ def launch(page: Any, **arguments: Any) -> tuple[Any, str, str | None]:
     """Start a page's server in the background; return its application, address and public link.
 
     Raises:
-        ConfigurationError: it could not listen, although it could a moment ago.
+        ConfigurationError: it could not listen, although it could a moment ago, or something
+            else of what Gradio does at its start did not work.
     """
     known = inspect.signature(page.launch).parameters
     try:
         app, address, shared = page.launch(
             **{name: value for name, value in arguments.items() if name in known}
         )
-    except OSError as error:
-        raise ConfigurationError(f"The page could not be opened: {error}") from error
+    except Exception as error:
+        hint = PROXIES if arguments.get("share") else ""
+        raise ConfigurationError(f"The page could not be opened: {error}.{hint}") from error
     return app, str(address), shared
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,17 +10,17 @@ from typing import Any
 import gradio as gr
 
 from comparator.comparison.comparison import Comparison
-from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import RunState
+from comparator.hosting.errors import sentence_of
 from comparator.hosting.host import Host
+from comparator.hosting.records import Record
 from comparator.hosting.requests import from_endpoint
-from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS, Wakeup
-from comparator.ui.compare.handlers import UNEXPECTED
+from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS
+from comparator.ui.threads import in_thread
 from comparator.ui.visitors import session_of, visitor_of
+from comparator.ui.wakeup import Wakeup
 
 RECORDS_SECONDS = 0.2  # between whole records of the same state: programs need no smoothness
-log = logging.getLogger(__name__)
-Record = dict[str, Any]
 
 
 def add_endpoints(host: Host) -> None:
@@ -32,7 +31,7 @@ def add_endpoints(host: Host) -> None:
         return host.model_records()
 
     async def compare(
-        prompt: str,
+        prompt: str | list[dict],  # type: ignore[type-arg]
         models: list[str],
         system_prompt: str = "",
         config: dict = {},  # type: ignore[type-arg]  # noqa: B006  # never changed here
@@ -40,8 +39,10 @@ def add_endpoints(host: Host) -> None:
     ) -> AsyncIterator[list[dict]]:  # type: ignore[type-arg]
         """Ask up to four models and stream the list of their records.
 
-        models: ids or names. config: fields of a ModelConfig, with settings of single models
-        under "per_model" by id, and "together": true to run all at once.
+        prompt: a text, or the messages of a conversation, each with "role" ("system", "user" or
+        "assistant") and "content", the user's last. models: ids or names. config: fields of a
+        ModelConfig, with settings of single models under "per_model" by id, and "together": true
+        to run all at once.
         """
         async for records in _records(host, request, (prompt, models, system_prompt, config)):
             yield records
@@ -60,15 +61,10 @@ async def _records(
 ) -> AsyncIterator[list[Record]]:
     session_key, wakeup = session_of(request), Wakeup()
     try:
-        question = from_endpoint(*arguments)
-        session = await asyncio.to_thread(
-            host.begin, session_key, question, wakeup.wake, visitor_of(request)
-        )
-    except MultiLLMError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        draft = from_endpoint(*arguments)
+        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor_of(request))
     except Exception as error:
-        log.exception("A comparison could not be begun")
-        raise gr.Error(UNEXPECTED, print_exception=False) from error
+        raise gr.Error(sentence_of(error), print_exception=False) from error
     comparison = session.comparison
     try:
         yield host.records(comparison, session.position)

@@ -10,9 +10,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse
 
 from comparator.hosting.options import ServerOptions
+from comparator.ui.browser_libraries import Libraries
 from comparator.ui.door import Door
 from comparator.ui.headers import Message, Receive, Send
-from comparator.ui.libraries import Libraries
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 OWN_BODY_BYTES = 16_000_000  # the longest prompt that is taken, however its characters are written

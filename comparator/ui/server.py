@@ -13,9 +13,12 @@ from typing import Any
 
 from comparator.hosting.host import Host
 from comparator.hosting.options import LOCAL, ServerOptions
+from comparator.hosting.surroundings import own_names, without_proxies
 from comparator.ui import adapter
 from comparator.ui.middleware import door, middleware
-from comparator.ui.page import STATIC, build_page, theme
+from comparator.ui.page import build_page
+from comparator.ui.static_files import STYLES
+from comparator.ui.theme import theme
 
 LONGEST_QUEUE = 256  # events that Gradio itself holds; comparisons wait in our own line
 MOST_SESSIONS = 500  # of 0.11 MB each, which Gradio keeps
@@ -60,29 +63,34 @@ def launch(page: Any, options: ServerOptions) -> str:
     """Start the server in the background and return its local address."""
     page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=16)
     adapter.look_less_often(page)
-    app, address, shared = adapter.launch(
-        page,
-        share=options.share,
-        server_name=_bracketed(options.server_name or LOCAL),
-        server_port=options.server_port,
-        auth=list(options.auth) or None,
-        root_path=options.root_path or "",
-        inbrowser=options.inbrowser,
-        prevent_thread_lock=True,
-        quiet=True,
-        footer_links=[],
-        max_file_size=EVENT_BYTES_LIMIT,
-        state_session_capacity=MOST_SESSIONS,
-        app_kwargs={"middleware": middleware(options)},
-        theme=theme(),
-        css_paths=[STATIC / name for name in ("page.css", "library.css", "hub.css")],
-        **adapter.SHUT,
-    )
+    with without_proxies(own_names(options)):
+        app, address, shared = adapter.launch(page, **_arguments(options))
     adapter.stand_before(app, functools.partial(door, options), address)
     adapter.notice_lost_clients(page)
     adapter.tell_findings()
     _tell_where(options, address, shared)
     return address
+
+
+def _arguments(options: ServerOptions) -> dict[str, Any]:
+    """Return what Gradio is told of how to serve a page."""
+    return {
+        "share": options.share,
+        "server_name": _bracketed(options.server_name or LOCAL),
+        "server_port": options.server_port,
+        "auth": list(options.auth) or None,
+        "root_path": options.root_path or "",
+        "inbrowser": options.inbrowser,
+        "prevent_thread_lock": True,
+        "quiet": True,
+        "footer_links": [],
+        "max_file_size": EVENT_BYTES_LIMIT,
+        "state_session_capacity": MOST_SESSIONS,
+        "app_kwargs": {"middleware": middleware(options)},
+        "theme": theme(),
+        "css_paths": list(STYLES),
+        **adapter.SHUT,
+    }
 
 
 def _bracketed(name: str) -> str:

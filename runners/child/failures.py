@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from comparator.core import exceptions
 from comparator.core.text import without_surrogates
+from comparator.core.units import fine_size
 from runners import exit_diagnosis, protocol
 from runners.child import memory_limit
 from runners.machine import memory
@@ -95,8 +96,8 @@ def _no_memory(error: BaseException, assignment: protocol.Assignment | None) -> 
 def _numbers(assignment: protocol.Assignment | None) -> str:
     if assignment is None or not assignment.memory_limit_bytes:
         return ""
-    available = exit_diagnosis.gigabytes(assignment.memory_limit_bytes)
-    held = exit_diagnosis.gigabytes(memory.private_bytes())
+    available = fine_size(assignment.memory_limit_bytes)
+    held = fine_size(memory.private_bytes())
     needed = assignment.needed_bytes
-    wants = f"it needs about {exit_diagnosis.gigabytes(needed)}, " * bool(needed)
+    wants = f"it needs about {fine_size(needed)}, " * bool(needed)
     return f": {wants}{available} was available and it held {held}"

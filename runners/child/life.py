@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from comparator.core import exceptions
+from comparator.core import exceptions, priority
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.models import ModelType
@@ -28,7 +28,7 @@ from runners.child import descriptors, memory_limit
 from runners.child.failures import explain, failure
 from runners.child.sandbox import enter_sandbox
 from runners.child.token_batching import Pace
-from runners.machine import cores, memory, priority, temporary
+from runners.machine import cores, memory, temporary
 
 _PR_SET_PDEATHSIG = 1
 

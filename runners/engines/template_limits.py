@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from comparator.core.exceptions import InferenceError
+from comparator.core.units import fine_size
 from runners.protocol import LINE_LIMIT_BYTES
 
 LONGEST_SECONDS = 10.0
@@ -54,7 +55,7 @@ def within_limits(work: Callable[[], Result], most_seconds: float | None = None)
         ) from None
     except MemoryError:
         raise InferenceError(
-            f"The model's chat template used too much memory (over {MOST_BYTES // 10**6} MB) and "
+            f"The model's chat template used too much memory (over {fine_size(MOST_BYTES)}) and "
             f"was stopped. {_ADVICE}"
         ) from None
 

@@ -142,6 +142,8 @@ class ForkServers:
             fork_servers, self._by_kind = list(self._by_kind.values()), {}
         self._look_again.set()
         for fork_server in fork_servers:
+            fork_server.ask_for_end()
+        for fork_server in fork_servers:
             fork_server.close()
 
     def rest_all_but(self, needed: Collection[ForkServer]) -> None:
@@ -233,7 +235,7 @@ class Reservation:
         Returns:
             The seconds that it waited; 0.0 where all of them were ready.
         """
-        if not fork_is_safe():
+        if not fork_is_safe() or should_stop():
             return 0.0
         began = time.monotonic()
         servers = [self.add(kind) for kind in kinds]

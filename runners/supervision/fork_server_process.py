@@ -17,6 +17,7 @@ from runners.child import fork_loop
 from runners.supervision import environment
 
 _CLOSE_GRACE_SECONDS = 2.0
+_KILL_GRACE_SECONDS = 1.0
 _REST_SECONDS = 5.0  # far longer than the import of any one module
 _POLL_SECONDS = 0.1
 
@@ -150,6 +151,12 @@ class ForkServer:
         """End the server, and with it any child that still runs."""
         with self._lock:
             self._forget()
+
+    def ask_for_end(self) -> None:
+        """Ask the server to end; returns at once."""
+        server = self._server
+        if server is not None:
+            server.terminate()
 
     def _is_idle(self) -> bool:
         return self.pid is not None and not self._children and not self._reservations
@@ -286,9 +293,12 @@ def _warning_flags() -> list[str]:
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.wait(_CLOSE_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    """End a server and reap it; one that the system itself holds is left to the system."""
+    for ask, grace_seconds in (
+        (server.terminate, _CLOSE_GRACE_SECONDS),
+        (server.kill, _KILL_GRACE_SECONDS),
+    ):
+        ask()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(grace_seconds)
+            return

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.model, pytest.mark.process]
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLES = Path(__file__).parent / "examples"
 

@@ -8,8 +8,6 @@ import model_files
 import pytest
 from bad_models import CASES, Case
 
-pytestmark = pytest.mark.process
-
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
 def test_a_bad_model_is_a_sentence(shop, ask, sentence, case: Case):

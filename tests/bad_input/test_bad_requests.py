@@ -26,17 +26,17 @@ from typing import Any
 import model_files
 import pytest
 from bad_models import Workshop
+from fetching import until
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.models import ModelInfo, ModelType, RunState
 from comparator.hosting.admission_queue import LineFullError
-from comparator.hosting.host import BusyError, Host
+from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.requests import Choice, Question, from_endpoint, from_page
+from comparator.hosting.requests import RequestDraft, SlotDraft, from_endpoint, from_page
+from comparator.hosting.session import BusyError
 from comparator.services.inference_engine import InferenceEngine
-
-pytestmark = pytest.mark.process
 
 
 @pytest.fixture
@@ -53,12 +53,12 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 
 def begin(host: Host, name: str = "alpha", session: str = "one", prompt: Any = "hi") -> Any:
-    return host.begin(session, Question(prompt, [Choice(name)]), lambda: None)
+    return host.begin(session, RequestDraft(prompt, [SlotDraft(name)]), lambda: None)
 
 
 def answered(sitting: Any) -> str:
     """Return what a visitor's first column has written in the end."""
-    assert sitting.join(20)
+    assert sitting.join(60)
     end = time.monotonic() + 10
     while not sitting.is_complete and time.monotonic() < end:
         sitting.comparison.drain(0.1)
@@ -79,7 +79,7 @@ def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
     )
 
 
-# ---- 38 and 40: prompts that are none ----
+# ---- prompts that are none ----
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def command(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
         ("", "Type a prompt first; it is empty."),
         (" \n\t ", "Type a prompt first; it is empty."),
         ("x" * 5_000_000, "The prompt has 5000000 bytes; the limit is 1000000. Shorten it."),
-        ({"a": 1}, "The prompt must be text, not dict."),
-        (None, "The prompt must be text, not NoneType."),
+        ({"a": 1}, "The prompt must be text"),
+        (None, "The prompt must be text"),
     ],
 )
-def test_38_and_40_what_is_no_prompt_is_refused_at_once(
+def test_what_is_no_prompt_is_refused_at_once(
     host: Host, healthy: ModelInfo, prompt: Any, says: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(says)):
@@ -101,12 +101,14 @@ def test_38_and_40_what_is_no_prompt_is_refused_at_once(
         begin(host, prompt=prompt)
     assert host.current("one") is None
     if not isinstance(prompt, str):
-        with pytest.raises(ConfigurationError, match="prompt must be text, not"):
-            from_endpoint(prompt, ["alpha"], None, None)
+        with pytest.raises(
+            ConfigurationError, match="prompt must be text or a list of messages, not"
+        ):
+            host.begin("one", from_endpoint(prompt, ["alpha"], None, None), lambda: None)
     still_works(host)
 
 
-def test_38_the_command_line_refuses_an_empty_prompt(tmp_path: Path) -> None:
+def test_the_command_line_refuses_an_empty_prompt(tmp_path: Path) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
     where = ("--models-dir", str(tmp_path))
     done = command("run", "-m", "alpha", "-p", "-", *where, stdin=" \n")
@@ -116,11 +118,11 @@ def test_38_the_command_line_refuses_an_empty_prompt(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
-# ---- 39: longer than the context ----
+# ---- longer than the context ----
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
-def test_39_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
+def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
     shop: Workshop, ask, sentence, kind: str
 ) -> None:
     path = shop.gguf() if kind == "gguf" else shop.folder()
@@ -136,7 +138,7 @@ def test_39_a_prompt_that_does_not_fit_is_refused_with_both_numbers(
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
-def test_39_a_prompt_that_just_fits_is_read_whole(shop: Workshop, ask, kind: str) -> None:
+def test_a_prompt_that_just_fits_is_read_whole(shop: Workshop, ask, kind: str) -> None:
     path = shop.gguf() if kind == "gguf" else shop.folder()
     fits = ask(model_files.as_model(path), "x" * 510, max_tokens=5)
     assert (fits.error, fits.stats.prompt_tokens, fits.prompt.dropped_tokens) == (None, 511, 0)
@@ -145,11 +147,11 @@ def test_39_a_prompt_that_just_fits_is_read_whole(shop: Workshop, ask, kind: str
     assert "has 512 tokens; model takes 512 and needs room for the answer" in (full.error or "")
 
 
-# ---- 41: characters ----
+# ---- characters ----
 
 
 @pytest.mark.parametrize("kind", ["gguf", "pytorch", "echo"])
-def test_41_odd_characters_are_asked_as_they_are(
+def test_odd_characters_are_asked_as_they_are(
     shop: Workshop, healthy: ModelInfo, engine: InferenceEngine, kind: str
 ) -> None:
     odd = "a\x00b\x1b[2J\u202ec\u2066 \ufeff👩\u200d🚀 e\u0301 \x7f"
@@ -170,7 +172,7 @@ def test_41_odd_characters_are_asked_as_they_are(
     assert last[model.id].notice is None
 
 
-# ---- 42 and 43: settings ----
+# ---- settings ----
 
 WRONG = {
     "temperature": (-1, 0.05, 2.5, 1e9, float("nan"), "hot", True, None),
@@ -188,7 +190,7 @@ VALUES = [(name, value) for name, values in WRONG.items() for value in values]
 
 
 @pytest.mark.parametrize(("name", "value"), VALUES)
-def test_42_and_43_a_wrong_setting_is_the_same_sentence_everywhere(
+def test_a_wrong_setting_is_the_same_sentence_everywhere(
     host: Host, healthy: ModelInfo, name: str, value: Any
 ) -> None:
     says = rf"{name} must be .*, not "
@@ -196,8 +198,8 @@ def test_42_and_43_a_wrong_setting_is_the_same_sentence_everywhere(
     with pytest.raises(ConfigurationError, match=says):
         InferenceEngine().run_inference("hi", [healthy], {healthy.id: config})
     for question in (
-        Question("hi", [Choice("alpha")], settings={name: value}),
-        Question("hi", [Choice("alpha", {name: value})]),
+        RequestDraft("hi", [SlotDraft("alpha")], settings={name: value}),
+        RequestDraft("hi", [SlotDraft("alpha", {name: value})]),
         from_endpoint("hi", ["alpha"], None, {name: value}),
         from_endpoint("hi", ["alpha"], None, {"per_model": {"alpha": {name: value}}}),
     ):
@@ -206,7 +208,7 @@ def test_42_and_43_a_wrong_setting_is_the_same_sentence_everywhere(
     assert host.current("one") is None
 
 
-def test_43_the_page_says_what_max_tokens_may_be(host: Host) -> None:
+def test_the_page_says_what_max_tokens_may_be(host: Host) -> None:
     for value in (0, -1, 10**9):
         question = from_page("hi", "", [("alpha", "")], {"max_tokens": value}, False)
         with pytest.raises(ConfigurationError, match="a whole number between 1 and 4096"):
@@ -218,7 +220,9 @@ def test_43_the_page_says_what_max_tokens_may_be(host: Host) -> None:
     ("option", "value"),
     [("--max-tokens", "0"), ("--max-tokens", "-1"), ("--temperature", "nan"), ("--seed", "-1")],
 )
-def test_43_the_command_line_refuses_it_too(tmp_path: Path, option: str, value: str) -> None:
+def test_the_command_line_refuses_a_wrong_setting_too(
+    tmp_path: Path, option: str, value: str
+) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
     done = command("run", "-m", "alpha", "-p", "x", option, value, "--models-dir", str(tmp_path))
     assert done.returncode != 0
@@ -227,32 +231,37 @@ def test_43_the_command_line_refuses_it_too(tmp_path: Path, option: str, value: 
     assert "Traceback" not in done.stderr
 
 
-# ---- 44: which models ----
+# ---- which models ----
 
 
-def test_44_the_same_model_twice_none_and_five(host: Host, healthy: ModelInfo) -> None:
+def test_the_same_model_twice_is_asked_and_none_or_five_are_refused(
+    host: Host, healthy: ModelInfo
+) -> None:
     *_, last = InferenceEngine().run_inference("hi", [healthy, healthy])
     assert list(last) == [healthy.id, f"{healthy.id}#2"]
     assert [result.content for result in last.values()] == ["hi", "hi"]
     for models, says in (([], "Choose at least one model."), (["alpha"] * 5, "Choose up to 4")):
         with pytest.raises(ConfigurationError, match=says):
-            InferenceEngine().run_inference("hi", [healthy] * len(models))
-        with pytest.raises(ConfigurationError, match=says):
-            host.begin("one", Question("hi", [Choice(name) for name in models]), lambda: None)
+            host.begin(
+                "one", RequestDraft("hi", [SlotDraft(name) for name in models]), lambda: None
+            )
+    with pytest.raises(ConfigurationError, match="Choose at least one model"):
+        InferenceEngine().run_inference("hi", [])
+    assert len(InferenceEngine().request("hi", [healthy] * 5).slots) == 5  # four is the page's
     still_works(host)
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../alpha", "alpha\x00", "x" * 10_000, "gpt2"])
-def test_44_a_visitor_asks_by_name_and_never_by_path(host: Host, name: str) -> None:
+def test_a_visitor_asks_by_name_and_never_by_path(host: Host, name: str) -> None:
     with pytest.raises(MultiLLMError, match=r"No model .*\. There are: alpha, slow\.") as caught:
         begin(host, name)
     assert len(str(caught.value)) < 500
 
 
-# ---- 45 and 46: clicks and tabs ----
+# ---- clicks and tabs ----
 
 
-def test_45_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) -> None:
+def test_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) -> None:
     assert host.stop("one") is False
     sitting = begin(host, "slow")
     for _ in range(20):
@@ -261,13 +270,13 @@ def test_45_run_twenty_times_is_one_run_and_stop_is_always_harmless(host: Host) 
     assert len(sitting.comparison.pids()) <= 1
     for slot in (None, 0, 7, -1, None):
         host.stop("one", slot)
-    assert sitting.join(10)
+    assert sitting.join(60)
     assert sitting.comparison.pids() == []
-    assert host.stop("one") in (True, False)
+    until(lambda: not host.stop("one"))  # nothing is left to be stopped
     still_works(host)
 
 
-def test_46_and_47_sessions_are_their_own_and_the_line_is_bounded(host: Host) -> None:
+def test_sessions_are_their_own_and_the_line_is_bounded(host: Host) -> None:
     sitting = begin(host, "slow", "one")
     waiting = [begin(host, "slow", name) for name in ("two", "three")]
     with pytest.raises(LineFullError):
@@ -277,14 +286,16 @@ def test_46_and_47_sessions_are_their_own_and_the_line_is_bounded(host: Host) ->
     assert not sitting.is_stopping
     for name in ("one", "two", "three"):
         host.stop(name)
-    assert all(s.join(10) for s in (sitting, *waiting))
+    assert all(s.join(60) for s in (sitting, *waiting))
     still_works(host)
 
 
-# ---- 48: the ground gives way ----
+# ---- the ground gives way ----
 
 
-def test_48_no_temporary_folder(tmp_path: Path, shop: Workshop) -> None:
+def test_without_a_temporary_folder_a_model_answers_all_the_same(
+    tmp_path: Path, shop: Workshop
+) -> None:
     """In a program of its own, since the folder is chosen when a program starts."""
     code = f"""
 import tempfile
@@ -315,7 +326,7 @@ def writing(tmp_path: Path, whole_gguf: Path, engine: InferenceEngine) -> Iterat
     model = model_files.as_model(path)
     config = ModelConfig(max_tokens=480, n_threads=1, temperature=2.0, top_k=0, top_p=1.0, seed=1)
     comparison = engine.compare(engine.request("ab", [model], {model.id: config}))
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not comparison.result(0).stats.token_count and time.monotonic() < end:
         comparison.drain(0.01)
     yield comparison, path
@@ -323,14 +334,14 @@ def writing(tmp_path: Path, whole_gguf: Path, engine: InferenceEngine) -> Iterat
 
 
 def ended(comparison: Any) -> Any:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not comparison.is_complete and time.monotonic() < end:
         comparison.drain(0.1)
     return comparison.result(0)
 
 
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
-def test_48_a_file_that_goes_away_meanwhile(writing: Any, how: str) -> None:
+def test_a_file_that_goes_away_meanwhile_stops_no_answer(writing: Any, how: str) -> None:
     comparison, path = writing
     path.unlink()
     if how == "replaced":
@@ -341,12 +352,12 @@ def test_48_a_file_that_goes_away_meanwhile(writing: Any, how: str) -> None:
     assert result.content
 
 
-def test_48_a_killed_child_keeps_what_it_wrote(tmp_path: Path, engine: InferenceEngine) -> None:
+def test_a_killed_child_keeps_what_it_wrote(tmp_path: Path, engine: InferenceEngine) -> None:
     path = tmp_path / "slow.echo.json"
     path.write_text(json.dumps({"tokens": 4000, "tokens_per_second": 100}))
     model = ModelInfo("", "slow", str(path), ModelType.ECHO, 1)
     comparison = engine.compare(engine.request("one two", [model]))
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while comparison.result(0).stats.token_count < 3 and time.monotonic() < end:
         comparison.drain(0.01)
     os.kill(comparison.pids()[0], signal.SIGKILL)

@@ -11,8 +11,6 @@ import pytest
 from comparator.core.models import ModelInfo
 from comparator.services.inference_engine import InferenceEngine
 
-pytestmark = pytest.mark.process
-
 
 @pytest.fixture
 def mutated_engine() -> InferenceEngine:

@@ -15,9 +15,7 @@ from bad_models import CASES, Case, Workshop
 
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.requests import Choice, Question
-
-pytestmark = pytest.mark.process
+from comparator.hosting.requests import RequestDraft, SlotDraft
 
 WHAT = (
     "a GGUF one byte short",
@@ -92,14 +90,14 @@ def test_the_pages_host_says_it_in_the_column_and_takes_the_next(
 
 
 def asked(host: Host, names: list[str]) -> list[dict[str, Any]]:
-    question = Question(
-        "aaab", [Choice(name) for name in names], settings={"max_tokens": 2, "n_threads": 1}
+    draft = RequestDraft(
+        "aaab", [SlotDraft(name) for name in names], settings={"max_tokens": 2, "n_threads": 1}
     )
-    sitting = host.begin("one", question, lambda: None)
+    sitting = host.begin("one", draft, lambda: None)
     end = time.monotonic() + 60
     while not sitting.is_complete and time.monotonic() < end:
         sitting.comparison.drain(0.1)
-    assert sitting.join(10)
+    assert sitting.join(60)
     while host.current("one") is not None and time.monotonic() < end:
         time.sleep(0.01)
     return host.records(sitting.comparison)

@@ -35,8 +35,6 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.model
-@pytest.mark.ui
 def test_a_quick_run_prints_markdown_and_writes_every_value(
     tmp_path: Path, starter_models_dir: Path
 ) -> None:
@@ -63,7 +61,6 @@ def test_a_quick_run_prints_markdown_and_writes_every_value(
     assert len(next(s for s in result["series"] if s["measure"] == "page_cpu")["values"]) == 1
 
 
-@pytest.mark.model
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

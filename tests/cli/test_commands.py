@@ -20,7 +20,7 @@ import pytest
 
 from comparator.cli.main import COMMANDS
 
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 240  # of a busy machine, for four models in turn
 
 
 def comparator(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -147,7 +147,6 @@ def test_a_wrong_request_is_a_sentence(folder: Path, arguments: list[str], words
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.process
 def test_interrupt_ends_everything_without_a_traceback(folder: Path) -> None:
     command = [sys.executable, "-m", "comparator", "run", "-m", "slow", "-p", "a b"]
     with subprocess.Popen(
@@ -162,13 +161,12 @@ def test_interrupt_ends_everything_without_a_traceback(folder: Path) -> None:
         assert family
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-        assert process.wait(10) == 130
+        assert process.wait(LIMIT_SECONDS) == 130
     assert "Traceback" not in rest
-    _gone, alive = psutil.wait_procs(family, timeout=5)
+    _gone, alive = psutil.wait_procs(family, timeout=30)
     assert not alive
 
 
-@pytest.mark.process
 def test_a_terminal_shows_columns_side_by_side(folder: Path) -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
@@ -206,7 +204,6 @@ def _read_all(descriptor: int) -> str:
 
 
 @pytest.mark.native
-@pytest.mark.model
 def test_four_starter_models_answer_and_repeat_themselves(starter_models_dir: Path) -> None:
     names = (
         "SmolLM2-135M-Instruct",

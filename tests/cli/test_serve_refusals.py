@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.process
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOT_HERE = "192.0.2.77"  # kept for documents: no machine has it
 

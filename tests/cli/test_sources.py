@@ -120,7 +120,6 @@ def test_folders_are_repeatable(home: Home, tmp_path: Path) -> None:
     assert "no models folder at nowhere" in done.stderr
 
 
-@pytest.mark.model
 @pytest.mark.parametrize(
     ("name", "off"),
     [("one", []), ("small:135m", ["huggingface"]), ("org/whole", []), ("org_quants_one", [])],
@@ -139,7 +138,6 @@ def test_models_of_others_answer(home: Home, name: str, off: list[str]) -> None:
         assert Path(record["model"]["path"]).name.startswith("sha256-")
 
 
-@pytest.mark.model
 def test_a_model_that_went_away_after_the_listing(home: Home, tmp_path: Path) -> None:
     hub = tmp_path / "hub"
     file = hub_file(hub, "org/gone", "gone.gguf", write(tmp_path / "gone", b"GGUF gone"))

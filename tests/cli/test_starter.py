@@ -17,7 +17,6 @@ from comparator.library.facts.lookup import facts_of
 
 
 @pytest.mark.native
-@pytest.mark.model
 def test_the_set_is_four_models_of_two_engines(starter_models_dir: Path) -> None:
     models = starter.install(starter_models_dir, lambda progress: None)
     assert [model.model_type.value for model in models] == ["gguf", "gguf", "gguf", "pytorch"]
@@ -31,8 +30,6 @@ def test_the_set_is_four_models_of_two_engines(starter_models_dir: Path) -> None
 
 
 @pytest.mark.native
-@pytest.mark.model
-@pytest.mark.process
 def test_a_killed_installation_lists_nothing_half_made_and_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "comparator", "starter", "--models-dir", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

@@ -42,7 +42,7 @@ def test_each_limit_ends_a_hung_model(tmp_path: Path, flag: str, stage: str, wor
     assert words in record["error"]
 
 
-def test_0_turns_a_limit_off(tmp_path: Path) -> None:
+def test_zero_turns_a_limit_off(tmp_path: Path) -> None:
     begun = time.monotonic()
     script: dict[str, object] = {"load_seconds": 0.5, "tokens": 2, "tokens_per_second": 2}
     flags = [f"--{name}-timeout=0" for name in ("load", "first-token", "token", "total")]

@@ -18,8 +18,6 @@ from runners import registry
 from runners.base import BaseInferencer, End, PromptTokens, TokenText
 from runners.registry import create_inferencer
 
-pytestmark = pytest.mark.model
-
 GGUF_LIBRARIES = ("llama_cpp", "xllamacpp")
 CHINESE = "用一句话介绍人工智能。"
 QUESTION = "What is the capital of France?"
@@ -545,7 +543,7 @@ def _header_only(path: Path) -> None:
         (_other_magic, "not a GGUF file"),
         (_header_only, "cannot load"),
         (lambda path: path.mkdir(), "is a folder"),
-        (lambda path: None, "No file at"),
+        (lambda path: None, "No file or folder at"),
     ],
 )
 def test_broken_gguf_is_refused(

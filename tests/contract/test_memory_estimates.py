@@ -21,8 +21,6 @@ from comparator.memory.need import likely_tokens
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.measurements import Measurements
 
-pytestmark = pytest.mark.process
-
 WITHIN = 0.25
 GGUF = [
     (Shape("llama", "Q4_0"), 2048),  # which llama.cpp keeps in another order as well
@@ -61,7 +59,6 @@ def test_gguf_files(engine, tmp_path, shape, context):
     check(engine, model, ModelConfig(n_ctx=context, max_tokens=16, temperature=0))
 
 
-@pytest.mark.model
 @pytest.mark.parametrize("key", ["gguf_q2_k", "gguf_q8_0", "pytorch"])
 def test_starter_models(engine, starter_models, tmp_path, key):
     source = Path(starter_models[key])

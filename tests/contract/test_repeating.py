@@ -11,8 +11,6 @@ from comparator.core.models import InferenceResult, ModelInfo
 from comparator.library.changes import starter
 from comparator.services.inference_engine import InferenceEngine
 
-pytestmark = [pytest.mark.model, pytest.mark.process]
-
 SETTINGS = {"max_tokens": 12, "temperature": 1.5, "n_threads": 1, "n_ctx": 512}
 
 

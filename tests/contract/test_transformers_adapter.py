@@ -530,15 +530,12 @@ def test_text_without_a_stream_is_the_same_and_said(
 # ---- the starter model ----
 
 
-@pytest.mark.model
 def test_the_starter_folder_is_decoded_the_fastest_way(starter_models: dict[str, str]) -> None:
     inferencer = load(starter_models["pytorch"])
     assert "".join(inferencer.generate_stream("Why is the sky blue?"))
     assert (inferencer.way, inferencer.fallbacks) == (ways.CACHED, [])
 
 
-@pytest.mark.model
-@pytest.mark.process
 def test_the_starter_folder_falls_back_to_nothing_in_a_child(
     starter_models: dict[str, str],
 ) -> None:

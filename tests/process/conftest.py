@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from local_hub_fixture import hub
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
@@ -20,6 +21,7 @@ from comparator.core.models import ModelInfo, ModelType
 from runners import protocol
 from runners.process import Deadlines, Run, pickled
 
+__all__ = ["hub"]
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30.0
 
@@ -61,12 +63,15 @@ def begin() -> Callable[..., Played]:
         deadlines: Deadlines | None = None,
         method: str | None = None,
         factories: tuple[Any, ...] = (),
+        settings: dict[str, Any] | None = None,
         receiver: Callable[[protocol.Message], None] = lambda message: None,
     ) -> Played:
         prompts = [prompt] if isinstance(prompt, str) else prompt
         conversations = tuple(map(Conversation.of, prompts))
         assignment = protocol.Assignment(
-            protocol.Answer(model, ModelConfig(max_tokens=4096), conversations),
+            protocol.Answer(
+                model, ModelConfig(**(settings or {"max_tokens": 4096})), conversations
+            ),
             time.monotonic(),
             factories=pickled(factories),
             readable=(model.path,),

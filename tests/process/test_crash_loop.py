@@ -1,15 +1,11 @@
-"""P30: the same broken model ten times; after three failures it waits, and nobody else does."""
+"""The same broken model ten times; after three failures it waits, and nobody else does."""
 
 from __future__ import annotations
-
-import pytest
 
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.cooldown import Cooldown
 from comparator.core.models import RunState
 from comparator.services.inference_engine import InferenceEngine
-
-pytestmark = pytest.mark.process
 
 
 class Clock:

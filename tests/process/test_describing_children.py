@@ -9,7 +9,6 @@ import pytest
 from comparator.diagnosis import children
 
 
-@pytest.mark.process
 @pytest.mark.parametrize(
     ("job", "library", "words"),
     [
@@ -27,7 +26,6 @@ def test_each_library_describes_itself_in_a_child(job: str, library: str, words:
     assert json.dumps(told.described)
 
 
-@pytest.mark.process
 def test_a_job_that_fails_is_trouble_in_one_line() -> None:
     told = children.ask("quantize", "llama_cpp", use_gpu=False)
     assert told.described == {}

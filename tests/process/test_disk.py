@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.process
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
@@ -64,7 +62,6 @@ exec "$@"
 """
 
 
-@pytest.mark.model
 def test_everything_works_in_a_home_that_is_read_only(tmp_path, starter_models):
     """Both real engines, from the command line; nothing in the home may be missed."""
     home = tmp_path / "home"

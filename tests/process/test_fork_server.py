@@ -24,8 +24,6 @@ from runners.supervision.fork_server import ForkedChild, ForkServer, ForkServers
 if not sys.platform.startswith("linux"):
     pytest.skip("children are forked on Linux alone", allow_module_level=True)
 
-pytestmark = pytest.mark.process
-
 Play = Callable[..., Any]
 
 
@@ -145,7 +143,7 @@ def test_the_end_of_the_programs_end_of_the_door_ends_everything(
     assert server._door is not None
     server._door.close()
     server._door = None
-    assert wait_until(lambda: gone(pid), 5)
+    assert wait_until(lambda: gone(pid))
 
 
 class TestReadiness:

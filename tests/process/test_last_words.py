@@ -13,8 +13,6 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.services.inference_engine import InferenceEngine
 from runners.base import BaseInferencer
 
-pytestmark = pytest.mark.process
-
 
 def say(line):
     os.write(2, f"{line}\n".encode())
@@ -65,11 +63,11 @@ def exit_with_a_reason():
 ENDS = {
     native_allocation_fails: (
         "out_of_memory",
-        ("Not enough memory: it needs about 0.1 GB, and ", "context of 4096 tokens", "(n_ctx)"),
+        (" MB, and ", "context of 4096 tokens", "(n_ctx)"),
     ),
     device_allocation_fails: ("out_of_memory", ("Not enough memory on the GPU.", "n_gpu_layers")),
     device_raises: ("out_of_memory", ("Not enough memory on the GPU (CUDA out", "use_gpu")),
-    host_raises: ("out_of_memory", ("Not enough memory: it needs about", "GB was available")),
+    host_raises: ("out_of_memory", ("Not enough memory: it needs about", "B was available")),
     library_is_missing: ("load", ("pip install no_such_library_anywhere.",)),
     uncaught_exception: ("out_of_memory", ("SIGABRT since memory ran out", "std::bad_alloc")),
     assertion: ("crashed", ("SIGABRT", "GGML_ASSERT(n_layer > 0) failed")),

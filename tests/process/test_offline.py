@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.process, pytest.mark.model]
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 ALONE = ["unshare", "-Urn"]  # a network of its own, with nothing in it, not even loopback
 

@@ -10,9 +10,8 @@ import time
 import psutil
 import pytest
 
-pytestmark = pytest.mark.process
-
 GONE_SECONDS = 5.0
+PATIENCE_SECONDS = 30.0
 
 SCRIPT = """
 import json, sys
@@ -39,7 +38,9 @@ def family_of(pid: int) -> list[int]:
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("child", CHILDREN)
-def test_all_processes_end_with_the_program(tmp_path, script, wait_until, gone, child, number):
+def test_all_processes_end_with_the_program(
+    tmp_path, script, wait_until, gone, bounds, child, number
+):
     keys, state = CHILDREN[child]
     model = tmp_path / "m.echo.json"
     model.write_text(json.dumps(keys))
@@ -53,9 +54,9 @@ def test_all_processes_end_with_the_program(tmp_path, script, wait_until, gone, 
         family = family_of(parent.pid)
         os.kill(parent.pid, number)
         killed = time.monotonic()
-        parent.wait(GONE_SECONDS)
-        assert wait_until(lambda: all(map(gone, family)), GONE_SECONDS), family
-        assert time.monotonic() - killed < GONE_SECONDS
+        parent.wait(PATIENCE_SECONDS)
+        assert wait_until(lambda: all(map(gone, family))), family
+        assert bounds.under(time.monotonic() - killed, GONE_SECONDS)
     finally:
         parent.kill()
         parent.wait()
@@ -81,7 +82,7 @@ def test_a_spawned_child_ends_with_the_program(tmp_path, script, wait_until, gon
         assert family
         parent.kill()
         parent.wait()
-        assert wait_until(lambda: all(map(gone, family)), GONE_SECONDS)
+        assert wait_until(lambda: all(map(gone, family)))
     finally:
         parent.kill()
         parent.wait()
@@ -93,6 +94,6 @@ def test_a_normal_end_leaves_nothing_and_prints_nothing(tmp_path, script, wait_u
     parent = script(SCRIPT, str(model))
     assert wait_until(lambda: (tmp_path / "out").read_text().endswith("done\n"))
     family = [p.pid for p in psutil.Process(parent.pid).children(recursive=True)]
-    assert parent.wait(10) == 0
-    assert wait_until(lambda: not any(map(psutil.pid_exists, family)), 5)
+    assert parent.wait(PATIENCE_SECONDS) == 0
+    assert wait_until(lambda: not any(map(psutil.pid_exists, family)))
     assert (tmp_path / "err").read_text() == ""

@@ -12,10 +12,7 @@ import pytest
 
 from comparator.services.inference_engine import InferenceEngine
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Landlock is Linux's"),
-]
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Landlock is Linux's")
 
 PROBE = """
 import json, os, socket, subprocess, sys
@@ -121,7 +118,6 @@ def test_a_model_process_reaches_its_model_and_nothing_else(probed: dict[str, st
     assert {answer for name, answer in probed.items() if name not in ALLOWED} == {"refused"}
 
 
-@pytest.mark.model
 def test_both_engines_answer_inside_it(starter_models_dir: Path, probed: dict[str, str]) -> None:
     from comparator.core.config import ModelConfig
     from comparator.library.changes import starter

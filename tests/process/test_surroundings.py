@@ -15,8 +15,6 @@ from runners import protocol
 from runners.base import BaseInferencer
 from runners.supervision.fork_server import fork_servers
 
-pytestmark = pytest.mark.process
-
 
 class Reporter(BaseInferencer):
     """Answers with what ``report`` returns in the child, as JSON."""

@@ -23,8 +23,6 @@ PATIENCE_SECONDS = 240
 REAL_VOCABULARY = 10_000  # more tokens than a tiny model of a trial has
 
 pytestmark = [
-    pytest.mark.process,
-    pytest.mark.model,
     pytest.mark.skipif(sys.platform != "linux", reason="the stand-in is made for Linux"),
     pytest.mark.skipif(standin_llama.compiler() is None, reason="there is no C compiler"),
 ]

@@ -16,8 +16,6 @@ from comparator.core.models import InferenceResult, ModelInfo
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol, registry, safe_settings
 
-pytestmark = pytest.mark.process
-
 PATIENCE_SECONDS = 30.0
 BEST, SAFE = {"fast": True, "threads": None}, {"fast": False, "threads": None}
 

@@ -33,8 +33,6 @@ if not sys.platform.startswith("linux"):
 
 import ways_out
 
-pytestmark = pytest.mark.process
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEY = 0x00C0FFEE
 MARK = "\nWAYS OUT: "
@@ -168,7 +166,6 @@ def test_every_way_leads_out_of_a_process_without_a_sandbox(targets: dict[str, A
     assert len(found) - len(closed) >= 60
 
 
-@pytest.mark.model
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
 def test_no_way_leads_out_of_an_engine_with_its_model_loaded(
     planted: dict[str, Any], starter_models_dir: Path, kind: str

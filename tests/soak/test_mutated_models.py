@@ -19,7 +19,7 @@ import pytest
 from comparator.core.models import ModelInfo
 from comparator.services.inference_engine import InferenceEngine
 
-pytestmark = [pytest.mark.soak, pytest.mark.process, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 GGUF_MUTANTS, GGUF_BATCH = 1500, 500
 FOLDER_MUTANTS, FOLDER_BATCH = 500, 50  # a batch takes less than faulthandler's patience

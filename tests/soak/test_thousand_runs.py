@@ -24,7 +24,7 @@ from runners import protocol
 from runners.machine import memory
 from runners.process import Deadlines, Run
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(1100)]
+pytestmark = pytest.mark.timeout(1100)
 
 RUNS, REAL_RUNS, WARM_UP, AT_ONCE = 1000, 60, 10, 4
 MOST_GROWTH_BYTES = 10_000_000
@@ -106,7 +106,6 @@ def test_a_thousand_runs_on_echo(
     assert ends["Finished"] > RUNS // 5
 
 
-@pytest.mark.model
 def test_sixty_runs_on_real_models(
     starter_models: dict[str, str], record_property: Callable[[str, object], None]
 ) -> None:

@@ -16,8 +16,6 @@ from gradio_client import Client
 
 from tests.ui.conftest import Server, start_server
 
-pytestmark = [pytest.mark.process, pytest.mark.model]
-
 CROWD = Path(__file__).parents[1] / "support" / "visiting_crowd.py"
 REAL = "SmolLM2-135M-Instruct.Q2_K"
 MOST_GROWTH_BYTES = 30_000_000
@@ -102,7 +100,6 @@ def test_a_few_visitors_for_some_seconds(
     visit(public, 8.0, 6, record_property)
 
 
-@pytest.mark.soak
 def test_thirty_visitors_for_two_minutes(
     public: Server, record_property: Callable[[str, Any], None]
 ) -> None:

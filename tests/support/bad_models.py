@@ -127,7 +127,7 @@ def with_weights(change: Callable[[dict[str, Any]], object]) -> Maker:
     return in_folder(spoil)
 
 
-# ---- 1 to 5: no model at all ----
+# ---- no model at all ----
 
 add(1, "no file", lambda shop: shop.place / "x.gguf", r"No file or folder at /.*/x\.gguf\.")
 add(1, "no folder", lambda shop: shop.place / "x", r"No file or folder at /.*/x\.")
@@ -147,7 +147,7 @@ for _name, _content, _row, _says in (
     add(_row, f"GGUF: {_name}", lambda shop, c=_content: shop.file("m.gguf", c), _says)
     add(_row, f"safetensors: {_name}", with_file("model.safetensors", _content), _says)
 
-# ---- 6 to 8: cut short ----
+# ---- cut short ----
 
 
 def _cut(path: Path, kept: float | int) -> Path:
@@ -183,7 +183,7 @@ for _kept in (0.5, -1):
         r"pytorch_model\.bin is a damaged or incomplete PyTorch file",
     )
 
-# ---- 9 and 10: headers ----
+# ---- headers ----
 
 
 def header(version: int = 3, tensors: int = 0, entries: int = 1, rest: bytes = b"") -> bytes:
@@ -200,7 +200,7 @@ for _what, _content, _row, _says in (
 ):
     add(_row, f"GGUF: {_what}", lambda shop, c=_content: shop.file("m.gguf", c), _says)
 
-# ---- 11 to 14: llama.cpp and transformers refuse or die ----
+# ---- llama.cpp and transformers refuse or die ----
 
 _DEATH = r"SIGABRT.* Its last words: [\w.-]+:\d+: GGML_ASSERT\(.*\) failed|llama\.cpp cannot load"
 add(11, "block_count 600", with_header(block_count=600), _DEATH, "load|crashed")
@@ -239,7 +239,7 @@ add(
     r"'frobnicator' of config\.json is not known to transformers \d.* may know it",
 )
 
-# ---- 15 to 17: files that are none ----
+# ---- files that are none ----
 
 
 def _pipe(path: Path) -> Path:
@@ -300,7 +300,7 @@ add(
     r"Cannot read .*model\.safetensors: Too many levels",
 )
 
-# ---- 18 to 20: more or other than weights ----
+# ---- more or other than weights ----
 
 
 class Bomb:
@@ -384,7 +384,7 @@ def _renamed_back(shop: Workshop) -> Path:
     return folder
 
 
-# ---- 21 to 25: other weights than config.json means ----
+# ---- other weights than config.json means ----
 
 
 @case(21, "a training checkpoint", r"(\d+) of \1 weights of .* are missing.*noise")
@@ -456,7 +456,7 @@ add(
     r"weights only\. Put config\.json and the tokenizer files beside it",
 )
 
-# ---- 26 to 30: config.json and the index ----
+# ---- config.json and the index ----
 
 add(26, "invalid JSON", with_file("config.json", b'{"model_type": '), r"is not valid JSON")
 add(26, "a list", with_file("config.json", b"[]"), r"must be a JSON object, not list")
@@ -532,7 +532,7 @@ add(
     r"m2\.safetensors is missing \(1 of 2 shards\)",
 )
 
-# ---- 31 to 36: tokenizers, templates, numbers ----
+# ---- tokenizers, templates, numbers ----
 
 
 def _remove(folder: Path, *names: str) -> None:
@@ -657,7 +657,7 @@ add(
 )
 add(36, "NaN in safetensors", with_weights(_nan), r"The model computes NaN", "inference")
 
-# ---- 37: memory ----
+# ---- memory ----
 
 add(
     37,

@@ -16,7 +16,6 @@ from comparator.services.inference_engine import InferenceEngine
 from runners.process import Deadlines
 
 LIMIT_SECONDS = 30.0
-GRACE_SECONDS = 10.0  # a busy machine, and the way down the ladder
 DEADLINES = Deadlines(20, 20, 20, LIMIT_SECONDS)
 ODD_NUMBERS = (0, 1, 2, 7, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**60, 2**62, 2**64 - 1)
 
@@ -105,7 +104,6 @@ def survived(engine: InferenceEngine, mutants: Sequence[ModelInfo]) -> list[Infe
     results = list(last.values())
     for model, result in zip(mutants, results, strict=True):
         assert result.is_complete
-        assert result.stats.duration <= LIMIT_SECONDS + GRACE_SECONDS, (model.path, result.error)
         if result.error is not None:
             assert result.error_kind != "timeout", (model.path, result.error)
             assert len(result.error) < 2000

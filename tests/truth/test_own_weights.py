@@ -142,7 +142,6 @@ def reference_answer(folder: Path, prompt: str, count: int) -> bytes:
     return bytes(tokens[-count:])
 
 
-@pytest.mark.process
 def test_greedy_answers_of_both_engines_are_the_references(
     tiny_folder: Path, tiny_gguf: Path
 ) -> None:
@@ -160,7 +159,6 @@ def test_greedy_answers_of_both_engines_are_the_references(
     ]
 
 
-@pytest.mark.process
 def test_what_is_not_the_models_own_is_refused_by_name_in_both_engines(
     tmp_path: Path, tiny_folder: Path
 ) -> None:
@@ -192,7 +190,6 @@ def test_what_is_not_the_models_own_is_refused_by_name_in_both_engines(
         assert of_folder.content == of_gguf.content == ""
 
 
-@pytest.mark.process
 def test_a_model_in_shards_answers_inside_its_sandbox(tmp_path: Path, tiny_folder: Path) -> None:
     from gguf import GGUFWriter
 

@@ -141,7 +141,6 @@ def test_special_tokens_that_a_template_does_not_write_are_characters_in_plain_p
     capfd.readouterr()
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("length", [1, 300, 490])
 def test_nothing_is_cut_in_silence(tiny_folder: Path, tiny_gguf: Path, length: int) -> None:
     """Every byte of the prompt is a token of it, whatever is left for the answer."""
@@ -158,7 +157,6 @@ def test_nothing_is_cut_in_silence(tiny_folder: Path, tiny_gguf: Path, length: i
         assert result.stats.finish_reason == "length", "an answer cut short says so"
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("prompt_format", ["auto", "plain"])
 def test_a_model_without_template_is_named_as_such(
     tiny_folder: Path, tiny_gguf: Path, prompt_format: str

@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -32,6 +32,8 @@ FLAGS = [
     "--disable-sync",
 ]
 START_SECONDS = 180.0  # of a machine on which other things run
+PATIENCE_SECONDS = 60.0  # for whatever comes in a moment where nothing else runs
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 HOSTILE = """# Hostile
 
 <script>window.hacked = "script"</script>
@@ -76,7 +78,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait for a condition and return its value; fail when the time is over."""
     end = time.monotonic() + seconds
     while True:
@@ -108,7 +110,7 @@ class Server:
     def end(self, number: int = signal.SIGTERM) -> int:
         """End the server by a signal and return its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE_SECONDS)
 
 
 def start_server(
@@ -137,7 +139,7 @@ def start_server(
         assert process.poll() is None, log.read_text()
     except BaseException:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_SECONDS)
         raise
     return server
 
@@ -210,6 +212,7 @@ def open_tab(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
     def open_tab(url: str = server.url, **options: Any) -> Page:
         context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         tab = context.new_page()
         tab.goto(url)
         tab.wait_for_selector("#board-root .modes")
@@ -254,7 +257,7 @@ def ask(tab: Page, prompt: str, *names: str) -> None:
     tab.press("#prompt textarea", "Enter")
 
 
-def wait_for_state(tab: Page, slot: int, state: str, seconds: float = 15) -> None:
+def wait_for_state(tab: Page, slot: int, state: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until a column is in a state."""
     tab.wait_for_selector(
         f".reply[data-slot='{slot}'][data-state='{state}']", timeout=seconds * 1000

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from comparator.ui import libraries
-from comparator.ui.page import STATIC
-
-pytestmark = pytest.mark.ui
+from comparator.ui import browser_libraries
+from comparator.ui.static_files import STATIC
 
 VIEW = {
     "name": "A model",
@@ -112,7 +110,7 @@ REFERRING = "See [the end].\n\nMore.\n\n[the end]: https://example.com/end\n\nLa
 def open_page(browser: Browser) -> Iterator[Page]:
     """A page with the board's scripts and their libraries, that answers no request."""
     page = browser.new_page()
-    page.add_script_tag(content=libraries.script().decode())
+    page.add_script_tag(content=browser_libraries.script().decode())
     for name in ("formulas.js", "markdown.js", "column.js"):
         page.add_script_tag(path=STATIC / name)
     page.evaluate("beginMarkdown()")
@@ -349,7 +347,7 @@ def test_until_the_libraries_have_come_a_text_stands_as_it_is(browser: Browser) 
         page.add_script_tag(path=STATIC / name)
     view = {**VIEW, "state": "done", "text": "**bold**\nline"}
     assert page.evaluate(DRAW, [view]) == [["**bold**\nline"] * 2]
-    page.add_script_tag(content=libraries.script().decode())
+    page.add_script_tag(content=browser_libraries.script().decode())
     page.evaluate("beginMarkdown()")
     assert page.locator(".markdown strong").text_content() == "bold"
     page.close()

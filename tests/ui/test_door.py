@@ -21,8 +21,6 @@ from playwright.sync_api import Browser, Page
 
 from tests.ui.conftest import Server, ask, reply, start_server, until, wait_for_state
 
-pytestmark = pytest.mark.ui
-
 # What starts processes, opens doors or changes programs, as far as Gradio 6 knows it, and more.
 SURROUNDINGS = {
     "GRADIO_NUM_WORKERS": "2",
@@ -56,7 +54,7 @@ from comparator.ui.page import build_page
 from comparator.ui.server import launch
 
 def asked(address, method, path, **headers):
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     connection.request(method, path, headers=headers)
     answer = connection.getresponse()
     return [answer.status, answer.read().decode(), sorted(name for name, _ in answer.getheaders())]
@@ -182,9 +180,9 @@ def begin(url: str, session: str, **headers: str) -> str:
     """Ask for a comparison and return everything that was said of it."""
     api = f"{url}gradio_api/call/compare"
     body = {"data": ["hi there", ["Quick"], "", {}], "session_hash": session}
-    answer = httpx.post(api, json=body, headers=headers, timeout=30)
+    answer = httpx.post(api, json=body, headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text
-    return httpx.get(f"{api}/{answer.json()['event_id']}", headers=headers, timeout=30).text
+    return httpx.get(f"{api}/{answer.json()['event_id']}", headers=headers, timeout=60).text
 
 
 def test_rates_cannot_be_forged(direct: Server) -> None:
@@ -245,7 +243,7 @@ def test_without_a_session_there_is_a_sentence(
 ) -> None:
     """The queue names a session of its own where none is given; what is done at once has none."""
     body = {"data": [], "session_hash": session, "event_data": {"slot": 0}}
-    answer = httpx.post(f"{server.url}gradio_api/run/{name}", json=body, timeout=20)
+    answer = httpx.post(f"{server.url}gradio_api/run/{name}", json=body, timeout=60)
     assert answer.status_code == 500
     assert "names no session" in answer.json()["error"]
 
@@ -253,14 +251,14 @@ def test_without_a_session_there_is_a_sentence(
 def test_two_requests_without_a_session_share_none(server: Server) -> None:
     api = f"{server.url}gradio_api/call/"
     body = {"data": ["go", ["Endless"], "", {}]}
-    event = httpx.post(f"{api}compare", json=body, timeout=20).json()["event_id"]
+    event = httpx.post(f"{api}compare", json=body, timeout=60).json()["event_id"]
     (run,) = until(server.runs)
     for session in ({}, {"session_hash": None}):
-        stop = httpx.post(f"{api}stop", json={"data": [], **session}, timeout=20)
-        told = httpx.get(f"{api}stop/{stop.json()['event_id']}", timeout=20).text
+        stop = httpx.post(f"{api}stop", json={"data": [], **session}, timeout=60)
+        told = httpx.get(f"{api}stop/{stop.json()['event_id']}", timeout=60).text
         assert "false" in told.lower()
     assert [one.pid for one in server.runs()] == [run.pid]
-    with httpx.stream("GET", f"{api}compare/{event}", timeout=20) as stream:
+    with httpx.stream("GET", f"{api}compare/{event}", timeout=60) as stream:
         next(stream.iter_lines())
     until(lambda: not server.runs())
 
@@ -322,7 +320,7 @@ def test_head_and_options_are_answered_shortly(server: Server) -> None:
     assert httpx.head(f"{server.url}config").status_code == 405
     answer = httpx.options(server.url)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     connection.request("OPTIONS", "*")
     assert connection.getresponse().status == 404
     connection.close()

@@ -8,12 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from bounds import Bounds
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from tests.ui.conftest import Server, until
-
-pytestmark = pytest.mark.ui
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def test_models(client: Client) -> None:
 
 def test_compare_streams_records_and_ends_complete(client: Client) -> None:
     job = _compare(client, "Quick", "Crash", seed=3)
-    last = job.result(timeout=20)
+    last = job.result(timeout=60)
     assert [record["model"]["name"] for record in last] == ["Quick", "Crash"]
     quick, crash = last
     assert (quick["content"], quick["is_complete"], quick["error"]) == ("hi there", True, None)
@@ -55,9 +54,20 @@ def test_compare_streams_records_and_ends_complete(client: Client) -> None:
     assert len(job.outputs()) >= 2
 
 
+def test_a_prompt_may_be_the_messages_of_a_conversation(client: Client) -> None:
+    messages = [
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": "two"},
+        {"role": "user", "content": "three four"},
+    ]
+    (record,) = _compare(client, "Quick", prompt=messages).result(timeout=20)
+    assert (record["error"], record["is_complete"]) == (None, True)
+    assert "three four" in record["content"]
+
+
 def test_per_model_settings(client: Client) -> None:
     job = _compare(client, "Quick", "Quick", per_model={"Quick#2": {"max_tokens": 1}})
-    assert [record["content"] for record in job.result(timeout=20)] == ["hi there", "hi "]
+    assert [record["content"] for record in job.result(timeout=60)] == ["hi there", "hi "]
 
 
 def test_stop_ends_this_session_only(client: Client, server: Server) -> None:
@@ -67,8 +77,8 @@ def test_stop_ends_this_session_only(client: Client, server: Server) -> None:
     assert other.predict(api_name="/stop") is False
     assert server.runs()
     assert client.predict(api_name="/stop") is True
-    assert job.result(timeout=5)[0]["state"] == "stopped"
-    until(lambda: not server.runs(), 2)
+    assert job.result(timeout=60)[0]["state"] == "stopped"
+    until(lambda: not server.runs())
     other.close()
 
 
@@ -76,8 +86,8 @@ def test_stop_ends_this_session_only(client: Client, server: Server) -> None:
     ("arguments", "words"),
     [
         (("", ["Quick"], "", {}), "Type a prompt first"),
-        ((None, ["Quick"], "", {}), "prompt must be text, not null"),
-        (({"a": 1}, ["Quick"], "", {}), "prompt must be text, not an object"),
+        ((None, ["Quick"], "", {}), "prompt must be text or a list of messages"),
+        (({"a": 1}, ["Quick"], "", {}), "prompt must be text or a list of messages"),
         (("x" * 2_000_000, ["Quick"], "", {}), "the limit is"),
         (("hi", [], "", {}), "Choose at least one model"),
         (("hi", ["Quick"] * 5, "", {}), "Choose up to 4 models"),
@@ -98,7 +108,7 @@ def test_bad_input_is_a_sentence(
     assert server.runs() == []
 
 
-def test_a_client_that_goes_away_costs_nothing_more(server: Server) -> None:
+def test_a_client_that_goes_away_costs_nothing_more(server: Server, bounds: Bounds) -> None:
     api = f"{server.url}gradio_api/"
     data = {"data": ["go", ["Endless"], "", {}], "session_hash": "somebody"}
     with httpx.Client() as http:
@@ -107,8 +117,8 @@ def test_a_client_that_goes_away_costs_nothing_more(server: Server) -> None:
             next(stream.iter_lines())
             until(server.runs)
         gone = time.monotonic()
-        until(lambda: not server.runs(), 3)
-        assert time.monotonic() - gone < 1.5
+        until(lambda: not server.runs())
+        assert bounds.under(time.monotonic() - gone, 1.5)
 
 
 def test_headers_bind_the_browser_and_foreign_hosts_are_refused(server: Server) -> None:

@@ -15,7 +15,6 @@ from tests.ui.conftest import Server, reply, start_server, until, wait_for_state
 
 MODEL = "org/SmolLM2-GGUF"
 SLOW = "org/Slow-GGUF"
-pytestmark = pytest.mark.ui
 
 
 @pytest.fixture

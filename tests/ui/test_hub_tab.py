@@ -14,16 +14,20 @@ from fetching import noise, sha256, until
 from huggingface_hub import constants
 from local_hub import Fault, LocalHub
 
+from comparator.hosting.host import Host
+from comparator.hosting.options import ServerOptions
 from comparator.hub.catalogue import SearchHit
 from comparator.hub.downloads import Downloads, DownloadStatus
 from comparator.services.memory_manager import MemoryManager
-from comparator.ui.hub import handlers
-from comparator.ui.hub import tab as hub_tab
-from comparator.ui.page import STATIC, theme
+from comparator.ui.hub import render
+from comparator.ui.hub.handlers import wire_hub_tab
+from comparator.ui.hub.tab import build_hub_tab
+from comparator.ui.page import build_page
+from comparator.ui.static_files import STATIC
+from comparator.ui.theme import theme
 
 NAME = "org/Small-GGUF"
 SIZE = 6_000_000
-pytestmark = pytest.mark.ui
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
 def page(hub: LocalHub, tmp_path: Path) -> Iterator[tuple[str, Downloads]]:
     downloads = Downloads(tmp_path)
     with gr.Blocks(analytics_enabled=False) as blocks:
-        hub_tab.build(blocks, downloads, MemoryManager(), is_public=False)
+        wire_hub_tab(blocks, build_hub_tab(), downloads, MemoryManager())
     _app, address, _shared = blocks.launch(
         prevent_thread_lock=True, quiet=True, theme=theme(), css_paths=[STATIC / "hub.css"],
         ssr_mode=False, server_name="127.0.0.1",
@@ -143,17 +147,24 @@ def test_what_goes_wrong_is_said(tab, page, hub):
     tab.wait_for_selector(".hub-download[data-state=failed] > span:has-text('wrong checksum')")
 
 
-def test_a_public_page_has_no_such_tab(tmp_path):
-    with gr.Blocks(analytics_enabled=False) as blocks:
-        built = hub_tab.build(blocks, Downloads(tmp_path), MemoryManager(), is_public=True)
-    assert built is None
-    assert blocks.fns == {}
+@pytest.mark.parametrize("public", [False, True])
+def test_a_public_page_has_no_such_tab(tmp_path, public):
+    host = Host(ServerOptions(tmp_path, public=public, sources=()))
+    try:
+        config = build_page(host).get_config_file()
+    finally:
+        host.close()
+    names = {component["props"].get("elem_id") for component in config["components"]}
+    assert "library-tab" in names
+    assert ("hub-tab" in names) is not public
+    events = {event["api_name"] for event in config["dependencies"]}
+    assert bool({"search", "fetch", "look"} & events) is not public
 
 
 def test_texts_of_the_hub_cannot_become_html():
     hostile = '<img src=x onerror=alert(1)>"\x1b'
     status = DownloadStatus("id", hostile, hostile, "failed", 1, 2, 0.0, None, hostile, "")
     found = SearchHit(hostile, (), 1, 1, None, hostile, True)
-    shown = handlers.downloads_html([status]) + handlers.results_html([found])
+    shown = render.downloads([status]) + render.results([found])
     assert "<img" not in shown
     assert "\x1b" not in shown

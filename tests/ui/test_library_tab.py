@@ -18,8 +18,6 @@ from comparator.library.changes.starter import PLACES
 from tests.ui.conftest import Server, reply, start_server, until, wait_for_models, wait_for_state
 from tests.ui.test_page_access import CONTRAST
 
-pytestmark = pytest.mark.ui
-
 EVIL = "<img src=x onerror=window.hacked=1>\n🙂 \x1b[2J"
 ROWS = "#library-root tbody tr[data-id]"
 
@@ -167,7 +165,6 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
-@pytest.mark.model
 def test_a_ladder_is_made_cancelled_compared_and_removed(
     own: tuple[Path, Server], open_tab: Callable[..., Page]
 ) -> None:
@@ -250,7 +247,6 @@ def _cancel_one(tab: Page, models_dir: Path) -> None:
     until(lambda: not list(models_dir.rglob(".quantise-*")))
 
 
-@pytest.mark.model
 def test_hostile_names_are_shown_and_do_nothing(
     own: tuple[Path, Server], open_tab: Callable[..., Page]
 ) -> None:
@@ -333,5 +329,5 @@ def test_a_public_page_has_no_event_that_changes_the_library(
 
 
 def _events(url: str) -> set[str]:
-    with urllib.request.urlopen(f"{url}config", timeout=30) as answer:
+    with urllib.request.urlopen(f"{url}config", timeout=60) as answer:
         return {event["api_name"] for event in json.load(answer)["dependencies"]}

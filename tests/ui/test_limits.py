@@ -11,11 +11,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from bounds import Bounds
 from gradio_client import Client
 
 from tests.ui.conftest import Server, start_server, until
-
-pytestmark = pytest.mark.ui
 
 TOTAL_SECONDS = 2.0
 SHORT = f"""
@@ -44,25 +43,26 @@ def _join(server: Server, session: str, *models: str) -> httpx.Response:
     return httpx.post(f"{server.url}gradio_api/call/compare", json=data)
 
 
-def test_a_client_that_never_reads_ends_at_the_deadline(hasty: Server) -> None:
+def test_a_client_that_never_reads_ends_at_the_deadline(hasty: Server, bounds: Bounds) -> None:
     memory = psutil.Process(hasty.process.pid).memory_info().rss
     assert _join(hasty, "silent one", "Endless").status_code == 200
     [first] = until(hasty.runs)
     assert _join(hasty, "silent two", "Endless", "Endless").status_code == 200
-    until(lambda: not first.is_running(), TOTAL_SECONDS + 3)
+    until(lambda: not first.is_running())
     [second] = until(hasty.runs)  # the place was free for the next in line
     assert second.pid != first.pid
     client = Client(hasty.url, verbose=False)
-    [record] = client.submit("hi there", ["Quick"], "", {}, api_name="/compare").result(timeout=20)
+    [record] = client.submit("hi there", ["Quick"], "", {}, api_name="/compare").result(timeout=60)
     assert record["content"] == "hi there"
     client.close()
     until(lambda: not hasty.runs())
-    assert psutil.Process(hasty.process.pid).memory_info().rss - memory < 20_000_000
+    grown = psutil.Process(hasty.process.pid).memory_info().rss - memory
+    assert bounds.under(grown, 20_000_000)
 
 
 def test_the_deadline_is_said(hasty: Server) -> None:
     client = Client(hasty.url, verbose=False)
-    [record] = client.submit("go", ["Loading"], "", {}, api_name="/compare").result(timeout=20)
+    [record] = client.submit("go", ["Loading"], "", {}, api_name="/compare").result(timeout=60)
     client.close()
     assert record["error_kind"] == "timeout"
     assert "whole run" in record["error"]
@@ -81,7 +81,7 @@ def test_a_flood_of_joins_never_starts_more_than_one_model(hasty: Server) -> Non
     try:
         for number in range(50):
             assert _join(hasty, f"flood {number}", "Quick").status_code in (200, 503)
-        until(lambda: not hasty.runs(), 30)
+        until(lambda: not hasty.runs())
         client = Client(hasty.url, verbose=False)
         job = client.submit("hi there", ["Quick"], "", {}, api_name="/compare")
         assert job.result(timeout=60)[0]["is_complete"]
@@ -92,9 +92,11 @@ def test_a_flood_of_joins_never_starts_more_than_one_model(hasty: Server) -> Non
     assert most == 1
 
 
-def test_many_clients_that_leave_at_once_do_not_hold_the_page_up(server: Server) -> None:
+def test_many_clients_that_leave_at_once_do_not_hold_the_page_up(
+    server: Server, bounds: Bounds
+) -> None:
     api = f"{server.url}gradio_api/"
-    with httpx.Client(timeout=20) as http:
+    with httpx.Client(timeout=60) as http:
         streams = []
         for number in range(20):
             data = {"data": ["go", ["Endless"], "", {}], "session_hash": f"leaver {number}"}
@@ -107,10 +109,10 @@ def test_many_clients_that_leave_at_once_do_not_hold_the_page_up(server: Server)
     end = time.monotonic() + 1.5
     while time.monotonic() < end:
         began = time.monotonic()
-        assert httpx.get(f"{server.url}config", timeout=20).status_code == 200
+        assert httpx.get(f"{server.url}config", timeout=60).status_code == 200
         slowest = max(slowest, time.monotonic() - began)
-    until(lambda: not server.runs(), 5)
-    assert slowest < 0.5
+    until(lambda: not server.runs())
+    assert bounds.under(slowest, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +121,9 @@ def test_many_clients_that_leave_at_once_do_not_hold_the_page_up(server: Server)
         ("compare", []),
         ("compare", ["x" * 5_000_000, ["Endless"], "", {}]),
         ("page_run", ["go"]),
-        ("page_run", [{"a": 1}, None, "yes", *[[1]] * 4, *[{}] * 4, *["hot"] * 30]),
-        ("page_run", ["go", "", False, "/etc/passwd", *[None] * 40]),
+        ("page_run", [*[[1]] * 4, {"a": 1}, None, *["hot"] * 30]),
+        ("page_run", ["/etc/passwd", *[""] * 3, "go", "", *[None] * 40]),
+        ("page_run", [*[""] * 4, "go", "", *[{}] * 40]),
         ("page_retry", []),
         ("page_stop_column", []),
         ("nothing", []),
@@ -128,9 +131,9 @@ def test_many_clients_that_leave_at_once_do_not_hold_the_page_up(server: Server)
 )
 def test_the_raw_api_starts_nothing_on_nonsense(hasty: Server, name: str, data: list[Any]) -> None:
     api = f"{hasty.url}gradio_api/call/{name}"
-    answer = httpx.post(api, json={"data": data, "session_hash": "raw"}, timeout=20)
+    answer = httpx.post(api, json={"data": data, "session_hash": "raw"}, timeout=60)
     text = answer.text
     if answer.status_code == 200:
-        text = httpx.get(f"{api}/{answer.json()['event_id']}", timeout=20).text
+        text = httpx.get(f"{api}/{answer.json()['event_id']}", timeout=60).text
     assert "Traceback" not in text
     assert hasty.runs() == []

@@ -12,8 +12,6 @@ import pytest
 
 from comparator.ui.adapter import LOST_SECONDS
 
-pytestmark = pytest.mark.ui
-
 # Prints the limit, in milliseconds, of each connection that a served page has accepted.
 ACCEPTING = """
 import json, socket, sys, time

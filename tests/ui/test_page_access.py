@@ -11,8 +11,6 @@ from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Server, ask, choose, reply, wait_for_models, wait_for_state
 
-pytestmark = pytest.mark.ui
-
 STILL = "!document.getAnimations().some((a) => a.playState === 'running')"
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 CONTROLS = {"button", "checkbox", "combobox", "spinbutton", "textbox", "link", "progressbar"}

@@ -16,8 +16,6 @@ from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import NOVEL, RICH, Server, ask, choose, reply, wait_for_state
 
-pytestmark = pytest.mark.ui
-
 LONG_NAME = "This is a model whose name is much too long for any field, Instruct v3 final"
 
 
@@ -92,7 +90,7 @@ def test_enter_runs_and_the_columns_show_answers_and_figures(tab: Page) -> None:
 def test_a_long_answer_arrives_whole_and_once(tab: Page) -> None:
     tab.fill("#max-tokens input", "2000")
     ask(tab, "go", "Long")
-    wait_for_state(tab, 0, "done", 30)
+    wait_for_state(tab, 0, "done")
     words = ["All", "**work**", "and", "no", "play."]
     expected = " ".join(words[number % len(words)] for number in range(2000))
     shown = reply(tab, 0).locator(".plain").evaluate("node => node.textContent")

@@ -5,13 +5,10 @@ Part of the contract with Gradio: run at the lowest, the pinned and the newest v
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from comparator.ui.adapter import CLASS_NAMES
 from tests.ui.conftest import Server, ask, reply, until, wait_for_state
-
-pytestmark = pytest.mark.ui
 
 
 def test_the_page_has_the_names_that_its_styles_rest_on(tab: Page) -> None:

@@ -12,8 +12,6 @@ from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Server, ask, reply, start_server, wait_for_models, wait_for_state
 
-pytestmark = pytest.mark.ui
-
 CODE = "Run code that comes with a model"
 REFUSED = "trust_remote_code is refused on a page that others can reach"
 

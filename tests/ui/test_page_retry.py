@@ -6,12 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import MODELS, Server, ask, reply, wait_for_state
-
-pytestmark = pytest.mark.ui
 
 
 def test_a_failed_column_runs_again_and_the_others_keep_their_answers(

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Server, ask, reply, until, wait_for_state
-
-pytestmark = pytest.mark.ui
 
 
 def test_the_second_tab_waits_in_line_and_then_runs(

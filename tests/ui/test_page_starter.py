@@ -11,8 +11,6 @@ from playwright.sync_api import Page, expect
 from comparator.library.changes.starter import PLACES
 from tests.ui.conftest import choose, reply, start_server, wait_for_state
 
-pytestmark = pytest.mark.ui
-
 
 def test_without_models_the_page_offers_the_starter_set(
     open_tab: Callable[..., Page], tmp_path: Path
@@ -32,7 +30,6 @@ def test_without_models_the_page_offers_the_starter_set(
 
 
 @pytest.mark.native
-@pytest.mark.model
 def test_the_starter_set_is_installed_in_the_browser_and_answers(
     open_tab: Callable[..., Page], tmp_path: Path
 ) -> None:
@@ -59,7 +56,6 @@ def test_the_starter_set_is_installed_in_the_browser_and_answers(
 
 
 @pytest.mark.native
-@pytest.mark.model
 def test_four_starter_models_answer_side_by_side(
     open_tab: Callable[..., Page], starter_models_dir: Path, tmp_path: Path
 ) -> None:
@@ -81,7 +77,7 @@ def test_four_starter_models_answer_side_by_side(
         wait_for_state(tab, 0, "writing", 60)
         tab.keyboard.press("Escape")
         for slot in range(4):
-            wait_for_state(tab, slot, "stopped", 5)
+            wait_for_state(tab, slot, "stopped")
     finally:
         assert server.end() == 143
     assert "Traceback" not in server.log.read_text()

@@ -18,16 +18,15 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+from bounds import Bounds
 
 from comparator.ui.routes import ROUTES
 from tests.ui.conftest import Server, public_server, until
 
-pytestmark = pytest.mark.ui
-
 LIMITS = ("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=40", "all_per_minute=40")
 ENDPOINTS = {
     *("compare", "models", "stop", "page_load", "page_refresh", "page_run", "page_retry"),
-    *("page_stop", "page_stop_column"),
+    *("page_stop", "page_stop_column", "page_choose"),
     *("library_open", "library_rescan", "library_look", "library_compare", "library_ladder"),
 }
 LIST_ROUTES = """
@@ -94,16 +93,16 @@ def compare(server: Server, *data: Any, session: str = "raw") -> str:
 def call(server: Server, name: str, data: Any, session: Any = "raw", **more: Any) -> str:
     address = f"{server.url}gradio_api/call/{name}"
     body = {"data": data, "session_hash": session, **more}
-    answer = httpx.post(address, json=body, timeout=30)
+    answer = httpx.post(address, json=body, timeout=60)
     if answer.status_code != 200:
         return answer.text
     event = answer.json()["event_id"]
-    return httpx.get(f"{address}/{event}", timeout=30).text
+    return httpx.get(f"{address}/{event}", timeout=60).text
 
 
 def raw(server: Server, method: str, path: str) -> tuple[int, bytes]:
     """Send a path as it is: clients would resolve its dots."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     try:
         connection.request(method, path)
         answer = connection.getresponse()
@@ -145,7 +144,7 @@ def test_each_route_and_method_of_the_installed_gradio_is_listed_or_refused(
                 assert b"this page has no such address" in text or b"alone" in text, (method, path)
 
 
-OURS = {("/comparator/{path}", "GET")}  # comparator/ui/libraries.py answers it
+OURS = {("/comparator/{path}", "GET")}  # comparator/ui/browser_libraries.py answers it
 
 
 def test_each_line_of_the_list_is_a_route_of_the_installed_gradio(
@@ -187,12 +186,12 @@ def test_only_these_endpoints_are_there(public: Server) -> None:
     ],
 )
 def test_other_endpoints_are_unknown(public: Server, name: str) -> None:
-    answer = httpx.post(f"{public.url}gradio_api/call/{name}", json={"data": []}, timeout=20)
+    answer = httpx.post(f"{public.url}gradio_api/call/{name}", json={"data": []}, timeout=60)
     assert answer.status_code in (404, 405, 422, 500)
     assert "Traceback" not in answer.text
     for number in (-1, 10**6, "x"):
         joining = {"data": [], "fn_index": number, "session_hash": "raw"}
-        answer = httpx.post(f"{public.url}gradio_api/queue/join", json=joining, timeout=20)
+        answer = httpx.post(f"{public.url}gradio_api/queue/join", json=joining, timeout=60)
         assert answer.status_code in (400, 404, 422, 500)
         assert "Traceback" not in answer.text
     assert public.runs() == []
@@ -308,7 +307,7 @@ def test_no_value_makes_the_server_ask_another_one(public: Server) -> None:
 def test_who_does_not_know_a_session_cannot_touch_or_find_it(public: Server) -> None:
     api, secret = f"{public.url}gradio_api/", "a session nobody can guess"
     data = {"data": ["go", ["Loading"], "", {}], "session_hash": secret}
-    event = httpx.post(f"{api}call/compare", json=data, timeout=20).json()["event_id"]
+    event = httpx.post(f"{api}call/compare", json=data, timeout=60).json()["event_id"]
     (run,) = until(public.runs)
     for session in ("", None, "another", secret.upper(), secret + " "):
         told = call(public, "stop", [], session).lower()
@@ -317,9 +316,9 @@ def test_who_does_not_know_a_session_cannot_touch_or_find_it(public: Server) -> 
     for session in ("another", secret[:-1]):
         for number in ("", "0", event[::-1]):
             body = {"session_hash": session, "fn_index": 0, "event_id": number}
-            httpx.post(f"{api}cancel", json=body, timeout=20)
+            httpx.post(f"{api}cancel", json=body, timeout=60)
     for path in ("config", "gradio_api/info", "gradio_api/app_id"):
-        text = httpx.get(f"{public.url}{path}", timeout=20).text
+        text = httpx.get(f"{public.url}{path}", timeout=60).text
         assert secret not in text, path
         assert event not in text, path
     (same,) = public.runs()
@@ -331,36 +330,39 @@ def test_who_does_not_know_a_session_cannot_touch_or_find_it(public: Server) -> 
 # ---- floods ----
 
 
+HUGE_BYTES = 200_000_000
+
+
 def resident_bytes(server: Server) -> int:
     return int(psutil.Process(server.process.pid).memory_info().rss)
 
 
 @pytest.mark.parametrize("path", ["call/compare", "queue/join", "run/stop", "cancel", "login"])
-def test_a_huge_body_is_never_held(public: Server, path: str) -> None:
+def test_a_huge_body_is_never_held(public: Server, bounds: Bounds, path: str) -> None:
     address = public.url + ("login" if path == "login" else f"gradio_api/{path}")
     before = resident_bytes(public)
-    refused = httpx.post(address, content=b"[" * 1_000_001, timeout=30)
+    refused = httpx.post(address, content=b"[" * 1_000_001, timeout=60)
     assert refused.status_code == 413
     assert "1000000 bytes" in refused.json()["detail"]
     sent = 0
 
     def endless() -> Iterator[bytes]:
         nonlocal sent
-        while sent < 200_000_000:
+        while sent < HUGE_BYTES:
             sent += 100_000
             yield b" " * 100_000
 
     with contextlib.suppress(httpx.WriteError):  # where the server hangs up in the middle
-        assert httpx.post(address, content=endless(), timeout=30).status_code == 413
-    assert sent < 50_000_000
-    assert resident_bytes(public) - before < 20_000_000
+        assert httpx.post(address, content=endless(), timeout=60).status_code == 413
+    assert sent < HUGE_BYTES / 4, "the server hangs up long before the end"
+    assert bounds.under(resident_bytes(public) - before, 20_000_000)
 
 
 def test_a_body_of_brackets_is_refused(public: Server) -> None:
     headers = {"Content-Type": "application/json"}
     deep = b'{"data":' + b"[" * 400_000 + b"]" * 400_000 + b"}"
     answer = httpx.post(
-        f"{public.url}gradio_api/call/compare", content=deep, headers=headers, timeout=30
+        f"{public.url}gradio_api/call/compare", content=deep, headers=headers, timeout=60
     )
     assert answer.status_code in (400, 422, 500)
     assert '"is_complete": true' in compare(public, "hi", ["Quick"], "", {}, session="after it")
@@ -391,25 +393,25 @@ def counted() -> Iterator[Callable[[Server], list[int]]]:
 def join(server: Server, count: int, name: str) -> set[int]:
     """Ask with a new session each time and never look at the answer; return the statuses."""
     statuses = set()
-    with httpx.Client(timeout=30) as http_client:
+    with httpx.Client(timeout=60) as http_client:
         for number in range(count):
             joining = {"data": ["hi", ["Quick"], "", {}], "session_hash": f"{name} {number}"}
             answer = http_client.post(f"{server.url}gradio_api/call/compare", json=joining)
             statuses.add(answer.status_code)
-    until(lambda: not server.runs(), 30)
-    until(lambda: "Quick" in call(server, "models", []), 30)  # its queue is empty again
+    until(lambda: not server.runs())
+    until(lambda: "Quick" in call(server, "models", []))  # its queue is empty again
     return statuses
 
 
 def test_a_thousand_joins_cost_one_model_and_bounded_memory(
-    public: Server, counted: Callable[[Server], list[int]]
+    public: Server, counted: Callable[[Server], list[int]], bounds: Bounds
 ) -> None:
     counts, before = counted(public), resident_bytes(public)
     assert join(public, 550, "first") <= {200, 503}  # Gradio keeps 500 sessions
     full = resident_bytes(public)
     assert join(public, 450, "second") <= {200, 503}
     assert max(counts) == 1
-    assert resident_bytes(public) - full < max(full - before, 20_000_000) / 2
+    assert bounds.under(resident_bytes(public) - full, max(full - before, 20_000_000) / 2)
     names = json.dumps(call(public, "models", []))
     assert "Quick" in names
     assert "visitors together have begun" in compare(public, "hi", ["Quick"], "", {}, session="new")

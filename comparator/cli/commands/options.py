@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
+from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ModelNotFoundError
+from comparator.core.models import ModelInfo
 from comparator.hosting.options import chosen_sources, default_models_dir
 from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager
+from runners.timeouts import Deadlines
+
+_USUAL, _USUALLY = ModelConfig(), Deadlines()
 
 ModelsDirs = Annotated[
     Optional[list[Path]],  # noqa: UP045  # typer reads it at run time, on Python 3.10 as well
@@ -37,7 +43,8 @@ LoadTimeout = Annotated[
     typer.Option(
         "--load-timeout",
         metavar="SECONDS",
-        help="Without a sign of progress while loading; 0 for ever. Default: 600.",
+        help="Without a sign of progress while loading; 0 for ever. "
+        f"Default: {_USUALLY.load_seconds:g}.",
     ),
 ]
 FirstTokenTimeout = Annotated[
@@ -45,7 +52,8 @@ FirstTokenTimeout = Annotated[
     typer.Option(
         "--first-token-timeout",
         metavar="SECONDS",
-        help="From the loaded model to its first token; 0 for ever. Default: 600.",
+        help="From the loaded model to its first token; 0 for ever. "
+        f"Default: {_USUALLY.first_token_seconds:g}.",
     ),
 ]
 TokenTimeout = Annotated[
@@ -53,7 +61,8 @@ TokenTimeout = Annotated[
     typer.Option(
         "--token-timeout",
         metavar="SECONDS",
-        help="From one token to the next; 0 for ever. Default: 120.",
+        help="From one token to the next; 0 for ever. "
+        f"Default: {_USUALLY.between_tokens_seconds:g}.",
     ),
 ]
 TotalTimeout = Annotated[
@@ -61,7 +70,7 @@ TotalTimeout = Annotated[
     typer.Option(
         "--total-timeout",
         metavar="SECONDS",
-        help="A model's whole run; 0 for ever. Default: 3600.",
+        help=f"A model's whole run; 0 for ever. Default: {_USUALLY.total_seconds:g}.",
     ),
 ]
 
@@ -99,11 +108,18 @@ System = Annotated[
 ]
 MaxTokens = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--max-tokens", help="Tokens to write at the most (1 to 4096). Default: 512."),
+    typer.Option(
+        "--max-tokens",
+        help=f"Tokens to write at the most (1 to 4096). Default: {_USUAL.max_tokens}.",
+    ),
 ]
 Temperature = Annotated[
     Optional[float],  # noqa: UP045
-    typer.Option("--temperature", "--temp", help="0.1 to 2, or 0 for greedy. Default: 0.7."),
+    typer.Option(
+        "--temperature",
+        "--temp",
+        help=f"0.1 to 2, or 0 for greedy. Default: {_USUAL.temperature}.",
+    ),
 ]
 Seed = Annotated[
     Optional[int],  # noqa: UP045
@@ -112,7 +128,7 @@ Seed = Annotated[
 Greedy = Annotated[bool, typer.Option("--greedy", help="Take the likeliest token each time.")]
 ContextSize = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--ctx-size", "-c", help="Context in tokens. Default: 2048."),
+    typer.Option("--ctx-size", "-c", help=f"Context in tokens. Default: {_USUAL.n_ctx}."),
 ]
 Threads = Annotated[
     Optional[int],  # noqa: UP045
@@ -163,3 +179,29 @@ def library_of(models_dirs: Sequence[Path] | None, no_source: Sequence[str] | No
             "name another one, or let 'comparator starter' bring a set to begin with."
         )
     return ModelManager(own, more_dirs=more, sources=chosen_sources(no_source or ()))
+
+
+def look_up_in(
+    models_dirs: Sequence[Path] | None, no_source: Sequence[str] | None
+) -> Callable[[str], ModelInfo]:
+    """Return what finds a model by id, name or path; the folders are scanned when it is asked.
+
+    Without a folder that was named, none has to be there: a path is enough.
+
+    Raises:
+        ModelNotFoundError: the first folder was named and is not there.
+        ConfigurationError: no source has that name.
+    """
+    manager = library_of(models_dirs, no_source)
+
+    @functools.cache
+    def scanned() -> ModelManager:
+        try:
+            manager.scan_models()
+        except ModelNotFoundError:
+            if models_dirs:
+                raise
+        manager.close()
+        return manager
+
+    return lambda wanted: scanned().find_model(wanted)

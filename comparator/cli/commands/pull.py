@@ -13,11 +13,11 @@ from rich.console import Console
 
 from comparator.cli.commands.options import ModelsDirs, own_folder
 from comparator.cli.display.download_bar import follow, show_choices
-from comparator.core.exceptions import HubError
+from comparator.cli.errors import FAILED, tell
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
 from comparator.hub import catalogue, selection
 from comparator.hub.downloads import Downloads, DownloadStatus
-from comparator.hub.words import size_words
 
 
 def command(
@@ -68,7 +68,7 @@ def _picked(repository: catalogue.Repository, wanted: str | None) -> selection.O
     if wanted is None and others:
         print(
             f"{repository.id}: {with_controls_shown(choice.name)} is taken "
-            f"({size_words(choice.size)}), one of {others + 1}; "
+            f"({fine_size(choice.size)}), one of {others + 1}; "
             f"another: comparator pull {repository.id}:NAME, all: --list",
             file=sys.stderr,
         )
@@ -92,9 +92,9 @@ def _outcome(statuses: Sequence[DownloadStatus]) -> int:
         if status.path:
             print(status.path)
     failed = [status.message for status in statuses if status.state != "done"]
-    if failed:
-        raise HubError("\ncomparator: ".join(failed))
-    return 0
+    for message in failed:
+        tell(message)
+    return FAILED if failed else 0
 
 
 def _list(repositories: Sequence[catalogue.Repository], as_json: bool) -> None:

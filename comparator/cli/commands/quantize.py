@@ -18,13 +18,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from comparator.cli.commands.options import ModelsDirs, NoSource, own_folder
-from comparator.cli.commands.run import find_models
+from comparator.cli.commands.options import ModelsDirs, NoSource, look_up_in, own_folder
 from comparator.cli.display.model_table import models_as_text
-from comparator.comparison.exports import megabytes
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
 from comparator.library import quantisations
 from comparator.library.changes import quantising
 from runners.supervision.fork_server import fork_servers
@@ -54,7 +53,7 @@ def command(
     They are put into your models folder beside the others; the source is left alone.
     """
     name, wanted = _told_apart([model, *(more or [])], to or [])
-    (source,) = find_models([name], models_dir, no_source)
+    source = look_up_in(models_dir, no_source)(name)
     try:
         ladder = quantising.plan(source, wanted, own_folder(models_dir).absolute())
         _announce(ladder)
@@ -82,7 +81,7 @@ def _announce(ladder: quantising.Ladder) -> None:
         print(f"note: {with_controls_shown(warning)}", file=sys.stderr)
     for rung in ladder.rungs:
         print(
-            f"{rung.quantisation}: {megabytes(rung.expected_bytes)}, "
+            f"{rung.quantisation}: {fine_size(rung.expected_bytes)}, "
             f"{rung.bits_per_weight:.2f} bits per weight",
             file=sys.stderr,
         )

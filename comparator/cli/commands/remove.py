@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from comparator.cli.commands.options import ModelsDirs, own_folder
-from comparator.comparison.exports import megabytes
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
 from comparator.library.changes.removal import Removal, plan_removal, remove
 from comparator.services.model_manager import ModelManager
 
@@ -38,7 +38,7 @@ def command(
         return 1
     for plan in plans:
         remove(plan)
-        print(f"removed {_name(plan)} ({megabytes(plan.bytes_freed)} freed)")
+        print(f"removed {_name(plan)} ({fine_size(plan.bytes_freed)} freed)")
     return 0
 
 
@@ -50,7 +50,7 @@ def _named(names: Sequence[str], folder: Path) -> list[ModelInfo]:
 
 
 def _show(plan: Removal) -> None:
-    print(f"{_name(plan)} frees {megabytes(plan.bytes_freed)}:", file=sys.stderr)
+    print(f"{_name(plan)} frees {fine_size(plan.bytes_freed)}:", file=sys.stderr)
     for path in plan.paths:
         print(f"  {with_controls_shown(str(path))}", file=sys.stderr)
     for note in plan.notes:
@@ -62,7 +62,7 @@ def _is_wanted(plans: Sequence[Removal]) -> bool:
         raise ConfigurationError(
             "Nothing was removed, since nobody can be asked here. Say --yes to remove it."
         )
-    freed = megabytes(sum(plan.bytes_freed for plan in plans))
+    freed = fine_size(sum(plan.bytes_freed for plan in plans))
     try:
         return typer.confirm(f"Remove this and free {freed}?", err=True)
     except typer.Abort:  # Ctrl-C or Ctrl-D

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.cli.commands.options import (
@@ -32,41 +30,32 @@ from comparator.cli.commands.options import (
     Together,
     TokenTimeout,
     TotalTimeout,
-    library_of,
+    look_up_in,
 )
 from comparator.cli.display.live import LiveColumns, Show, StateLines
 from comparator.comparison import exports
-from comparator.core.config import ModelConfig
-from comparator.core.config_text import parse_settings
-from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
-from comparator.core.models import InferenceResult, ModelInfo, RunState
+from comparator.comparison.request import Request
+from comparator.core.config_text import parse_assignment
+from comparator.core.exceptions import ConfigurationError
+from comparator.core.models import InferenceResult, RunState
 from comparator.hosting.options import deadlines_from
+from comparator.hosting.requests import LookUp, RequestDraft, SlotDraft, request_of
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
-from comparator.services.model_manager import MOST_MODELS, told_apart
-
-_FOR_ONE_MODEL = re.compile(r"^(\d+)\.(.+)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked of whom; ``settings`` are those given by options of their own."""
+class RunOptions:
+    """How a comparison is run and written, whatever it asks.
 
-    models: Sequence[str]
-    prompt: str
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the comparison is run and written.
-
-    ``limits`` are those of load, first token, between tokens and the whole run, in seconds;
-    0 turns one off and None takes the default.
+    Attributes:
+        max_memory_gb: memory that models may use, in GB; None for what there is.
+        force: run also what does not seem to fit.
+        output: how the results are written, by its name among the exports.
+        limits: those of load, first token, between tokens and the whole run, in seconds;
+            0 turns one off and None takes the default.
     """
 
-    set: Sequence[str]
-    together: bool
     max_memory_gb: float | None
     force: bool
     output: str
@@ -106,96 +95,60 @@ def command(
         "do_sample": False if greedy else None,
         "n_ctx": ctx_size,
         "n_threads": threads,
-        "system_prompt": system,
     }
-    question = Question(
-        model, prompt, {key: value for key, value in common.items() if value is not None}
-    )
+    settings = {key: value for key, value in common.items() if value is not None}
+    slots = slots_of(model, assignments or ())
+    draft = RequestDraft(prompt, slots, system or "", settings, together)
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
-    options = Options(assignments or [], together, max_memory_gb, force, output.value, limits)
-    return run(question, options, models_dir, no_source)
+    options = RunOptions(max_memory_gb, force, output.value, limits)
+    return run(draft, options, look_up_in(models_dir, no_source))
 
 
-def run(
-    question: Question,
-    options: Options,
-    models_dirs: Sequence[Path] | None = None,
-    no_source: Sequence[str] | None = None,
-) -> int:
-    """Run the comparison; return 0 only if every model answered."""
-    models = find_models(question.models, models_dirs, no_source)
-    configs = configs_for(models, question.settings, options.set)
+def run(draft: RequestDraft, options: RunOptions, look_up: LookUp) -> int:
+    """Run the comparison that a draft asks for; return 0 only if every model answered."""
     engine = InferenceEngine(
         MemoryManager(options.max_memory_gb, enforce=not options.force),
         deadlines_from(*options.limits),
     )
-    engine.warm_up(models)
-    prompt = sys.stdin.read() if question.prompt == "-" else question.prompt
     try:
-        results = _watch(engine, prompt, models, configs, options)
+        results = _watch(engine, _request(draft, engine, look_up), options.output)
     finally:
         engine.cleanup_resources()
     return 0 if all(result.state is RunState.DONE for result in results) else 1
 
 
-def find_models(
-    wanted: Sequence[str],
-    models_dirs: Sequence[Path] | None = None,
-    no_source: Sequence[str] | None = None,
-) -> list[ModelInfo]:
-    """Return the models that ids, names and paths mean, told apart where one stands twice."""
-    if len(wanted) > MOST_MODELS:
-        raise ConfigurationError(f"Choose up to {MOST_MODELS} models; {len(wanted)} were given.")
-    manager = library_of(models_dirs, no_source)
-    try:
-        manager.scan_models()
-    except ModelNotFoundError:
-        if models_dirs:
-            raise
-    manager.close()
-    return told_apart([manager.find_model(name) for name in wanted])
-
-
-def configs_for(
-    models: Sequence[ModelInfo], common: Mapping[str, Any], assignments: Sequence[str]
-) -> dict[str, ModelConfig]:
-    """Return the settings of each model from the options and from ``--set``."""
-    values: list[dict[str, Any]] = [dict(common) for _ in models]
+def slots_of(models: Sequence[str], assignments: Sequence[str]) -> list[SlotDraft]:
+    """Return the slots of these models, with what ``--set`` says of all and of single ones."""
+    settings: list[dict[str, Any]] = [{} for _ in models]
     for text in assignments:
-        match = _FOR_ONE_MODEL.match(text)
-        targets = [_numbered(values, match[1])] if match else values
-        for target in targets:
-            target.update(parse_settings(match[2] if match else text))
-    return {
-        model.id: ModelConfig.from_dict(chosen)
-        for model, chosen in zip(models, values, strict=True)
-    }
+        number, values = parse_assignment(text)
+        if number is not None and not 1 <= number <= len(models):
+            raise ConfigurationError(f"--set {number}.… means model {number} of {len(models)}.")
+        for target in settings if number is None else [settings[number - 1]]:
+            target.update(values)
+    return [SlotDraft(*pair) for pair in zip(models, settings, strict=True)]
 
 
-def _numbered(values: Sequence[dict[str, Any]], number: str) -> dict[str, Any]:
-    if not 1 <= int(number) <= len(values):
-        raise ConfigurationError(f"--set {number}.… means model {number} of {len(values)}.")
-    return values[int(number) - 1]
+def _request(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) -> Request:
+    """Return the request; a wrong name is told before anything is read from standard input."""
+    if draft.prompt == "-":
+        engine.warm_up([look_up(slot.model) for slot in draft.slots])
+        draft = replace(draft, prompt=sys.stdin.read())
+    return request_of(draft, engine, look_up)
 
 
-def _watch(
-    engine: InferenceEngine,
-    prompt: str,
-    models: Sequence[ModelInfo],
-    configs: Mapping[str, ModelConfig],
-    options: Options,
-) -> list[InferenceResult]:
+def _watch(engine: InferenceEngine, request: Request, output: str) -> list[InferenceResult]:
     results: list[InferenceResult] = []
     written = 0
-    shown_live = options.output == "text" and sys.stdout.isatty()
+    shown_live = output == "text" and sys.stdout.isatty()
     with _display(shown_live) as show:
-        for snapshot in engine.run_inference(prompt, models, configs, together=options.together):
+        for snapshot in engine.stream(request):
             results = list(snapshot.values())
             show(results)
-            if options.output == "jsonl":
+            if output == "jsonl":
                 written = _write_complete(results, written)
-    if options.output != "jsonl" and not shown_live:
-        sys.stdout.write(exports.FORMATS[options.output](results))
+    if output != "jsonl" and not shown_live:
+        sys.stdout.write(exports.FORMATS[output](results))
     sys.stdout.flush()
     return results
 

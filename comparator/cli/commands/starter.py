@@ -10,6 +10,7 @@ from rich.console import Console
 from comparator.cli.commands.options import ModelsDirs, own_folder
 from comparator.cli.display.model_table import models_as_text
 from comparator.cli.display.tables import starter_bar
+from comparator.cli.errors import tell
 from comparator.core.exceptions import MultiLLMError
 from comparator.library.changes import starter
 from runners.supervision.fork_server import fork_servers
@@ -40,4 +41,4 @@ def bring(models_dir: Path) -> None:
         names = ", ".join(model.name for model in models)
         print(f"starter models: in place: {names}", file=sys.stderr, flush=True)
     except MultiLLMError as error:
-        print(f"comparator: {error}", file=sys.stderr, flush=True)
+        tell(error)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from comparator.core.text import with_controls_shown, without_surrogates
+from comparator.core.units import fine_size
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Report
 
 _WORDS = {PREVENTS: "prevents answers", LIMITS: "limits", NOTE: "note"}
@@ -86,7 +87,7 @@ def _pairs(facts: Mapping[str, Any] | None) -> Iterator[Row]:
 
 def _value(key: str, value: Any) -> str:
     if key.endswith("_bytes"):
-        return size(value)
+        return fine_size(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
@@ -110,7 +111,7 @@ def _setting(value: Any) -> str:
 
 def _devices(facts: Mapping[str, Any] | None) -> Iterator[Row]:
     for device in (facts or {}).get("devices", ()):
-        memory = f"{size(device['free_bytes'])} free of {size(device['total_bytes'])}"
+        memory = f"{fine_size(device['free_bytes'])} free of {fine_size(device['total_bytes'])}"
         yield device["name"], memory, f"driver {(facts or {}).get('driver') or 'unknown'}"
 
 
@@ -145,7 +146,7 @@ def _files(facts: Iterable[Mapping[str, Any]] | None) -> Iterator[Row]:
     for build in facts or ():
         for file in build["files"]:
             digest = (file["sha256"] or "unreadable")[:16]
-            yield file["name"], size(file["bytes"] or 0), digest, file["compiler"]
+            yield file["name"], fine_size(file["bytes"] or 0), digest, file["compiler"]
 
 
 def _trials(facts: Iterable[Mapping[str, Any]] | None) -> Iterator[Row]:
@@ -164,12 +165,12 @@ def _folder(fact: Mapping[str, Any]) -> Row:
     if fact["exists"]:
         state = "there" if fact["is_folder"] else "not a folder"
     writable = "writable" if fact["writable"] else "not writable"
-    free = "" if fact["free_bytes"] is None else f"{size(fact['free_bytes'])} free"
+    free = "" if fact["free_bytes"] is None else f"{fine_size(fact['free_bytes'])} free"
     return fact["role"], state, writable, free, f"by {fact['set_by']}", fact["path"] or ""
 
 
 def _store(fact: Mapping[str, Any]) -> Row:
-    return fact["name"], fact["folder"], fact["state"], size(fact["bytes"])
+    return fact["name"], fact["folder"], fact["state"], fine_size(fact["bytes"])
 
 
 def _source(fact: Mapping[str, Any]) -> Row:
@@ -187,14 +188,6 @@ def _version(fact: Mapping[str, Any]) -> Row:
 
 def _variable(fact: Mapping[str, Any]) -> Row:
     return fact["name"], "set (value left out)" if fact["value"] is None else fact["value"]
-
-
-def size(number: int) -> str:
-    """Return a number of bytes as people say it."""
-    for unit, letters in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if number >= unit:
-            return f"{number / unit:.1f} {letters}"
-    return f"{number} B"
 
 
 def shown(text: str) -> str:

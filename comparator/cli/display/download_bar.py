@@ -11,9 +11,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
 from comparator.hub.catalogue import Repository, SearchHit
 from comparator.hub.downloads import Downloads, DownloadStatus
-from comparator.hub.words import figures, found_cells, size_words, state_words
+from comparator.hub.words import figures, found_cells, state_words
 
 _LOOK_SECONDS = 0.1
 _NAME_WIDTH = 32  # a name is not torn while other columns can give way
@@ -102,7 +103,7 @@ def show_choices(repository: Repository, console: Console) -> None:
         table.add_row(
             with_controls_shown(choice.name),
             choice.engine.value,
-            size_words(choice.size),
+            fine_size(choice.size),
             str(len(choice.files)),
         )
     console.print(table)

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from comparator.comparison.exports import megabytes
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown, without_surrogates
-from comparator.library.duplicates import places_of
+from comparator.core.units import count, fine_size
 from comparator.library.facts.lookup import facts_of
 from comparator.library.sources import title_of
 
@@ -23,8 +22,8 @@ def model_record(model: ModelInfo) -> dict[str, Any]:
     return {
         **model.to_record(),
         **asdict(facts_of(model)),
-        "source": model.config.get("source", "folder"),
-        "places": places_of(model),
+        "source": model.source,
+        "places": [asdict(place) for place in model.places],
         "problem": model.problem,
     }
 
@@ -52,8 +51,8 @@ def _row(model: ModelInfo) -> tuple[str, ...]:
         model.id,
         model.model_type.value,
         facts["quantisation"] or "–",
-        megabytes(model.size),
-        _count(facts.get("parameters")),
+        fine_size(model.size),
+        count(facts.get("parameters"), "–"),
         str(facts["context_length"] or "–"),
         _sources(model),
         shown(model.name),
@@ -61,19 +60,8 @@ def _row(model: ModelInfo) -> tuple[str, ...]:
 
 
 def _sources(model: ModelInfo) -> str:
-    keys = dict.fromkeys(place["source"] for place in places_of(model))
+    keys = dict.fromkeys(place.source for place in model.places)
     return ", ".join(title_of(key) for key in keys)
-
-
-def _count(parameters: int | None) -> str:
-    """Return a number of parameters as people say it: 135M, 7.2B."""
-    if not parameters:
-        return "–"
-    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
-        if parameters >= unit:
-            number = parameters / unit
-            return f"{number:.0f}{letter}" if number >= 100 else f"{number:.1f}{letter}"
-    return str(parameters)
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> Iterable[str]:

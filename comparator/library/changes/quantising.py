@@ -19,10 +19,12 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from comparator.core.disk import free_bytes
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.quiet import quiet
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
 from comparator.formats import gguf_header
 from comparator.formats.shards import shards_of
 from comparator.library import discovery, quantisations
@@ -291,16 +293,13 @@ def _refuse_existing(path: Path) -> None:
 
 
 def _refuse_too_large(needed_bytes: int, models_dir: Path) -> None:
-    place = models_dir.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
-        free = shutil.disk_usage(place).free
+        free = free_bytes(models_dir)
     except OSError as error:
         raise ModelLoadError(f"Cannot reach {models_dir}: {error.strerror or error}.") from error
     if free < needed_bytes:
         raise ModelLoadError(
-            f"The files need {needed_bytes // 1_000_000} MB; {free // 1_000_000} MB are free at "
+            f"The files need {fine_size(needed_bytes)}; {fine_size(free)} are free at "
             f"{models_dir}. Free some space, or make fewer quantisations."
         )
 

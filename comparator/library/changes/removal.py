@@ -119,23 +119,19 @@ def _own_place(model: ModelInfo, home: Path) -> Path:
     Raises:
         ConfigurationError: nowhere.
     """
-    places = [
-        {"source": model.config.get("source"), "path": model.path},
-        *(model.config.get("places") or ()),
-    ]
-    for place in places:
-        path = Path(os.path.abspath(place["path"]))
+    for place in (model.path, *(place.path for place in model.places)):
+        path = Path(os.path.abspath(place))
         parent = Path(os.path.realpath(path.parent))
         if parent.is_relative_to(home) and parent / path.name != home:
             return parent / path.name
-    raise _elsewhere(model, home, places[0]["source"])
+    raise _elsewhere(model, home)
 
 
-def _elsewhere(model: ModelInfo, home: Path, source: str | None) -> ConfigurationError:
+def _elsewhere(model: ModelInfo, home: Path) -> ConfigurationError:
     name, path = with_controls_shown(model.name), with_controls_shown(model.path)
-    if source in _TOOLS:
+    if model.source in _TOOLS:
         return ConfigurationError(
-            f"{name} belongs to {_TOOLS[source]} and is left alone: {path}. Remove it there."
+            f"{name} belongs to {_TOOLS[model.source]} and is left alone: {path}. Remove it there."
         )
     return ConfigurationError(
         f"{name} is not in your models folder {home} but at {path}, and is left alone. "
@@ -212,9 +208,9 @@ def _notes(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def _other_places(model: ModelInfo, place: Path) -> Iterator[str]:
-    for other in model.config.get("places") or ():
-        if os.path.realpath(other["path"]) != os.path.realpath(place):
-            yield f"The same model stays at {with_controls_shown(str(other['path']))}."
+    for other in model.places:
+        if os.path.realpath(other.path) != os.path.realpath(place):
+            yield f"The same model stays at {with_controls_shown(other.path)}."
 
 
 def _is_read(paths: Iterable[Path]) -> bool:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from comparator.core.disk import free_bytes
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo
+from comparator.core.units import fine_size
 from comparator.library import discovery
 from comparator.library.changes import child_jobs, starter_package
 from runners import protocol, registry
@@ -92,14 +94,14 @@ def _prepare(models_dir: Path) -> None:
     try:
         for place in PLACES.values():
             (models_dir / place).parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(models_dir).free
+        free = free_bytes(models_dir)
     except OSError as error:
         raise _not_writable(models_dir, error) from error
     needed = NEEDED_BYTES if registry.has_quantiser() else _NEEDED_BYTES_COPIED
     if free < needed:
         raise ModelLoadError(
-            f"The starter models need {needed // 1_000_000} MB; {free // 1_000_000} MB are "
-            f"free at {models_dir}. Free some space or {_ANOTHER_FOLDER}."
+            f"The starter models need {fine_size(needed)}; {fine_size(free)} are free at "
+            f"{models_dir}. Free some space or {_ANOTHER_FOLDER}."
         )
 
 

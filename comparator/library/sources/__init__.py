@@ -12,7 +12,6 @@ from comparator.library.sources.folders import Gpt4All, Jan, LlamaCpp, LmStudio,
 from comparator.library.sources.huggingface import HuggingFace
 from comparator.library.sources.ollama import Ollama
 
-OWN = "folder"
 SOURCES: dict[str, type[Source]] = {
     kind.key: kind for kind in (HuggingFace, Ollama, LmStudio, Gpt4All, Jan, Textgen, LlamaCpp)
 }
@@ -38,7 +37,7 @@ def find_all(folders: Sequence[Path], keys: Collection[str]) -> Scan:
 
 def _parts(folders: Sequence[Path], keys: Collection[str]) -> Iterable[Scan]:
     for folder in folders:
-        yield find(folder, OWN)
+        yield find(folder)
     for key, kind in SOURCES.items():
         if key in keys:
             yield kind().find()

@@ -15,7 +15,7 @@ class Source(ABC):
     """A program whose models are offered too; it is only ever read.
 
     Attributes:
-        key: its name in options, settings and ``ModelInfo.config["source"]``.
+        key: its name in options, settings and ``ModelInfo.source``.
         title: its name for people.
     """
 

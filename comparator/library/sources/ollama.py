@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from comparator.core.location import Location
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
-from comparator.library.discovery import Scan, Skipped, is_gguf
+from comparator.formats.model_files import is_gguf
+from comparator.library.discovery import Scan, Skipped
 from comparator.library.duplicates import PlacedModel, key_of
 from comparator.library.sources.base import Source, from_environment, home
 
@@ -64,9 +66,9 @@ class Ollama(Source):
     def _model(self, blobs: Path, manifest: Path, parts: tuple[str, ...]) -> PlacedModel:
         layers = _layers(manifest)
         blob, status = _weights(blobs, layers)
-        config = {"source": self.key, **_settings(blobs, layers)}
-        name = _name(parts)
-        model = ModelInfo("", name, str(blob), ModelType.GGUF, status.st_size, config)
+        settings, size = _settings(blobs, layers), status.st_size
+        location = Location(self.key)
+        model = ModelInfo("", _name(parts), str(blob), ModelType.GGUF, size, settings, location)
         return PlacedModel(model, key_of({"": status}))
 
 

@@ -15,42 +15,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from comparator.core.text import with_controls_shown
-from comparator.hosting.host import Session
+from comparator.hosting.session import Session
 from comparator.ui.compare import render
+from comparator.ui.wakeup import Wakeup
 
 UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/protocol.py)
 YIELD_SECONDS = 0.25  # a closed tab is noticed at a yield and not before
 
 View = dict[str, Any]
 _numbers = itertools.count(1)
-
-
-class Wakeup:
-    """Wakes a coroutine from other threads, at the price of one call until it has woken."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._event = asyncio.Event()
-        self._rung = False
-
-    def wake(self) -> None:
-        """Wake the coroutine; called from any thread, cheap when it was woken already."""
-        if self._rung:
-            return
-        self._rung = True
-        try:
-            self._loop.call_soon_threadsafe(self._event.set)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            return
-
-    async def wait(self, timeout_seconds: float) -> None:
-        """Wait until somebody rings, or until the time is over."""
-        try:
-            await asyncio.wait_for(self._event.wait(), timeout_seconds)
-        except TimeoutError:
-            return
-        self._event.clear()
-        self._rung = False
 
 
 class Column:
@@ -71,8 +44,8 @@ class Column:
         added, self._parts = comparison.text_since(self.slot, self._parts)
         if added:
             self._text += with_controls_shown(added)
-        result = comparison.status(self.slot)
-        column = render.column(result, self._text, self.session.position)
+        result, label = comparison.status(self.slot), comparison.request.slots[self.slot].label
+        column = render.column(result, self._text, label, self.session.position)
         self.view = {**column, "attempt": self.attempt}
 
 

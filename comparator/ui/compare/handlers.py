@@ -1,52 +1,48 @@
-"""The page's event handlers, made by closures over the host so that tests need no server.
+"""What happens in the tab that asks, and at which event.
 
-Each docstring names the wires: what comes in from which widgets and what goes out to which.
+The handlers are made by closures over the host and the tab, so that tests need no server.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from comparator.core.exceptions import MultiLLMError
-from comparator.hosting.host import BusyError, Host
-from comparator.hosting.library_table import Shelf
-from comparator.hosting.requests import Question, from_page
+from comparator.core.limits import MOST_MODELS
+from comparator.hosting.background_work import BackgroundWork
+from comparator.hosting.host import Host
+from comparator.hosting.requests import RequestDraft, from_page
 from comparator.library.changes.starter import StarterProgress
-from comparator.services.model_manager import MOST_MODELS
 from comparator.ui import adapter
 from comparator.ui.compare import render
-from comparator.ui.compare.board import YIELD_SECONDS, Board, View, Wakeup, follow
+from comparator.ui.compare.board import YIELD_SECONDS, Board, follow
+from comparator.ui.compare.tab import CompareTab
+from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, telling
+from comparator.ui.model_lists import refresh_at, shelf_updates
+from comparator.ui.static_files import static_text
+from comparator.ui.threads import in_thread
 from comparator.ui.visitors import session_of, visitor_of
+from comparator.ui.wakeup import Wakeup
 
 MOST_BOARDS = 256
-NOTE_SECONDS = 4.0
 FORGOTTEN = "This comparison is not known any more. Ask the question again."
-UNEXPECTED = "Something went wrong inside the page; the server's log has the details. Try again."
-
-log = logging.getLogger(__name__)
-Handler = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Handlers:
-    """Every handler of one page."""
+class CompareHandlers:
+    """Every handler of the tab."""
 
     load: Handler
-    refresh: Handler
     run: Handler
+    retry: Handler
     stop: Handler
     stop_column: Handler
-    retry: Handler
-    install: Handler
     leave: Handler
+    install: Handler
     choose: Handler
 
 
@@ -72,38 +68,20 @@ class Boards:
         self._by_session.pop(session_key, None)
 
 
-class Job:
-    """Long work in a thread that does not hold the program's end up, as the loop's own would."""
-
-    def __init__(self, work: Callable[[], None], wakeup: Wakeup) -> None:
-        self.is_over = False
-        self.trouble = ""
-        self._work = work
-        self._wakeup = wakeup
-        threading.Thread(target=self._live, name="comparator-job", daemon=True).start()
-
-    def _live(self) -> None:
-        try:
-            self._work()
-        except MultiLLMError as error:
-            self.trouble = str(error)
-        except Exception:
-            log.exception("The starter set could not be installed")
-            self.trouble = UNEXPECTED
-        self.is_over = True
-        self._wakeup.wake()
-
-
-def make_handlers(host: Host, field_names: Sequence[str], columns: int) -> Handlers:
-    """Return the handlers of a page with these settings' widgets and so many columns."""
+def make_compare_handlers(host: Host, tab: CompareTab) -> CompareHandlers:
+    """Return the handlers of a page's tab."""
     boards = Boards()
-    run = _make_run(host, boards, field_names, columns)
-    retry = _make_retry(host, boards)
-    load, refresh = _make_shelf_handlers(host, columns)
     stop, stop_column, leave = _make_session_handlers(host, boards)
-    install = _make_install(host, columns)
-    choose = _make_choose(host)
-    return Handlers(load, refresh, run, stop, stop_column, retry, install, leave, choose)
+    return CompareHandlers(
+        load=_make_load(host, tab),
+        run=_make_run(host, tab, boards),
+        retry=_make_retry(host, tab, boards),
+        stop=stop,
+        stop_column=stop_column,
+        leave=leave,
+        install=_make_install(host, tab),
+        choose=_make_choose(host),
+    )
 
 
 def _make_choose(host: Host) -> Handler:
@@ -114,154 +92,140 @@ def _make_choose(host: Host) -> Handler:
     return choose
 
 
-def _make_run(host: Host, boards: Boards, field_names: Sequence[str], columns: int) -> Handler:
-    async def run(request: gr.Request, *values: Any) -> AsyncIterator[Any]:
-        """Inputs: prompts, together, models, own settings, settings. Output: the board."""
+def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
+    """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's."""
+    handlers, lists = make_compare_handlers(host, tab), tab.lists
+    page.load(handlers.load, None, lists.widgets, api_name="page_load", **AT_ONCE)
+    page.unload(handlers.leave)
+    for models in lists.models:
+        models.change(None, list(lists.models), None, js=static_text("chosen.js"), **QUIET)
+        models.change(handlers.choose, list(lists.models), None, api_name="page_choose", **AT_ONCE)
+    refresh_at(tab.refresh.click, host, lists, api_name="page_refresh")
+    asked = {tab.prompt, tab.system_prompt, tab.together, *tab.settings.values()}
+    asked |= {*lists.models, *tab.own_settings}
+    tab.run.click(handlers.run, asked, tab.board, api_name="page_run", **STREAM)
+    tab.stop.click(handlers.stop, None, None, api_name="page_stop", **AT_ONCE)
+    board = tab.board
+    board.stop_column(handlers.stop_column, None, None, api_name="page_stop_column", **AT_ONCE)
+    board.retry_column(handlers.retry, None, board, api_name="page_retry", **STREAM)
+    if tab.starter_button is not None:
+        installed = [*lists.widgets, tab.starter_progress]
+        tab.starter_button.click(
+            handlers.install,
+            None,
+            installed,
+            api_name="page_install",
+            concurrency_limit=4,
+            **QUIET,
+        )
+
+
+def _make_load(host: Host, tab: CompareTab) -> Handler:
+    async def load() -> Updates:
+        return shelf_updates(tab.lists, await in_thread(host.shelf))
+
+    return load
+
+
+def _make_run(host: Host, tab: CompareTab, boards: Boards) -> Handler:
+    @telling(lambda sentence: {tab.board: render.refused(sentence)})
+    async def run(values: Values, request: gr.Request) -> AsyncIterator[Updates]:
         session_key, wakeup = session_of(request), Wakeup()
-        try:
-            question = _question(values, field_names, columns)
-            session = await asyncio.to_thread(
-                host.begin, session_key, question, wakeup.wake, visitor_of(request)
-            )
-        except Exception as error:
-            yield not_begun(error)
-            return
+        draft = draft_of(tab, values)
+        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor_of(request))
         try:
             board = Board(session)
             boards.keep(session_key, board)
             async for view in follow(board, session, wakeup):
-                yield view
+                yield {tab.board: view}
         finally:
             session.stop()
 
     return run
 
 
-def _make_retry(host: Host, boards: Boards) -> Handler:
-    async def retry(event: gr.EventData, request: gr.Request) -> AsyncIterator[Any]:
-        """Input: the column that the board's event carries. Output: the board."""
+def _make_retry(host: Host, tab: CompareTab, boards: Boards) -> Handler:
+    @telling(lambda sentence: {tab.board: render.refused(sentence)})
+    async def retry(event: gr.EventData, request: gr.Request) -> AsyncIterator[Updates]:
         session_key, number, wakeup = session_of(request), column_of(event), Wakeup()
         board = boards.of(session_key)
         column = board.column(number) if board and number is not None else None
         if board is None or number is None or column is None:
-            yield refused(FORGOTTEN)
+            yield {tab.board: render.refused(FORGOTTEN)}
             return
         earlier, slot = column.session.comparison, column.slot
-        try:
-            session = await asyncio.to_thread(
-                host.again, session_key, earlier, slot, number, wakeup.wake, visitor_of(request)
-            )
-        except Exception as error:
-            yield not_begun(error)
-            return
+        session = await in_thread(
+            host.again, session_key, earlier, slot, number, wakeup.wake, visitor_of(request)
+        )
         try:
             board.retry(number, session)
             async for view in follow(board, session, wakeup):
-                yield view
+                yield {tab.board: view}
         finally:
             session.stop()
 
     return retry
 
 
-def _make_shelf_handlers(host: Host, columns: int) -> tuple[Handler, Handler]:
-    async def load() -> list[Any]:
-        """Outputs: models, catalogue, what cannot be loaded, starter panel."""
-        return shelf_updates(await asyncio.to_thread(host.shelf), [None] * columns)
-
-    async def refresh(*chosen: str | None) -> list[Any]:
-        """Inputs: models. Outputs: models, catalogue, what cannot be loaded, starter panel."""
-        return shelf_updates(await asyncio.to_thread(host.shelf), chosen)
-
-    return load, refresh
-
-
 def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler, Handler]:
     def stop(request: gr.Request) -> None:
-        """No inputs, no outputs: stops the session's comparison; always harmless."""
+        """Stop the session's comparison; harmless at any time."""
         host.stop(session_of(request))
 
     def stop_column(event: gr.EventData, request: gr.Request) -> None:
-        """Input: the column that the board's event carries. Stops that column alone."""
+        """Stop the column that the board's event carries, and no other."""
         number = column_of(event)
         if number is not None:
             host.stop(session_of(request), number)
 
     def leave(request: gr.Request) -> None:
-        """No wires: the tab is closed, so its comparison ends."""
+        """End the comparison of a tab that was closed."""
         host.stop(session_of(request))
         boards.drop(session_of(request))
 
     return stop, stop_column, leave
 
 
-def _make_install(host: Host, columns: int) -> Handler:
-    async def install() -> AsyncIterator[Any]:
-        """Outputs: models, catalogue, what cannot be loaded, starter panel, progress."""
-        wakeup, latest = Wakeup(), StarterProgress("Starting", 0, 1, 0.0)
+def _make_install(host: Host, tab: CompareTab) -> Handler:
+    def told(step: str, share: float | None = None) -> Updates:
+        return {tab.starter_progress: render.starter_note(step, share)}
 
-        def note(progress: StarterProgress) -> None:
-            nonlocal latest
-            latest = progress
-            wakeup.wake()
-
-        kept = [gr.skip()] * (columns + 3)
-        job = Job(lambda: host.install_starter(note), wakeup)
-        yield [*kept, render.starter_note(latest.step, latest.share)]
-        while not job.is_over:
+    @telling(told)
+    async def install() -> AsyncIterator[Updates]:
+        wakeup = Wakeup()
+        work: BackgroundWork[StarterProgress] = BackgroundWork(
+            "starter", lambda report, _stopping: host.install_starter(report), wakeup.wake
+        )
+        work.start()
+        yield told("Starting", 0.0)
+        while not (status := work.status).is_over:
             await wakeup.wait(YIELD_SECONDS)
-            yield [*kept, render.starter_note(latest.step, latest.share)]
-        if job.trouble:
-            yield [*kept, render.starter_note(job.trouble, None)]
+            if latest := work.status.progress:
+                yield told(latest.step, latest.share)
+        if status.trouble:
+            yield told(status.trouble)
             return
-        shelf = await asyncio.to_thread(host.shelf)
-        yield [*shelf_updates(shelf, [None] * columns), ""]
+        shelf = await in_thread(host.shelf)
+        yield {**shelf_updates(tab.lists, shelf), tab.starter_progress: ""}
 
     return install
 
 
-def _question(values: Sequence[Any], field_names: Sequence[str], columns: int) -> Question:
-    prompt, system_prompt, together, *values = values
-    models, own = values[:columns], values[columns : 2 * columns]
-    form = dict(zip(field_names, values[2 * columns :], strict=True))
+def draft_of(tab: CompareTab, values: Values) -> RequestDraft:
+    """Read the tab's form.
+
+    Raises:
+        ConfigurationError: a field or the settings of a column cannot be read.
+    """
+    form = {name: values[field] for name, field in tab.settings.items()}
+    models = [values[field] for field in tab.lists.models]
+    own = [values[field] for field in tab.own_settings]
     chosen = list(zip(models, own, strict=True))
-    return from_page(prompt, system_prompt, chosen, form, bool(together))
+    together = bool(values[tab.together])
+    return from_page(values[tab.prompt], values[tab.system_prompt], chosen, form, together)
 
 
 def column_of(event: Any) -> int | None:
     """Return the number of the column that an event of the board carries, if it is one."""
     number = adapter.carried(event, "slot")
     return number if type(number) is int and 0 <= number < MOST_MODELS else None
-
-
-def not_begun(error: Exception) -> Any:
-    """Return what the board shows when a comparison was not begun; called while handling it."""
-    if isinstance(error, BusyError):
-        gr.Info(str(error), duration=NOTE_SECONDS)
-        return gr.skip()
-    if isinstance(error, MultiLLMError):
-        return refused(str(error))
-    log.error("A comparison could not be begun", exc_info=error)
-    return refused(UNEXPECTED)
-
-
-def refused(sentence: str) -> View:
-    """Return the view of a question that was not taken."""
-    return {"run": 0, "running": False, "note": "", "refused": sentence, "columns": []}
-
-
-def shelf_updates(shelf: Shelf, chosen: Sequence[str | None]) -> list[Any]:
-    """Return updates of the model lists (keeping what is chosen), the note and the panel."""
-    entries = render.choices(shelf.offered)
-    known = [model.id for model in shelf.offered]
-    if any(model_id in known for model_id in chosen):
-        values = [model_id if model_id in known else "" for model_id in chosen]
-    else:
-        values = [*known[:2], *[""] * len(chosen)][: len(chosen)]
-    note = render.unusable_note(shelf)
-    return [
-        *(gr.update(choices=entries, value=value) for value in values),
-        render.catalogue(shelf.offered),
-        gr.update(value=note, visible=bool(note)),
-        gr.update(visible=not shelf.offered),
-    ]

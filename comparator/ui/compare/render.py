@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from comparator.core.models import InferenceResult, ModelInfo, RunState
+from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
-from comparator.hosting.library_table import Shelf
-from comparator.library.facts.lookup import facts_of
+from comparator.core.units import seconds, size, speed
 
-ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}
 TEMPLATES = {
     "gguf": "chat template of the GGUF file",
     "tokenizer": "chat template of the tokenizer",
@@ -24,12 +21,19 @@ TEMPLATES = {
 }
 
 
-def column(result: InferenceResult, text: str, position: int = 0) -> dict[str, Any]:
-    """Return what one column shows; ``text`` is its answer with control characters shown."""
+def column(result: InferenceResult, text: str, label: str, position: int = 0) -> dict[str, Any]:
+    """Return what one column shows.
+
+    Args:
+        result: how its run stands.
+        text: its answer, with control characters shown.
+        label: engine, quantisation and size of its model in words.
+        position: its place in line; 0 when it does not wait.
+    """
     model = result.model
     return {
         "name": with_controls_shown(model.name) if model else result.model_id,
-        "kind": kind_line(model) if model else "",
+        "kind": label,
         "state": result.state.value,
         "words": state_words(result, position),
         "share": result.progress,
@@ -41,6 +45,11 @@ def column(result: InferenceResult, text: str, position: int = 0) -> dict[str, A
         "text": text,
         "details": details(result) if result.is_complete else [],
     }
+
+
+def refused(sentence: str) -> dict[str, Any]:
+    """Return the view of a question that was not taken."""
+    return {"run": 0, "running": False, "note": "", "refused": sentence, "columns": []}
 
 
 def state_words(result: InferenceResult, position: int = 0) -> str:
@@ -85,42 +94,6 @@ def details(result: InferenceResult) -> list[list[str]]:
     return [[name, with_controls_shown(text)] for name, text in facts if text]
 
 
-def kind_line(model: ModelInfo) -> str:
-    """Return engine, quantisation and size of a model."""
-    engine = ENGINE_NAMES.get(model.model_type.value, model.model_type.value)
-    return " · ".join(
-        part for part in (engine, facts_of(model).quantisation, size(model.size)) if part
-    )
-
-
-def choice_label(model: ModelInfo) -> str:
-    """Return how a model is offered in a list."""
-    return f"{with_controls_shown(model.name)} · {kind_line(model)}"
-
-
-def catalogue(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
-    """Return name and kind of each model by its id, for the closed lists of models."""
-    return {model.id: [with_controls_shown(model.name), kind_line(model)] for model in models}
-
-
-def choices(models: Sequence[ModelInfo]) -> list[tuple[str, str]]:
-    """Return the entries of a list of models: none, then each one's label and id."""
-    return [("none", ""), *((choice_label(model), model.id) for model in models)]
-
-
-def unusable_note(shelf: Shelf) -> str:
-    """Return the folded list of what cannot be loaded, as HTML; empty where all is well."""
-    reasons = [(model.name, model.problem or "") for model in shelf.unusable]
-    reasons += [(skipped.path.rsplit("/", 1)[-1], skipped.reason) for skipped in shelf.skipped]
-    if not reasons:
-        return ""
-    rows = "".join(
-        f"<li><b>{_escaped(name)}</b> {_escaped(reason)}</li>" for name, reason in reasons[:100]
-    )
-    files = "1 file" if len(reasons) == 1 else f"{len(reasons)} files"
-    return f"<details><summary>{files} cannot be loaded</summary><ul>{rows}</ul></details>"
-
-
 def starter_note(step: str, share: float | None) -> str:
     """Return the starter set's progress as HTML."""
     if share is None:
@@ -130,31 +103,6 @@ def starter_note(step: str, share: float | None) -> str:
         f'<progress aria-label="Installing the starter set" max="1" '
         f'value="{min(1.0, max(0.0, share)):.3f}"></progress>'
     )
-
-
-def seconds(value: float | None) -> str:
-    """Return a time with its unit, empty for None."""
-    if value is None:
-        return ""
-    return f"{value:.2f} s" if value < 100 else f"{value:.0f} s"
-
-
-def speed(value: float | None) -> str:
-    """Return a decoding speed with its unit, empty for None."""
-    if value is None:
-        return ""
-    return f"{value:.1f} tok/s" if value < 1000 else f"{value:.0f} tok/s"
-
-
-def size(value: int | None) -> str:
-    """Return a number of bytes with a decimal unit, empty for None or 0."""
-    if not value:
-        return ""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if value >= factor:
-            amount = value / factor
-            return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
-    return f"{value} bytes"
 
 
 def _ran_on(result: InferenceResult) -> str:

@@ -1,20 +1,16 @@
-"""The page's tab for the Hub: search, choose, download, cancel. Not on a public page."""
+"""The widgets of the tab that brings models from the Hub. Not on a public page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
-from comparator.hub.downloads import Downloads
-from comparator.services.memory_manager import MemoryManager
-from comparator.ui.hub.handlers import HubHandlers, make_hub_handlers
+from comparator.ui.events import Widget
+from comparator.ui.static_files import static_text
 
 TICK_SECONDS = 1.0
 ENGINES = [("any", ""), ("GGUF", "gguf"), ("PyTorch", "pytorch")]
-_SCRIPT = Path(__file__).parents[1] / "static" / "hub.js"
 
 
 @dataclass(frozen=True)
@@ -25,35 +21,25 @@ class HubTab:
         arrived: its value changes when a model has come; what lists models hears ``change``.
     """
 
-    text: Any
-    engine: Any
-    licence: Any
-    largest: Any
-    search: Any
-    note: Any
-    results: Any
-    repository: Any
-    choice: Any
-    fetch: Any
-    downloads: Any
-    timer: Any
-    arrived: Any
+    text: Widget
+    engine: Widget
+    licence: Widget
+    largest: Widget
+    search: Widget
+    note: Widget
+    results: Widget
+    repository: Widget
+    choice: Widget
+    fetch: Widget
+    downloads: Widget
+    timer: Widget
+    arrived: Widget
 
 
-def build(page: Any, downloads: Downloads, memory: MemoryManager, is_public: bool) -> HubTab | None:
-    """Put the tab's widgets into the block that is open, and wire them.
-
-    Args:
-        page: the ``gr.Blocks`` that it belongs to, whose load shows the downloads under way.
-        downloads: the server's, not a session's: a page that is loaded again finds them.
-        memory: says what may fit, beside each choice.
-        is_public: whether strangers may see the page; then there is no such tab, and None.
-    """
-    if is_public:
-        return None
-    tab = _widgets()
-    _wire(page, tab, make_hub_handlers(downloads, memory))
-    return tab
+def build_hub_tab() -> HubTab:
+    """Build the tab inside the page's ``gr.Tabs``."""
+    with gr.Tab("Get models", id="hub", elem_id="hub-tab"):
+        return _widgets()
 
 
 def _widgets() -> HubTab:
@@ -84,18 +70,18 @@ def _widgets() -> HubTab:
     )
 
 
-def _pressable(name: str) -> Any:
+def _pressable(name: str) -> Widget:
     """Return an element for HTML whose buttons tell an event and an id."""
     return gr.HTML(
         "",
         html_template="${value}",
-        js_on_load=_SCRIPT.read_text(encoding="utf-8"),
+        js_on_load=static_text("hub.js"),
         padding=False,
         elem_id=name,
     )
 
 
-def _search_row() -> tuple[Any, Any, Any, Any, Any]:
+def _search_row() -> tuple[Widget, Widget, Widget, Widget, Widget]:
     with gr.Row(equal_height=True, elem_id="hub-search"):
         text = gr.Textbox(
             label="Search the Hugging Face Hub, or name a repository",
@@ -117,17 +103,3 @@ def _search_row() -> tuple[Any, Any, Any, Any, Any]:
         )  # fmt: skip
         search = gr.Button("Search", min_width=96, scale=0, elem_id="hub-go")
     return text, engine, licence, largest, search
-
-
-def _wire(page: Any, tab: HubTab, handlers: HubHandlers) -> None:
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    asked = [tab.text, tab.engine, tab.licence, tab.largest]
-    found = [tab.note, tab.results, tab.repository, tab.choice]
-    status = [tab.downloads, tab.timer, tab.arrived]
-    for event in (tab.search.click, tab.text.submit):
-        event(handlers.search, asked, found, concurrency_limit=4, **quiet)
-    tab.results.look_closer(handlers.look, None, [tab.note, tab.repository, tab.choice], **quiet)
-    tab.fetch.click(handlers.fetch, [tab.repository, tab.choice], [tab.note, *status], **quiet)
-    tab.downloads.cancel_download(handlers.cancel, None, status, queue=False, **quiet)
-    tab.timer.tick(handlers.status, None, status, queue=False, **quiet)
-    page.load(handlers.status, None, status, queue=False, **quiet)

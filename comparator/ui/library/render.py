@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from comparator.core.text import with_controls_shown
-from comparator.hosting.library_actions import Making
+from comparator.core.units import count, size, speed
+from comparator.hosting.library_actions import LadderStatus
 from comparator.hosting.library_table import Apart, Row, Table
 from comparator.library.changes.quantising import Ladder
 from comparator.library.changes.removal import Removal
+from comparator.library.labels import ENGINE_NAMES
 from comparator.library.sources import title_of
-from comparator.services.memory_manager import WORDS
-from comparator.ui.compare.render import ENGINE_NAMES, size, speed
+from comparator.memory.verdicts import WORDS
 
 # key, heading, whether numbers stand in it, width in pixels
 COLUMNS: tuple[tuple[str, str, bool, int], ...] = (
@@ -91,27 +92,26 @@ def plan(ladder: Ladder) -> str:
     return f"<ul>{rungs}</ul><p>Together {size(ladder.needed_bytes)}.</p>{warnings}"
 
 
-def making(status: Making) -> str:
+def making(status: LadderStatus) -> str:
     """Return how far the making of a ladder is as HTML."""
     if status.is_over:
         return note(*_end_of(status))
-    progress = status.progress
-    if progress is None:
+    if status.progress is None:
         return note("Starting")
-    words = STEPS.get(progress.step, progress.step)
-    rung = f" {progress.rung.quantisation}" if progress.rung else ""
-    amount = f", {size(int(progress.done))} of {size(int(progress.total))}"
-    words = f"{words}{rung}{amount if progress.total and progress.step != 'made' else ''}"
+    news = status.progress.latest
+    words = STEPS.get(news.step, news.step)
+    rung = f" {news.rung.quantisation}" if news.rung else ""
+    amount = f", {size(int(news.done))} of {size(int(news.total))}"
+    words = f"{words}{rung}{amount if news.total and news.step != 'made' else ''}"
     return (
         f'<p class="notice" role="status">{_escaped(words)}</p>'
-        f'<progress aria-label="Making quantisations" max="1" value="{progress.share:.3f}">'
-        "</progress>"
+        f'<progress aria-label="Making quantisations" max="1" value="{news.share:.3f}"></progress>'
     )
 
 
 def removal(plans: Sequence[Removal]) -> str:
     """Return the question before models are deleted as HTML, with everything that would go."""
-    freed = size(sum(plan.bytes_freed for plan in plans)) or "0 bytes"
+    freed = size(sum(plan.bytes_freed for plan in plans), "0 bytes")
     names = ", ".join(plan.model.name for plan in plans)
     paths = [path for plan in plans for path in plan.paths]
     files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
@@ -126,7 +126,7 @@ def removal(plans: Sequence[Removal]) -> str:
 def removed(plans: Sequence[Removal]) -> str:
     """Return what was removed, with the bytes it freed, as HTML."""
     names = ", ".join(plan.model.name for plan in plans)
-    freed = size(sum(plan.bytes_freed for plan in plans)) or "0 bytes"
+    freed = size(sum(plan.bytes_freed for plan in plans), "0 bytes")
     return note(f"Removed {names}; {freed} freed.")
 
 
@@ -135,8 +135,8 @@ def _notes(plan: Removal) -> list[str]:
     return [*plan.notes, *kept]
 
 
-def _end_of(status: Making) -> tuple[str, bool]:
-    made = ", ".join(status.made)
+def _end_of(status: LadderStatus) -> tuple[str, bool]:
+    made = ", ".join(status.progress.made) if status.progress else ""
     done = f"Made: {made}." if made else "Nothing was made."
     if status.trouble:
         return f"{status.trouble} {done if made else ''}".strip(), True
@@ -162,7 +162,7 @@ def _cells(row: Row) -> dict[str, Any]:
         "quantisation": _plain(row.quantisation),
         "bits": [bits, f"{bits:.2f}" if bits else ""],
         "size": [row.size, size(row.size)],
-        "parameters": [row.parameters, _count(row.parameters)],
+        "parameters": [row.parameters, count(row.parameters)],
         "context": [row.context_length, str(row.context_length or "")],
         "licence": _plain(row.licence),
         "kind": row.kind,
@@ -171,16 +171,6 @@ def _cells(row: Row) -> dict[str, Any]:
         "used": [row.last_used, _day(row.last_used)],
         "speed": [row.best_tokens_per_second, speed(row.best_tokens_per_second)],
     }
-
-
-def _count(number: int | None) -> str:
-    if not number:
-        return ""
-    for unit, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= factor:
-            amount = number / factor
-            return f"{amount:.1f} {unit}" if amount < 100 else f"{amount:.0f} {unit}"
-    return str(number)
 
 
 def _day(moment: float | None) -> str:

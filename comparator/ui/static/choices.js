@@ -4,10 +4,12 @@
 function draw() {
   const catalogue = props.value || {};
   const chosen = window.comparatorChosen || [];
-  document.querySelectorAll("#models .block:has(input[role='combobox'])").forEach((block, place) => {
+  // By the ids that we gave them: which roles Gradio gives its fields differs between versions.
+  document.querySelectorAll("#models [id^='model-']:has(input)").forEach((block, place) => {
     const [name, kind] = catalogue[chosen[place]] || ["", ""];
     const input = block.querySelector("input");
-    put(part(block.querySelector("[data-testid='block-info']"), "facts"), kind);
+    const label = block.querySelector("[data-testid='block-info']");
+    put(part(label, "facts"), kind);
     put(part(input.parentElement, "chosen-name"), name);
     input.parentElement.title = name ? `${name} · ${kind}` : "";
   });

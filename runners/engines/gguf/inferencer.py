@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.exceptions import InferenceError
+from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layers
+from comparator.formats.checks import check_gguf_file
 from runners.base import End, Piece, PromptTokens, TokenInferencer, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
 from runners.engines.gguf import devices, library
@@ -54,7 +57,7 @@ class GGUFInferencer(TokenInferencer):
             PromptTooLongError: it does not fit the context.
             ModelLoadError: the file is no model.
         """
-        library.check_file(model_path)
+        check_gguf_file(Path(model_path))
         settings = ModelConfig.of(config)
         conversation = as_conversation(prompt, settings.system_prompt)
         if surely_fits(conversation, settings.n_ctx):
@@ -152,8 +155,8 @@ class GGUFInferencer(TokenInferencer):
         layers = _gpu_layers(self._config)
         if not layers or not self._library().llama_supports_gpu_offload():
             return "cpu"
-        whole = self.model.layer_count + 1  # llama.cpp counts the output as a layer
-        return f"gpu ({layers} of {whole} layers)" if 0 < layers < whole else "gpu"
+        there, whole = layers_on_device(layers, self.model.layer_count)
+        return f"gpu ({there} of {whole} layers)" if there < whole else "gpu"
 
     def _free(self) -> None:
         self.is_loaded = False
@@ -212,9 +215,8 @@ class GGUFInferencer(TokenInferencer):
 
 
 def _gpu_layers(settings: ModelConfig) -> int:
-    if settings.n_gpu_layers is None:
-        return -1 if settings.use_gpu else 0
-    return settings.n_gpu_layers
+    wanted = wanted_layers(settings.use_gpu, settings.n_gpu_layers)
+    return ALL_LAYERS if wanted is None else int(wanted)
 
 
 def _trained_context(model: GGUFModel) -> int | None:

@@ -15,12 +15,6 @@ from typing import Any, ClassVar
 from comparator.core.exceptions import EngineMissingError, ModelLoadError
 from runners.engines.gguf import adapter, binaries, xllamacpp_library
 
-_BEGINNINGS = (
-    (b"version https://git-lfs", "is a Git LFS pointer, not the model. Run git lfs pull."),
-    (b"<!doctype", "is a web page, not a model. Download the file itself."),
-    (b"<html", "is a web page, not a model. Download the file itself."),
-)
-
 
 @functools.cache
 def library() -> Any:
@@ -149,34 +143,3 @@ def context_failure(name: str, context: int) -> ModelLoadError:
         f"{name} could not get a context of {context} tokens{reason}. "
         "Most likely there is not enough memory: choose a smaller context (n_ctx) or model."
     )
-
-
-def check_file(path: str) -> None:
-    """Refuse what is no GGUF file before C code reads it.
-
-    Raises:
-        ModelLoadError: what the path is instead.
-    """
-    name = os.path.basename(path.rstrip("/")) or path
-    if not os.path.exists(path):
-        raise ModelLoadError(f"No file at {path}. Was it moved or deleted?")
-    if os.path.isdir(path):
-        raise ModelLoadError(f"{name} is a folder, not a GGUF file.")
-    if not os.path.isfile(path):
-        raise ModelLoadError(f"{name} is not a regular file.")
-    _check_beginning(path, name)
-
-
-def _check_beginning(path: str, name: str) -> None:
-    try:
-        with open(path, "rb") as file:
-            start = file.read(64)
-    except OSError as error:
-        raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
-    if not start:
-        raise ModelLoadError(f"{name} is empty (0 bytes). Download it again.")
-    for beginning, words in _BEGINNINGS:
-        if start.lstrip().lower().startswith(beginning):
-            raise ModelLoadError(f"{name} {words}")
-    if not start.startswith(b"GGUF"):
-        raise ModelLoadError(f"{name} is not a GGUF file: it starts with {start[:4]!r}.")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError, ModelLoadError
+from comparator.formats.checks import check_gguf_file
 from runners.engines.chat_prompt import PreparedPrompt, RenderedPrompt, Template, render
 from runners.engines.gguf import adapter, library
 from runners.engines.gguf.template import compile_template
@@ -65,7 +67,7 @@ class GGUFModel:
         Raises:
             ModelLoadError: llama.cpp refuses the file, with its reason; or it was stopped.
         """
-        library.check_file(path)
+        check_gguf_file(Path(path))
         llama = llama or library.library()
         listener = _ProgressListener(llama, progress)
         parameters = adapter.model_parameters(

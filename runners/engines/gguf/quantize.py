@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
+from comparator.formats.checks import check_gguf_file
 from runners.engines.gguf import adapter, library
 from runners.machine.cores import thread_count
 
@@ -49,7 +50,7 @@ def measure(arguments: dict[str, Any], report: Report, should_stop: Callable[[],
         ConfigurationError: llama.cpp has no quantisation of that name.
         ModelLoadError: llama.cpp cannot read the source or make the type, or the job was stopped.
     """
-    library.check_file(str(arguments["source"]))
+    check_gguf_file(Path(arguments["source"]))
     types = arguments["types"]
     found = []
     for number, name in enumerate(types):
@@ -91,7 +92,7 @@ def quantize(arguments: dict[str, Any], report: Report, should_stop: Callable[[]
         ConfigurationError: llama.cpp has no quantisation of that name.
         ModelLoadError: llama.cpp cannot read the source or write the target.
     """
-    library.check_file(str(arguments["source"]))
+    check_gguf_file(Path(arguments["source"]))
     expected = int(arguments.get("expected_bytes") or 2 * _bytes_of(arguments))
     _refuse_stopped(should_stop)
     with _growth_reported(Path(arguments["target"]), expected, report):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
-from runners.engines.gguf.library import check_file
+from comparator.formats.checks import check_gguf_file
 from runners.engines.pytorch import adapter
 from runners.engines.pytorch.loading import engine_version
 from runners.engines.pytorch.progress import load_reported
@@ -35,7 +35,7 @@ def dequantize(arguments: dict[str, Any], report: Report, should_stop: Callable[
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source, target = Path(arguments["source"]), Path(arguments["target"])
-    check_file(str(source))
+    check_gguf_file(Path(source))
     torch.set_num_threads(thread_count(arguments.get("n_threads")))
     place = {"gguf_file": source.name, "local_files_only": True}
     report("read tokenizer", 0, 3)

@@ -203,7 +203,7 @@ def load_weights(
         "output_loading_info": True,
         "ignore_mismatched_sizes": True,  # so that they are named; _check_complete refuses them
     }
-    place = placement.placement(device, placement.weight_bytes(Path(path)))
+    place = placement.placement(device, placement.loaded_bytes(Path(path), config, dtype))
     pinned = placement.suits_pinned_memory(config, dtype, place)
     arguments |= placement.arguments_of(place, pinned)
     _check_shards(Path(path))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from comparator.core.placement import can_spread, spread
+from comparator.formats.model_files import weights_read
 from runners.machine import memory
 
-# Left free on each device: the KV cache, intermediate results, and the driver's own.
-DEVICE_RESERVE_BYTES = 1_000_000_000
 RAM_RESERVE_BYTES = 1_000_000_000
 _EXPERT_COUNTS = ("num_local_experts", "num_experts", "n_routed_experts")
 
@@ -38,13 +38,13 @@ def free_bytes_of_devices() -> list[int]:
 
 
 def placement(device: Any, weight_bytes: int, free: Sequence[int] | None = None) -> Placement:
-    """Choose the emptiest device, or all of them and RAM for what fits none.
+    """Choose the device, or several and RAM, as ``comparator.core.placement.spread`` does.
 
     Without accelerate a model goes to one device, and says so where it does not fit.
 
     Args:
         device: a ``torch.device`` of the kind wanted.
-        weight_bytes: size of the weights.
+        weight_bytes: size of the weights as they are loaded.
         free: free bytes of each CUDA device; asked for where None.
     """
     import torch
@@ -52,23 +52,33 @@ def placement(device: Any, weight_bytes: int, free: Sequence[int] | None = None)
     if device.type != "cuda":
         return Placement(device)
     free = free_bytes_of_devices() if free is None else free
-    room = [max(0, size - DEVICE_RESERVE_BYTES) for size in free]
-    emptiest = max(range(len(room)), key=room.__getitem__, default=0)
-    if not room or weight_bytes <= room[emptiest] or not can_spread():
-        return Placement(torch.device("cuda", emptiest))
+    place = spread(weight_bytes, free, can_spread())
+    chosen = torch.device("cuda", place.device)
+    if not place.most:
+        return Placement(chosen)
     ram = max(0, memory.available_bytes() - RAM_RESERVE_BYTES)
-    return Placement(torch.device("cuda", 0), {**dict(enumerate(room)), "cpu": ram})
+    return Placement(chosen, {**dict(enumerate(place.most)), "cpu": ram})
 
 
-def can_spread() -> bool:
-    """Tell whether accelerate is there, which transformers spreads models with."""
-    return importlib.util.find_spec("accelerate") is not None
+def loaded_bytes(path: Path, config: Any, dtype: Any) -> int:
+    """Return the size of weights in the type of number that they are loaded in.
+
+    Args:
+        path: the model's directory.
+        config: the model's, which names the type that they are stored in.
+        dtype: a ``torch.dtype``, or ``"auto"`` for that type.
+    """
+    stored = getattr(getattr(config, "dtype", None), "itemsize", 0)
+    wanted = getattr(dtype, "itemsize", 0)
+    is_packed = getattr(config, "quantization_config", None) is not None
+    if is_packed or not stored or not wanted:
+        return weight_bytes(path)
+    return int(weight_bytes(path) * wanted // stored)
 
 
 def weight_bytes(path: Path) -> int:
-    """Return the size of a directory's weight files."""
-    files = list(path.glob("*.safetensors")) or list(path.glob("*.bin"))
-    return sum(file.stat().st_size for file in files)
+    """Return the size of the weight files that transformers reads of a directory."""
+    return sum((path / name).stat().st_size for name in weights_read(os.listdir(path)))
 
 
 def suits_pinned_memory(config: Any, dtype: Any, place: Placement) -> bool:

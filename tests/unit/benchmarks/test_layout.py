@@ -42,6 +42,7 @@ def test_a_peer_uses_nothing_of_ours(path: Path) -> None:
         assert not roots(path) & OURS
 
 
+@pytest.mark.process
 def test_the_suite_itself_imports_no_engine() -> None:
     heavy = {"torch", "transformers", "llama_cpp", "xllamacpp", "gradio", "numpy"}
     source = f"import sys, benchmarks.suite; print(sorted(set(sys.modules) & {heavy!r}))"
@@ -51,6 +52,7 @@ def test_the_suite_itself_imports_no_engine() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
+@pytest.mark.process
 def test_the_package_works_under_the_name_that_a_wheel_gives_it(tmp_path: Path) -> None:
     settings = (FOLDER.parent / "pyproject.toml").read_text("utf-8")
     assert '"benchmarks" = "comparator/_benchmarks"' in settings

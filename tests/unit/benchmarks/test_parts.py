@@ -25,6 +25,7 @@ from benchmarks.company import (
 from benchmarks.programs import Contender, PeerError, Program, WebProgram, quiet_environment
 from benchmarks.record import Record
 
+LOOKS = 20
 HOLDER = """
 import sys
 kept = bytearray(b"x") * 60_000_000
@@ -41,6 +42,11 @@ child.communicate()
 """
 
 
+def is_dropped(folder: Path) -> bool:
+    file_cache.drop(folder)
+    return (file_cache.cached_share(folder) or 0.0) < 0.05
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="Linux only")
 def test_a_file_is_taken_out_of_the_cache(tmp_path: Path) -> None:
     file = tmp_path / "weights"
@@ -49,12 +55,13 @@ def test_a_file_is_taken_out_of_the_cache(tmp_path: Path) -> None:
     if share is None:
         pytest.skip("this file system does not tell what is cached")
     assert share == 1.0
-    file_cache.drop(tmp_path)
-    assert (file_cache.cached_share(tmp_path) or 0.0) < 0.05
+    # A look may make the system fetch what follows; beside others it sees some of that.
+    assert any(is_dropped(tmp_path) for _ in range(LOOKS))
     file.read_bytes()
     assert file_cache.cached_share(file) == 1.0
 
 
+@pytest.mark.process
 def test_memory_of_a_new_child_is_told_apart_from_the_parents() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -81,6 +88,7 @@ def company(tmp_path: Path, record: Record, models_dir: Path | None = None) -> C
     return Company(models_dir or tmp_path, QUICK, record, lambda sentence: None)
 
 
+@pytest.mark.process
 def test_a_peer_that_is_not_installed_is_reported_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "xllamacpp.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'xllamacpp'\")"
@@ -98,6 +106,7 @@ def test_a_peer_that_is_not_installed_is_reported_with_its_reason(tmp_path: Path
     assert record.missing == {SERVER: "ModuleNotFoundError: No module named 'xllamacpp'"}
 
 
+@pytest.mark.process
 def test_a_peer_that_fails_is_not_asked_again_and_ours_is_not_forgiven(
     tmp_path: Path,
 ) -> None:
@@ -145,7 +154,7 @@ def test_every_column_of_a_round_is_kept_and_an_early_end_is_told(tmp_path: Path
     ]
 
 
-@pytest.mark.model
+@pytest.mark.process
 def test_contenders_write_the_same_tokens_and_end_without_a_trace(
     tmp_path: Path, starter_models_dir: Path
 ) -> None:
@@ -168,12 +177,14 @@ def test_contenders_write_the_same_tokens_and_end_without_a_trace(
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+@pytest.mark.process
 def test_a_page_that_cannot_start_says_why(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no page today')"]
     with pytest.raises(PeerError, match="no page today"):
         WebProgram(command, quiet_environment(tmp_path))
 
 
+@pytest.mark.process
 def test_an_unknown_program_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(PeerError, match="No such file"):
         Program("nobody", quiet_environment(tmp_path))

@@ -29,6 +29,7 @@ def test_every_module_with_a_command_is_in_the_table() -> None:
     assert with_command == {known.module for known in COMMANDS.values()}
 
 
+@pytest.mark.process
 def test_help_names_every_command_and_imports_none() -> None:
     source = (
         "import sys, comparator.cli.main\n"

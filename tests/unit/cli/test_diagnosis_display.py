@@ -53,7 +53,7 @@ def test_the_first_line_is_the_verdict(findings: list[Finding], words: str) -> N
 def test_engines_and_trials_are_told_in_words() -> None:
     text = text_of(Report({"engines": [ENGINE], "trials": [TRIAL]}, []))
     assert "answers  AVX2 ARCHS 500 GPU: H100" in text
-    assert "libllama.so  0 B  unreadable" in text
+    assert "libllama.so  0 bytes  unreadable" in text
     assert "use_extra_bufts: on, threads: 1, auto: (bfloat16: by rule)" in text
 
 
@@ -87,11 +87,3 @@ def test_a_narrow_pipe_loses_no_word_and_leaves_commands_whole() -> None:
     text = text_of(Report({}, [finding]), width=40)
     assert text.count("q") == 150
     assert f"→ {'z' * 150}\n" in text
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (25_300_000_000, "25.3 GB")],
-)
-def test_sizes_are_told_with_their_unit(size: int, text: str) -> None:
-    assert diagnosis.size(size) == text

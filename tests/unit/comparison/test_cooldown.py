@@ -1,4 +1,4 @@
-"""A model that fails again and again has to wait, longer each time (P30), by a fake clock."""
+"""A model that fails again and again has to wait, longer each time, by a fake clock."""
 
 from __future__ import annotations
 

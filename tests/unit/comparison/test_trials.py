@@ -319,3 +319,42 @@ def test_the_background_gives_way_to_who_wants_to_run(make):
     wanted[0].join(10)
     assert not wanted[0].is_alive()  # the run began as soon as the trial was over
     trials.quiet.end_run(begun[0])
+
+
+def test_closing_ends_what_is_tried_and_nothing_is_tried_after_it(make):
+    """The background has two kinds to try: the second is not begun once the first was ended."""
+    tried, begun = [], threading.Event()
+
+    def script(kind, _library, _settings, should_stop):
+        tried.append(kind)
+        begun.set()
+        while not should_stop():
+            threading.Event().wait(0.01)
+        raise NotTried("it was not wanted any more", is_passing=True)
+
+    program = make(script)
+    background = threading.Thread(target=program.in_background, args=(["gguf", "pytorch"],))
+    background.start()
+    assert begun.wait(10)
+    program.close()
+    background.join(10)
+    assert not background.is_alive()
+    assert tried == ["pytorch"]
+
+
+def test_closing_does_not_wait_for_a_trial_that_does_not_end(make):
+    begun, let_go = threading.Event(), threading.Event()
+
+    def script(*_arguments):
+        begun.set()
+        let_go.wait(10)
+        raise NotTried("it hung", is_passing=True)
+
+    program = make(script)
+    hung = threading.Thread(target=program.verdict_for, args=("gguf",))
+    hung.start()
+    assert begun.wait(10)
+    program.close(0.0)
+    assert hung.is_alive()
+    let_go.set()
+    hung.join(10)

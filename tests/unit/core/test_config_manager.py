@@ -176,6 +176,7 @@ print(torn, missing, rests)
 """
 
 
+@pytest.mark.process
 def test_kill_9_of_a_writer_never_halves_the_file(manager):
     """200 kills at random moments, and what the killed ones left is removed by the next."""
     manager.save_config({"a": ModelConfig(seed=0, system_prompt="0" * 20_000)})
@@ -252,6 +253,7 @@ print(manager.load_config()["a"].seed)
 """
 
 
+@pytest.mark.process
 def test_a_disk_that_is_really_full(tmp_path):
     place = tmp_path / "small"
     place.mkdir()
@@ -274,6 +276,7 @@ def test_a_clock_that_jumps_does_not_matter(manager, monkeypatch):
         assert manager.load_config()["a"].seed == 5
 
 
+@pytest.mark.process
 def test_two_writers_at_once_leave_one_whole_file(manager):
     writers = [start_writer(manager) for _ in range(2)]
     try:
@@ -318,6 +321,7 @@ except ConfigurationError as error:
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("obstacle", ["full disk", "read-only folder"])
 def test_a_file_that_cannot_be_written_is_a_sentence_and_stays(manager, obstacle):
     manager.save_config({"a": ModelConfig(seed=1)})

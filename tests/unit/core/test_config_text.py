@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from comparator.core.config_text import parse_settings
+from comparator.core.config_text import (
+    parse_assignment,
+    parse_settings,
+    stop_strings,
+    whole_number,
+)
 from comparator.core.exceptions import ConfigurationError
 
 
@@ -51,3 +56,33 @@ def test_what_is_understood(text: str, settings: dict[str, Any]) -> None:
 def test_what_is_refused_in_words(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words.replace("[", r"\[")):
         parse_settings(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed=3", (None, {"seed": 3})),
+        ("2.seed=3", (2, {"seed": 3})),
+        ("12.greedy", (12, {"do_sample": False})),
+        ('1.stop=["a.b"]', (1, {"stop": ["a.b"]})),
+    ],
+)
+def test_a_number_before_a_setting_names_one_model(text: str, expected: Any) -> None:
+    assert parse_assignment(text) == expected
+
+
+def test_stop_strings_are_lines() -> None:
+    assert stop_strings("a\n\n b\\tc\n") == ["a", " b\tc"]
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(" 12 ", 12), (7, 7), ("", None), (None, None), ("9" * 20, 10**20 - 1)]
+)
+def test_a_field_for_a_number_may_be_empty(value: Any, number: int | None) -> None:
+    assert whole_number("seed", value) == number
+
+
+@pytest.mark.parametrize("value", ["1.5", "-1", "x", "³", "9" * 21, [1]])
+def test_what_is_no_whole_number_is_refused_by_the_fields_name(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="seed must be a whole number or empty, not"):
+        whole_number("seed", value)

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from comparator.core import exceptions
+from comparator.core.location import Location, Place
 from comparator.core.models import (
     InferenceResult,
     InferenceStats,
@@ -15,6 +16,7 @@ from comparator.core.models import (
     ModelType,
     PromptReport,
     RunState,
+    told_apart,
 )
 from comparator.core.text import with_controls_shown, without_surrogates
 
@@ -37,6 +39,24 @@ class TestModelInfo:
         one, two = (ModelInfo("", "n", "/p", ModelType.GGUF, 1) for _ in range(2))
         one.config["problem"] = "broken"
         assert (one.problem, two.problem) == ("broken", None)
+
+    def test_a_model_alone_lies_where_its_path_is(self):
+        model = ModelInfo("", "n", "/p", ModelType.GGUF, 1)
+        assert (model.source, model.problem) == ("folder", None)
+        assert model.places == (Place("folder", "/p", "n"),)
+
+    def test_what_callers_say_in_config_of_the_place_goes_before_the_location(self):
+        said = {"source": "ollama", "problem": "half", "places": [{"path": "/a", "name": "a"}]}
+        location = Location("jan", (Place("jan", "/j", "j"),), "empty")
+        model = ModelInfo("", "n", "/p", ModelType.GGUF, 1, said, location)
+        assert (model.source, model.problem) == ("ollama", "half")
+        assert model.places == (Place("folder", "/a", "a"),)
+
+    def test_a_record_says_nothing_of_the_location(self):
+        location = Location("jan", problem="empty")
+        model = ModelInfo("i", "n", "/p", ModelType.GGUF, 1, {}, location)
+        told = {"id": "i", "name": "n", "model_type": "gguf", "path": "/p", "size": 1}
+        assert model.to_record() == told
 
 
 class TestRecord:
@@ -118,3 +138,9 @@ def test_surrogates_are_replaced_and_nothing_else():
 def test_controls_are_shown_and_text_stays():
     shown = with_controls_shown("a\x00\x1b[2J\x7f\x9b\u202e\u2066 🙂\tb\nc")
     assert shown == "a\\x00\\x1b[2J\\x7f\\x9b\\u202e\\u2066 🙂\tb\nc"
+
+
+def test_told_apart_keeps_ids_that_differ():
+    one, two = (ModelInfo(i, "n", "/p", ModelType.GGUF, 1) for i in ("a", "a#2"))
+    assert [m.id for m in told_apart([one, two, one])] == ["a", "a#2", "a#3"]
+    assert told_apart([one])[0] is one

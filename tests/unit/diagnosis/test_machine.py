@@ -69,8 +69,8 @@ def test_a_limit_of_memory_is_told(groups: Path) -> None:
     part = machine.ram()
     assert part.facts["limit_bytes"] == GIGABYTE
     told = sentences(part)
-    assert "A control group allows 1.0 GB" in told
-    assert "Only 0.5 GB of memory are free" in told
+    assert "A control group allows 1.00 GB" in told
+    assert "Only 500 MB of memory are free" in told
     assert "has killed 3 processes" in told
 
 

@@ -77,16 +77,16 @@ def test_good_models_pass(folder, tmp_path, echo_model):
 
 
 @pytest.mark.parametrize("kind", [ModelType.PYTORCH, ModelType.GGUF, ModelType.ECHO])
-def test_1_a_path_that_does_not_exist(tmp_path, kind):
+def test_a_path_that_does_not_exist_is_named(tmp_path, kind):
     assert refused(tmp_path / "x", kind).startswith(f"No file or folder at {tmp_path}/x.")
 
 
-def test_2_an_empty_folder(tmp_path):
+def test_an_empty_folder_is_said_to_be_empty(tmp_path):
     assert "is empty: no config.json, no weights, no .gguf" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["m.gguf", "model/model.safetensors"])
-def test_3_an_empty_file(folder, tmp_path, name):
+def test_an_empty_file_is_said_to_be_empty(folder, tmp_path, name):
     (tmp_path / name).write_bytes(b"")
     path = tmp_path / "m.gguf" if name == "m.gguf" else folder
     assert "is empty (0 bytes). Download it again." in refused(path)
@@ -94,14 +94,14 @@ def test_3_an_empty_file(folder, tmp_path, name):
 
 @pytest.mark.parametrize("page", [b"<!DOCTYPE html><html>", b"\n  <html><body>", b"<!doctype x>"])
 @pytest.mark.parametrize("name", ["m.gguf", "model/model.safetensors"])
-def test_4_a_web_page(folder, tmp_path, name, page):
+def test_a_web_page_is_told_from_a_model(folder, tmp_path, name, page):
     (tmp_path / name).write_bytes(page)
     path = tmp_path / "m.gguf" if name == "m.gguf" else folder
     assert "is a web page, not a model" in refused(path)
 
 
 @pytest.mark.parametrize("name", ["m.gguf", "model/model.safetensors"])
-def test_5_a_git_lfs_pointer(folder, tmp_path, name):
+def test_a_git_lfs_pointer_is_told_with_the_command_that_helps(folder, tmp_path, name):
     (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     path = tmp_path / "m.gguf" if name == "m.gguf" else folder
     sentence = refused(path)
@@ -109,12 +109,12 @@ def test_5_a_git_lfs_pointer(folder, tmp_path, name):
     assert "git lfs pull" in sentence
 
 
-def test_6_a_gguf_file_cut_inside_its_header(tmp_path):
+def test_a_gguf_file_cut_inside_its_header_is_incomplete(tmp_path):
     (tmp_path / "m.gguf").write_bytes(GOOD_GGUF[:-1])
     assert "incomplete" in refused(tmp_path / "m.gguf")
 
 
-def test_7_a_cut_safetensors_file(folder):
+def test_a_cut_safetensors_file_is_incomplete_by_so_many_bytes(folder):
     whole = safetensors(1000)
     (folder / "model.safetensors").write_bytes(whole[:-1])
     expected = f"model.safetensors is incomplete: {len(whole) - 1} of {len(whole)} bytes."
@@ -137,7 +137,7 @@ def test_7_a_cut_safetensors_file(folder):
         struct.pack("<Q", 31) + b'{"w":{"data_offsets":[0,null]}}',
     ],
 )
-def test_7_damaged_safetensors_headers(folder, content):
+def test_a_damaged_safetensors_header_is_refused(folder, content):
     (folder / "model.safetensors").write_bytes(content)
     assert "damaged" in refused(folder)
 
@@ -152,30 +152,30 @@ def test_7_damaged_safetensors_headers(folder, content):
         (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 0), "header is damaged"),
     ],
 )
-def test_9_and_10_headers_that_no_engine_reads(tmp_path, content, words):
+def test_a_header_that_no_engine_reads_is_refused(tmp_path, content, words):
     (tmp_path / "m.gguf").write_bytes(content)
     assert words in refused(tmp_path / "m.gguf")
 
 
 @pytest.mark.parametrize("kind", [ModelType.GGUF, ModelType.ECHO, ModelType.PYTORCH])
-def test_15_a_pipe_is_not_opened(tmp_path, kind):
+def test_a_pipe_is_not_opened(tmp_path, kind):
     os.mkfifo(tmp_path / "m.gguf")
     assert "not a regular file" in refused(tmp_path / "m.gguf", kind)
 
 
-def test_15_a_device_and_a_pipe_in_a_folder(folder, tmp_path):
+def test_a_device_and_a_pipe_in_a_folder_are_refused(folder, tmp_path):
     (tmp_path / "null.gguf").symlink_to("/dev/null")
     assert "not a regular file" in refused(tmp_path / "null.gguf")
     os.mkfifo(folder / "more.safetensors")
     assert "more.safetensors is not a regular file" in refused(folder)
 
 
-def test_16_a_folder_named_like_a_file(tmp_path):
+def test_a_folder_named_like_a_file_is_told(tmp_path):
     (tmp_path / "x.gguf").mkdir()
     assert "x.gguf is a folder, not a .gguf file." in refused(tmp_path / "x.gguf", ModelType.GGUF)
 
 
-def test_17_a_loop_of_links(tmp_path):
+def test_a_loop_of_links_is_told(tmp_path):
     (tmp_path / "x.gguf").symlink_to("x.gguf")
     assert "Too many levels of symbolic links" in refused(tmp_path / "x.gguf", ModelType.GGUF)
 
@@ -199,7 +199,8 @@ for path in sys.argv[1:]:
 """
 
 
-def test_17_forbidden_files_and_folders():
+@pytest.mark.process
+def test_forbidden_files_and_folders_are_refused_in_words():
     """Root becomes the user nobody, in a folder that everyone may enter."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -225,13 +226,13 @@ def test_17_forbidden_files_and_folders():
     assert done.stdout.splitlines() == [f"Cannot read {path}: Permission denied." for path in paths]
 
 
-def test_24_an_adapter(tmp_path):
+def test_an_adapter_needs_its_base_model(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     (tmp_path / "adapter_model.safetensors").write_bytes(safetensors())
     assert "LoRA adapter; it needs its base model" in refused(tmp_path)
 
 
-def test_25_weights_without_a_config(folder):
+def test_weights_without_a_config_say_what_is_missing(folder):
     sentence = refused(folder / "model.safetensors", ModelType.PYTORCH)
     assert "weights only. Put config.json and the tokenizer files beside it" in sentence
     (folder / "config.json").unlink()
@@ -250,29 +251,29 @@ def test_25_weights_without_a_config(folder):
         ('{"model_type": 7}', "does not say its model_type"),
     ],
 )
-def test_26_a_config_that_is_none(folder, content, words):
+def test_a_config_that_is_none_is_refused(folder, content, words):
     (folder / "config.json").write_text(content)
     assert words in refused(folder)
 
 
-def test_26_a_config_in_another_encoding(folder):
+def test_a_config_in_another_encoding_is_refused(folder):
     (folder / "config.json").write_bytes(b'{"model_type": "\xff"}')
     assert "Cannot read" in refused(folder)
 
 
 @pytest.mark.parametrize("name", [key for key in CONFIG if key != "model_type"])
 @pytest.mark.parametrize("value", [0, -1, "12", 1.5, True, [1], 10**12])
-def test_26_and_27_numbers_that_no_model_has(folder, name, value):
+def test_numbers_that_no_model_has_are_refused(folder, name, value):
     (folder / "config.json").write_text(json.dumps({**CONFIG, name: value}))
     assert refused(folder).startswith(f"config.json: {name} is {value!r}; it must be ")
 
 
-def test_27_a_million_layers(folder):
+def test_a_million_layers_are_refused(folder):
     (folder / "config.json").write_text(json.dumps({**CONFIG, "num_hidden_layers": 10**6}))
     assert "num_hidden_layers is 1000000; it must be 1 to 10000." in refused(folder)
 
 
-def test_28_code_of_its_own_needs_consent(folder):
+def test_code_of_its_own_needs_consent(folder):
     own = {**CONFIG, "auto_map": {"AutoModelForCausalLM": "evil.Model"}}
     (folder / "config.json").write_text(json.dumps(own))
     assert "needs Python code of its own" in refused(folder)
@@ -280,7 +281,7 @@ def test_28_code_of_its_own_needs_consent(folder):
 
 
 @pytest.mark.parametrize("name", ["_attn_implementation", "attn_implementation"])
-def test_29_code_from_the_internet(folder, name):
+def test_code_from_the_internet_is_refused(folder, name):
     (folder / "config.json").write_text(json.dumps({**CONFIG, name: "attacker/kernel"}))
     assert "code from the internet (attacker/kernel); refused" in refused(folder)
     assert "refused" in refused(folder, config=ModelConfig(trust_remote_code=True))
@@ -289,12 +290,12 @@ def test_29_code_from_the_internet(folder, name):
 
 
 @pytest.mark.parametrize("shard", ["../../x.safetensors", "/etc/passwd", "a/b.safetensors", ".."])
-def test_30_a_shard_outside_the_folder(folder, shard):
+def test_a_shard_outside_the_folder_is_refused(folder, shard):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"w": shard}}))
     assert "leaves the folder; refused." in refused(folder)
 
 
-def test_30_a_missing_shard(folder):
+def test_a_missing_shard_is_named(folder):
     shards = {"a": "model.safetensors", "b": "model-2.safetensors"}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     assert "model-2.safetensors is missing (1 of 2 shards)" in refused(folder)
@@ -303,7 +304,7 @@ def test_30_a_missing_shard(folder):
 @pytest.mark.parametrize(
     "content", ["{", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"a": []}}']
 )
-def test_30_a_damaged_index(folder, content):
+def test_a_damaged_index_of_shards_is_refused(folder, content):
     (folder / "model.safetensors.index.json").write_text(content)
     assert "is no valid index of shards" in refused(folder)
 
@@ -320,6 +321,7 @@ def test_a_problem_of_discovery_is_the_refusal(tmp_path):
         checks.check(model, ModelConfig())
 
 
+@pytest.mark.process
 def test_a_refusal_stays_in_its_column_and_starts_nothing(tmp_path, echo_model):
     bad = ModelInfo("", "bad", str(tmp_path / "nowhere.gguf"), ModelType.GGUF, 1)
     steps = list(InferenceEngine().run_inference("hello", [bad, echo_model()]))

@@ -42,7 +42,7 @@ def test_memory_of_accelerators_counts_where_the_engine_can_use_it(monkeypatch):
         monkeypatch.setattr(devices, "can_use_device", lambda kind, can_use=can_use: can_use)
         assert room.word_for(choice(3 * GIGABYTE)) == word
     assert room.sentence() == (
-        "Free now: 20.0 GB of disk, 2.0 GB of memory, 4.0 GB on accelerators."
+        "Free now: 20.00 GB of disk, 2.00 GB of memory, 4.00 GB on accelerators."
     )
 
 

@@ -13,9 +13,10 @@ from gguf import GGUFWriter
 from comparator.comparison.comparison import Comparison
 from comparator.core.exceptions import MultiLLMError
 from comparator.hosting.admission_queue import LineFullError
-from comparator.hosting.host import BusyError, Host
+from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.requests import Choice, Question
+from comparator.hosting.requests import RequestDraft, SlotDraft
+from comparator.hosting.session import BusyError
 from comparator.library.facts.lookup import facts_of
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol
@@ -59,7 +60,7 @@ def host(tmp_path: Path, engine: IdleEngine) -> Host:
     return Host(ServerOptions(models_dir=tmp_path, line_length=2), engine)
 
 
-QUESTION = Question("hi", [Choice("alpha")])
+DRAFT = RequestDraft("hi", [SlotDraft("alpha")])
 
 
 def test_what_writes_no_text_is_not_offered_once_its_facts_are_known(
@@ -81,7 +82,7 @@ def test_what_writes_no_text_is_not_offered_once_its_facts_are_known(
 
 
 def _begin(host: Host, session: str, bell: Callable[[], None] = lambda: None) -> Any:
-    return host.begin(session, QUESTION, bell)
+    return host.begin(session, DRAFT, bell)
 
 
 def test_one_comparison_at_a_time_and_the_next_when_its_children_are_gone(
@@ -108,7 +109,7 @@ def test_a_second_run_of_a_session_is_refused_until_the_first_is_stopped(host: H
 
 
 def test_stop_in_the_line_gives_the_place_back(host: Host, engine: IdleEngine) -> None:
-    first, second, third = (_begin(host, name) for name in ("one", "two", "three"))
+    _, second, third = (_begin(host, name) for name in ("one", "two", "three"))
     with pytest.raises(LineFullError):
         _begin(host, "four")
     host.stop("two")
@@ -117,7 +118,7 @@ def test_stop_in_the_line_gives_the_place_back(host: Host, engine: IdleEngine) -
     _begin(host, "four")
     for name in ("one", "three", "four"):
         host.stop(name)
-    assert first.comparison not in [second.comparison]
+    assert second.comparison not in engine.started, "who left the line is never begun"
 
 
 def test_another_sessions_key_stops_nothing(host: Host) -> None:
@@ -129,7 +130,7 @@ def test_another_sessions_key_stops_nothing(host: Host) -> None:
 
 def test_a_refused_question_leaves_no_trace(host: Host, engine: IdleEngine) -> None:
     with pytest.raises(MultiLLMError):
-        host.begin("one", Question("hi", [Choice("nothing")]), lambda: None)
+        host.begin("one", RequestDraft("hi", [SlotDraft("nothing")]), lambda: None)
     assert host.current("one") is None
     assert engine.started == []
 
@@ -164,7 +165,9 @@ def test_a_closed_host_takes_nothing_more(host: Host) -> None:
 
 
 def test_a_failed_column_is_asked_again_in_a_comparison_of_its_own(host: Host) -> None:
-    first = host.begin("one", Question("hi", [Choice("alpha", {"seed": 3})] * 2), lambda: None)
+    first = host.begin(
+        "one", RequestDraft("hi", [SlotDraft("alpha", {"seed": 3})] * 2), lambda: None
+    )
     with pytest.raises(BusyError, match="still running"):
         host.again("one", first.comparison, 0, 0, lambda: None)
     first.stop()
@@ -192,18 +195,19 @@ def test_a_comparison_that_has_ended_holds_nobody_up(host: Host, engine: IdleEng
     first = _begin(host, "one")
     engine.wait_for(1)
     _end(first.comparison)
-    _begin(host, "one")  # at once, whether or not the last one is tidied up
+    second = _begin(host, "one")  # at once, whether or not the last one is tidied up
+    assert host.current("one") is second
     host.stop("one")
 
 
 def test_a_models_own_code_is_refused_on_a_public_page_alone(tmp_path: Path) -> None:
     (tmp_path / "alpha.echo.json").write_text("{}")
-    question = Question("hi", [Choice("alpha")], settings={"trust_remote_code": True})
+    draft = RequestDraft("hi", [SlotDraft("alpha")], settings={"trust_remote_code": True})
     public = Host(ServerOptions(models_dir=tmp_path, share=True), IdleEngine())
     with pytest.raises(MultiLLMError, match="refused on a page that others can reach"):
-        public.begin("one", question, lambda: None)
+        public.begin("one", draft, lambda: None)
     private = Host(ServerOptions(models_dir=tmp_path), IdleEngine())
-    private.begin("one", question, lambda: None)
+    private.begin("one", draft, lambda: None)
     private.stop("one")
 
 

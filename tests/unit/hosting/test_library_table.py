@@ -50,17 +50,16 @@ def whole(host: Host) -> Table:
     """Scan and wait until every fact is there."""
     host.library.rescan()
     end = time.monotonic() + 30
-    while host.library.view.table().missing:
+    while host.library.table.snapshot().missing:
         assert time.monotonic() < end
         time.sleep(0.01)
-    return host.library.view.table()
+    return host.library.table.snapshot()
 
 
 def by_name(table: Table) -> dict[str, Row]:
     return {row.name: row for row in table.rows}
 
 
-@pytest.mark.model
 def test_rows_of_the_starter_models_have_every_fact(
     make_host: MakeHost, starter_models_dir: Path
 ) -> None:
@@ -75,7 +74,6 @@ def test_rows_of_the_starter_models_have_every_fact(
     assert all(row.has_facts for row in rows.values())
 
 
-@pytest.mark.model
 def test_nothing_is_whole_before_relatives_are_called_alike(
     make_host: MakeHost, starter_models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +83,6 @@ def test_nothing_is_whole_before_relatives_are_called_alike(
     assert len({row.family for row in rows}) == 1
 
 
-@pytest.mark.model
 def test_a_ladder_goes_from_the_most_bits_to_the_fewest(
     make_host: MakeHost, starter_models_dir: Path
 ) -> None:
@@ -105,11 +102,11 @@ def test_rows_are_there_before_their_facts_and_stay_when_they_are_looked_for_aga
         (tmp_path / "models" / f"m{number}.echo.json").write_text("{}")
     host = make_host()
     host.library.rescan()
-    assert len(host.library.view.table().rows) == 50
+    assert len(host.library.table.snapshot().rows) == 50
     first = whole(host)
     assert all(row.fit == "fits" for row in first.rows)
     host.library.rescan()
-    assert all(row.has_facts for row in host.library.view.table().rows)  # no flicker
+    assert all(row.has_facts for row in host.library.table.snapshot().rows)  # no flicker
     assert whole(host).number > first.number
 
 
@@ -117,7 +114,7 @@ def test_what_ran_here_is_in_the_row(make_host: MakeHost, tmp_path: Path) -> Non
     (tmp_path / "models" / "a.echo.json").write_text("{}")
     host = make_host()
     whole(host)
-    (model,) = host.library.view.models()
+    (model,) = host.library.table.models()
     stats = InferenceStats(0.0, 1.0, token_count=100, tokens_per_second=42.0, memory_usage=1000)
     host.engine.measurements.add(InferenceResult(model.id, "", True, None, stats, model=model), 900)
     (row,) = whole(host).rows
@@ -157,19 +154,19 @@ def test_a_public_page_names_no_place(make_host: MakeHost, tmp_path: Path) -> No
     assert [(row.name, row.source) for row in table.rows] == [("shown", "")]
     view = render.view(table, True, 4)
     assert "source" not in [column[0] for column in view["columns"]]
-    details = host.library.view.details(table.rows[0].id)
+    details = host.library.table.details(table.rows[0].id)
     assert str(tmp_path) not in str((view, details, table))
 
 
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda desk, ids: desk.names(ids),
-        lambda desk, ids: desk.plan_ladder(ids, ["Q2_K"]),
-        lambda desk, ids: desk.make(None),
-        lambda desk, ids: desk.stop_making(),
-        lambda desk, ids: desk.plan_removal(ids),
-        lambda desk, ids: desk.remove([]),
+        lambda library, ids: library.names(ids),
+        lambda library, ids: library.plan_ladder(ids, ["Q2_K"]),
+        lambda library, ids: library.make(None),
+        lambda library, ids: library.stop_making(),
+        lambda library, ids: library.plan_removal(ids),
+        lambda library, ids: library.remove([]),
     ],
 )
 def test_a_public_page_makes_and_removes_nothing(
@@ -185,9 +182,9 @@ def test_a_public_page_makes_and_removes_nothing(
 
 @pytest.mark.parametrize("sent", [None, [], "abc", 3, {"id": 1}, [1, None], [["a"]]])
 def test_what_a_browser_sends_is_not_trusted(make_host: MakeHost, sent: object) -> None:
-    desk = make_host().library
-    desk.rescan()
-    for ask in (desk.chosen, desk.ladder_of, desk.plan_removal, desk.names):
+    library = make_host().library
+    library.rescan()
+    for ask in (library.chosen, library.ladder_of, library.plan_removal, library.names):
         with pytest.raises(ConfigurationError, match="Select a model first"):
             ask(sent)
 
@@ -225,7 +222,7 @@ def test_models_of_other_folders_are_not_removed(make_host: MakeHost, tmp_path: 
     assert [row.name for row in whole(host).rows] == ["theirs"]
 
 
-@pytest.mark.model
+@pytest.mark.process
 def test_one_ladder_is_made_at_a_time_and_closing_ends_it(
     make_host: MakeHost, starter_models_dir: Path, tmp_path: Path
 ) -> None:
@@ -241,7 +238,7 @@ def test_one_ladder_is_made_at_a_time_and_closing_ends_it(
     with pytest.raises(ConfigurationError, match="is being made"):
         host.library.make(ladder)
     host.close()
+    assert host.library.work is not None
     status = host.library.work.status
-    assert status is not None
     assert (status.is_over, status.was_stopped, status.trouble) == (True, True, "")
     assert [path.name for path in source.parent.iterdir()] == [source.name]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.hosting.capacity import Machine
 from comparator.hosting.limits import (
     OWNERS_SETTINGS,
+    Machine,
     PublicLimits,
     Rates,
     TooOftenError,
@@ -21,62 +21,75 @@ from comparator.hosting.limits import (
     limits_from,
 )
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.requests import Choice, Question
+from comparator.hosting.requests import RequestDraft, SlotDraft
 from runners.timeouts import Deadlines
 
 LIMITS = PublicLimits(prompt_bytes=20, tokens=100, context_tokens=1000, models=2)
 
 
-def question(prompt: str = "hi", models: int = 1, system: str = "", **settings: object) -> Question:
-    return Question(prompt, [Choice("m")] * models, system, settings)
+def draft(
+    prompt: str = "hi", models: int = 1, system: str = "", **settings: object
+) -> RequestDraft:
+    return RequestDraft(prompt, [SlotDraft("m")] * models, system, settings)
 
 
 @pytest.mark.parametrize(
     "allowed",
     [
-        question("x" * 20),
-        question(models=2),
-        question(max_tokens=100, n_ctx=1000, temperature=1.5),
-        question(n_threads=None, use_gpu=True),
+        draft("x" * 20),
+        draft(models=2),
+        draft(max_tokens=100, n_ctx=1000, temperature=1.5),
+        draft(n_threads=None, use_gpu=True),
     ],
 )
-def test_what_is_within_the_limits_passes(allowed: Question) -> None:
+def test_what_is_within_the_limits_passes(allowed: RequestDraft) -> None:
     LIMITS.check(allowed)
 
 
 @pytest.mark.parametrize(
     ("refused", "words"),
     [
-        (question("x" * 21), "prompt has 21 bytes.* takes 20"),
-        (question("好" * 7), "prompt has 21 bytes"),
-        (question(system="x" * 21), "system prompt has 21 bytes"),
-        (question(system_prompt="x" * 21), "system prompt has 21 bytes"),
-        (question(models=3), "up to 2 models"),
-        (question(max_tokens=101), "max_tokens may be up to 100"),
-        (question(n_ctx=1001.0), "n_ctx may be up to 1000"),
-        (question(n_threads=64), "n_threads cannot be changed"),
-        (question(use_gpu=False), "use_gpu cannot be changed"),
+        (draft("x" * 21), "prompt has 21 bytes.* takes 20"),
+        (draft("好" * 7), "prompt has 21 bytes"),
+        (draft(system="x" * 21), "system prompt has 21 bytes"),
+        (draft(system_prompt="x" * 21), "system prompt has 21 bytes"),
+        (draft(models=3), "up to 2 models"),
+        (draft(max_tokens=101), "max_tokens may be up to 100"),
+        (draft(n_ctx=1001.0), "n_ctx may be up to 1000"),
+        (draft(n_threads=64), "n_threads cannot be changed"),
+        (draft(use_gpu=False), "use_gpu cannot be changed"),
     ],
 )
-def test_what_goes_beyond_is_refused_with_the_limit(refused: Question, words: str) -> None:
+def test_what_goes_beyond_is_refused_with_the_limit(refused: RequestDraft, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         LIMITS.check(refused)
 
 
+def test_all_that_was_said_counts_and_so_does_a_system_message() -> None:
+    earlier = [{"role": "user", "content": "x" * 8}, {"role": "assistant", "content": "x" * 8}]
+    last, system = ({"role": role, "content": "x" * 20} for role in ("user", "system"))
+    short = {"role": "user", "content": "x" * 4}
+    LIMITS.check(RequestDraft([system, *earlier, short], [SlotDraft("m")]))
+    with pytest.raises(ConfigurationError, match=r"The prompt has 36 bytes"):
+        LIMITS.check(RequestDraft([*earlier, last], [SlotDraft("m")]))
+    with pytest.raises(ConfigurationError, match=r"The system prompt has 21 bytes"):
+        LIMITS.check(RequestDraft([{**system, "content": "x" * 21}, short], [SlotDraft("m")]))
+
+
 def test_a_models_own_settings_are_bounded_too() -> None:
     with pytest.raises(ConfigurationError, match="max_tokens may be up to 100"):
-        LIMITS.check(Question("hi", [Choice("m", {"max_tokens": 4096})]))
+        LIMITS.check(RequestDraft("hi", [SlotDraft("m", {"max_tokens": 4096})]))
 
 
 def test_a_models_own_system_prompt_is_bounded_too() -> None:
     with pytest.raises(ConfigurationError, match="system prompt has 21 bytes"):
-        LIMITS.check(Question("hi", [Choice("m", {"system_prompt": "x" * 21})]))
+        LIMITS.check(RequestDraft("hi", [SlotDraft("m", {"system_prompt": "x" * 21})]))
 
 
 def test_defaults_are_lowered_to_the_limits() -> None:
-    settings = LIMITS.settings_of(question(temperature=1.0)).settings
+    settings = LIMITS.with_usual_settings(draft(temperature=1.0)).settings
     assert settings == {"max_tokens": 100, "n_ctx": 1000, "temperature": 1.0}
-    assert LIMITS.settings_of(question(max_tokens=7)).settings["max_tokens"] == 7
+    assert LIMITS.with_usual_settings(draft(max_tokens=7)).settings["max_tokens"] == 7
 
 
 def test_a_whole_run_is_bounded() -> None:
@@ -191,6 +204,7 @@ def test_what_was_asked_for_counts_more_than_the_machine() -> None:
     assert (limits.tokens, limits.waiting, limits.models) == (2000, 5, 2)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_a_page_on_one_processor_has_the_limits_of_one_core() -> None:
     code = (

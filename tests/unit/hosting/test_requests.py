@@ -7,14 +7,19 @@ from typing import Any
 
 import pytest
 
-from comparator.core.exceptions import MultiLLMError
+from comparator.comparison.request import Request
+from comparator.core.exceptions import ModelNotFoundError, MultiLLMError
+from comparator.core.models import ModelInfo
 from comparator.hosting.requests import (
+    RequestDraft,
+    SlotDraft,
     from_endpoint,
     from_page,
-    models_and_configs,
+    offered_by,
     refuse_foreign_code,
-    stop_strings,
+    request_of,
 )
+from comparator.services.inference_engine import InferenceEngine
 from comparator.services.model_manager import ModelManager
 
 
@@ -28,29 +33,51 @@ def manager(tmp_path: Path) -> ModelManager:
     return manager
 
 
-def _ask(manager: ModelManager, *arguments: Any) -> Any:
-    return models_and_configs(from_endpoint(*arguments), manager)
+def _request(manager: ModelManager, draft: RequestDraft) -> Request:
+    return request_of(draft, InferenceEngine(), offered_by(manager))
+
+
+def _ask(manager: ModelManager, *arguments: Any) -> Request:
+    return _request(manager, from_endpoint(*arguments))
 
 
 def test_names_and_ids_and_the_same_model_twice(manager: ModelManager) -> None:
     beta = next(model for model in manager.available_models if model.name == "beta")
     config = {"seed": 1, "per_model": {"beta#2": {"seed": 2}, beta.id: {"top_k": 7}}}
-    models, configs = _ask(manager, "hi", ["beta", "beta", beta.id], "", config)
-    assert [model.id for model in models] == [beta.id, f"{beta.id}#2", f"{beta.id}#3"]
-    assert [configs[model.id].seed for model in models] == [1, 2, 1]
-    assert configs[f"{beta.id}#3"].top_k == 7
+    slots = _ask(manager, "hi", ["beta", "beta", beta.id], "", config).slots
+    assert [slot.model.id for slot in slots] == [beta.id, f"{beta.id}#2", f"{beta.id}#3"]
+    assert [slot.config.seed for slot in slots] == [1, 2, 1]
+    assert slots[2].config.top_k == 7
+
+
+MESSAGES = [
+    {"role": "system", "content": "be brief"},
+    {"role": "user", "content": "one"},
+    {"role": "assistant", "content": "two"},
+    {"role": "user", "content": "three"},
+]
+
+
+def test_an_endpoint_takes_the_messages_of_a_conversation(manager: ModelManager) -> None:
+    request = _ask(manager, MESSAGES, ["alpha"], "", {})
+    assert request.conversation.records() == MESSAGES
+    assert request.slots[0].config.system_prompt == "be brief"
+    (slot,) = _ask(manager, MESSAGES, ["alpha"], "be long", {}).slots
+    assert slot.config.system_prompt == "be long"
 
 
 def test_models_may_be_json_text(manager: ModelManager) -> None:
-    models, _configs = _ask(manager, "hi", '["alpha", "beta"]', None, None)
-    assert [model.name for model in models] == ["alpha", "beta"]
+    slots = _ask(manager, "hi", '["alpha", "beta"]', None, None).slots
+    assert [slot.model.name for slot in slots] == ["alpha", "beta"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((5, ["alpha"], "", {}), "prompt must be text, not a number"),
-        (({"a": 1}, ["alpha"], "", {}), "prompt must be text, not an object"),
+        ((5, ["alpha"], "", {}), "prompt must be text or a list of messages"),
+        (({"a": 1}, ["alpha"], "", {}), "prompt must be text or a list of messages"),
+        ((["hi"], ["alpha"], "", {}), "list of messages with role and content; message 1"),
+        ((" \n", ["alpha"], "", {}), "Type a prompt first"),
         (("hi", 5, "", {}), "models must be a list"),
         (("hi", [{"id": "alpha"}], "", {}), "models must be a list"),
         (("hi", [], "", {}), "Choose at least one model"),
@@ -86,10 +113,10 @@ def test_the_page_form(manager: ModelManager) -> None:
         "stop": "a\\n\n\nb",
         "greedy": True,
     }
-    question = from_page("hi", "be brief", [(first, "seed=3"), ("", "x"), (None, "")], form, True)
-    models, configs = models_and_configs(question, manager)
-    config = configs[models[0].id]
-    assert len(models) == 1
+    draft = from_page("hi", "be brief", [(first, "seed=3"), ("", "x"), (None, "")], form, True)
+    request = _request(manager, draft)
+    config = request.slots[0].config
+    assert (len(request.slots), request.wants_together) == (1, True)
     assert (config.temperature, config.seed, config.n_threads) == (0.5, 3, None)
     assert (config.stop, config.do_sample, config.system_prompt) == (
         ["a\n", "b"],
@@ -128,5 +155,46 @@ def test_what_asks_for_no_code_is_taken_in_public() -> None:
         refuse_foreign_code(from_page("hi", "", [("a", "trust_remote_code=true")], {}, False))
 
 
-def test_stop_strings_are_lines() -> None:
-    assert stop_strings("a\n\n b\\tc\n") == ["a", " b\tc"]
+def test_only_who_looks_models_up_says_what_may_name_one(manager: ModelManager) -> None:
+    path = manager.available_models[0].path
+    draft = RequestDraft("hi", [SlotDraft(path)])
+    (slot,) = request_of(draft, InferenceEngine(), manager.find_model).slots
+    assert slot.model.path == path
+    with pytest.raises(ModelNotFoundError, match="No model"):
+        _request(manager, draft)
+
+
+def test_too_many_models_are_refused_before_any_is_looked_up() -> None:
+    looked_up: list[str] = []
+
+    def look_up(wanted: str) -> ModelInfo:
+        looked_up.append(wanted)
+        raise ModelNotFoundError(wanted)
+
+    with pytest.raises(MultiLLMError, match="Choose up to 4 models; 5 were given"):
+        request_of(RequestDraft("hi", [SlotDraft("a")] * 5), InferenceEngine(), look_up)
+    assert looked_up == []
+
+
+def test_every_door_asks_an_engine_for_the_same(manager: ModelManager) -> None:
+    """The page's form, an endpoint's arguments and a command's options, of the same meaning."""
+    from comparator.cli.commands.run import slots_of
+
+    page = from_page(
+        "hi", "be brief", [("alpha", "seed=3"), ("beta", "")],
+        {"max_tokens": 9, "seed": "", "n_threads": "2", "stop": "a\\nb", "greedy": True}, False,
+    )  # fmt: skip
+    common = {"max_tokens": 9, "n_threads": 2, "stop": ["a\nb"], "do_sample": False}
+    endpoint = from_endpoint(
+        "hi", ["alpha", "beta"], "be brief", {**common, "per_model": {"alpha": {"seed": 3}}}
+    )
+    command = RequestDraft(
+        "hi",
+        slots_of(["alpha", "beta"], ['stop=["a\\nb"]', "1.seed=3"]),
+        "be brief",
+        {name: value for name, value in common.items() if name != "stop"},
+    )
+    asked = [_request(manager, draft).slots for draft in (page, endpoint, command)]
+    assert [[(slot.model, slot.config) for slot in slots] for slots in asked[1:]] == [
+        [(slot.model, slot.config) for slot in asked[0]]
+    ] * 2

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from comparator.core.exceptions import ConfigurationError
+from comparator.hosting.options import ServerOptions
 from comparator.hosting.surroundings import (
     FOLLOWED,
     follow_only_what_is_known,
+    own_names,
     refuse_bad_folder,
+    without_proxies,
 )
 
 
@@ -56,3 +59,28 @@ def test_a_folder_that_may_not_be_read_is_refused(
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     with pytest.raises(ConfigurationError, match="may not be read"):
         refuse_bad_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "before", [{}, {"no_proxy": "a.example"}, {"NO_PROXY": "a.example", "HTTP_PROXY": "http://p"}]
+)
+def test_no_proxy_is_asked_for_a_while_and_then_as_before(before: dict[str, str]) -> None:
+    environment = dict(before)
+    with without_proxies(("localhost", "::1"), environment):
+        known = ["a.example"] if before else []
+        expected = ",".join([*known, "localhost", "::1"])
+        assert (environment["no_proxy"], environment["NO_PROXY"]) == (expected, expected)
+    assert environment == before
+
+
+def test_proxies_are_asked_again_where_the_opening_failed() -> None:
+    environment: dict[str, str] = {}
+    with pytest.raises(OSError, match="taken"), without_proxies(environment=environment):
+        raise OSError("taken")
+    assert environment == {}
+
+
+def test_for_a_public_link_only_the_pages_own_names_need_no_proxy(tmp_path: Path) -> None:
+    assert own_names(ServerOptions(tmp_path, server_name="0.0.0.0")) == ("*",)
+    shared = ServerOptions(tmp_path, share=True, server_name="[fe80::1]")
+    assert own_names(shared) == ("localhost", "127.0.0.1", "::1", "fe80::1")

@@ -1,23 +1,7 @@
-"""A hub of this machine, which both this process and its children talk to."""
+"""A hub of this machine for the tests of what is read from it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from local_hub_fixture import hub
 
-import pytest
-from huggingface_hub import constants
-from local_hub import LocalHub
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
-    """The hub, alone in the world."""
-    with LocalHub() as hub:
-        for name, value in hub.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", os.devnull)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
-        yield hub
+__all__ = ["hub"]

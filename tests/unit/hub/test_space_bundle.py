@@ -184,6 +184,7 @@ def test_without_a_checkout_it_says_where_to_get_one(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.process
 def test_a_build_that_is_killed_leaves_a_whole_bundle_or_none(checkout, tmp_path):
     """Killed at many moments; the place holds all or nothing, and the next build tidies up."""
     place = tmp_path / "out"

@@ -40,7 +40,7 @@ def test_copies_are_merged_when_they_are_known(tmp_path: Path, digests: Digests)
     assert len(merged_by_content(models, digests.known)) == 3, "nothing is known yet"
     a, other = merged_by_content(models, digests.of)
     assert (a.name, other.name) == ("a", "other")
-    assert [place["name"] for place in a.config["places"]] == ["a", "b"]
+    assert [place.name for place in a.places] == ["a", "b"]
     again = merged_by_content(models_in(tmp_path / "m"), digests.known)
     assert [model.name for model in again] == ["a", "other"], "and the next time at once"
 
@@ -65,7 +65,7 @@ def test_names_that_are_digests_need_no_reading(
     manager = ModelManager(tmp_path / "none", sources=["ollama", "huggingface"])
     (model,) = manager.scan_models()
     manager.close()
-    assert [place["source"] for place in model.config["places"]] == ["huggingface", "ollama"]
+    assert [place.source for place in model.places] == ["huggingface", "ollama"]
 
 
 def test_only_files_of_equal_size_are_read(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_folders_of_the_same_weights_with_other_tokenizers_are_two(
     folder_with(tmp_path / "c", "weights", "one")
     found = merged_by_content(models_in(tmp_path), digests.of)
     assert [model.name for model in found] == ["a", "b"]
-    assert [place["name"] for place in found[0].config["places"]] == ["a", "c"]
+    assert [place.name for place in found[0].places] == ["a", "c"]
 
 
 def test_shards_are_compared_one_by_one(tmp_path: Path, digests: Digests) -> None:
@@ -96,7 +96,7 @@ def test_shards_are_compared_one_by_one(tmp_path: Path, digests: Digests) -> Non
         write(tmp_path / folder / "m-00001-of-00002.gguf", "11")
         write(tmp_path / folder / "m-00002-of-00002.gguf", second)
     found = merged_by_content(models_in(tmp_path), digests.of)
-    assert [len(model.config["places"]) for model in found] == [2, 1]
+    assert [len(model.places) for model in found] == [2, 1]
 
 
 def test_a_model_that_went_away_is_no_copy(tmp_path: Path, digests: Digests) -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from bounds import Bounds
 from source_trees import (
     COMMIT,
     KIND,
@@ -186,7 +187,7 @@ class TestHuggingFace:
         old_tokenizer.unlink()
         old_tokenizer.symlink_to(hub / "models--org--a/snapshots" / COMMIT / "tokenizer.json")
         (model,) = sources.find_all([], ["huggingface"]).models
-        assert [place["name"] for place in model.config["places"]] == ["org/a", "org/a@bbbbbbbb"]
+        assert [place.name for place in model.places] == ["org/a", "org/a@bbbbbbbb"]
 
     def test_pipelines_and_embedders_are_passed_over(self, home: Path, tmp_path: Path) -> None:
         (hub,) = HuggingFace().places()
@@ -237,9 +238,9 @@ class TestOllama:
         (entry,) = Ollama().find().found
         assert entry.model.size == 10
         assert entry.model.config == {
-            "source": "ollama", "template": "{{ .Prompt }}", "parameters": {"stop": ["x"]},
-            "system": "Be brief.",
+            "template": "{{ .Prompt }}", "parameters": {"stop": ["x"]}, "system": "Be brief.",
         }  # fmt: skip
+        assert entry.model.source == "ollama"
 
     @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff" * 9, b"[" * 10**5, b"x" * 300_000])
     def test_broken_layers_are_left_out(self, store: Path, tmp_path: Path, content: bytes) -> None:
@@ -311,7 +312,7 @@ class TestOllama:
         for tag in ("8b", "latest"):
             ollama_model(store, f"registry.ollama.ai/library/m/{tag}", weights)
         (model,) = sources.find_all([], ["ollama"]).models
-        assert [place["name"] for place in model.config["places"]] == ["m:8b", "m:latest"]
+        assert [place.name for place in model.places] == ["m:8b", "m:latest"]
 
 
 class TestTogether:
@@ -324,15 +325,17 @@ class TestTogether:
         link(blob, home / ".lmstudio" / "models" / "p" / "m" / "other.gguf")
         (model,) = sources.find_all([own], sources.SOURCES).models
         assert (model.id, model.path) == (alone[0].id, str(mine))
-        assert [p["source"] for p in model.config["places"]] == ["folder", "ollama", "lmstudio"]
+        assert [p.source for p in model.places] == ["folder", "ollama", "lmstudio"]
 
     def test_one_folder_in_two_sources(self, home: Path) -> None:
         place = home / ".lmstudio" / "models"
         write(place / "p" / "m" / "a.gguf")
         (model,) = sources.find_all([place], ["lmstudio"]).models
-        assert [p["source"] for p in model.config["places"]] == ["folder", "lmstudio"]
+        assert [p.source for p in model.places] == ["folder", "lmstudio"]
 
-    def test_a_thousand_files_of_all_sources(self, home: Path, tmp_path: Path) -> None:
+    def test_a_thousand_files_of_all_sources(
+        self, home: Path, tmp_path: Path, bounds: Bounds
+    ) -> None:
         (hub,) = HuggingFace().places()
         for number in range(250):
             content = f"GGUF {number}"
@@ -344,7 +347,7 @@ class TestTogether:
             write(tmp_path / "own" / f"{number}.gguf", content)
         begun = time.process_time()  # not the wall clock: the machine is shared
         found = sources.find_all([tmp_path / "own"], sources.SOURCES)
-        assert time.process_time() - begun < 2
+        assert bounds.under(time.process_time() - begun, 2)
         assert len(found.models) == 1000
 
 

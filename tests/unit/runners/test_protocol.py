@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runners import protocol
@@ -99,6 +99,7 @@ def test_the_longest_prompt_of_the_engine_fits():
     assert protocol.LineReader().feed(protocol.encode(message)) == [message]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=5))
 def test_any_bytes_are_messages_or_refused(pieces):
     reader = protocol.LineReader()
@@ -110,6 +111,7 @@ def test_any_bytes_are_messages_or_refused(pieces):
         pass
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_damage_to_a_message_is_a_message_or_refused(data):
     content = bytearray(lines(data.draw(st.sampled_from(EXAMPLES))))

@@ -95,6 +95,7 @@ def test_a_run_that_took_less_or_little_more_changes_nothing(peak):
     assert need_of(measured=last_run(peak, 211_000_000)) == need_of()
 
 
+@pytest.mark.process
 def test_an_engine_keeps_what_was_expected_by_the_facts_alone(tmp_path, echo_model):
     """Else the next estimate would find nothing to correct, and the one after it again."""
     store = Measurements(tmp_path / "measurements.sqlite3")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
-from comparator.core.models import ModelInfo, ModelType
-from comparator.services.model_manager import ModelManager, told_apart
+from comparator.services.model_manager import ModelManager
 
 
 @pytest.fixture
@@ -103,9 +102,3 @@ class TestFinding:
     def test_nobody_at_all(self, tmp_path):
         with pytest.raises(ModelNotFoundError, match="comparator starter"):
             ModelManager(tmp_path).find_model("x")
-
-
-def test_told_apart_keeps_ids_that_differ():
-    one, two = (ModelInfo(i, "n", "/p", ModelType.GGUF, 1) for i in ("a", "a#2"))
-    assert [m.id for m in told_apart([one, two, one])] == ["a", "a#2", "a#3"]
-    assert told_apart([one])[0] is one

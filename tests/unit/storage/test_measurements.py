@@ -96,6 +96,7 @@ for _ in range(50):
 """
 
 
+@pytest.mark.process
 def test_two_programs_lose_nothing(store, tmp_path):
     command = [sys.executable, "-c", ADD, str(tmp_path / "measurements.sqlite3")]
     others = [subprocess.Popen(command) for _ in range(2)]

@@ -172,6 +172,7 @@ print(store.ask(lambda c: c.execute("SELECT a, b FROM t").fetchall()))
 """
 
 
+@pytest.mark.process
 def test_two_programs_upgrade_it_once(make, place):
     store = make(1)
     add(store, "x")

@@ -102,6 +102,7 @@ print(store.state())
 """
 
 
+@pytest.mark.process
 def test_programs_that_write_at_once_do_no_harm(place, again):
     command = [sys.executable, "-c", WRITE, str(place)]
     others = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

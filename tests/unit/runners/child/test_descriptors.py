@@ -27,6 +27,7 @@ print(json.dumps([first, second, third, closed, left]))
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lists them")
 def test_all_others_are_closed() -> None:
     done = subprocess.run(

@@ -89,7 +89,7 @@ def test_need_and_supply_are_named():
         protocol.Job("measure"), 0.0, needed_bytes=13 * 10**9, memory_limit_bytes=9 * 10**9
     )
     sentence = explain(MemoryError(), "load", assignment)[1]
-    assert "it needs about 13.0 GB, 9.0 GB was available and it held" in sentence
+    assert "it needs about 13.00 GB, 9.00 GB was available and it held" in sentence
     failed = failures.failure(MemoryError(), "load", assignment)
     assert (failed.stage, failed.kind) == ("load", "out_of_memory")
     assert "MemoryError" in failed.traceback

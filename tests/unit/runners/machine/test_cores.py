@@ -122,6 +122,7 @@ def test_two_hyperthreads_are_one_core(
     assert cores.free_physical_cores() == free
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_a_process_that_may_use_one_processor_has_one_core() -> None:
     code = (

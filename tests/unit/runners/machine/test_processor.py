@@ -81,6 +81,7 @@ def test_a_missing_file_is_no_error(monkeypatch):
     assert processor.this_processor.__wrapped__().flags == ()
 
 
+@pytest.mark.process
 def test_macos_tells_by_sysctl(monkeypatch, tmp_path):
     told = tmp_path / "sysctl"
     told.write_text(f"#!/bin/sh\ncat <<'END'\n{APPLE}END\n")
@@ -92,6 +93,7 @@ def test_macos_tells_by_sysctl(monkeypatch, tmp_path):
     assert found.flags_that_matter == ("bf16", "neon")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("system", ["darwin", "win32", "sunos5"])
 def test_a_system_that_tells_nothing_is_no_error(monkeypatch, system):
     monkeypatch.setattr(processor, "_SYSCTL", "/no/such/program")

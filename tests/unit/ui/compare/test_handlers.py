@@ -18,15 +18,48 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
-from comparator.hosting.host import BusyError, Shelf
-from comparator.hosting.requests import Question
+from comparator.hosting.requests import RequestDraft
+from comparator.hosting.session import BusyError
 from comparator.library.changes.starter import StarterProgress
-from comparator.ui.compare.handlers import Handlers, make_handlers, shelf_updates
+from comparator.library.shelf import Shelf
+from comparator.ui.compare.handlers import CompareHandlers, make_compare_handlers
+from comparator.ui.compare.tab import CompareTab
+from comparator.ui.model_lists import ModelLists
 from runners import protocol
 
 MODEL = ModelInfo("a", "alpha", "/a.echo.json", ModelType.ECHO, 10)
-FIELDS = ["temperature", "seed", "n_threads", "stop", "greedy"]
-FORM = ["hi", "", False, "a", None, None, None, "", "", "", "", 0.7, "", "", "", False]
+MODELS = [f"model {letter}" for letter in "abcd"]
+OWN = [f"own settings of {letter}" for letter in "abcd"]
+SETTINGS = ("temperature", "seed", "n_threads", "stop", "greedy")
+# Handlers know widgets as keys alone, so that a name does for each of them.
+TAB = CompareTab(
+    lists=ModelLists(MODELS, "catalogue", "unusable", "starter panel"),
+    own_settings=OWN,
+    refresh="refresh",
+    starter_button="starter button",
+    starter_progress="starter progress",
+    prompt="prompt",
+    system_prompt="system prompt",
+    run="run",
+    stop="stop",
+    together="together",
+    settings={name: name for name in SETTINGS},
+    board="board",
+)
+FORM = {
+    "stop": "",  # in no order of the page
+    **dict.fromkeys(MODELS),
+    **dict.fromkeys(OWN, ""),
+    MODELS[1]: "a",
+    OWN[1]: "min_p=0.1",
+    "greedy": False,
+    "temperature": 0.7,
+    "seed": "",
+    "n_threads": "",
+    "prompt": "hi",
+    "system prompt": "",
+    "together": False,
+}
 VISITOR = SimpleNamespace(session_hash="visitor")
 
 
@@ -61,15 +94,15 @@ class FakeHost:
         self.models = [MODEL]
         self.session: FakeSession | None = None
         self.asked_again: list[tuple[str, Comparison, int, int]] = []
-        self.question: Question | None = None
+        self.draft: RequestDraft | None = None
         self.stopped: list[tuple[str, int | None]] = []
 
     def begin(
-        self, session: str, question: Question, on_news: Callable[[], None], visitor: str
+        self, session: str, draft: RequestDraft, on_news: Callable[[], None], visitor: str
     ) -> FakeSession:
         if self.error:
             raise self.error
-        self.question = question
+        self.draft = draft
         self.session = FakeSession(on_news)
         return self.session
 
@@ -104,18 +137,20 @@ class FakeHost:
 END = (protocol.Answered("stop", 1, 0.2), protocol.Finished(0.2))
 
 
-def _handlers(host: FakeHost) -> Handlers:
-    return make_handlers(host, FIELDS, 4)  # type: ignore[arg-type]
+def _handlers(host: FakeHost) -> CompareHandlers:
+    return make_compare_handlers(host, TAB)  # type: ignore[arg-type]
 
 
 async def _next(stream: AsyncIterator[Any]) -> Any:
-    return await asyncio.wait_for(stream.__anext__(), 5)
+    """Return what the board shows next."""
+    updates = await asyncio.wait_for(stream.__anext__(), 5)
+    return updates.get("board", updates)
 
 
 def test_a_run_from_the_line_to_its_end() -> None:
     async def live() -> None:
         host = FakeHost()
-        stream = _handlers(host).run(VISITOR, *FORM)
+        stream = _handlers(host).run(FORM, VISITOR)
         view = await _next(stream)
         session = host.session
         assert session is not None
@@ -145,7 +180,7 @@ def test_a_run_from_the_line_to_its_end() -> None:
 def test_only_what_changed_is_made_anew() -> None:
     async def live() -> None:
         host = FakeHost()
-        stream = _handlers(host).run(VISITOR, *FORM)
+        stream = _handlers(host).run(FORM, VISITOR)
         first = await _next(stream)
         assert (await _next(stream)) is first  # nothing came: the same view, no difference
         assert host.session is not None
@@ -162,7 +197,7 @@ def test_only_what_changed_is_made_anew() -> None:
 def test_a_closed_tab_only_signals() -> None:
     async def live() -> None:
         host = FakeHost()
-        stream = _handlers(host).run(VISITOR, *FORM)
+        stream = _handlers(host).run(FORM, VISITOR)
         await _next(stream)
         await stream.aclose()
         assert host.session is not None
@@ -171,16 +206,17 @@ def test_a_closed_tab_only_signals() -> None:
     asyncio.run(live())
 
 
-def test_the_form_becomes_a_question() -> None:
+def test_the_form_becomes_a_draft() -> None:
     async def live() -> None:
         host = FakeHost()
-        stream = _handlers(host).run(VISITOR, *FORM)
+        stream = _handlers(host).run(FORM, VISITOR)
         await _next(stream)
         await stream.aclose()
-        assert host.question is not None
-        assert host.question.prompt == "hi"
-        assert [choice.model_id for choice in host.question.choices] == ["a"]
-        assert host.question.settings == {
+        assert host.draft is not None
+        assert host.draft.prompt == "hi"
+        (slot,) = host.draft.slots
+        assert (slot.model, slot.settings) == ("a", {"min_p": 0.1})
+        assert host.draft.settings == {
             "temperature": 0.7,
             "seed": None,
             "n_threads": None,
@@ -200,7 +236,7 @@ def test_the_form_becomes_a_question() -> None:
 )
 def test_a_refused_question_is_a_sentence(error: Exception, words: str) -> None:
     async def live() -> None:
-        stream = _handlers(FakeHost(error)).run(VISITOR, *FORM)
+        stream = _handlers(FakeHost(error)).run(FORM, VISITOR)
         view = await _next(stream)
         assert words in view["refused"]
         assert "secret" not in str(view)
@@ -216,7 +252,7 @@ def test_run_while_running_leaves_the_board_alone(monkeypatch: pytest.MonkeyPatc
 
     async def live() -> None:
         stream = _handlers(FakeHost(BusyError("Your comparison is still running."))).run(
-            VISITOR, *FORM
+            FORM, VISITOR
         )
         assert await _next(stream) == gr.skip()
 
@@ -224,9 +260,9 @@ def test_run_while_running_leaves_the_board_alone(monkeypatch: pytest.MonkeyPatc
     assert said == ["Your comparison is still running."]
 
 
-async def _failed_run(host: FakeHost, handlers: Handlers) -> Comparison:
+async def _failed_run(host: FakeHost, handlers: CompareHandlers) -> Comparison:
     """Run a comparison whose first column answers and whose second one fails."""
-    stream = handlers.run(VISITOR, *FORM)
+    stream = handlers.run(FORM, VISITOR)
     await _next(stream)
     assert host.session is not None
     host.session.tell(0, protocol.Token("Hello", 1, 0.1), *END)
@@ -294,7 +330,7 @@ def test_stop_acts_on_the_visitors_own_session() -> None:
 def test_every_view_is_whole_and_the_next_one_costs_what_is_new() -> None:
     async def live() -> None:
         host = FakeHost()
-        stream = _handlers(host).run(VISITOR, *FORM)
+        stream = _handlers(host).run(FORM, VISITOR)
         view = await _next(stream)
         assert host.session is not None
         written = ""
@@ -312,30 +348,18 @@ def test_every_view_is_whole_and_the_next_one_costs_what_is_new() -> None:
     asyncio.run(live())
 
 
-def test_the_lists_offer_what_can_be_loaded_and_keep_the_choice() -> None:
-    other = ModelInfo("b", "beta", "/b.echo.json", ModelType.ECHO, 10)
-    first = shelf_updates(Shelf([MODEL, other]), [None] * 4)
-    assert [update["value"] for update in first[:4]] == ["a", "b", "", ""]
-    assert first[4] == {"a": ["alpha", "Echo · 10 bytes"], "b": ["beta", "Echo · 10 bytes"]}
-    assert first[6]["visible"] is False
-    kept = shelf_updates(Shelf([MODEL, other]), ["b", "b", "gone", None])
-    assert [update["value"] for update in kept[:4]] == ["b", "b", "", ""]
-    empty = shelf_updates(Shelf(), ["a", None, None, None])
-    assert empty[6]["visible"] is True
-
-
 def test_installing_shows_progress_and_then_the_models() -> None:
     async def live() -> list[Any]:
         return [update async for update in _handlers(FakeHost()).install()]
 
     updates = asyncio.run(live())
-    assert updates[-1][0]["value"] == "a"
-    assert updates[-1][-1] == ""
-    assert "<progress" in updates[0][-1]
+    assert updates[-1]["model a"]["value"] == "a"
+    assert updates[-1]["starter progress"] == ""
+    assert "<progress" in updates[0]["starter progress"]
 
 
 def test_an_installation_that_fails_says_why() -> None:
     async def live() -> list[Any]:
         return [u async for u in _handlers(FakeHost(ModelLoadError("Disk full."))).install()]
 
-    assert "Disk full." in asyncio.run(live())[-1][-1]
+    assert "Disk full." in asyncio.run(live())[-1]["starter progress"]

@@ -14,8 +14,6 @@ from comparator.core.models import (
     PromptReport,
     RunState,
 )
-from comparator.hosting.host import Shelf
-from comparator.library.discovery import Skipped
 from comparator.ui.compare import render
 
 MODEL = ModelInfo("a", "Small\x1b model", "/nowhere.gguf", ModelType.GGUF, 98_362_432)
@@ -72,7 +70,7 @@ def test_a_column_of_a_finished_run() -> None:
         },
     )
     result.is_complete = True
-    column = render.column(result, "an answer")
+    column = render.column(result, "an answer", "GGUF · 98 MB")
     assert column["text"] == "an answer"
     assert column["name"] == "Small\\x1b model"
     assert column["kind"] == "GGUF · 98 MB"
@@ -96,28 +94,3 @@ def test_a_column_of_a_finished_run() -> None:
 def test_a_failure_before_the_first_token_has_no_speed() -> None:
     stats = InferenceStats(start_time=0.0, end_time=1.0, tokens_per_second=0.0)
     assert render.numbers(_result(RunState.FAILED, stats=stats)) == []
-
-
-def test_what_cannot_be_loaded_is_told_and_escaped() -> None:
-    bad = ModelInfo("b", "<img src=x>", "/b", ModelType.GGUF, 0, {"problem": "Empty & void."})
-    note = render.unusable_note(Shelf([], [bad], [Skipped("/models/lora", "A LoRA adapter")]))
-    assert "2 files cannot be loaded" in note
-    assert "&lt;img src=x&gt;" in note
-    assert "Empty &amp; void." in note
-    assert "/models" not in note
-    assert render.unusable_note(Shelf()) == ""
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, ""),
-        (0, ""),
-        (59, "59 bytes"),
-        (4_600, "4.6 kB"),
-        (98_362_432, "98 MB"),
-        (1_500_000_000, "1.5 GB"),
-    ],
-)
-def test_sizes(value: int | None, text: str) -> None:
-    assert render.size(value) == text

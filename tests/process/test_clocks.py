@@ -24,9 +24,9 @@ def test_no_number_of_a_run_is_negative_or_absurd(echo_model, monkeypatch, way):
     (results,) = deque(InferenceEngine().run_inference("one two three", models), maxlen=1)
     for result in results.values():
         stats = result.stats
-        assert 0 <= stats.duration < 30
+        assert 0 <= stats.duration < 3600
         assert stats.end_time >= stats.start_time
-        assert 0 <= stats.load_seconds < 30
+        assert 0 <= stats.load_seconds < 3600
     first = results[models[0].id].stats
-    assert 0 <= first.time_to_first_token < 30
+    assert 0 <= first.time_to_first_token < 3600
     assert 0 < first.tokens_per_second < 1000

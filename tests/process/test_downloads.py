@@ -142,15 +142,15 @@ def test_a_small_file_is_checked_by_gits_checksum(hub, tmp_path):
     assert discovery.scan(tmp_path).models == []
 
 
-def test_cancel_ends_it_at_once_keeps_what_came_and_shows_nothing(filled, tmp_path):
+def test_cancel_ends_it_at_once_keeps_what_came_and_shows_nothing(filled, tmp_path, bounds):
     filled.bytes_per_second = 2_000_000
     download = start("org/m-GGUF", tmp_path)
     until(lambda: download.status().bytes_per_second > 0)
     assert download.status().seconds_left is not None
     began = time.monotonic()
     download.cancel()
-    assert download.join(5)
-    assert time.monotonic() - began < 1
+    assert download.join(60)
+    assert bounds.under(time.monotonic() - began, 1)
     assert download.status().state == "cancelled"
     kept = parts(tmp_path)[0].stat().st_size
     assert kept > 0

@@ -12,8 +12,6 @@ import pytest
 
 from runners.supervision import termination
 
-pytestmark = pytest.mark.process
-
 READY = "print('ready', flush=True)\n"
 POLITE = "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: sys.exit(7))\n"
 STUBBORN = (
@@ -51,7 +49,7 @@ def start():
 
 def climb(process: subprocess.Popen[str]) -> int:
     """Climb until the process ends; return the rungs taken."""
-    stop, end = termination.Termination(), time.monotonic() + 10
+    stop, end = termination.Termination(), time.monotonic() + 30
     while process.poll() is None:
         assert time.monotonic() < end
         stop.climb(process.pid)
@@ -74,12 +72,12 @@ def test_the_default_of_a_signal_ends_most(start):
     assert process.returncode == -signal.SIGTERM
 
 
-def test_the_stubborn_are_killed_within_half_a_second(start):
+def test_the_stubborn_are_killed_within_half_a_second(start, bounds):
     process, _ = start(STUBBORN + READY + FOREVER)
     begun = time.monotonic()
     assert climb(process) >= 3
     assert process.returncode == -signal.SIGKILL
-    assert time.monotonic() - begun < 1.0
+    assert bounds.under(time.monotonic() - begun, 1.0)
 
 
 def test_each_rung_waits_for_its_grace(start):
@@ -103,9 +101,9 @@ def test_the_whole_tree_is_killed(start, options):
     stop = termination.Termination()
     stop.skip_to_kill()
     stop.climb(process.pid)
-    process.wait(10)
+    process.wait(30)
     assert process.returncode == -signal.SIGKILL
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while _lives(int(child)) and time.monotonic() < end:
         time.sleep(0.01)
     assert not _lives(int(child))

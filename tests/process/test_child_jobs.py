@@ -17,7 +17,6 @@ from runners import protocol
 from runners.supervision.fork_server import fork_servers
 
 pytest.importorskip("llama_cpp")
-pytestmark = pytest.mark.process
 
 
 @pytest.fixture
@@ -71,7 +70,6 @@ def test_a_job_writes_to_its_own_folder_alone(tmp_path: Path) -> None:
     assert not list(other.iterdir())
 
 
-@pytest.mark.model
 def test_a_job_whose_process_is_killed_is_a_sentence_and_leaves_nothing(
     starter_models: dict[str, str], tmp_path: Path, workers: Workers
 ) -> None:

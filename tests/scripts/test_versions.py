@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from script_surroundings import Surroundings
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,10 @@ def test_what_registry_tells_to_install_is_within_the_bounds(versions):
         assert requirement.specifier == bounds[requirement.name], requirement
 
 
+TESTS_AT_ONCE = "python -m pytest -n auto --dist loadfile --no-loadscope-reorder"
+SLOW_TOO = "-m not soak and not package and not space"
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Surroundings:
     place = Surroundings(tmp_path)
@@ -139,7 +143,7 @@ class TestTheThreeEnvironments:
         assert "\ntransformers==5.17\n" in held
         assert not (place.checkout / ".venv").exists()
         said = place.said()
-        assert said[-1].startswith("python -m pytest --maxfail=1 ")
+        assert said[-1].startswith(f"{TESTS_AT_ONCE} {SLOW_TOO} --maxfail=1 ")
         assert not [line for line in said if line.startswith(("ruff", "mypy"))]
 
     def test_newest_is_chosen_by_pip_and_asked_again_each_day(self, place):
@@ -161,7 +165,7 @@ class TestTheThreeEnvironments:
         assert place.run("test", "-x").returncode == 0
         said = place.said()
         assert [line.split(" CXX")[0] for line in said[-4:]] == [
-            "ruff check .", "ruff format --check .", "mypy ", "python -m pytest -x",
+            "ruff check .", "ruff format --check .", "mypy ", f"{TESTS_AT_ONCE} -x",
         ]  # fmt: skip
 
     def test_fast_starts_no_browser_and_no_process(self, place):
@@ -169,7 +173,22 @@ class TestTheThreeEnvironments:
         done = place.run("test", "fast")
         assert done.returncode == 0, done.stderr
         last = place.said()[-1]
-        assert "tests/unit tests/test_architecture.py -m not model and not process" in last
+        assert (
+            f"{TESTS_AT_ONCE} tests/unit tests/test_architecture.py -m not model and not process"
+            in last
+        )
+
+    def test_full_runs_what_the_gate_leaves_out_and_the_soak_tests_alone(self, place):
+        assert place.run("test", "full").returncode == 0
+        assert [line.split(" CXX")[0] for line in place.said()[-3:]] == [
+            f"{TESTS_AT_ONCE} -m not soak",
+            "python -m pytest tests/soak -m soak",
+            "python -m pytest --bounds -m bounds",
+        ]
+
+    def test_full_with_a_folder_runs_that_alone(self, place):
+        assert place.run("test", "full", "tests/package").returncode == 0
+        assert place.said()[-1].startswith(f"{TESTS_AT_ONCE} -m not soak tests/package")
 
     def test_another_word_for_versions_is_refused(self, place):
         for words in (["--versions", "oldest"], ["--versions"]):

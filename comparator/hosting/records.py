@@ -1,0 +1,47 @@
+"""Models and results as visitors may see them: objects ready for JSON, without places."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from comparator.comparison.comparison import Comparison
+from comparator.library.facts.lookup import facts_of
+from comparator.library.shelf import Shelf
+
+Record = dict[str, Any]
+
+
+def of_models(shelf: Shelf, models_dir: Path) -> list[Record]:
+    """Return every model, those that can be asked first."""
+    return [
+        {
+            **_without_path(model.to_record(), models_dir),
+            "quantisation": facts_of(model).quantisation,
+            "problem": model.problem,
+        }
+        for model in [*shelf.offered, *shelf.unusable]
+    ]
+
+
+def of_comparison(comparison: Comparison, models_dir: Path, position: int = 0) -> list[Record]:
+    """Return every column's record, with its place in line."""
+    records = [result.to_record() for result in comparison.results()]
+    return [
+        {**record, "model": _without_path(record["model"], models_dir), "position": position}
+        for record in records
+    ]
+
+
+def _without_path(model: Record, models_dir: Path) -> Record:
+    """Replace a model's path by null, and add it as seen from the models folder.
+
+    Visitors need not know where the folder is; and ``gradio_client`` takes any object
+    whose ``path`` is text for a file that it has to download.
+    """
+    path = model.get("path") or ""
+    folder = os.path.abspath(models_dir)
+    inside = path.startswith(folder + os.sep)
+    file = os.path.relpath(path, folder) if inside else os.path.basename(path)
+    return {**model, "path": None, "file": file}

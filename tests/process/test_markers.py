@@ -1,0 +1,81 @@
+"""What tests/conftest.py and tests/unit/conftest.py do to tests, seen from outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+UNIT = """
+import contextlib, os, subprocess
+import multiprocess.resource_tracker
+import pytest
+
+STARTING = {
+    "fork": lambda: os.fork() or os._exit(0),
+    "program": lambda: subprocess.run(["true"]),
+    "shell": lambda: os.system("true"),
+    "server": lambda: multiprocess.resource_tracker.ResourceTracker().ensure_running(),
+}
+
+@pytest.mark.parametrize("how", STARTING)
+def test_starting(how):
+    STARTING[how]()
+
+@pytest.mark.parametrize("how", STARTING)
+def test_swallowing(how):
+    with contextlib.suppress(Exception):
+        STARTING[how]()
+
+@pytest.mark.process
+def test_one_that_may():
+    subprocess.run(["true"], check=True)
+
+def test_one_that_does_not():
+    pass
+"""
+
+
+def run(folder: Path, *words: str) -> str:
+    """Run pytest in a folder; return what it said."""
+    paths = os.pathsep.join([str(TESTS / "support"), str(TESTS.parent)])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *words],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    return done.stdout
+
+
+def test_a_unit_test_that_starts_a_process_fails(tmp_path: Path) -> None:
+    shutil.copy(TESTS / "unit" / "conftest.py", tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = process\n")
+    (tmp_path / "test_unit.py").write_text(UNIT)
+    said = run(tmp_path, "-rA")
+    for how in ("fork", "program", "shell", "server"):
+        assert f"FAILED test_unit.py::test_starting[{how}]" in said
+        assert f"ERROR test_unit.py::test_swallowing[{how}]" in said
+    assert "PASSED test_unit.py::test_one_that_may" in said
+    assert said.splitlines()[-1].startswith("4 failed, 6 passed, 8 errors in "), said
+
+
+@pytest.mark.parametrize(
+    ("marker", "path", "another"),
+    [
+        ("ui", "tests/ui/test_page_names.py", "tests/unit/core"),
+        ("model", "tests/process/test_offline.py", "tests/process/test_stopping.py"),
+        ("bounds", "tests/process/test_stopping.py", "tests/process/test_offline.py"),
+    ],
+)
+def test_folder_and_fixtures_give_the_marker(marker: str, path: str, another: str) -> None:
+    said = run(TESTS.parent, "--collect-only", "-m", marker, path, another)
+    assert f"{path}::" in said
+    assert f"{another}::" not in said

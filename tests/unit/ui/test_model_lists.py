@@ -1,0 +1,57 @@
+"""The lists of models, and what stands beside them."""
+
+from __future__ import annotations
+
+from comparator.core.models import ModelInfo, ModelType
+from comparator.library.discovery import Skipped
+from comparator.library.shelf import Shelf
+from comparator.ui.model_lists import ModelLists, shelf_updates, unusable_note
+
+LISTS = ModelLists(["a", "b", "c", "d"], "catalogue", "unusable", "starter panel")
+FIRST = ModelInfo("1", "alpha", "/a.echo.json", ModelType.ECHO, 10)
+SECOND = ModelInfo("2", "beta", "/b.echo.json", ModelType.ECHO, 10)
+
+
+def chosen(shelf: Shelf, **values: str | None) -> list[str]:
+    updates = shelf_updates(LISTS, shelf, values)
+    return [updates[widget]["value"] for widget in LISTS.models]
+
+
+def test_two_models_are_chosen_to_begin_with() -> None:
+    assert chosen(Shelf([FIRST, SECOND])) == ["1", "2", "", ""]
+    assert chosen(Shelf([FIRST])) == ["1", "", "", ""]
+    assert chosen(Shelf([FIRST, SECOND]), a="gone") == ["1", "2", "", ""]
+
+
+def test_what_is_chosen_stays_while_it_is_there() -> None:
+    values = {"a": "2", "b": "2", "c": "gone", "d": None}
+    assert chosen(Shelf([FIRST, SECOND]), **values) == ["2", "2", "", ""]
+
+
+def test_all_of_them_are_drawn_anew() -> None:
+    updates = shelf_updates(LISTS, Shelf([FIRST, SECOND]))
+    assert list(updates) == LISTS.widgets
+    assert updates["a"]["choices"] == [
+        ("none", ""),
+        ("alpha · Echo · 10 bytes", "1"),
+        ("beta · Echo · 10 bytes", "2"),
+    ]
+    assert updates["catalogue"] == {
+        "1": ["alpha", "Echo · 10 bytes"],
+        "2": ["beta", "Echo · 10 bytes"],
+    }
+
+
+def test_the_starter_set_is_offered_while_there_is_nothing_else() -> None:
+    assert shelf_updates(LISTS, Shelf())["starter panel"]["visible"] is True
+    assert shelf_updates(LISTS, Shelf([FIRST]))["starter panel"]["visible"] is False
+
+
+def test_what_cannot_be_loaded_is_told_and_escaped() -> None:
+    bad = ModelInfo("b", "<img src=x>", "/b", ModelType.GGUF, 0, {"problem": "Empty & void."})
+    note = unusable_note(Shelf([], [bad], [Skipped("/models/lora", "A LoRA adapter")]))
+    assert "2 files cannot be loaded" in note
+    assert "&lt;img src=x&gt;" in note
+    assert "Empty &amp; void." in note
+    assert "/models" not in note
+    assert unusable_note(Shelf()) == ""
