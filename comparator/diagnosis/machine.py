@@ -105,7 +105,12 @@ def ram() -> Part:
 
 def held() -> Part:
     """Return what pages and programs that use this library hold now, in bytes."""
-    return Part([{"pid": pid, **what.to_record()} for pid, what in holding.running().items()])
+    return Part([_held(pid, what) for pid, what in holding.running().items()])
+
+
+def _held(pid: int, what: holding.Held) -> dict[str, Any]:
+    servers = [{"engine": kind, "bytes": held} for kind, held in what.fork_servers.items()]
+    return {"pid": pid, "program_bytes": what.program, "fork_servers": servers}
 
 
 def _about_ram(facts: dict[str, Any]) -> list[Finding]:

@@ -87,8 +87,8 @@ def _pairs(facts: Mapping[str, Any] | None) -> Iterator[Row]:
 
 
 def _held(facts: Mapping[str, Any]) -> Row:
-    servers = facts["fork_server_bytes"].items()
-    engines = ", ".join(f"{engine} {fine_size(held)}" for engine, held in servers)
+    servers = facts["fork_servers"]
+    engines = ", ".join(f"{server['engine']} {fine_size(server['bytes'])}" for server in servers)
     own = f"{fine_size(facts['program_bytes'])} of its own"
     return f"process {facts['pid']}", own, f"engines kept warm: {engines or 'none'}"
 
