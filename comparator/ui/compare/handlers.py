@@ -99,7 +99,8 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
     page.unload(handlers.leave)
     for models in lists.models:
         models.change(None, list(lists.models), None, js=static_text("chosen.js"), **QUIET)
-        models.change(handlers.choose, list(lists.models), None, api_name="page_choose", **AT_ONCE)
+    changes = [models.change for models in lists.models]
+    gr.on(changes, handlers.choose, list(lists.models), None, api_name="page_choose", **AT_ONCE)
     refresh_at(tab.refresh.click, host, lists, api_name="page_refresh")
     asked = {tab.prompt, tab.system_prompt, tab.together, *tab.settings.values()}
     asked |= {*lists.models, *tab.own_settings}
