@@ -123,9 +123,9 @@ class Company:
         self._started.clear()
 
     @contextmanager
-    def page_of(self, models_dir: Path) -> Iterator[ServedPage]:
-        """Serve a page over another folder for a while."""
-        page = ServedPage(models_dir, self.environment)
+    def page_of(self, models_dir: Path, options: Sequence[str] = ()) -> Iterator[ServedPage]:
+        """Serve a page over another folder, or with other options, for a while."""
+        page = ServedPage(models_dir, self.environment, options)
         try:
             yield page
         finally:

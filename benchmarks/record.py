@@ -37,6 +37,7 @@ MEASURES = {
     "held_parent_in_all": Measure("held by the parent since its start", "MB", 1),
     "held_children": Measure("held a second after by children that are left", "MB", 1),
     "held_servers": Measure("held a second after by fork servers, more than before", "MB", 1),
+    "held_idle": Measure("held by an idle page", "MB", 0),
     "delay_median": Measure("delay from engine to client, median", "ms", 0),
     "delay_p95": Measure("delay from engine to client, 95th percentile", "ms", 0),
     "tokens_arrived": Measure("share of the tokens that arrived", "", 3),

@@ -24,6 +24,7 @@ from .company import (
     note_round,
 )
 from .programs import Contender, Round
+from .scenario_idle import idle_page
 
 COLUMNS = ("PyTorch", "PyTorch", "GGUF Q8_0", "GGUF Q4_1")
 GGUF = ("GGUF Q4_1", "GGUF Q8_0")
@@ -172,6 +173,7 @@ def memory(company: Company) -> None:
             company.record.add("memory", measure, name, value / MEGABYTE)
 
     in_turn(company, EVERYWHERE, company.amounts.repeats, work, "memory")
+    idle_page(company)
 
 
 def _note_memory(company: Company, name: str, peak: holdings.Peak, taken: Round) -> None:

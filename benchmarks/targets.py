@@ -43,6 +43,7 @@ TARGETS = (
     Target("comparison", "decode", PAGE, BY_HAND, 1.4, False, "PyTorch"),
     Target("memory", "held_children", PAGE, "", 0.0, True),
     Target("memory", "held_parent", PAGE, "", 2.0, True),
+    Target("memory", "held_idle", PAGE, "", 160.0, True),
     Target("page", "page_cpu", PAGE, "", 0.20, True),
     Target("page", "delay_p95", PAGE, "", 150.0, True),
     Target("page", "page_cpu", PAGE_BUSY, "", 0.20, True),

@@ -30,9 +30,11 @@ class Update(NamedTuple):
 class ServedPage(WebProgram):
     """``comparator serve`` over one models folder."""
 
-    def __init__(self, models_dir: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, models_dir: Path, environment: Mapping[str, str], options: Sequence[str] = ()
+    ) -> None:
         self._models_dir = models_dir
-        command = [*own_command(), "serve", "--models-dir", str(models_dir)]
+        command = [*own_command(), "serve", "--models-dir", str(models_dir), *options]
         super().__init__([*command, "--server-port"], environment)
 
     def round(self, models: Sequence[Path], prompt: str, tokens: int) -> Round:

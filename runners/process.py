@@ -183,6 +183,11 @@ def executors_here(
     return lambda _assignment: Run(deadlines, context=context)
 
 
+def has_server(kind: str) -> bool:
+    """Whether children of this kind are forked here from a fork server of its engine."""
+    return fork_is_safe() and not (zero_gpu.is_zero_gpu() and kind in zero_gpu.KINDS)
+
+
 def make_ready() -> None:
     """Do what must be done in this process before the page opens; on ZeroGPU Spaces alone."""
     zero_gpu.make_ready()

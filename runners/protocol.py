@@ -236,6 +236,7 @@ class Assignment(msgspec.Struct, frozen=True):
         memory_limit_bytes: the memory that the child may take; 0 sets no ceiling.
         verdict: what this engine's trial on this machine has found: ``settings`` to be used,
             ``library`` that answers, and what the engine ``learned`` of this model before.
+        is_background: whether it may take only what nobody else wants of the processor.
     """
 
     work: Work
@@ -247,6 +248,7 @@ class Assignment(msgspec.Struct, frozen=True):
     needed_bytes: int = 0
     memory_limit_bytes: int = 0
     verdict: dict[str, Any] = {}
+    is_background: bool = False
 
     @property
     def kind(self) -> str:

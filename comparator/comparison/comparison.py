@@ -12,15 +12,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.comparison import read_ahead
 from comparator.comparison.assignments import assignment_of, refusal
-from comparator.comparison.quiet import quiet
 from comparator.comparison.request import Advice, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
 from comparator.core.models import InferenceResult
+from comparator.core.quiet import MeasuredRun, quiet
 from runners import protocol
 from runners.executor import Executor
 from runners.process import executors_here
@@ -32,10 +32,13 @@ ExecutorFor = Callable[[protocol.Assignment], Executor]
 
 @dataclass(frozen=True)
 class News:
-    """A message of one slot and when it came (``time.monotonic``); None is the turn's begin."""
+    """A message of one slot and when it came (``time.monotonic``).
+
+    None says that its turn has come and its engine is not warm yet, an advice that its run begins.
+    """
 
     slot: int
-    message: protocol.Message | None
+    message: protocol.Message | Advice | None
     at: float
 
 
@@ -52,6 +55,15 @@ def _no_advice(_slot: Slot, _should_stop: Callable[[], bool]) -> Advice:
     return Advice()
 
 
+def _nothing() -> None:
+    """Take the place of one who wants to know that no child will come any more."""
+
+
+def _is_warm(_slot: Slot) -> bool:
+    """Take the place of one who knows whether an engine has to be waited for."""
+    return True
+
+
 def _unlearned(_slot: Slot, _lesson: Lesson) -> None:
     """Take the place of one who keeps what engines learn."""
 
@@ -61,7 +73,8 @@ class Comparison:
 
     ``on_final`` is called once for each column with its final message, from any thread;
     ``on_result`` once with its complete result, by the reader. ``advise`` is asked before each
-    run, in a thread that may wait, and ``on_lesson`` is called after it in its own.
+    run, in a thread that may wait for its engine, and ``is_warm`` whether it will not have to;
+    ``on_lesson`` is called after it in its own. ``on_end`` is called when no child is left.
 
     Args:
         request: what is asked.
@@ -79,6 +92,8 @@ class Comparison:
         self.on_final: Callable[[int, protocol.Message], None] = _ignore
         self.on_result: Callable[[Slot, InferenceResult], None] = _forget
         self.advise: Callable[[Slot, Callable[[], bool]], Advice] = _no_advice
+        self.on_end: Callable[[], None] = _nothing
+        self.is_warm: Callable[[Slot], bool] = _is_warm
         self.on_lesson: Callable[[Slot, Lesson], None] = _unlearned
         self._on_news = on_news or (lambda: None)
         # Made now: it knows the visitor whose GPU time it uses.
@@ -91,17 +106,23 @@ class Comparison:
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._runs: dict[int, Executor] = {}
         self._learned: dict[int, dict[str, Any]] = {}
+        self._measured: dict[int, MeasuredRun] = {}
+        self._beside: dict[int, tuple[str, ...]] = {}
         self._waiting = list(range(len(request.slots)))
         self._lock = threading.Lock()
+        self._starter = threading.Thread(target=self._begin, name="comparator-start", daemon=True)
         self._stopped: set[int] = set()
         self._left = len(request.slots)
         self._ended = threading.Event()
 
     def start(self) -> Comparison:
-        """Start the first model, or all of them where they run together."""
+        """Start the first model, or all of them where they run together; returns at once."""
+        self._starter.start()
+        return self
+
+    def _begin(self) -> None:
         while self._start_next() and self.request.together:
             pass
-        return self
 
     def drain(self, timeout_seconds: float = 0.0) -> set[int]:
         """Take in what has come and return the slots that changed, waiting for the first."""
@@ -161,6 +182,9 @@ class Comparison:
     def join(self, timeout_seconds: float) -> bool:
         """Wait until no child of this comparison is left; return whether that is so."""
         end = time.monotonic() + timeout_seconds
+        began = self._starter.ident is not None
+        if began and self._starter is not threading.current_thread():  # it may start a child yet
+            self._starter.join(timeout_seconds)
         with self._lock:
             runs = list(self._runs.values())
         return all([run.join(max(0.0, end - time.monotonic())) for run in runs])
@@ -187,13 +211,17 @@ class Comparison:
     def _fold(self, news: News) -> None:
         builder = self._builders[news.slot]
         if news.message is None:
-            builder.begin(news.at)
+            builder.wait_for_start()
+            return
+        if isinstance(news.message, Advice):
+            builder.begin(news.at, news.message.start_seconds)
             return
         run = self._runs.get(news.slot)
         is_final = isinstance(news.message, protocol.FINAL)
         slot = self.request.slots[news.slot]
         if is_final and run is not None:
-            builder.keep_evidence(run.receipt, run.log_tail, _estimates_of(slot))
+            beside = self._beside.get(news.slot, ())
+            builder.keep_evidence(run.receipt, run.log_tail, _estimates_of(slot), beside)
         builder.take(news.message, news.at)
         if is_final:
             self.on_result(slot, builder.snapshot(with_content=False))
@@ -209,9 +237,10 @@ class Comparison:
             self._tell(number, refused)
             return self._start_next()
         advice = self._advice(number, slot)
-        quiet.begin_run()
+        measured = self._measured[number] = quiet.begin_run()
+        advice = replace(advice, start_seconds=advice.start_seconds + measured.waited_seconds)
         started = time.monotonic()
-        self._news.put(News(number, None, started))
+        self._news.put(News(number, advice, started))
         if advice.sentences:
             self._news.put(News(number, protocol.FellBack(advice.sentences), started))
         self._start_run(number, slot, started, advice.verdict)
@@ -220,6 +249,9 @@ class Comparison:
     def _advice(self, number: int, slot: Slot) -> Advice:
         """Ask for advice; without it a run goes on as well, and its column never hangs."""
         try:
+            if not self.is_warm(slot):
+                self._news.put(News(number, None, time.monotonic()))
+                self._on_news()
             return self.advise(slot, lambda: number in self._stopped)
         except Exception:
             _log.exception("There is no verdict for %s", slot.model.name)
@@ -246,7 +278,7 @@ class Comparison:
     def _delivered(self, number: int, message: protocol.Message) -> None:
         """Pass a message on; called in the thread of that run's executor."""
         if isinstance(message, protocol.FINAL):
-            quiet.end_run()
+            self._beside[number] = quiet.end_run(self._measured.pop(number))
         self._tell(number, message)
         if isinstance(message, protocol.Prompted):
             self._read_ahead()
@@ -279,8 +311,10 @@ class Comparison:
     def _count_down(self) -> None:
         with self._lock:
             self._left -= 1
-            if self._left == 0:
-                self._ended.set()
+            has_ended = self._left == 0
+        if has_ended:
+            self.on_end()
+            self._ended.set()
 
 
 def _estimates_of(slot: Slot) -> dict[str, int]:

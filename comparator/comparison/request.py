@@ -75,10 +75,12 @@ class Advice:
     Attributes:
         verdict: as ``Assignment.verdict``.
         sentences: what is off and why; empty when nothing is.
+        start_seconds: how long it took until its engine was warm and tried.
     """
 
     verdict: dict[str, Any] = field(default_factory=dict)
     sentences: tuple[str, ...] = ()
+    start_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

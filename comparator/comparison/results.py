@@ -83,11 +83,15 @@ class ResultBuilder:
         """Where the run stands."""
         return self._result.state
 
-    def begin(self, at: float) -> None:
-        """Start the clocks: this model's turn has come (``at`` of ``time.monotonic``)."""
+    def wait_for_start(self) -> None:
+        """Note that its turn has come, and that its engine is not warm yet."""
+        self._change(state=RunState.STARTING)
+
+    def begin(self, at: float, start_seconds: float = 0.0) -> None:
+        """Start the clocks (``at`` of ``time.monotonic``), after so long a start of its engine."""
         self._began = at
         self._change(state=RunState.LOADING)
-        self._count(start_time=self._wall_clock_offset + at)
+        self._count(start_time=self._wall_clock_offset + at, start_seconds=start_seconds)
 
     def snapshot(self, with_content: bool = True) -> InferenceResult:
         """Return the result as it stands, independent of what comes later."""
@@ -98,15 +102,27 @@ class ResultBuilder:
         return replace(self._result, content=content, stats=stats)
 
     def keep_evidence(
-        self, receipt: Receipt | None, log_tail: str, estimates: Mapping[str, int] | None = None
+        self,
+        receipt: Receipt | None,
+        log_tail: str,
+        estimates: Mapping[str, int] | None = None,
+        beside: Sequence[str] = (),
     ) -> None:
-        """Note what the parent knows of a child that is gone; before its final message."""
+        """Note what the parent knows of a child that is gone; before its final message.
+
+        Args:
+            receipt: what it took.
+            log_tail: the last that it printed.
+            estimates: what was expected.
+            beside: what of this program worked beside it.
+        """
         self._change(log_tail=log_tail)
         if receipt is not None:
             self._count(memory_usage=receipt.peak_bytes)
             if receipt.peak_device_bytes:
                 self._count(device_memory_usage=receipt.peak_device_bytes)
-            self._change(receipt={**asdict(receipt), **(estimates or {})})
+            said = {**asdict(receipt), **(estimates or {}), "background_work": list(beside)}
+            self._change(receipt=said)
 
     def take(self, message: protocol.Message, at: float) -> None:
         """Fold in one message that came ``at`` a moment of ``time.monotonic``."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,9 @@ from comparator.core.exceptions import EngineMissingError
 from comparator.library.changes import child_jobs
 from comparator.library.changes.child_jobs import ShouldStop
 from comparator.storage.verdicts import Failure
-from runners import exit_diagnosis, protocol
+from runners import exit_diagnosis, process, protocol, registry
 from runners.machine import temporary
-from runners.supervision.fork_server import fork_is_safe
+from runners.supervision.fork_server import fork_is_safe, fork_servers
 from runners.timeouts import Deadlines
 
 # A trial takes half a second. From the moment at which its child lives it may take this long;
@@ -87,12 +88,29 @@ def try_level(kind: str, library: str, settings: dict[str, Any], should_stop: Sh
     with temporary.private_directory() as folder:
         if folder is None:
             raise NotTried("there is no temporary folder that may be written to (TMPDIR names one)")
-        job = _assignment(kind, library, settings, folder)
-        for message in child_jobs.messages(job, clock.has_run_out, _DEADLINES):
-            final = message
-            if isinstance(message, protocol.Hello):
-                clock.lives_since = time.monotonic()
+        with _undisturbed(kind, library, should_stop):
+            job = _assignment(kind, library, settings, folder)
+            for message in child_jobs.messages(job, clock.has_run_out, _DEADLINES):
+                final = message
+                if isinstance(message, protocol.Hello):
+                    clock.lives_since = time.monotonic()
     return _meaning(final, clock)
+
+
+@contextlib.contextmanager
+def _undisturbed(kind: str, library: str, should_stop: ShouldStop) -> Iterator[None]:
+    """Have this engine's fork server warm for the body, and no other import beside it.
+
+    What a trial measures is kept for good.
+    """
+    server = registry.server_of(kind, library)
+    reservation = fork_servers.reserve()
+    try:
+        if process.has_server(kind):
+            reservation.make_ready([server], should_stop)
+        yield
+    finally:
+        reservation.release()
 
 
 def within(level: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:

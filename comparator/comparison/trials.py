@@ -13,11 +13,11 @@ from typing import Any
 
 from comparator.comparison import trial_job, trial_words
 from comparator.comparison.builds import Build, FileStamp, build_of, stamps_of
-from comparator.comparison.quiet import quiet
 from comparator.comparison.trial_job import NotTried
 from comparator.core.countdown import Countdown
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import ModelInfo
+from comparator.core.quiet import quiet
 from comparator.library.changes.child_jobs import ShouldStop, never
 from comparator.library.facts.store import stamp_of
 from comparator.storage.digests import Digests

@@ -36,6 +36,7 @@ class RunState(str, Enum):
     """Where one model's run stands, in the words that a person reads."""
 
     WAITING = "waiting"
+    STARTING = "starting"
     LOADING = "loading"
     READING = "reading the prompt"
     WRITING = "writing"
@@ -121,6 +122,8 @@ class InferenceStats:
         prompt_tokens: tokens of the rendered prompt.
         finish_reason: ``stop``, ``length``, ``cancelled`` or ``error``.
         device_memory_usage: peak memory on the accelerator, bytes; None without one.
+        start_seconds: how long its engine's libraries were imported, and the engine tried, before
+            the start of the run; 0.0 where it was warm.
     """
 
     start_time: float
@@ -133,6 +136,7 @@ class InferenceStats:
     prompt_tokens: int | None = None
     finish_reason: str | None = None
     device_memory_usage: int | None = None
+    start_seconds: float = 0.0
 
     @property
     def duration(self) -> float | None:

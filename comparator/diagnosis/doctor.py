@@ -60,6 +60,7 @@ def _parts(
     yield "system", survived("system", machine.system)
     yield "processor", survived("processor", machine.cpu)
     yield "memory", survived("memory", machine.ram)
+    yield "held", survived("held", machine.held)
     yield "devices", survived("devices", machine.devices)
     yield from _engines(with_trial)
     yield "folders", survived("folders", lambda: places.folders(asked))

@@ -13,6 +13,7 @@ import psutil
 
 from comparator.core.units import fine_size
 from comparator.diagnosis.values import LIMITS, NOTE, Finding, Part
+from comparator.memory import held as holding
 from runners.machine import cores, memory, nvml
 from runners.machine.processor import this_processor
 
@@ -100,6 +101,16 @@ def ram() -> Part:
         "kills": memory.kills(),
     }
     return Part(facts, _about_ram(facts))
+
+
+def held() -> Part:
+    """Return what pages and programs that use this library hold now, in bytes."""
+    return Part([_held(pid, what) for pid, what in holding.running().items()])
+
+
+def _held(pid: int, what: holding.Held) -> dict[str, Any]:
+    servers = [{"engine": kind, "bytes": held} for kind, held in what.fork_servers.items()]
+    return {"pid": pid, "program_bytes": what.program, "fork_servers": servers}
 
 
 def _about_ram(facts: dict[str, Any]) -> list[Finding]:

@@ -12,6 +12,7 @@ from comparator.comparison.comparison import Comparison
 from comparator.comparison.request import Request
 from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ModelNotFoundError
+from comparator.core.quiet import quiet
 from comparator.hosting import records
 from comparator.hosting.admission_queue import Admission
 from comparator.hosting.library_actions import LibraryActions
@@ -41,6 +42,7 @@ class Host:
     def __init__(self, options: ServerOptions, engine: InferenceEngine | None = None) -> None:
         self.options = options
         self.engine = engine or InferenceEngine(deadlines=options.allowed_deadlines)
+        self.engine.keep_warm_seconds = options.keep_warm_minutes * 60
         self.manager = ModelManager(
             options.models_dir, more_dirs=options.offered_dirs, sources=options.offered_sources
         )
@@ -68,8 +70,16 @@ class Host:
         return Shelf.of(models, self.manager.skipped)
 
     def warm_up(self) -> None:
-        """Start the fork servers that the models need and read facts, in the background."""
+        """Read facts and try the engines that were never tried here, in the background."""
         warm_up.begin(self.library.rescan().offered, self.engine.trials)
+
+    def choose(self, model_ids: Sequence[object]) -> None:
+        """Start the engines of models that a visitor has chosen, before the question comes.
+
+        Ids that are not in the library are passed over.
+        """
+        known = {model.id: model for model in self.library.table.models()}
+        self.engine.warm_up([known[i] for i in model_ids if isinstance(i, str) and i in known])
 
     def model_records(self) -> list[Record]:
         """Return every model as an object ready for JSON, without paths of this machine."""
@@ -164,7 +174,8 @@ class Host:
         Raises:
             MultiLLMError: a sentence that says why it did not work.
         """
-        starter.install(self.options.models_dir, on_progress)
+        with quiet.background("making the starter models"):
+            starter.install(self.options.models_dir, on_progress)
         self.warm_up()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.limits import MOST_MODELS
 from comparator.core.models import ModelInfo
+from comparator.core.quiet import quiet
 from comparator.core.text import with_controls_shown
 from comparator.hosting.background_work import BackgroundWork, WorkStatus, WorkStopped
 from comparator.hosting.library_table import LibraryTable
@@ -53,10 +54,11 @@ def make_ladder(
         MultiLLMError: it could not be made.
     """
     made: list[str] = []
-    for latest in quantising.make(ladder, is_stopping):
-        if latest.model is not None:
-            made.append(latest.model.name)
-        report(LadderProgress(latest, tuple(made)))
+    with quiet.background("quantising"):
+        for latest in quantising.make(ladder, is_stopping):
+            if latest.model is not None:
+                made.append(latest.model.name)
+            report(LadderProgress(latest, tuple(made)))
     on_made()
     if is_stopping() and len(made) < len(ladder.rungs):
         raise WorkStopped

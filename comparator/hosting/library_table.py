@@ -15,6 +15,7 @@ from typing import Any
 
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.models import ModelInfo
+from comparator.core.quiet import quiet
 from comparator.core.units import fine_size
 from comparator.hosting.model_checks import mark_problems
 from comparator.library import families
@@ -197,19 +198,24 @@ class LibraryTable:
 
     def _fill(self, models: Mapping[str, ModelInfo]) -> None:
         try:
-            measured = self._measurements.of_all(models.values())
-            for some in _pieces(list(models.values())):
-                mark_problems(some)
-                for model in some:
-                    facts = facts_of(model)
-                    row = self._full_row(model, facts, measured.get(model.id))
-                    if not self._put(models, row, self._reason_apart(model, facts)):
-                        return  # a newer scan has a thread of its own
-            self._name_families(models)
+            with quiet.background("reading facts of models"):
+                self._fill_rows(models)
         finally:
             with self._lock:
                 if self._models is models:
                     self._waiting, self._number = set(), self._number + 1
+
+    def _fill_rows(self, models: Mapping[str, ModelInfo]) -> None:
+        measured = self._measurements.of_all(models.values())
+        for some in _pieces(list(models.values())):
+            mark_problems(some)
+            for model in some:
+                quiet.rest()
+                facts = facts_of(model)
+                row = self._full_row(model, facts, measured.get(model.id))
+                if not self._put(models, row, self._reason_apart(model, facts)):
+                    return  # a newer scan has a thread of its own
+        self._name_families(models)
 
     def _put(self, models: Mapping[str, ModelInfo], row: Row, apart: Apart | None) -> bool:
         with self._lock:

@@ -11,6 +11,7 @@ from pathlib import Path
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
+from comparator.core.quiet import quiet
 from comparator.formats import checks
 from comparator.formats.shards import shards_of
 from comparator.storage import database
@@ -42,6 +43,7 @@ def mark_problems(models: Sequence[ModelInfo], path: Path | None = None) -> None
     store = Store(_KIND, path)
     try:
         for model in models:
+            quiet.rest()
             if model.problem is None:
                 _mark(model, store)
     finally:

@@ -18,6 +18,7 @@ from comparator.hosting.address import root_path, server_name, server_port
 from comparator.hosting.limits import PublicLimits, limits_from
 from comparator.hosting.proxies import TrustedProxies, trusted_addresses, trusted_proxies
 from comparator.library.sources import SOURCES
+from runners.supervision.fork_server import KEEP_WARM_SECONDS
 from runners.timeouts import Deadlines
 
 LOCAL = "127.0.0.1"
@@ -41,6 +42,7 @@ class ServerOptions:
         auth: pairs of user and password, by default those of the environment; empty for none.
         root_path: the path under which a proxy shows the page, by default
             ``GRADIO_ROOT_PATH``.
+        keep_warm_minutes: how long an engine's libraries stay in memory that nobody uses.
         trusted_proxies: who may say where a visitor comes from, by default
             ``COMPARATOR_TRUSTED_PROXIES``: addresses, networks, or ``*``.
         inbrowser: open the page in a browser.
@@ -66,6 +68,7 @@ class ServerOptions:
     sources: tuple[str, ...] = field(default_factory=lambda: chosen_sources())
     public: bool = False
     limits: PublicLimits = field(default_factory=lambda: limits_from((), os.environ))
+    keep_warm_minutes: float = KEEP_WARM_SECONDS / 60
     trusted_proxies: tuple[str, ...] = field(default_factory=lambda: trusted_addresses())
 
     @property

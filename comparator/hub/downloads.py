@@ -17,6 +17,7 @@ import msgspec
 from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ConfigurationError, HubError
 from comparator.core.models import ModelType
+from comparator.core.quiet import quiet
 from comparator.hub import catalogue, selection
 from comparator.hub.transfer import FetchPlan, Report
 
@@ -137,7 +138,7 @@ class Download:
         )
 
     def _watch(self, process: subprocess.Popen[bytes], job: bytes) -> None:
-        with process:
+        with quiet.beside("a download"), process:
             try:
                 assert process.stdin is not None
                 assert process.stdout is not None

@@ -14,6 +14,7 @@ import threading
 
 import msgspec
 
+from comparator.core import priority
 from comparator.hub import adapter, transfer
 
 # The hub's client hands on bytes in pieces of 10 MB, which a killed process would lose.
@@ -22,6 +23,7 @@ PIECE_BYTES = 512 * 1024
 
 def main() -> None:
     """Do the job on standard input."""
+    priority.become_idle()  # checksums take time that a model may be measured in
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=transfer.FetchPlan)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     adapter.keep_small_pieces(PIECE_BYTES)

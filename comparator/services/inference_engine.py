@@ -7,22 +7,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from comparator.comparison import warm_up
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.cooldown import Cooldown
-from comparator.comparison.request import Advice, Lesson, Request, Slot
+from comparator.comparison.request import Lesson, Request, Slot
 from comparator.comparison.results import error_kind_of
 from comparator.comparison.trials import Trials
-from comparator.comparison.warm_up import modelling_modules
+from comparator.comparison.warm_up import EngineStart
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import LONGEST_PROMPT_BYTES as LONGEST_PROMPT_BYTES
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ConfigurationError
-from comparator.core.models import InferenceResult, ModelInfo, ModelType, told_apart
+from comparator.core.models import InferenceResult, ModelInfo, told_apart
 from comparator.memory import devices
 from comparator.memory.need import likely_tokens
 from comparator.memory.verdicts import Neighbour
-from comparator.services.memory_manager import MemoryManager
+from comparator.services.memory_manager import MemoryManager, Plan
 from comparator.storage.measurements import Measurements
 from runners import protocol, registry
 from runners.machine import memory
@@ -141,18 +142,33 @@ class InferenceEngine:
     def start(self, comparison: Comparison) -> Comparison:
         """Start a comparison that was made before, such as one that had to wait in line.
 
-        Who may run is decided now: while it waited, memory was taken or given back. An engine
-        that was never tried on this machine is tried first, which may take a second: not for an
-        event loop.
+        Who may run is decided now: while it waited, memory was taken or given back. That reads
+        files: not for an event loop. Engines are started, and tried where they never were, in a
+        thread of the comparison.
         """
         request = comparison.request = self.admitted(comparison.request)
         comparison.on_final = lambda slot, message: self._note(request.slots[slot].model, message)
         comparison.on_result = self._keep
-        comparison.advise = self._advise
         comparison.on_lesson = self._learn
-        self._make_ready(comparison)
+        start = EngineStart(request, self.trials)
+        comparison.is_warm, comparison.advise = start.is_warm, start.advise
+        comparison.on_end = start.end
+        start.begin()
         self._enter(comparison)
         return comparison.start()
+
+    def warm_up(self, models: Sequence[ModelInfo]) -> None:
+        """Start the engines of models that will be asked soon; returns at once."""
+        warm_up.chosen(models, self.trials)
+
+    @property
+    def keep_warm_seconds(self) -> float:
+        """For how long an engine's libraries are kept in memory that nobody uses; for all."""
+        return fork_servers.keep_warm_seconds
+
+    @keep_warm_seconds.setter
+    def keep_warm_seconds(self, seconds: float) -> None:
+        fork_servers.keep_warm_seconds = seconds
 
     def _enter(self, comparison: Comparison) -> None:
         key = comparison.request.slots[0].model.id
@@ -170,24 +186,6 @@ class InferenceEngine:
     def _running(self) -> list[Comparison]:
         with self._lock:
             return list(self.active_inferencers.values())
-
-    def _make_ready(self, comparison: Comparison) -> None:
-        """Have fork servers ready, and tried what is about to be used.
-
-        One engine that runs alone is tried before another's fork server takes the processor;
-        those that run after it are tried when their turn comes.
-        """
-        request = comparison.request
-        kinds = list(dict.fromkeys(_kind(s.model) for s in request.slots if not s.refusal))
-        kinds = [kind for kind in kinds if not registry.missing_requirements(kind)]
-        modules = modelling_modules([slot.model for slot in request.slots])
-        for kind in kinds if request.together else kinds[:1]:
-            fork_servers.warm_up([self.trials.server_of(kind)], modules)
-            self.trials.verdict_for(kind, lambda: comparison.has_ended)
-        fork_servers.warm_up([self.trials.server_of(kind) for kind in kinds], modules)
-
-    def _advise(self, slot: Slot, should_stop: Callable[[], bool]) -> Advice:
-        return Advice(*self.trials.for_model(slot.model, should_stop))
 
     def _learn(self, slot: Slot, lesson: Lesson) -> None:
         self.trials.learn(slot.model, lesson.verdict, lesson.learned)
@@ -247,16 +245,7 @@ class InferenceEngine:
 
         As things stand now: ``start`` does it, once, and nobody else need.
         """
-        models = [slot.model for slot in request.slots]
-        configs = [slot.config for slot in request.slots]
-        texts = [request.conversation.with_system(c.system_prompt).as_text() for c in configs]
-        plan = self.memory_manager.plan(
-            models,
-            configs,
-            request.wants_together,
-            self._neighbours(),
-            likely_tokens(max(texts, key=len)),
-        )
+        plan = self._plan_with_room(request)
         slots = [
             replace(
                 slot,
@@ -273,6 +262,29 @@ class InferenceEngine:
             )
         ]
         return replace(request, slots=slots, together=plan.order == "together")
+
+    def _plan_with_room(self, request: Request) -> Plan:
+        """Plan, and where that would let more run, end the engines first that nobody uses now."""
+        plan = self._plan(request)
+        needed = [self.trials.server_of(warm_up.kind_of(slot.model)) for slot in request.slots]
+        if plan.rank >= (0, request.wants_together):
+            return plan
+        roomy = self._plan(request, fork_servers.spare_bytes(needed))
+        while plan.rank < roomy.rank and fork_servers.give_back(1, needed):
+            plan = self._plan(request)
+        return plan
+
+    def _plan(self, request: Request, spare_bytes: int = 0) -> Plan:
+        configs = [slot.config for slot in request.slots]
+        texts = [request.conversation.with_system(c.system_prompt).as_text() for c in configs]
+        return self.memory_manager.plan(
+            [slot.model for slot in request.slots],
+            configs,
+            request.wants_together,
+            self._neighbours(),
+            likely_tokens(max(texts, key=len)),
+            spare_bytes=spare_bytes,
+        )
 
     def _neighbours(self) -> list[Neighbour]:
         """Return the children of this engine that run now, with what they need and hold."""
@@ -331,8 +343,3 @@ def _settings_of(
     config = replace(config)  # a copy: the caller may change theirs while this runs
     config.validate()
     return config
-
-
-def _kind(model: ModelInfo) -> str:
-    known = model.model_type is not ModelType.CUSTOM
-    return model.model_type.value if known else ModelType.ECHO.value

@@ -34,6 +34,11 @@ class Plan:
     needs: tuple[MemoryNeed, ...] = ()
     limits: tuple[int, ...] = ()
 
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """How well it lets run what was asked for; of two plans of one request, more is better."""
+        return -sum(refusal is not None for refusal in self.refusals), self.order == "together"
+
 
 class MemoryManager:
     """Compares what models need with what the machine can give.
@@ -68,13 +73,15 @@ class MemoryManager:
         """Return the RAM that this program may use: the machine's, or its container's."""
         return memory.total_bytes()
 
-    def available_bytes(self, neighbours: Sequence[Neighbour] = ()) -> int:
+    def available_bytes(self, neighbours: Sequence[Neighbour] = (), spare_bytes: int = 0) -> int:
         """Return what a further model may use now.
 
         Container limits and ``max_memory_gb`` count, and so does what running children will
-        still take; what they hold already is no longer free.
+        still take; what they hold already is no longer free. ``spare_bytes`` of our own would be
+        given back first.
         """
-        available = memory.available_bytes() - sum(n.to_come for n in neighbours)
+        free = memory.available_bytes() + spare_bytes
+        available = free - sum(n.to_come for n in neighbours)
         if self.max_memory_gb is not None:
             taken = sum(max(n.need.host, n.held) for n in neighbours)
             available = min(available, int(self.max_memory_gb * 1e9) - taken)
@@ -115,10 +122,11 @@ class MemoryManager:
         config: ModelConfig | None = None,
         neighbours: Sequence[Neighbour] = (),
         prompt_tokens: int | None = None,
+        spare_bytes: int = 0,
     ) -> Verdict:
         """Say whether a model fits now, in RAM and where it is used on the accelerator."""
         need = self.estimate(model, config, prompt_tokens)
-        available = self.available_bytes(neighbours)
+        available = self.available_bytes(neighbours, spare_bytes)
         host = verdicts.on_host(model, config or ModelConfig(), need, available)
         if not need.device:
             return host
@@ -133,17 +141,21 @@ class MemoryManager:
         together: bool = False,
         neighbours: Sequence[Neighbour] = (),
         prompt_tokens: int | None = None,
+        spare_bytes: int = 0,
     ) -> Plan:
-        """Decide who may run, whether all at once where that was asked for, and the ceilings."""
+        """Decide who may run, whether all at once where that was asked for, and the ceilings.
+
+        ``spare_bytes`` counts as free: what this program could give back.
+        """
         pairs = zip(models, configs, strict=True)
-        verdicts = [self.verdict(*pair, neighbours, prompt_tokens) for pair in pairs]
+        verdicts = [self.verdict(*pair, neighbours, prompt_tokens, spare_bytes) for pair in pairs]
         needs = tuple(verdict.need for verdict in verdicts)
         refusals = tuple(
             verdict.sentence if verdict.name == "cannot" and self.enforce else None
             for verdict in verdicts
         )
         running = [need for need, refused in zip(needs, refusals, strict=True) if not refused]
-        available = self.available_bytes(neighbours)
+        available = self.available_bytes(neighbours, spare_bytes)
         fits = sum(need.host for need in running) <= available * TIGHT_SHARE
         fits = fits and self._devices_hold(running, neighbours)
         order = "together" if together and fits else "in turn"

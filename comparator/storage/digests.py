@@ -8,6 +8,7 @@ import re
 import time
 from pathlib import Path
 
+from comparator.core.quiet import quiet
 from comparator.storage import database
 from comparator.storage.store import Kind, Store
 
@@ -91,5 +92,6 @@ def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
+            quiet.rest()
             digest.update(chunk)
     return digest.hexdigest()

@@ -7,6 +7,10 @@ it reads what it is for.
 
 What goes back, on a pipe of each child: its process id, and later its exit code, each as
 NUMBER. A negative number in the place of the process id is the error number of a failed fork.
+
+On the door itself the server says READY once, after its imports. Before that it may be asked to
+REST: it then stands still between two modules and says RESTING, until it is to GO_ON, is asked
+for a fork, or its parent is gone. No signal would do: a stopped process outlives its parent.
 """
 
 from __future__ import annotations
@@ -22,28 +26,73 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from runners.child import descriptors, library_places, life
 
 NUMBER = struct.Struct("q")
 REQUEST = b"fork"
+REST, GO_ON = b"rest", b"go on"
+RESTING, READY = b"resting", b"ready"
 SENT_DESCRIPTORS = 4  # the task, where to tell, the wire, the log
 _CHILDS_MODULES = ("resource",)  # what each child would import before its sandbox
 
 
 def serve(door: int, modules: Sequence[str]) -> NoReturn:
     """Import, freeze what the collector would otherwise copy, and fork until the parent ends."""
-    for name in (*_CHILDS_MODULES, *modules):
-        with contextlib.suppress(Exception):  # the child meets the same error and tells it
-            importlib.import_module(name)
-    library_places.imported()
-    gc.collect()
-    gc.freeze()
     with socket.socket(fileno=door) as channel:
+        with _resting_when_asked(channel):
+            for name in (*_CHILDS_MODULES, *modules):
+                with contextlib.suppress(Exception):  # the child meets the same error, tells it
+                    importlib.import_module(name)
+        library_places.imported()
+        gc.collect()
+        gc.freeze()
+        _say(channel, READY)
         ForkLoop(channel).run()
     os._exit(0)  # at once: the children end with this process
+
+
+class Rests:
+    """Looks at the door between two modules; what it is asked last counts.
+
+    It stands among the finders of modules, since an import can be interrupted nowhere else.
+    """
+
+    def __init__(self, door: socket.socket) -> None:
+        self._door = door
+        self._news = select.poll()
+        self._news.register(door, select.POLLIN)
+
+    def find_spec(self, _name: str, _path: object = None, _target: object = None) -> None:
+        """Find nothing, so that the others are asked; rest first where that is wanted."""
+        is_resting = False
+        while self._news.poll(None if is_resting else 0):
+            packet = self._door.recv(len(RESTING), socket.MSG_PEEK)
+            if not packet:
+                os._exit(0)
+            if packet not in (REST, GO_ON):
+                return  # a request stays for later, and nobody who waits for a child rests
+            self._door.recv(len(RESTING))
+            is_resting = packet == REST
+            if is_resting:
+                _say(self._door, RESTING)
+
+
+@contextlib.contextmanager
+def _resting_when_asked(door: socket.socket) -> Iterator[None]:
+    rests = Rests(door)
+    sys.meta_path.insert(0, rests)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(rests)
+
+
+def _say(door: socket.socket, word: bytes) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more: the loop ends by that
+        door.send(word, socket.MSG_DONTWAIT)
 
 
 class ForkLoop:

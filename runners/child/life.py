@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from comparator.core import exceptions
+from comparator.core import exceptions, priority
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.models import ModelType
@@ -41,6 +41,8 @@ def main(
 ) -> None:
     """Live the whole life of a child; never returns."""
     settle(log, parent_pid)
+    if assignment.is_background:
+        priority.become_idle()
     keep_only(wire)
     live(assignment, wire, confined)
     leave()

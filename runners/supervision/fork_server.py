@@ -8,28 +8,31 @@ costs it one fork; what it imported is shared by all of them.
 It takes requests from its own parent alone, over a pair of sockets of which it inherited one
 end: there is no address at which a process that was taken over could ask. See
 docs/decisions/0001.
+
+What it has imported is memory that nothing else can use. So it ends when nobody has needed it
+for some minutes, or when a model needs the room.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import os
-import pickle
-import socket
-import subprocess
+import math
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 
-from runners import protocol, registry
-from runners.child import fork_loop
-from runners.machine import temporary
-from runners.supervision import environment, termination
+from comparator.core.exceptions import MultiLLMError
+from runners import registry
+from runners.machine import memory, temporary
+from runners.supervision.fork_server_process import ForkServer as ForkServer
+from runners.supervision.forked_child import ForkedChild as ForkedChild
 from runners.supervision.spawning import SpawnedChild as SpawnedChild
 
-_CLOSE_GRACE_SECONDS = 2.0
-_KILL_GRACE_SECONDS = 1.0
+KEEP_WARM_SECONDS = 300.0
+START_SECONDS = 120.0  # imports from a cold disk take long; then the run waits for the rest
+_LIGHT = "echo"
 
 
 def fork_is_safe() -> bool:
@@ -37,241 +40,92 @@ def fork_is_safe() -> bool:
     return sys.platform.startswith("linux")
 
 
-class ForkServer:
-    """The fork server of one engine."""
-
-    def __init__(self, kind: str, modelling_modules: Sequence[str] = ()) -> None:
-        self.kind = kind
-        self._modules = [*registry.engine(kind).warm_modules, *modelling_modules]
-        self._server: subprocess.Popen[bytes] | None = None
-        self._door: socket.socket | None = None  # our end; the server ends when it is closed
-        self._lock = threading.Lock()
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the server, None while none runs."""
-        server = self._server
-        return server.pid if server and server.poll() is None else None
-
-    def ensure_running(self) -> None:
-        """Start the server, or replace one that died; returns before its imports are done."""
-        with self._lock:
-            self._running_door()
-
-    def ask_for_fork(self, wire: int, log: int) -> tuple[int, int]:
-        """Ask for a child that has these two descriptors.
-
-        Returns:
-            The descriptor that tells its process id and its exit code, and the one that takes
-            its task.
-
-        Raises:
-            OSError: no server can be started, or this one takes no more requests.
-        """
-        with self._lock:
-            try:
-                return _ask(self._running_door(), wire, log)
-            except ConnectionError:  # it is dying, and not yet known to be dead
-                self._forget()
-                return _ask(self._running_door(), wire, log)
-
-    def close(self) -> None:
-        """End the server, and with it any child that still runs."""
-        with self._lock:
-            self._forget()
-
-    def ask_for_end(self) -> None:
-        """Ask the server to end; returns at once."""
-        server = self._server
-        if server is not None:
-            server.terminate()
-
-    def _running_door(self) -> socket.socket:
-        if self._door is None or self.pid is None:
-            self._forget()
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            ours.setblocking(False)
-            with theirs:
-                try:
-                    self._server = self._launch(theirs.fileno())
-                except BaseException:
-                    ours.close()
-                    raise
-            self._door = ours
-        return self._door
-
-    def _launch(self, door: int) -> subprocess.Popen[bytes]:
-        entry = "from runners.child.fork_loop import serve"
-        call = f"serve({door}, {self._modules!r})"
-        code = f"import sys; sys.path[:] = {sys.path!r}; {entry}; {call}"
-        return subprocess.Popen(
-            [sys.executable, *_interpreter_flags(), "-c", code],
-            env=environment.cleaned(os.environ),
-            pass_fds=(door,),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in the terminal is for the parent alone
-        )
-
-    def _forget(self) -> None:
-        if self._door is not None:
-            self._door.close()
-            self._door = None
-        if self._server is not None:
-            _end(self._server)
-            self._server = None
-
-
-def _ask(door: socket.socket, wire: int, log: int) -> tuple[int, int]:
-    with contextlib.ExitStack() as sent, contextlib.ExitStack() as kept:
-        told, tell = os.pipe()
-        kept.callback(os.close, told)
-        sent.callback(os.close, tell)
-        take, give = os.pipe()
-        kept.callback(os.close, give)
-        sent.callback(os.close, take)
-        try:
-            socket.send_fds(door, [fork_loop.REQUEST], [take, tell, wire, log])
-        except BlockingIOError as error:
-            raise OSError("the fork server has stopped taking requests") from error
-        kept.pop_all()  # the caller's from now on
-    return told, give
-
-
-def _interpreter_flags() -> list[str]:
-    """Return the command-line options that make an interpreter like this one."""
-    flags = sys.flags
-    letters = {
-        "-I": flags.isolated, "-E": flags.ignore_environment, "-s": flags.no_user_site,
-        "-B": flags.dont_write_bytecode, "-O": flags.optimize == 1, "-OO": flags.optimize == 2,
-        "-Xutf8": flags.utf8_mode, "-Xdev": flags.dev_mode,
-        "-P": getattr(flags, "safe_path", False),
-    }  # fmt: skip
-    return [*(letter for letter, is_set in letters.items() if is_set), *_warning_flags()]
-
-
-def _warning_flags() -> list[str]:
-    return [f"-W{option}" for option in sys.warnoptions]
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    """End a server and reap it; one that the system itself holds is left to the system."""
-    for ask, grace_seconds in (
-        (server.terminate, _CLOSE_GRACE_SECONDS),
-        (server.kill, _KILL_GRACE_SECONDS),
-    ):
-        ask()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(grace_seconds)
-            return
-
-
-class ForkedChild:
-    """A child forked from a fork server. ``pid`` is None until the fork server has told it."""
-
-    def __init__(
-        self, fork_server: ForkServer, assignment: protocol.Assignment, fds: list[int]
-    ) -> None:
-        self.pid: int | None = None
-        self.exit_code: int | None = None
-        self.trouble: str | None = None
-        self.fork_server_died = False  # then the exit code is unknown
-        wire, log = fds
-        self._told, self._give = fork_server.ask_for_fork(wire, log)
-        os.set_blocking(self._told, False)
-        self._assignment = assignment
-        self._buffer = b""
-
-    def fileno(self) -> int:
-        """Return a descriptor that becomes readable when there is news to ``poll``."""
-        return self._told
-
-    def poll(self) -> int | None:
-        """Take in the fork server's news; return the exit code once the child has been reaped."""
-        size = fork_loop.NUMBER.size
-        while self.exit_code is None:
-            try:
-                data = os.read(self._told, size - len(self._buffer))
-            except BlockingIOError:
-                break
-            if not data:  # the fork server itself is gone, and its children die with it
-                self.exit_code, self.fork_server_died = 255, True
-                break
-            self._buffer += data
-            if len(self._buffer) == size:
-                (number,) = fork_loop.NUMBER.unpack(self._buffer)
-                self._buffer = b""
-                self._take(number)
-        return self.exit_code
-
-    def close(self) -> None:
-        """Close the descriptors, and kill the child where it still runs."""
-        if self.exit_code is None and self.pid is not None:
-            termination.kill_tree(self.pid)
-        if self.pid is None:
-            os.close(self._give)  # a child that is forked later finds no task and exits
-        os.close(self._told)
-
-    def _take(self, number: int) -> None:
-        if self.pid is not None:
-            self.exit_code = number
-        elif number < 0:
-            self.exit_code, self.trouble = 1, _no_process(-number)
-        else:
-            self.pid = number
-            self._give_task()
-
-    def _give_task(self) -> None:
-        task = {"sys_path": sys.path, "folder": _folder(), "assignment": self._assignment}
-        with contextlib.suppress(BrokenPipeError), open(self._give, "wb") as pipe:
-            pipe.write(pickle.dumps(task))
-
-
-def _folder() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:  # it was removed
-        return None
-
-
-def _no_process(error: int) -> str:
-    return (
-        f"The system refused to start a model process: {os.strerror(error)}. It may be out of "
-        "memory or of processes; close programs and try again."
-    )
-
-
 class ForkServers:
-    """The fork servers of this program, started when first needed or warmed up before."""
+    """The fork servers of this program, started when first needed or warmed up before.
 
-    def __init__(self) -> None:
+    Attributes:
+        keep_warm_seconds: how long one is kept that nobody needs; ``math.inf`` keeps all.
+    """
+
+    def __init__(self, keep_warm_seconds: float = KEEP_WARM_SECONDS) -> None:
         self._by_kind: dict[str, ForkServer] = {}
         self._modelling: tuple[str, ...] = ()
         self._lock = threading.Lock()
+        self._keep_warm_seconds = keep_warm_seconds
+        self._reservations = 0
+        self._look_again = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    @property
+    def keep_warm_seconds(self) -> float:
+        """For how many seconds a server is kept that nobody needs."""
+        return self._keep_warm_seconds
+
+    @keep_warm_seconds.setter
+    def keep_warm_seconds(self, seconds: float) -> None:
+        self._keep_warm_seconds = seconds
+        self._look_again.set()
 
     def warm_up(self, kinds: Sequence[str], modelling_modules: Sequence[str] = ()) -> None:
         """Start the fork servers of these engines now; their imports go on in the background.
 
         One that cannot be started is left to the run that needs it, which says why.
         """
-        if modelling_modules:
-            self._modelling = tuple(modelling_modules)
+        self._modelling = tuple(dict.fromkeys((*self._modelling, *modelling_modules)))
         for kind in kinds:
             if fork_is_safe():
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, MultiLLMError):
                     self.of(kind).ensure_running()
+        self._look_again.set()
 
     def of(self, kind: str) -> ForkServer:
         """Return the fork server of an engine; kinds without libraries share the light one."""
-        kind = kind if registry.is_known(kind) else "echo"
+        kind = kind if registry.is_known(kind) else _LIGHT
         with self._lock:
             if not self._by_kind:
                 temporary.remove_stale()
             if kind not in self._by_kind:
-                modules = self._modelling if kind == "pytorch" else ()
-                self._by_kind[kind] = ForkServer(kind, modules)
+                self._by_kind[kind] = ForkServer(kind)
+                self._by_kind[kind].on_idle = self._look_again.set
+            if kind == "pytorch":
+                self._by_kind[kind].modelling_modules = self._modelling
+            self._keep_watch()
             return self._by_kind[kind]
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether a comparison is under way."""
+        return self._reservations > 0
+
+    def reserve(self, kinds: Sequence[str] = ()) -> Reservation:
+        """Keep the servers of these engines, started, for one who will ask for children."""
+        with self._lock:
+            self._reservations += 1
+        reservation = Reservation(self)
+        for kind in kinds:
+            reservation.add(kind)
+        return reservation
+
+    def give_back(self, wanted_bytes: int, keep: Collection[str] = ()) -> int:
+        """End servers that nobody needs now, those that hold most first, until enough is free.
+
+        Args:
+            wanted_bytes: how much memory is wanted.
+            keep: engines whose servers stay.
+
+        Returns:
+            How many bytes they held.
+        """
+        freed = 0
+        for size, server in self._idle_ones(keep):
+            if freed >= wanted_bytes:
+                break
+            freed += size if server.end_if_idle() else 0
+        return freed
+
+    def spare_bytes(self, keep: Collection[str] = ()) -> int:
+        """Return what ``give_back`` could free at most, in bytes."""
+        return sum(size for size, _server in self._idle_ones(keep))
 
     def pids(self) -> list[int]:
         """Return the process ids of the fork servers that run."""
@@ -279,19 +133,132 @@ class ForkServers:
 
     def by_kind(self) -> dict[str, int]:
         """Return the process ids of the fork servers that run, by the engine of each."""
-        with self._lock:
-            servers = list(self._by_kind.items())
-        pids = {kind: server.pid for kind, server in servers}
+        pids = {server.kind: server.pid for server in self._all()}
         return {kind: pid for kind, pid in pids.items() if pid is not None}
 
     def close(self) -> None:
         """End all fork servers; the next run starts new ones."""
         with self._lock:
             fork_servers, self._by_kind = list(self._by_kind.values()), {}
+        self._look_again.set()
         for fork_server in fork_servers:
             fork_server.ask_for_end()
         for fork_server in fork_servers:
             fork_server.close()
+
+    def rest_all_but(self, needed: Collection[ForkServer]) -> None:
+        """Have imports that nobody waits for stand still, before a model is measured."""
+        for server in self._all():
+            if server not in needed:
+                server.rest()
+
+    def go_on(self, unless_others_run: bool = False) -> None:
+        """Have all imports go on; where it is asked for, only if one reservation is left."""
+        if unless_others_run and self._reservations > 1:
+            return
+        for server in self._all():
+            server.go_on()
+
+    def released(self) -> None:
+        """Note that a reservation has ended."""
+        with self._lock:
+            self._reservations -= 1
+            was_the_last = not self._reservations
+        if was_the_last:
+            self.go_on()
+
+    def _all(self) -> list[ForkServer]:
+        with self._lock:
+            return list(self._by_kind.values())
+
+    def _idle_ones(self, keep: Collection[str]) -> list[tuple[int, ForkServer]]:
+        """Return what idle servers hold, with each, the largest first."""
+        idle = [s for s in self._all() if s.kind not in keep and s.idle_seconds() is not None]
+        pids = [(server.pid, server) for server in idle]
+        sizes = [(memory.taken_bytes(pid), server) for pid, server in pids if pid is not None]
+        return sorted(sizes, key=lambda pair: pair[0], reverse=True)
+
+    def _keep_watch(self) -> None:
+        """Have a thread end what has been idle for too long; with our lock held."""
+        if self._keeper is None:
+            self._keeper = threading.Thread(
+                target=self._end_idle_ones, name="comparator-idle", daemon=True
+            )
+            self._keeper.start()
+
+    def _end_idle_ones(self) -> None:
+        """Live as long as there are servers."""
+        while True:
+            self._look_again.clear()
+            with self._lock:
+                servers = list(self._by_kind.values())
+                if not servers:
+                    self._keeper = None
+                    return
+            keep, left = self._keep_warm_seconds, math.inf
+            for server in servers:
+                idle = None if server.end_if_idle(keep) else server.idle_seconds()
+                left = left if idle is None else min(left, keep - idle)
+            self._look_again.wait(max(0.0, left) if math.isfinite(left) else None)
+
+
+class Reservation:
+    """Keeps fork servers for a comparison, and has them ready when a model's turn comes."""
+
+    def __init__(self, owner: ForkServers) -> None:
+        self._owner = owner
+        self._servers: dict[str, ForkServer] = {}
+        self._is_over = False
+        self._lock = threading.Lock()
+
+    def add(self, kind: str) -> ForkServer:
+        """Keep one more engine's server, and start it where it does not run."""
+        server = self._owner.of(kind)
+        with self._lock:
+            if not self._is_over and server.kind not in self._servers:
+                self._servers[server.kind] = server
+                server.reserve()
+        self._owner.warm_up([kind])
+        return server
+
+    def make_ready(
+        self,
+        kinds: Sequence[str],
+        should_stop: Callable[[], bool] = lambda: False,
+        timeout_seconds: float = START_SECONDS,
+    ) -> float:
+        """Wait until the servers of these engines have imported; then have the others rest.
+
+        While one is waited for the others import beside it, unless another comparison's model is
+        measured. They go on when the next one is waited for, or at the end of the last comparison.
+
+        Returns:
+            The seconds that it waited; 0.0 where all of them were ready.
+        """
+        if not fork_is_safe() or should_stop():
+            return 0.0
+        began = time.monotonic()
+        servers = [self.add(kind) for kind in kinds]
+        cold = [server for server in servers if not server.is_ready]
+        if cold:
+            self._owner.go_on(unless_others_run=True)
+        for server in cold:
+            with contextlib.suppress(OSError, MultiLLMError):  # the run says why none starts
+                server.wait_ready(timeout_seconds, should_stop)
+        waited = time.monotonic() - began if cold else 0.0
+        self._owner.rest_all_but(servers)
+        return waited
+
+    def release(self) -> None:
+        """Let them go; harmless when it is done twice."""
+        with self._lock:
+            was_over, self._is_over = self._is_over, True
+            servers, self._servers = list(self._servers.values()), {}
+        if was_over:
+            return
+        for server in servers:
+            server.release()
+        self._owner.released()
 
 
 fork_servers = ForkServers()

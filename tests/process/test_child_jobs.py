@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from wide_gguf import write_wide_gguf
 
 from comparator.core.exceptions import ModelLoadError
+from comparator.core.quiet import quiet
 from comparator.library import discovery
 from comparator.library.changes import child_jobs, quantising
 from runners import protocol
@@ -51,6 +54,26 @@ def test_a_job_tells_how_far_it_is_and_ends_once(tmp_path: Path) -> None:
     assert [message for message in told if isinstance(message, protocol.FINAL)] == told[-1:]
     assert any(isinstance(message, protocol.Loading) for message in told)
     assert child_jobs.finished(told[-1], "It") is told[-1]
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="the class is Linux's")
+@pytest.mark.parametrize("is_background", [False, True])
+def test_a_job_of_the_background_takes_what_nobody_else_wants_of_the_processor(
+    tmp_path: Path, workers: Workers, is_background: bool
+) -> None:
+    source = write_wide_gguf(tmp_path / "a.gguf")
+    work = quiet.background("quantising") if is_background else contextlib.nullcontext()
+    with work:
+        job = child_jobs.assignment("quantize", [source], arguments(tmp_path), tmp_path)
+        with contextlib.closing(child_jobs.messages(job)) as messages:
+            assert isinstance(next(messages), protocol.Hello)
+            (worker,) = workers()
+            run = quiet.begin_run()
+            policies = {os.sched_getscheduler(thread.id) for thread in worker.threads()}
+            beside = quiet.end_run(run)
+    assert policies == {os.SCHED_IDLE if is_background else os.SCHED_OTHER}
+    assert beside == (("quantising",) if is_background else ())
+    assert run.waited_seconds == 0.0, "no run waits for it"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is Linux's")

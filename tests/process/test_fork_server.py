@@ -6,8 +6,10 @@ import errno
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,7 +18,8 @@ import pytest
 from comparator.core.models import ModelInfo
 from runners import protocol
 from runners.child import fork_loop
-from runners.supervision.fork_server import ForkedChild, ForkServer, fork_servers
+from runners.supervision import fork_server
+from runners.supervision.fork_server import ForkedChild, ForkServer, ForkServers, fork_servers
 
 if not sys.platform.startswith("linux"):
     pytest.skip("children are forked on Linux alone", allow_module_level=True)
@@ -141,6 +144,166 @@ def test_the_end_of_the_programs_end_of_the_door_ends_everything(
     server._door.close()
     server._door = None
     assert wait_until(lambda: gone(pid))
+
+
+class TestReadiness:
+    @pytest.fixture
+    def importing(self, monkeypatch, tmp_path) -> Iterator[tuple[ForkServer, Path, Path]]:
+        """A server whose import ends when a file is there; each module says that it came."""
+        come, go = tmp_path / "come", tmp_path / "go"
+        steps = tmp_path / "fork_server_steps.py"
+        steps.write_text(
+            "import importlib, os, time\n"
+            f"while not os.path.exists({str(go)!r}):\n"
+            "    try:\n"
+            "        importlib.import_module('no_such_module_at_all')\n"
+            "    except ImportError:\n"
+            f"        open({str(come)!r}, 'w').close()\n"
+            "    time.sleep(0.005)\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        server = ForkServer("echo", ["fork_server_steps"])
+        yield server, come, go
+        server.close()
+
+    def test_a_server_is_ready_when_its_imports_are_done(self, importing) -> None:
+        server, _come, go = importing
+        assert not server.wait_ready(0.2)
+        assert not server.is_ready
+        go.touch()
+        assert server.wait_ready(20)
+        assert server.is_ready
+        server.close()
+        assert not server.is_ready
+
+    def test_who_waits_may_lose_interest(self, importing) -> None:
+        assert not importing[0].wait_ready(60, lambda: True)
+
+    def test_a_server_that_dies_while_it_imports_is_not_waited_for(self, importing) -> None:
+        server = importing[0]
+        server.ensure_running()
+        os.kill(server.pid, signal.SIGKILL)
+        assert not server.wait_ready(60) or server.pid is not None
+
+    def test_imports_rest_until_they_are_to_go_on(self, importing, wait_until) -> None:
+        server, come, go = importing
+        server.ensure_running()
+        assert wait_until(come.exists)
+        server.rest()
+        go.touch()
+        used = psutil.Process(server.pid).cpu_times()
+        assert not server.is_ready
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(server, "go_on", lambda: None)
+            assert not server.wait_ready(0.5), "one module more, and it would be ready"
+        assert psutil.Process(server.pid).cpu_times() == used
+        server.go_on()
+        assert server.wait_ready(20)
+
+    def test_a_server_that_somebody_waits_for_goes_on(self, importing, wait_until) -> None:
+        server, come, go = importing
+        server.ensure_running()
+        assert wait_until(come.exists)
+        server.rest()
+        go.touch()
+        assert server.wait_ready(20)
+
+    def test_a_server_that_rests_ends_with_the_program(self, importing, wait_until, gone) -> None:
+        server, come, _go = importing
+        server.ensure_running()
+        assert wait_until(come.exists)
+        server.rest()
+        pid = server.pid
+        assert server._door is not None
+        server._door.close()
+        server._door = None
+        assert wait_until(lambda: gone(pid), 5)
+
+    def test_a_child_that_is_asked_of_a_server_at_rest_comes(self, importing, wait_until) -> None:
+        server, come, go = importing
+        server.ensure_running()
+        assert wait_until(come.exists)
+        server.rest()
+        go.touch()
+        assert _end_of(_child(server)) == 0
+
+
+class TestHeld:
+    @pytest.fixture
+    def servers(self) -> Iterator[ForkServers]:
+        servers = ForkServers()
+        yield servers
+        servers.close()
+
+    def test_a_server_that_nobody_needs_ends_after_its_time(self, servers, wait_until) -> None:
+        servers.warm_up(["echo"])
+        assert servers.by_kind()
+        servers.keep_warm_seconds = 0.01
+        assert wait_until(lambda: not servers.by_kind())
+        assert _end_of(_child(servers.of("echo"))) == 0, "the next one finds a new server"
+
+    def test_a_reserved_server_stays_until_it_is_released(self, servers, wait_until) -> None:
+        servers.keep_warm_seconds = 0
+        reservation = servers.reserve(["echo"])
+        assert reservation.make_ready(["echo"]) > 0
+        assert reservation.make_ready(["echo"]) == 0.0
+        assert servers.of("echo").idle_seconds() is None
+        assert not servers.of("echo").end_if_idle()
+        reservation.release()
+        reservation.release()
+        assert wait_until(lambda: not servers.by_kind())
+        assert not servers.is_reserved
+
+    def test_a_server_with_a_child_stays_until_the_child_has_ended(
+        self, servers, wait_until
+    ) -> None:
+        child = _child(servers.of("echo"))
+        servers.keep_warm_seconds = 0
+        assert not servers.of("echo").end_if_idle()
+        assert servers.give_back(1) == 0
+        os.close(child._give)
+        child._give_task = lambda: None
+        assert wait_until(lambda: child.poll() is not None)
+        child.close()
+        assert wait_until(lambda: not servers.by_kind())
+
+    def test_what_is_given_back_is_what_is_idle_the_largest_first(
+        self, servers, monkeypatch
+    ) -> None:
+        kinds = ["echo", "gguf", "gguf/xllamacpp"]
+        monkeypatch.setattr(ForkServer, "_launch", lambda self, door: _sleeper())
+        servers.warm_up(kinds)
+        sizes = {servers.of(kind).pid: size for kind, size in zip(kinds, (1, 30, 20), strict=True)}
+        monkeypatch.setattr(fork_server.memory, "taken_bytes", sizes.get)
+        assert servers.spare_bytes(keep=["gguf"]) == 21
+        assert servers.give_back(5, keep=["gguf"]) == 20
+        assert sorted(servers.by_kind()) == ["echo", "gguf"]
+        assert servers.give_back(1000) == 31
+        assert servers.by_kind() == {}
+
+    def test_the_others_rest_while_a_model_is_measured(self, servers, monkeypatch) -> None:
+        rested: list[str] = []
+        gone_on: list[str] = []
+        monkeypatch.setattr(ForkServer, "_launch", lambda self, door: _sleeper())
+        monkeypatch.setattr(ForkServer, "rest", lambda self: rested.append(self.kind))
+        monkeypatch.setattr(ForkServer, "go_on", lambda self: gone_on.append(self.kind))
+        monkeypatch.setattr(ForkServer, "wait_ready", lambda self, *_: True)
+        reservation = servers.reserve(["gguf", "echo"])
+        reservation.make_ready(["gguf"])
+        assert rested == ["echo"]
+        assert gone_on == ["gguf", "echo"], "they import beside it while it is waited for"
+        gone_on.clear()
+        other = servers.reserve()
+        other.make_ready(["echo"])
+        assert gone_on == [], "another comparison's model may be measured"
+        reservation.release()
+        assert gone_on == []
+        other.release()
+        assert gone_on == ["gguf", "echo"]
+
+
+def _sleeper() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 
 
 def _child(server: ForkServer) -> ForkedChild:

@@ -15,6 +15,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError, EngineMissingError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType, RunState
+from comparator.services import inference_engine
 from comparator.services.inference_engine import LONGEST_PROMPT_BYTES, InferenceEngine
 from comparator.services.memory_manager import MemoryManager
 from runners import registry
@@ -113,14 +114,31 @@ class TestConversations:
         assert result.content == f"custom {Conversation.of(TURNS).as_text()}"
 
 
+class IdleServers:
+    """Fork servers that nobody uses, by what they hold."""
+
+    def __init__(self, sizes):
+        self.sizes, self.freed = sizes, 0
+
+    def spare_bytes(self, keep):
+        assert keep
+        return sum(self.sizes)
+
+    def give_back(self, _wanted_bytes, keep):
+        assert keep
+        size = self.sizes.pop(0) if self.sizes else 0
+        self.freed += size
+        return size
+
+
 class TestWhoMayRun:
     def test_it_is_decided_once_and_at_the_start(self, engine, echo_model, monkeypatch):
         decided = []
         plan = engine.memory_manager.plan
 
-        def counted(*arguments):
+        def counted(*arguments, **spare):
             decided.append(arguments)
-            return plan(*arguments)
+            return plan(*arguments, **spare)
 
         monkeypatch.setattr(engine.memory_manager, "plan", counted)
         request = engine.request("hi", [echo_model()])
@@ -134,15 +152,51 @@ class TestWhoMayRun:
         tokens = []
         plan = engine.memory_manager.plan
 
-        def noted(*arguments):
+        def noted(*arguments, **spare):
             tokens.append(arguments[-1])
-            return plan(*arguments)
+            return plan(*arguments, **spare)
 
         monkeypatch.setattr(engine.memory_manager, "plan", noted)
         long = [{"role": "user", "content": "word " * 1000}, *TURNS[1:]]
         for asked in (TURNS, long):
             engine.admitted(engine.request(asked, [echo_model()]))
         assert tokens[1] - tokens[0] > 1500
+
+    @pytest.mark.parametrize("together", [False, True])
+    def test_idle_engines_end_before_anything_is_refused_or_runs_in_turn(
+        self, engine, echo_model, monkeypatch, together
+    ):
+        """Three models of which fewer fit than are asked, until two of three servers are gone."""
+        servers = IdleServers([30, 20, 10])
+        plan = engine.memory_manager.plan
+
+        def by_room(*arguments, spare_bytes=0):
+            planned = plan(*arguments)
+            has_room = servers.freed + spare_bytes >= 50
+            order = "together" if together and has_room else "in turn"
+            refusals = [None if has_room or together else "Cannot run."] * len(planned.refusals)
+            return replace(planned, order=order, refusals=tuple(refusals))
+
+        monkeypatch.setattr(engine.memory_manager, "plan", by_room)
+        monkeypatch.setattr(inference_engine, "fork_servers", servers)
+        request = engine.admitted(engine.request("hi", [echo_model()] * 2, together=together))
+        assert request.together == together
+        assert [slot.refusal for slot in request.slots] == [None, None]
+        assert servers.sizes == [10], "no more than was wanted"
+
+    def test_no_engine_ends_where_that_would_not_help(self, engine, echo_model, monkeypatch):
+        servers = IdleServers([30, 20])
+        plan = engine.memory_manager.plan
+        refused = ("Cannot run.",)
+        monkeypatch.setattr(
+            engine.memory_manager,
+            "plan",
+            lambda *arguments, **_spare: replace(plan(*arguments), refusals=refused),
+        )
+        monkeypatch.setattr(inference_engine, "fork_servers", servers)
+        request = engine.admitted(engine.request("hi", [echo_model()]))
+        assert request.slots[0].refusal == "Cannot run."
+        assert servers.sizes == [30, 20]
 
     def test_any_number_of_models_may_be_asked(self, engine, echo_model):
         results = last(engine, "hi", [echo_model()] * 5)

@@ -132,8 +132,7 @@ def slots_of(models: Sequence[str], assignments: Sequence[str]) -> list[SlotDraf
 def _request(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) -> Request:
     """Return the request; a wrong name is told before anything is read from standard input."""
     if draft.prompt == "-":
-        for slot in draft.slots:
-            look_up(slot.model)
+        engine.warm_up([look_up(slot.model) for slot in draft.slots])
         draft = replace(draft, prompt=sys.stdin.read())
     return request_of(draft, engine, look_up)
 

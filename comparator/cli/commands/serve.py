@@ -27,6 +27,7 @@ from comparator.hosting.options import (
     log_ins,
 )
 from comparator.hosting.proxies import trusted_addresses
+from runners.supervision.fork_server import KEEP_WARM_SECONDS
 
 Share = Annotated[bool, typer.Option("--share", help="Open a public link to it.")]
 ServerName = Annotated[
@@ -66,6 +67,15 @@ PublicLimit = Annotated[
         help="What visitors of a public page may ask, such as tokens=256; repeatable.",
     ),
 ]
+KeepWarm = Annotated[
+    float,
+    typer.Option(
+        metavar="MINUTES",
+        min=0.0,
+        help="How long an engine's libraries stay in memory that nobody uses (up to 250 MB each): "
+        "the next question is answered sooner. 0: not at all.",
+    ),
+]
 
 
 def command(
@@ -88,6 +98,7 @@ def command(
     first_token_timeout: FirstTokenTimeout = None,
     token_timeout: TokenTimeout = None,
     total_timeout: TotalTimeout = None,
+    keep_warm: KeepWarm = KEEP_WARM_SECONDS / 60,
 ) -> int:
     """Open the page: choose up to four models, ask, compare."""
     for folder in models_dir or ():
@@ -106,6 +117,7 @@ def command(
         public=public,
         limits=limits_from(public_limit or (), os.environ),
         deadlines=deadlines_from(load_timeout, first_token_timeout, token_timeout, total_timeout),
+        keep_warm_minutes=keep_warm,
     )
     from comparator.ui import serve as serve_page
 

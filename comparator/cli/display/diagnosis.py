@@ -66,6 +66,7 @@ def _show_table(console: Console, title: str, rows: list[Row]) -> None:
 def _tables(parts: Mapping[str, Any]) -> Iterator[tuple[str, Iterable[Row]]]:
     for name in ("system", "processor", "memory"):
         yield name.capitalize(), _pairs(parts.get(name))
+    yield "Held by running pages", map(_held, parts.get("held") or ())
     yield "GPUs", _devices(parts.get("devices"))
     yield "Engines", _engines(parts.get("engines"))
     yield "Native libraries", _files(parts.get("engines"))
@@ -83,6 +84,13 @@ def _pairs(facts: Mapping[str, Any] | None) -> Iterator[Row]:
     for key, value in (facts or {}).items():
         if value is not None:
             yield key.replace("_bytes", "").replace("_", " "), _value(key, value)
+
+
+def _held(facts: Mapping[str, Any]) -> Row:
+    servers = facts["fork_servers"]
+    engines = ", ".join(f"{server['engine']} {fine_size(server['bytes'])}" for server in servers)
+    own = f"{fine_size(facts['program_bytes'])} of its own"
+    return f"process {facts['pid']}", own, f"engines kept warm: {engines or 'none'}"
 
 
 def _value(key: str, value: Any) -> str:

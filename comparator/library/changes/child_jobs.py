@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
+from comparator.core.quiet import quiet
 from runners import protocol
 from runners.executor import Executor
 from runners.process import Run
@@ -49,6 +50,7 @@ def assignment(
         started=time.monotonic(),
         readable=tuple(paths),
         writable=(str(writable),) if writable else (),
+        is_background=quiet.is_background,
     )
 
 
@@ -57,21 +59,25 @@ def messages(
     should_stop: ShouldStop = never,
     deadlines: Deadlines = _DEADLINES,
 ) -> Generator[protocol.Message, None, None]:
-    """Yield what a child tells, its final message last; leaving the loop ends the child."""
+    """Yield what a child tells, its final message last; leaving the loop ends the child.
+
+    In a thread that works in the background the child takes what runs leave of the processor.
+    """
     received: queue.SimpleQueue[protocol.Message] = queue.SimpleQueue()
     run: Executor = Run(deadlines)
-    run.start(assignment, received.put)
     message: protocol.Message | None = None
-    try:
-        while not isinstance(message, protocol.FINAL):
-            if should_stop():
-                run.stop()
-            with contextlib.suppress(queue.Empty):
-                message = received.get(timeout=_POLL_SECONDS)
-                yield message
-    finally:
-        run.stop()
-        run.join(_END_SECONDS)
+    with quiet.in_a_child():
+        run.start(assignment, received.put)
+        try:
+            while not isinstance(message, protocol.FINAL):
+                if should_stop():
+                    run.stop()
+                with contextlib.suppress(queue.Empty):
+                    message = received.get(timeout=_POLL_SECONDS)
+                    yield message
+        finally:
+            run.stop()
+            run.join(_END_SECONDS)
 
 
 def finished(final: protocol.Message, what: str) -> protocol.Finished:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from comparator.core.disk import free_bytes
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
+from comparator.core.quiet import quiet
 from comparator.core.text import with_controls_shown
 from comparator.core.units import fine_size
 from comparator.formats import gguf_header
@@ -206,6 +207,7 @@ class _Making:
             with open(path, "rb") as file:
                 while piece := file.read(_PIECE_BYTES):
                     self._mind_the_stop()
+                    quiet.rest()
                     digest.update(piece)
                     done += len(piece)
                     yield self._at("read", None, done, total)

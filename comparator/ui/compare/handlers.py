@@ -43,6 +43,7 @@ class CompareHandlers:
     stop_column: Handler
     leave: Handler
     install: Handler
+    choose: Handler
 
 
 class Boards:
@@ -79,7 +80,16 @@ def make_compare_handlers(host: Host, tab: CompareTab) -> CompareHandlers:
         stop_column=stop_column,
         leave=leave,
         install=_make_install(host, tab),
+        choose=_make_choose(host),
     )
+
+
+def _make_choose(host: Host) -> Handler:
+    async def choose(*chosen: Any) -> None:
+        """Inputs: the models. Their engines start before the question is asked."""
+        host.choose(chosen)
+
+    return choose
 
 
 def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
@@ -89,6 +99,8 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
     page.unload(handlers.leave)
     for models in lists.models:
         models.change(None, list(lists.models), None, js=static_text("chosen.js"), **QUIET)
+    changes = [models.change for models in lists.models]
+    gr.on(changes, handlers.choose, list(lists.models), None, api_name="page_choose", **AT_ONCE)
     refresh_at(tab.refresh.click, host, lists, api_name="page_refresh")
     asked = {tab.prompt, tab.system_prompt, tab.together, *tab.settings.values()}
     asked |= {*lists.models, *tab.own_settings}

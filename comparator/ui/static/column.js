@@ -7,7 +7,7 @@ function make(tag, parent, className) {
   return node;
 }
 
-const ACTIVE = ["waiting", "loading", "reading the prompt", "writing"];
+const ACTIVE = ["waiting", "starting", "loading", "reading the prompt", "writing"];
 
 class Column {
   constructor(slot, onStop, onRetry) {

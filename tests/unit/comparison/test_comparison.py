@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from comparator.comparison.comparison import Comparison
-from comparator.comparison.request import Request, Slot
+from comparator.comparison.request import Advice, Request, Slot
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType, RunState
+from comparator.core.quiet import quiet
 from runners import protocol
 from runners.executor import Deliver, Executor, Receipt
 
@@ -53,7 +56,80 @@ def comparison_of(
     models = [ModelInfo(name, name, "/nowhere", ModelType.CUSTOM, 0) for name in names]
     slots = [Slot(model, ModelConfig(system_prompt=model.name)) for model in models]
     request = Request(conversation or Conversation.of("hi"), slots, together)
-    return Comparison(request, executor_for=executor_for).start(), executors
+    comparison = Comparison(request, executor_for=executor_for).start()
+    assert comparison.join(10)  # the first is started in a thread
+    return comparison, executors
+
+
+class TestTheStartOfAnEngine:
+    """What has to be waited for is told, and is no part of a run."""
+
+    def comparison(self, advise, is_warm) -> tuple[Comparison, Scripted]:
+        executor = Scripted()
+        slot = Slot(ModelInfo("a", "a", "/nowhere", ModelType.CUSTOM, 0), ModelConfig())
+        request = Request(Conversation.of("hi"), [slot])
+        comparison = Comparison(request, executor_for=lambda _assignment: executor)
+        comparison.advise, comparison.is_warm = advise, is_warm
+        return comparison, executor
+
+    def test_a_column_says_that_its_engine_starts_and_how_long_that_took(self) -> None:
+        is_warm = threading.Event()
+
+        def wait(_slot: Slot, _stop: object) -> Advice:
+            assert is_warm.wait(10)
+            return Advice(start_seconds=2.5)
+
+        comparison, executor = self.comparison(wait, lambda _slot: False)
+        comparison.start()
+        assert comparison.take_one(10) == 0
+        assert comparison.result(0).state is RunState.STARTING
+        assert executor.assignments == []
+        is_warm.set()
+        assert comparison.join(10)
+        comparison.drain()
+        assert comparison.result(0).state is RunState.LOADING
+        assert comparison.result(0).stats.start_seconds == 2.5
+        before = comparison.result(0).stats.start_time
+        executor.tell(*ANSWER)
+        comparison.drain()
+        assert comparison.result(0).stats.start_time == before
+        assert comparison.result(0).stats.start_seconds == 2.5
+
+    def test_a_warm_one_is_not_told_of(self) -> None:
+        comparison, executor = self.comparison(lambda *_: Advice(), lambda _slot: True)
+        comparison.start()
+        assert comparison.take_one(10) == 0
+        assert comparison.result(0).state is RunState.LOADING
+        assert comparison.result(0).stats.start_seconds == 0.0
+        executor.tell(*ANSWER)
+
+    def test_a_stop_ends_the_wait_and_nothing_starts(self) -> None:
+        def wait(_slot: Slot, should_stop: Callable[[], bool]) -> Advice:
+            while not should_stop():
+                threading.Event().wait(0.005)
+            return Advice()
+
+        comparison, executor = self.comparison(wait, lambda _slot: False)
+        ended: list[bool] = []
+        comparison.on_end = lambda: ended.append(True)
+        comparison.start()
+        assert comparison.take_one(10) == 0
+        comparison.stop()
+        assert comparison.wait_until_ended(10)
+        comparison.drain()
+        assert comparison.result(0).state is RunState.STOPPED
+        assert executor.assignments == []
+        assert ended == [True]
+
+    def test_what_worked_beside_a_run_is_in_its_receipt(self) -> None:
+        comparison, executor = self.comparison(lambda *_: Advice(), lambda _slot: True)
+        executor.receipt = Receipt(1, 1, 1)
+        with quiet.beside("a download"):
+            comparison.start()
+            assert comparison.join(10)
+        executor.tell(*ANSWER)
+        comparison.drain()
+        assert comparison.result(0).receipt["background_work"] == ["a download"]
 
 
 ANSWER = (

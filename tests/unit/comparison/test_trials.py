@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from comparator.comparison import builds, trials
-from comparator.comparison.quiet import Quiet
 from comparator.comparison.trial_job import NotTried, Tried
 from comparator.comparison.trials import Trials
 from comparator.core.models import ModelInfo, ModelType
+from comparator.core.quiet import MeasuredRun, Quiet
 from comparator.storage.digests import Digests
 from comparator.storage.verdicts import Failure, Verdicts
 from runners import registry
@@ -178,12 +178,12 @@ class TestWithoutATrial:
     def test_none_is_made_while_a_model_is_measured(self, make):
         script = Script(llama_cpp=[RIGHT])
         program = make(script)
-        trials.quiet.begin_run()
+        run = trials.quiet.begin_run()
         verdict = program.verdict_for("gguf")
         assert not verdict.is_tried
         assert "another model was running" in verdict.sentences[0]
         assert script.tried == []
-        trials.quiet.end_run()
+        trials.quiet.end_run(run)
         assert program.verdict_for("gguf").is_tried
 
     def test_a_library_that_cannot_be_used_gives_way_to_the_other(self, make):
@@ -302,10 +302,11 @@ def test_two_threads_of_a_program_share_one_trial(make):
 
 
 def test_the_background_gives_way_to_who_wants_to_run(make):
-    wanted = []
+    wanted: list[threading.Thread] = []
+    begun: list[MeasuredRun] = []
 
     def slow(_kind: str, _library: str, _settings: dict[str, Any], should_stop: Any) -> Tried:
-        runner = threading.Thread(target=trials.quiet.begin_run)
+        runner = threading.Thread(target=lambda: begun.append(trials.quiet.begin_run()))
         runner.start()
         while not should_stop():
             pass
@@ -317,7 +318,7 @@ def test_the_background_gives_way_to_who_wants_to_run(make):
     assert len(wanted) == 1
     wanted[0].join(10)
     assert not wanted[0].is_alive()  # the run began as soon as the trial was over
-    trials.quiet.end_run()
+    trials.quiet.end_run(begun[0])
 
 
 def test_closing_ends_what_is_tried_and_nothing_is_tried_after_it(make):

@@ -82,7 +82,7 @@ class TestRecord:
         assert set(record["stats"]) == {
             *("start_time", "end_time", "duration", "load_seconds", "time_to_first_token"),
             *("prompt_tokens", "token_count", "tokens_per_second", "memory_usage"),
-            *("finish_reason", "device_memory_usage"),
+            *("finish_reason", "device_memory_usage", "start_seconds"),
         }
         assert set(record["prompt"]) == {
             "rendered",

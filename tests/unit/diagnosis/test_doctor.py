@@ -15,8 +15,8 @@ from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PARTS = [
-    "system", "processor", "memory", "devices", "engines", "sandbox", "trials", "folders", "stores",
-    "sources", "models", "versions", "environment", "probes",
+    "system", "processor", "memory", "held", "devices", "engines", "sandbox", "trials", "folders",
+    "stores", "sources", "models", "versions", "environment", "probes",
 ]  # fmt: skip
 
 

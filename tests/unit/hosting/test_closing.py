@@ -20,7 +20,7 @@ from comparator.hosting.session import Session
 from comparator.hub.downloads import Downloads
 from comparator.services import inference_engine
 from comparator.services.inference_engine import InferenceEngine
-from runners.supervision import fork_server
+from runners.supervision import fork_server_process
 from runners.supervision.fork_server import ForkServers
 
 
@@ -149,14 +149,17 @@ def test_a_fork_server_that_the_system_holds_is_not_waited_for_without_end() -> 
             waits.clear()
 
         def kill(self) -> None:
-            assert waits == [fork_server._CLOSE_GRACE_SECONDS]
+            assert waits == [fork_server_process._CLOSE_GRACE_SECONDS]
 
         def wait(self, timeout: float | None = None) -> int:
             waits.append(timeout)
-            raise fork_server.subprocess.TimeoutExpired("server", timeout or 0)
+            raise fork_server_process.subprocess.TimeoutExpired("server", timeout or 0)
 
-    fork_server._end(Held())  # type: ignore[arg-type]
-    assert waits == [fork_server._CLOSE_GRACE_SECONDS, fork_server._KILL_GRACE_SECONDS]
+    fork_server_process._end(Held())  # type: ignore[arg-type]
+    assert waits == [
+        fork_server_process._CLOSE_GRACE_SECONDS,
+        fork_server_process._KILL_GRACE_SECONDS,
+    ]
 
 
 def test_a_session_that_is_stopped_before_it_stands_in_line_gives_its_place_back(

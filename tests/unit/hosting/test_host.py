@@ -18,8 +18,10 @@ from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import RequestDraft, SlotDraft
 from comparator.hosting.session import BusyError
 from comparator.library.facts.lookup import facts_of
+from comparator.services import inference_engine
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol
+from runners.supervision.fork_server import ForkServers
 
 
 class IdleEngine(InferenceEngine):
@@ -215,3 +217,21 @@ def test_no_folder_is_no_model(tmp_path: Path) -> None:
     host = Host(ServerOptions(models_dir=tmp_path / "missing"), IdleEngine())
     assert host.shelf().offered == []
     assert host.model_records() == []
+
+
+def test_the_engines_of_chosen_models_start_and_what_is_no_model_is_passed_over(
+    host: Host, engine: IdleEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warmed: list[list[str]] = []
+    monkeypatch.setattr(engine, "warm_up", lambda models: warmed.append([m.name for m in models]))
+    (alpha,) = host.library.rescan().offered
+    host.choose([alpha.id, "", None, 7, "no such model"])
+    assert warmed == [["alpha"]]
+
+
+def test_a_page_keeps_engines_warm_for_as_long_as_it_was_told(
+    tmp_path: Path, engine: IdleEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference_engine, "fork_servers", ForkServers())
+    Host(ServerOptions(models_dir=tmp_path, keep_warm_minutes=0.5), engine)
+    assert engine.keep_warm_seconds == inference_engine.fork_servers.keep_warm_seconds == 30
