@@ -24,13 +24,24 @@ _DEVICE_FILES = ("/dev/nvidiactl", "/dev/dxg")
 def system() -> Part:
     """Return the operating system and Python."""
     facts = {
-        "platform": platform.platform(terse=True),
+        "platform": _platform(),
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "bits": sys.maxsize.bit_length() + 1,
         "space": bool(os.environ.get("SPACE_ID")),
     }
     return Part(facts)
+
+
+def _platform() -> str:
+    """Return kernel, release, machine and C library; ``platform.platform`` runs a program."""
+    parts = (
+        platform.system(),
+        platform.release(),
+        platform.machine(),
+        "".join(platform.libc_ver()),
+    )
+    return "-".join(part for part in parts if part)
 
 
 def cpu() -> Part:

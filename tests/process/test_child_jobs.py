@@ -59,9 +59,9 @@ def test_a_job_tells_how_far_it_is_and_ends_once(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="the class is Linux's")
 @pytest.mark.parametrize("is_background", [False, True])
 def test_a_job_of_the_background_takes_what_nobody_else_wants_of_the_processor(
-    tmp_path: Path, workers: Workers, is_background: bool
+    starter_models: dict[str, str], tmp_path: Path, workers: Workers, is_background: bool
 ) -> None:
-    source = write_wide_gguf(tmp_path / "a.gguf")
+    source = Path(starter_models["gguf_q4_1"])  # large enough to be at work when it is looked at
     work = quiet.background("quantising") if is_background else contextlib.nullcontext()
     with work:
         job = child_jobs.assignment("quantize", [source], arguments(tmp_path), tmp_path)

@@ -110,7 +110,10 @@ def surrounded(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_no_process_is_started_but_our_own(surrounded: Server) -> None:
-    until(lambda: psutil.Process(surrounded.process.pid).children())
+    client = Client(surrounded.url, verbose=False)
+    client.predict("hi", ["Quick"], "", {}, api_name="/compare")  # it starts a fork server
+    client.close()
+    assert psutil.Process(surrounded.process.pid).children()
     for child in psutil.Process(surrounded.process.pid).children(recursive=True):
         # A fork server imports no more than its engine: neither Gradio nor a server.
         assert child.name().startswith("python"), child.cmdline()

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from leftovers import none_may_be_left
 
+from comparator.core.quiet import quiet
+
 STARTS = ("os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen")
 
 
@@ -56,6 +58,13 @@ def watched_fork_exec() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "fork_exec", fork_exec)
         yield
+
+
+@pytest.fixture(autouse=True)
+def quiet_of_its_own() -> Iterator[None]:
+    """Let runs that a test has begun and never ended hold nothing up in another one."""
+    yield
+    quiet.__init__()  # type: ignore[misc]  # every module holds this very object
 
 
 @pytest.fixture(autouse=True)

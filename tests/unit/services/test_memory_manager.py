@@ -124,7 +124,7 @@ class TestVerdict:
     )
     def test_three_words_with_numbers(self, monkeypatch, size, verdict):
         manager = MemoryManager()
-        monkeypatch.setattr(manager, "available_bytes", lambda neighbours=(): GIGABYTE)
+        monkeypatch.setattr(manager, "available_bytes", lambda *_: GIGABYTE)
         told = manager.verdict(model_of(size))
         assert told.name == verdict
         assert "needs about" in told.sentence
