@@ -97,18 +97,6 @@ def _processors() -> int:
     return math.ceil(min(allowed or 1, cores.quota_cores() or math.inf))
 
 
-def pytest_configure() -> None:
-    """Keep a worker, and all that it starts, to one processor: models then take one thread.
-
-    Two models with two threads each on two processors wait for each other at every layer, and take
-    ten times as long; a comparison by four models took 137 s in a worker, and 9 s alone.
-    """
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if worker and hasattr(os, "sched_setaffinity"):
-        allowed = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {allowed[int(worker.removeprefix("gw")) % len(allowed)]})
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option with which `make soak` holds the promises in seconds and bytes."""
     parser.addoption("--bounds", action="store_true", help="hold promises in seconds and bytes")
@@ -116,12 +104,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many tests run at once by ``-n auto``: two on each processor.
+    """Return how many tests run at once by ``-n auto``: one more than there are cores.
 
-    Tests wait much of their time, for a page to open or a child to end. A worker needs its room:
+    Tests wait much of their time, for a page to open or a child to end, so that one more worker
+    than cores is worth it; each further one only makes all others slower. A worker needs its room:
     libraries, fork servers, a page and a browser.
     """
-    return max(1, min(2 * _processors(), memory.total_bytes() // WORKER_BYTES))
+    return max(1, min(_processors() + 1, memory.total_bytes() // WORKER_BYTES))
 
 
 @pytest.hookimpl(tryfirst=True)
