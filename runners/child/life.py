@@ -27,9 +27,9 @@ from runners.base import BaseInferencer, PromptTokens, TokenText, as_prompt
 from runners.child import descriptors, memory_limit
 from runners.child.failures import explain, failure
 from runners.child.sandbox import enter_sandbox
+from runners.child.stage import Stage
 from runners.child.token_batching import Pace
 from runners.machine import cores, memory, temporary
-from runners.machine.processor_share import ShareReader
 
 _PR_SET_PDEATHSIG = 1
 
@@ -141,21 +141,6 @@ def _stop_asked(_number: int, _frame: Any) -> None:
 def stop_is_asked() -> bool:
     """Return whether the parent has asked this run to end."""
     return _StopFlag.raised
-
-
-class Stage:
-    """Where the child stands, for the words of a failure, and what its stages got."""
-
-    name = "start"
-
-    def __init__(self) -> None:
-        self._reader = ShareReader()
-
-    def got(self) -> protocol.ProcessorTime:
-        """Return what this process got of the processor since the last call."""
-        told = asdict(self._reader.since_last())
-        del told["share"]
-        return protocol.ProcessorTime(**told)
 
 
 class Teller:

@@ -38,7 +38,7 @@ def column(result: InferenceResult, text: str, label: str, position: int = 0) ->
         "words": state_words(result, position),
         "share": result.progress,
         "error": with_controls_shown(result.error) if result.error else "",
-        "notice": result.notice or "",
+        "notice": with_controls_shown(result.notice or ""),
         "fallbacks": [with_controls_shown(sentence) for sentence in result.fallbacks],
         "numbers": numbers(result),
         "cut": result.stats.finish_reason == "length",
@@ -84,7 +84,7 @@ def details(result: InferenceResult) -> list[list[str]]:
     """Return what is folded away when a run is over: pairs of a heading and a text."""
     facts = [
         ["Ran on", _ran_on(result)],
-        ["Load", load_time(result.stats.load_seconds, result.stats.files_cached)],
+        ["Load", _load(result)],
         ["Processor", _processor(result)],
         ["Prompt as sent", result.prompt.rendered],
         ["Template", TEMPLATES.get(result.prompt.template_source, result.prompt.template_source)],
@@ -120,6 +120,12 @@ def _ran_on(result: InferenceResult) -> str:
         f"decoding: {engine['way']}" if engine.get("way") else None,
     ]
     return ", ".join(str(part) for part in parts if part)
+
+
+def _load(result: InferenceResult) -> str:
+    """Return the load beside how its files were; empty where nobody tells that."""
+    stats = result.stats
+    return "" if stats.files_cached is None else load_time(stats.load_seconds, stats.files_cached)
 
 
 def _processor(result: InferenceResult) -> str:
