@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from comparator.comparison.request import Request
-from comparator.comparison.request import Files
+from comparator.comparison.request import Files, Request
 from comparator.core.exceptions import ModelNotFoundError, MultiLLMError
 from comparator.core.models import ModelInfo
 from comparator.hosting.requests import (
