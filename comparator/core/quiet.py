@@ -37,7 +37,7 @@ class MeasuredRun:
 
     def meet(self, other: MeasuredRun) -> None:
         """Note a run that is measured at the same time."""
-        if self.of is not None and self.of is other.of:
+        if self.of is not None and self.of == other.of:
             self.together += 1
         else:
             self.comparisons += 1
