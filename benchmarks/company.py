@@ -79,7 +79,8 @@ class Company:
     """The contenders of one run: each is started when it is first asked for, and ended with all.
 
     Attributes:
-        record: where everything measured goes.
+        record: where everything measured goes; within a round, that round's own.
+        is_disturbed: whether a model of ours was disturbed in this round.
         amounts: how much is measured.
         models_dir: the folder of the starter models.
         tell: called with what is done now.
@@ -91,6 +92,7 @@ class Company:
         self.models_dir = models_dir.absolute()
         self.amounts = amounts
         self.record = record
+        self.is_disturbed = False
         self.tell = tell
         self._folder = tempfile.TemporaryDirectory(prefix="comparator-bench-")
         self.places = Path(self._folder.name)
@@ -144,6 +146,7 @@ class Company:
             self.record.miss(name, str(error))
 
 
+MOST_REPEATED = 3  # rounds in all that are thrown away of what is measured in turn
 Work = Callable[[str, Any], None]
 
 
@@ -151,27 +154,58 @@ def in_turn(company: Company, names: Sequence[str], repeats: int, work: Work, wh
     """Let the contenders work in turn, each round beginning with another one.
 
     ``work`` is called with a contender's name and the contender. Who fails is noted as missing
-    and not asked again; if that is the comparator itself, the run ends.
+    and not asked again; if that is the comparator itself, the run ends. A round in which ours was
+    disturbed (``note_disturbed``) is thrown away, of all contenders, and repeated.
     """
     contenders = company.there(names)
+    whole, left = company.record, MOST_REPEATED
     for number in range(repeats):
-        company.tell(f"{what}: round {number + 1} of {repeats}")
-        order = list(contenders)
-        turn = number % max(1, len(order))
-        for name in order[turn:] + order[:turn]:
+        while True:
+            company.tell(f"{what}: round {number + 1} of {repeats}")
+            company.record, company.is_disturbed = Record(), False
             try:
-                work(name, contenders[name])
-            except PeerError as error:
-                if name in (PAGE, LIBRARY):
-                    raise
-                company.record.miss(name, str(error))
-                del contenders[name]
+                _round(company, contenders, number, work)
+            finally:
+                part, company.record = company.record, whole
+            if not company.is_disturbed or not left:
+                break
+            left -= 1
+            whole.throw_away(what)
+            for contender, reason in part.missing.items():
+                whole.miss(contender, reason)
+        whole.keep(part)
+        if company.is_disturbed:
+            whole.note(f"{what}: a round was kept though something else had the processor.")
+
+
+def _round(company: Company, contenders: dict[str, Contender], number: int, work: Work) -> None:
+    order = list(contenders)
+    turn = number % max(1, len(order))
+    for name in order[turn:] + order[:turn]:
+        try:
+            work(name, contenders[name])
+        except PeerError as error:
+            if name in (PAGE, LIBRARY):
+                raise
+            company.record.miss(name, str(error))
+            del contenders[name]
+
+
+def note_disturbed(company: Company, taken: Round) -> Round:
+    """Note whether a model of ours was disturbed in a round, as its record tells, and return it.
+
+    Peers do not tell. They run in the same minute, so that a round is judged by ours.
+    """
+    if any(figures.get("disturbed") for figures in taken["models"]):
+        company.is_disturbed = True
+    return taken
 
 
 def note_round(
     company: Company, scenario: str, name: str, labels: Sequence[str], taken: Round, tokens: int
 ) -> None:
     """Put the figures of every column of one round into the record, by the column's model."""
+    note_disturbed(company, taken)
     for label, figures in zip(labels, taken["models"], strict=True):
         for measure, key in _KEYS.items():
             if figures.get(key) is not None:

@@ -90,6 +90,7 @@ class Record:
         self.series: dict[tuple[str, str, str, str], Series] = {}
         self.missing: dict[str, str] = {}
         self.notes: list[str] = []
+        self.thrown_away: dict[str, int] = {}  # by what was measured
 
     def add(
         self, scenario: str, measure: str, contender: str, value: float, model: str = ""
@@ -102,6 +103,20 @@ class Record:
         MEASURES[measure]
         key = (scenario, measure, contender, model)
         self.series.setdefault(key, Series(*key)).values.append(float(value))
+
+    def keep(self, other: Record) -> None:
+        """Take in every value, missing peer and note of a part that was measured apart."""
+        for series in other.series.values():
+            for value in series.values:
+                self.add(series.scenario, series.measure, series.contender, value, series.model)
+        for contender, reason in other.missing.items():
+            self.miss(contender, reason)
+        for sentence in other.notes:
+            self.note(sentence)
+
+    def throw_away(self, what: str) -> None:
+        """Count a round whose figures are not kept, since something else had the processor."""
+        self.thrown_away[what] = self.thrown_away.get(what, 0) + 1
 
     def miss(self, contender: str, reason: str) -> None:
         """Note that a peer could not be measured; the first reason stays."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Any
 
 import psutil
 
-from . import file_cache, holdings
+from runners.machine import page_cache
+
+from . import holdings
 from .company import (
     BARE_LOOP,
     BY_HAND,
@@ -21,6 +22,7 @@ from .company import (
     SPAWNED,
     Company,
     in_turn,
+    note_disturbed,
     note_round,
 )
 from .programs import Contender, Round
@@ -54,10 +56,9 @@ def _start(company: Company, names: Sequence[str], label: str, cold: bool) -> No
 
     def work(name: str, contender: Contender) -> None:
         if cold:
-            file_cache.drop(path)
-            share = file_cache.cached_share(path)
+            share = page_cache.cold(files_of(path))
             company.record.add("start", "cached_share", name, share or 0.0, label)
-        taken = contender.round([path], PROMPT, 2)
+        taken = note_disturbed(company, contender.round([path], PROMPT, 2))
         measure = "first_token_cold" if cold else "first_token"
         seconds = taken["models"][0]["first_token_seconds"]
         company.record.add("start", measure, name, seconds, label)
@@ -72,13 +73,16 @@ def _start(company: Company, names: Sequence[str], label: str, cold: bool) -> No
 
 def _can_be_cold(company: Company, path: Path) -> bool:
     """Whether files can be taken out of the cache here, seen by doing it."""
-    if hasattr(os, "posix_fadvise"):
-        file_cache.drop(path)
-        share = file_cache.cached_share(path)
-        if share is not None and share <= COLD_SHARE:
-            return True
+    share = page_cache.cold(files_of(path))
+    if share is not None and share <= COLD_SHARE:
+        return True
     company.record.note(f"Cold starts were not measured: {path.name} stays in the file cache.")
     return False
+
+
+def files_of(model: Path) -> list[Path]:
+    """Return the files of a model that is one file or a folder."""
+    return [model] if model.is_file() else sorted(p for p in model.iterdir() if p.is_file())
 
 
 def comparison(company: Company) -> None:
@@ -130,7 +134,8 @@ def _prefill(company: Company, names: Sequence[str], label: str) -> None:
     tokens = _prompt_tokens(company, path)
 
     def work(name: str, contender: Contender) -> None:
-        taken = contender.round([path], LONG_PROMPT, 2)["models"][0]
+        whole = note_disturbed(company, contender.round([path], LONG_PROMPT, 2))
+        taken = whole["models"][0]
         seconds = taken["first_token_seconds"] - taken["load_seconds"]
         company.record.add("decode", "prefill", name, tokens / seconds, label)
 

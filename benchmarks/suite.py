@@ -78,6 +78,7 @@ def run(
             result["scenario_seconds"][name] = round(time.monotonic() - started, 1)
     result["seconds"] = round(time.monotonic() - began, 1)
     result["missing"], result["notes"] = record.missing, record.notes
+    result["thrown_away"] = record.thrown_away
     result["targets"] = [verdict.to_record() for verdict in verdicts(record, chosen)]
     result["series"] = record.to_records()
     return result

@@ -154,7 +154,12 @@ def _cell(one: Mapping[str, Any] | None) -> str:
 def remarks(result: Result) -> str:
     """Return what was missing and what must be known, as a list; empty where there is nothing."""
     missing = [f"- Missing: {name}. {reason}" for name, reason in result["missing"].items()]
-    return "\n".join([*missing, *(f"- {note}" for note in result["notes"])])
+    notes = [f"- {note}" for note in result["notes"]]
+    thrown = result.get("thrown_away", {})
+    if thrown:
+        told = ", ".join(f"{what}: {rounds}" for what, rounds in thrown.items())
+        notes.append(f"- Rounds thrown away, since something else had the processor: {told}.")
+    return "\n".join([*missing, *notes])
 
 
 def _what(one: Mapping[str, Any]) -> str:

@@ -128,6 +128,7 @@ def _figures(record: Mapping[str, Any]) -> dict[str, Any]:
         "prompt_tokens": stats["prompt_tokens"],
         "tokens_per_second": stats["tokens_per_second"] or 0.0,
         "device_bytes": stats["device_memory_usage"],
+        "disturbed": stats["disturbed"],
     }
 
 

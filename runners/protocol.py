@@ -50,12 +50,29 @@ class Loading(Message, frozen=True, tag=True):
     total: Share
 
 
+class ProcessorTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the child got of the processor in one stage, as ``runners.machine.processor_share``.
+
+    In seconds, and a number of cores; None for what its system does not tell. The share follows
+    from them, so it is not sent.
+    """
+
+    run_seconds: Seconds | None = None
+    waited_seconds: Seconds | None = None
+    throttled_seconds: Seconds | None = None
+    stolen_seconds: Seconds | None = None
+    others_seconds: Seconds | None = None
+    elapsed_seconds: Seconds = 0.0
+    quota_cores: Seconds | None = None
+
+
 class Loaded(Message, frozen=True, tag=True):
     """The model is ready.
 
     ``context_length`` is in tokens: what this run may use, prompt and answer together.
     ``way`` says how tokens are decoded, ``fallbacks`` in whole sentences what is off and why,
     and ``learned`` what the engine found out of this model and wants to be told the next time.
+    ``processor`` is what the load got.
     """
 
     seconds: Seconds
@@ -67,6 +84,7 @@ class Loaded(Message, frozen=True, tag=True):
     way: Word = ""
     fallbacks: Sentences = ()
     learned: dict[str, Any] = {}
+    processor: ProcessorTime | None = None
 
 
 class Prompted(Message, frozen=True, tag=True):
@@ -101,7 +119,8 @@ class Answered(Message, frozen=True, tag=True):
 
     ``reason`` is ``stop``, ``length``, ``cancelled``, or ``error`` where this conversation alone
     was refused and others are still answered; then ``error`` says why and ``error_kind`` is as
-    in the record.
+    in the record. ``prefill`` is what it got of the processor until its first token, ``decode``
+    from there on; None where it never came to one.
     """
 
     reason: Word
@@ -111,6 +130,8 @@ class Answered(Message, frozen=True, tag=True):
     answer: Count = 0
     error: str = ""
     error_kind: Word = ""
+    prefill: ProcessorTime | None = None
+    decode: ProcessorTime | None = None
 
 
 class Finished(Message, frozen=True, tag=True):

@@ -48,6 +48,7 @@ def _figures(result: InferenceResult) -> lines.Figures:
         "prompt_tokens": stats.prompt_tokens,
         "tokens_per_second": stats.tokens_per_second,
         "device_bytes": stats.device_memory_usage,
+        "disturbed": stats.disturbed,
     }
 
 

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from comparator.comparison import read_ahead
+from comparator.comparison import file_cache, read_ahead
 from comparator.comparison.assignments import assignment_of, refusal
-from comparator.comparison.request import Advice, Lesson, Request, Slot
+from comparator.comparison.disturbance import Beside
+from comparator.comparison.request import Advice, Files, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
 from comparator.core.models import InferenceResult
 from comparator.core.quiet import MeasuredRun, quiet
@@ -214,7 +215,7 @@ class Comparison:
             builder.wait_for_start()
             return
         if isinstance(news.message, Advice):
-            builder.begin(news.at, news.message.start_seconds)
+            builder.begin(news.at, news.message)
             return
         run = self._runs.get(news.slot)
         is_final = isinstance(news.message, protocol.FINAL)
@@ -222,6 +223,7 @@ class Comparison:
         if is_final and run is not None:
             beside = self._beside.get(news.slot, ())
             builder.keep_evidence(run.receipt, run.log_tail, _estimates_of(slot), beside)
+            builder.judge(_beside_of(self._measured[news.slot]))
         builder.take(news.message, news.at)
         if is_final:
             self.on_result(slot, builder.snapshot(with_content=False))
@@ -237,8 +239,14 @@ class Comparison:
             self._tell(number, refused)
             return self._start_next()
         advice = self._advice(number, slot)
-        measured = self._measured[number] = quiet.begin_run()
-        advice = replace(advice, start_seconds=advice.start_seconds + measured.waited_seconds)
+        measured = self._measured[number] = quiet.begin_run(of=id(self))
+        cached, notice = self._files(number, slot)
+        advice = replace(
+            advice,
+            start_seconds=advice.start_seconds + measured.waited_seconds,
+            files_cached=cached,
+            notice=notice,
+        )
         started = time.monotonic()
         self._news.put(News(number, advice, started))
         if advice.sentences:
@@ -256,6 +264,13 @@ class Comparison:
         except Exception:
             _log.exception("There is no verdict for %s", slot.model.name)
             return Advice()
+
+    def _files(self, number: int, slot: Slot) -> tuple[float | None, str]:
+        """Make a model's files cold or warm where that is asked, and look how they are."""
+        if self.request.files is not Files.AS_THEY_ARE:
+            self._news.put(News(number, None, time.monotonic()))
+            self._on_news()
+        return file_cache.prepared(slot.model, self.request.files, lambda: number in self._stopped)
 
     def _start_run(
         self, number: int, slot: Slot, started: float, verdict: dict[str, Any] | None = None
@@ -278,7 +293,7 @@ class Comparison:
     def _delivered(self, number: int, message: protocol.Message) -> None:
         """Pass a message on; called in the thread of that run's executor."""
         if isinstance(message, protocol.FINAL):
-            self._beside[number] = quiet.end_run(self._measured.pop(number))
+            self._beside[number] = quiet.end_run(self._measured[number])
         self._tell(number, message)
         if isinstance(message, protocol.Prompted):
             self._read_ahead()
@@ -298,7 +313,7 @@ class Comparison:
     def _read_ahead(self) -> None:
         with self._lock:
             following = self._waiting[0] if self._waiting else None
-        if following is not None:
+        if following is not None and self.request.files is not Files.COLD:
             read_ahead.begin(self.request.slots[following].model)
 
     def _tell(self, number: int, message: protocol.Message) -> None:
@@ -315,6 +330,11 @@ class Comparison:
         if has_ended:
             self.on_end()
             self._ended.set()
+
+
+def _beside_of(measured: MeasuredRun) -> Beside:
+    """Return what of this program ran beside a run."""
+    return Beside(measured.comparisons, len(measured.beside), measured.together)
 
 
 def _estimates_of(slot: Slot) -> dict[str, int]:

@@ -78,6 +78,21 @@ class Disturbance:
     def __bool__(self) -> bool:
         return bool(self.stages)
 
+    def said_of(self, beside: Beside, share: float | None) -> str:
+        """Return what is to be said of a run; where models ran together, that comes first.
+
+        Args:
+            beside: what of ours ran beside it.
+            share: what it got while it read and wrote, 0 to 1; None where nobody tells.
+        """
+        if not beside.together:
+            return self.sentence
+        others = {
+            stage: {who: part for who, part in parts.items() if who != TOGETHER}
+            for stage, parts in self.taken.items()
+        }
+        return f"{shared(beside.together, share)} {in_words(others)}".strip()
+
 
 def disturbance(shares: Mapping[str, ProcessorShare], beside: Beside | None = None) -> Disturbance:
     """Judge a run by its shares, by stage; a stage that is missing or unknown is not judged."""

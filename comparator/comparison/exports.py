@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from comparator.core.models import InferenceResult
 from comparator.core.text import with_controls_shown
-from comparator.core.units import fine_size, seconds, speed
+from comparator.core.units import fine_size, load_time, percent, seconds, speed
 
 _CSV_MODEL = ("id", "name", "model_type", "path", "size")
 _CSV_STATS = (
@@ -21,7 +21,10 @@ _CSV_STATS = (
     "tokens_per_second",
     "memory_usage",
     "finish_reason",
+    "cpu_share",
+    "files_cached",
 )
+_CSV_REST = ("way", "notice", "fallbacks", "error", "content")
 
 NOT_MEASURED = "–"
 
@@ -65,7 +68,7 @@ def as_csv(results: Sequence[InferenceResult]) -> str:
     """Return one row a model."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([*_CSV_MODEL, *_CSV_STATS, "way", "fallbacks", "error", "content"])
+    writer.writerow([*_CSV_MODEL, *_CSV_STATS, *_CSV_REST])
     for result in results:
         record = result.to_record()
         model, stats = record["model"], record["stats"]
@@ -74,6 +77,7 @@ def as_csv(results: Sequence[InferenceResult]) -> str:
                 *(model.get(key) for key in _CSV_MODEL),
                 *(stats[key] for key in _CSV_STATS),
                 record["engine"].get("way", ""),
+                record["notice"] or "",
                 " ".join(result.fallbacks),
                 record["error"],
                 record["content"],
@@ -113,9 +117,11 @@ def figures(result: InferenceResult) -> str:
         f"{stats.token_count} tokens",
         speed(stats.tokens_per_second or 0),
         f"first token {seconds(stats.time_to_first_token, NOT_MEASURED)}",
-        f"load {seconds(stats.load_seconds, NOT_MEASURED)}",
+        f"load {load_time(stats.load_seconds, stats.files_cached, NOT_MEASURED)}",
         f"peak {fine_size(stats.memory_usage, NOT_MEASURED)}",
     ]
+    if stats.cpu_share is not None:
+        parts.append(f"got {percent(stats.cpu_share)} of the processor time it asked for")
     if stats.finish_reason == "length":
         parts.append("cut at the token limit")
     return ", ".join(parts)
@@ -134,6 +140,7 @@ _MARKDOWN_COLUMNS: dict[str, Callable[[InferenceResult], str]] = {
     "first token": lambda r: seconds(r.stats.time_to_first_token, NOT_MEASURED),
     "tokens/s": lambda r: f"{r.stats.tokens_per_second or 0:.1f}",
     "tokens": lambda r: str(r.stats.token_count),
-    "load": lambda r: seconds(r.stats.load_seconds, NOT_MEASURED),
+    "load": lambda r: load_time(r.stats.load_seconds, r.stats.files_cached, NOT_MEASURED),
+    "processor": lambda r: percent(r.stats.cpu_share, NOT_MEASURED),
     "peak memory": lambda r: fine_size(r.stats.memory_usage, NOT_MEASURED),
 }

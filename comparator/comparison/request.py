@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from comparator.core.config import ModelConfig
@@ -11,6 +12,14 @@ from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo
 from comparator.library.labels import kind_line
 from runners.process import Deadlines
+
+
+class Files(str, Enum):
+    """How the files of models are when they are loaded, so that all columns are alike."""
+
+    AS_THEY_ARE = ""
+    COLD = "cold"
+    WARM = "warm"
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class Request:
         factories: the user's inferencer factories, pickled by dill.
         deadlines: how long each stage may take.
         notice: said in every result.
+        files: whether each model's files are taken out of the system's cache before its run, or
+            read into it.
     """
 
     conversation: Conversation
@@ -66,6 +77,7 @@ class Request:
     factories: bytes = b""
     deadlines: Deadlines = field(default_factory=Deadlines)
     notice: str | None = None
+    files: Files = Files.AS_THEY_ARE
 
 
 @dataclass(frozen=True)
@@ -76,11 +88,16 @@ class Advice:
         verdict: as ``Assignment.verdict``.
         sentences: what is off and why; empty when nothing is.
         start_seconds: how long it took until its engine was warm and tried.
+        files_cached: how much of its files is in the system's cache, 0 to 1; None where nobody
+            tells.
+        notice: what is to be said of its files; empty where nothing is.
     """
 
     verdict: dict[str, Any] = field(default_factory=dict)
     sentences: tuple[str, ...] = ()
     start_seconds: float = 0.0
+    files_cached: float | None = None
+    notice: str = ""
 
 
 @dataclass(frozen=True)

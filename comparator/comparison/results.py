@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import msgspec
+
+from comparator.comparison.disturbance import DECODE, LOAD, PREFILL, Beside, disturbance
+from comparator.comparison.request import Advice
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import (
@@ -19,6 +23,7 @@ from comparator.core.models import (
 )
 from runners import protocol
 from runners.executor import Receipt
+from runners.machine.processor_share import ProcessorShare, together
 
 
 def error_kind_of(message: protocol.Message) -> str | None:
@@ -53,7 +58,7 @@ class ResultBuilder:
             answer: the number of the answer among those of one run.
         """
         self.parts: list[str] = []
-        self._kind, self._notice = model.model_type, notice
+        self._kind = model.model_type
         self._first_token: float | None = None
         self._last_token: float | None = None
         self._began: float | None = None
@@ -72,6 +77,7 @@ class ResultBuilder:
         )
         self._answer = answer
         self._answered: protocol.Answered | None = None
+        self._shares: dict[str, ProcessorShare] = {}  # by stage
 
     @property
     def is_complete(self) -> bool:
@@ -87,11 +93,17 @@ class ResultBuilder:
         """Note that its turn has come, and that its engine is not warm yet."""
         self._change(state=RunState.STARTING)
 
-    def begin(self, at: float, start_seconds: float = 0.0) -> None:
-        """Start the clocks (``at`` of ``time.monotonic``), after so long a start of its engine."""
+    def begin(self, at: float, advice: Advice | None = None) -> None:
+        """Start the clocks (``at`` of ``time.monotonic``), with what is known of the start."""
+        advice = advice or Advice()
         self._began = at
         self._change(state=RunState.LOADING)
-        self._count(start_time=self._wall_clock_offset + at, start_seconds=start_seconds)
+        self._count(
+            start_time=self._wall_clock_offset + at,
+            start_seconds=advice.start_seconds,
+            files_cached=advice.files_cached,
+        )
+        self._say(advice.notice)
 
     def snapshot(self, with_content: bool = True) -> InferenceResult:
         """Return the result as it stands, independent of what comes later."""
@@ -124,6 +136,26 @@ class ResultBuilder:
             said = {**asdict(receipt), **(estimates or {}), "background_work": list(beside)}
             self._change(receipt=said)
 
+    def judge(self, beside: Beside) -> None:
+        """Note what its process got of the processor, and say where that was too little.
+
+        Before its final message; ``beside`` is what of this program ran at the same time.
+        """
+        if not self._shares:
+            return
+        found = disturbance(self._shares, beside)
+        answer = [self._shares[stage] for stage in (PREFILL, DECODE) if stage in self._shares]
+        share = together(answer).share
+        by_stage = {stage: self._shares.get(stage) for stage in (LOAD, PREFILL, DECODE)}
+        self._count(
+            cpu_share=share,
+            cpu_shares={stage: got.share if got else None for stage, got in by_stage.items()},
+            disturbed=list(found.stages),
+        )
+        seconds = {stage: asdict(got) for stage, got in by_stage.items() if got}
+        self._change(receipt={**self._result.receipt, "processor": seconds})
+        self._say(found.said_of(beside, share))
+
     def take(self, message: protocol.Message, at: float) -> None:
         """Fold in one message that came ``at`` a moment of ``time.monotonic``."""
         if self.is_complete or getattr(message, "answer", self._answer) != self._answer:
@@ -144,6 +176,8 @@ class ResultBuilder:
         elif isinstance(message, protocol.Answered):
             self.parts.append(message.text)
             self._answered = message
+            self._got(PREFILL, message.prefill)
+            self._got(DECODE, message.decode)
         elif isinstance(message, protocol.FINAL):
             self._end(message, at)
 
@@ -168,6 +202,7 @@ class ResultBuilder:
         }
         self._change(state=RunState.READING, progress=None, engine=engine)
         self._count(load_seconds=message.seconds)
+        self._got(LOAD, message.processor)
         self._add_fallbacks(message.fallbacks)
 
     def _fell_back(self, message: protocol.FellBack) -> None:
@@ -192,7 +227,7 @@ class ResultBuilder:
         )
         self._count(prompt_tokens=message.prompt_tokens)
         if self._lacks_template(message):
-            self._change(notice=" ".join(filter(None, (self._notice, NO_TEMPLATE))))
+            self._say(NO_TEMPLATE)
 
     def _lacks_template(self, message: protocol.Prompted) -> bool:
         wanted = self._result.config.get("prompt_format") != "plain"
@@ -243,6 +278,17 @@ class ResultBuilder:
             return None
         elapsed = self._last_token - self._first_token
         return (self._result.stats.token_count - 1) / elapsed if elapsed > 0 else None
+
+    def _got(self, stage: str, told: protocol.ProcessorTime | None) -> None:
+        """Note what a child says that it got; its share is counted here."""
+        if told is not None:
+            self._shares[stage] = together([ProcessorShare(**msgspec.structs.asdict(told))])
+
+    def _say(self, sentence: str) -> None:
+        """Add to what a reader should know, each sentence once."""
+        said = self._result.notice or ""
+        if sentence and sentence not in said:
+            self._change(notice=f"{said} {sentence}".strip())
 
     def _change(self, **values: Any) -> None:
         self._result = replace(self._result, **values)

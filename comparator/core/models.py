@@ -124,6 +124,13 @@ class InferenceStats:
         device_memory_usage: peak memory on the accelerator, bytes; None without one.
         start_seconds: how long its engine's libraries were imported, and the engine tried, before
             the start of the run; 0.0 where it was warm.
+        cpu_share: what its process got of the processor time that it asked for, while it read the
+            prompt and wrote, 0 to 1; None where the system does not tell.
+        cpu_shares: the same of each stage: ``load``, ``prefill`` and ``decode``.
+        disturbed: those of these stages in which so much was taken that their speed is not the
+            model's own; the record's ``notice`` says by whom.
+        files_cached: how much of its files was in the system's cache when the load began, 0 to 1;
+            None where the system does not tell.
     """
 
     start_time: float
@@ -137,6 +144,12 @@ class InferenceStats:
     finish_reason: str | None = None
     device_memory_usage: int | None = None
     start_seconds: float = 0.0
+    cpu_share: float | None = None
+    cpu_shares: dict[str, float | None] = field(
+        default_factory=lambda: dict.fromkeys(("load", "prefill", "decode"))
+    )
+    disturbed: list[str] = field(default_factory=list)
+    files_cached: float | None = None
 
     @property
     def duration(self) -> float | None:
@@ -186,7 +199,9 @@ class InferenceResult:
         engine: name, version, device, dtype, threads and context length of what answered, the
             ``way`` in which it decodes tokens, and ``fallbacks``: sentences on what is off.
         receipt: what the machine had free before the run and after the child's exit, the peak of
-            its memory and what was expected of it (``estimated_bytes``), all in bytes.
+            its memory and what was expected of it (``estimated_bytes``), all in bytes; and
+            ``processor``: by stage, the seconds that it ran, waited for a core, was held back by a
+            quota (``throttled``), and what the host (``stolen``) and other programs took.
         log_tail: the last lines that the child printed, kept as evidence.
         notice: anything a reader should know, such as replaced characters in the prompt.
     """

@@ -24,10 +24,23 @@ class MeasuredRun:
     Attributes:
         waited_seconds: until everything else was at rest.
         beside: what worked beside it, by name.
+        of: the number of the comparison that it belongs to.
+        together: how many runs of the same comparison there were beside it.
+        comparisons: how many runs of others there were beside it.
     """
 
     waited_seconds: float = 0.0
     beside: set[str] = field(default_factory=set)
+    of: int | None = None
+    together: int = 0
+    comparisons: int = 0
+
+    def meet(self, other: MeasuredRun) -> None:
+        """Note a run that is measured at the same time."""
+        if self.of is not None and self.of == other.of:
+            self.together += 1
+        else:
+            self.comparisons += 1
 
 
 @dataclass(eq=False)
@@ -47,13 +60,20 @@ class Quiet:
         self._waiting = 0
         self._own = threading.local()
 
-    def begin_run(self) -> MeasuredRun:
-        """Note a run that is about to start, once no trial is under way and all work rests."""
+    def begin_run(self, of: int | None = None) -> MeasuredRun:
+        """Note a run that is about to start, once no trial is under way and all work rests.
+
+        Args:
+            of: a number of the comparison that it belongs to, to tell its runs from others'.
+        """
         began = time.monotonic()
-        run = MeasuredRun()
+        run = MeasuredRun(of=of)
         with self._changed:
             self._wait_for_trial()
             is_busy = any(work.is_waited_for for work in self._works)
+            for other in self._runs:
+                run.meet(other)
+                other.meet(run)
             self._runs.append(run)  # from now on work rests
             self._changed.wait_for(self._rests, REST_WITHIN_SECONDS)
             run.beside.update(work.name for work in self._works)

@@ -62,6 +62,24 @@ def count(number: float | None, nothing: str = "") -> str:
     return f"{number:.0f}"
 
 
+def percent(share: float | None, nothing: str = "") -> str:
+    """Return a share of 0 to 1 in words: ``97 %``; ``nothing`` for None."""
+    return nothing if share is None else f"{100 * share:.0f} %"
+
+
+def load_time(number: float | None, cached: float | None, nothing: str = "") -> str:
+    """Return how long a load took, and how much of its files was in the file cache before it.
+
+    Args:
+        number: seconds.
+        cached: 0 to 1; None where nobody tells, and then nothing is said of it.
+        nothing: what is said of a load that was not measured.
+    """
+    if number is None:
+        return nothing
+    return seconds(number) + ("" if cached is None else f", files {percent(cached)} cached")
+
+
 def _size(number: float, digits_of_gigabytes: int, digits_below_ten: int) -> str:
     for unit, factor in _BYTES:
         if number >= factor:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from comparator.comparison.request import Request
+from comparator.comparison.request import Files, Request
 from comparator.core.config import ModelConfig
 from comparator.core.config_text import parse_settings, stop_strings, whole_number
 from comparator.core.conversation import Prompt
@@ -49,6 +49,7 @@ class RequestDraft:
         system_prompt: what every model is told before the prompt.
         settings: fields of a ModelConfig, for all models.
         together: run all models at once where the memory allows it.
+        files: whether the models' files are made cold or warm before each run.
     """
 
     prompt: Prompt
@@ -56,6 +57,7 @@ class RequestDraft:
     system_prompt: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     together: bool = False
+    files: Files = Files.AS_THEY_ARE
 
 
 def request_of(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) -> Request:
@@ -81,7 +83,8 @@ def request_of(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) ->
         model.id: ModelConfig.from_dict({**common, **slot.settings})
         for model, slot in zip(models, draft.slots, strict=True)
     }
-    return engine.request(draft.prompt, models, configs, together=draft.together)
+    request = engine.request(draft.prompt, models, configs, together=draft.together)
+    return replace(request, files=draft.files)
 
 
 def offered_by(manager: ModelManager) -> LookUp:

@@ -53,7 +53,7 @@ class Measured:
 
     Attributes:
         last_used: seconds since the epoch.
-        best_tokens_per_second: decode speed of its fastest run; None before a long one.
+        best_tokens_per_second: decode speed of its fastest undisturbed run; None before a long one.
         runs: how many there were.
         peak_bytes: private memory (USS) at the peak of the last run.
         estimated_bytes: what was expected before it.
@@ -112,5 +112,7 @@ def _key(model: ModelInfo) -> tuple[str, int]:
 
 def _speed(result: InferenceResult) -> float | None:
     if result.error or result.stats.token_count < FEWEST_TOKENS_FOR_SPEED:
+        return None
+    if "decode" in result.stats.disturbed:  # others had a part of it
         return None
     return result.stats.tokens_per_second

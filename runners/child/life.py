@@ -27,6 +27,7 @@ from runners.base import BaseInferencer, PromptTokens, TokenText, as_prompt
 from runners.child import descriptors, memory_limit
 from runners.child.failures import explain, failure
 from runners.child.sandbox import enter_sandbox
+from runners.child.stage import Stage
 from runners.child.token_batching import Pace
 from runners.machine import cores, memory, temporary
 
@@ -142,12 +143,6 @@ def stop_is_asked() -> bool:
     return _StopFlag.raised
 
 
-class Stage:
-    """Where the child stands, for the words of a failure."""
-
-    name = "start"
-
-
 class Teller:
     """Writes messages to the parent, with times taken before the write."""
 
@@ -226,7 +221,7 @@ def answer(
     inferencer.verdict = assignment.verdict
     prepare(answerer, work)
     inferencer.load_model(work.model.path, answerer.settings())
-    teller.tell(loaded(inferencer, teller.seconds()))
+    teller.tell(loaded(inferencer, teller.seconds(), stage.got()))
     for number in range(len(work.conversations)):
         stage.name = "prompt"
         if answer_one(answerer, work, number, teller, stage) == "cancelled":
@@ -266,17 +261,23 @@ def stream(
 ) -> str:
     """Tell every piece of an answer as it comes, and its end; return why it ended."""
     count, reason = 0, ""
+    prefill: protocol.ProcessorTime | None = None
     for piece in inferencer.pieces(prompt):
         if isinstance(piece, TokenText):
             count += 1
             chosen = teller.since_start(piece.at)
             teller.tell(protocol.Token(without_surrogates(piece.text), count, chosen, number))
+            prefill = prefill or stage.got()
         elif isinstance(piece, PromptTokens):
             stage.name = "generate"
             teller.tell(prompted(piece, number, teller.seconds()))
         else:
-            reason, text = piece.reason, without_surrogates(piece.text)
-            teller.tell(protocol.Answered(reason, count, teller.seconds(), text, number))
+            reason, text, seconds = piece.reason, without_surrogates(piece.text), teller.seconds()
+            decode = stage.got() if prefill else None
+            answered = protocol.Answered(
+                reason, count, seconds, text, number, prefill=prefill, decode=decode
+            )
+            teller.tell(answered)
     if not reason:
         raise exceptions.InferenceError("The inferencer's pieces ended without an End.")
     return reason
@@ -293,7 +294,9 @@ def prompted(piece: PromptTokens, number: int, seconds: float) -> protocol.Promp
     )
 
 
-def loaded(inferencer: BaseInferencer, seconds: float) -> protocol.Loaded:
+def loaded(
+    inferencer: BaseInferencer, seconds: float, got: protocol.ProcessorTime
+) -> protocol.Loaded:
     """Make the message that says what answers."""
     info = inferencer.get_model_info()
     return protocol.Loaded(
@@ -306,6 +309,7 @@ def loaded(inferencer: BaseInferencer, seconds: float) -> protocol.Loaded:
         way=str(inferencer.way)[:200],
         fallbacks=sentences(inferencer),
         learned=learned(inferencer),
+        processor=got,
     )
 
 

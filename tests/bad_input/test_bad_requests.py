@@ -164,12 +164,13 @@ def test_odd_characters_are_asked_as_they_are(
     *_, last = engine.run_inference(odd + "\ud800", [model], config)
     result = last[model.id]
     assert result.error is None
-    assert result.notice == "Characters that are no text were replaced by U+FFFD."
+    # A busy machine may add a sentence of its own.
+    assert result.notice.startswith("Characters that are no text were replaced by U+FFFD.")
     assert result.prompt.rendered == odd + "\ufffd"
     if kind != "echo":
         assert result.stats.prompt_tokens == 1 + len((odd + "\ufffd").encode())
     *_, last = engine.run_inference(odd, [model], config)
-    assert last[model.id].notice is None
+    assert "replaced" not in (last[model.id].notice or "")
 
 
 # ---- settings ----

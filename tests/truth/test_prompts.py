@@ -168,6 +168,7 @@ def test_a_model_without_template_is_named_as_such(
     for result in last.values():
         assert result.prompt.template_source == "none"
         wanted = "No chat template in this model: the plain prompt is used."
-        assert result.notice == (wanted if prompt_format == "auto" else None)
-        assert (f"--- {wanted}\n" in as_text([result])) == (prompt_format == "auto")
-        assert (f"> {wanted}\n" in as_markdown([result])) == (prompt_format == "auto")
+        is_said = prompt_format == "auto"  # a busy machine may add a sentence of its own
+        assert (result.notice or "").startswith(wanted) == is_said
+        assert (f"--- {wanted}" in as_text([result])) == is_said
+        assert (f"> {wanted}" in as_markdown([result])) == is_said

@@ -150,6 +150,16 @@ Assignments = Annotated[
 Together = Annotated[
     bool, typer.Option("--together", help="Run all at once if they fit; speeds then differ.")
 ]
+Cold = Annotated[
+    bool,
+    typer.Option(
+        "--cold", help="Take each model's files out of the system's file cache before its run."
+    ),
+]
+Warm = Annotated[
+    bool,
+    typer.Option("--warm", help="Read each model's files into the file cache before its run."),
+]
 MaxMemory = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option("--max-memory-gb", help="Memory that models may use, in GB."),

@@ -10,6 +10,7 @@ from typing import Any
 
 from comparator.cli.commands.options import (
     Assignments,
+    Cold,
     ContextSize,
     FirstTokenTimeout,
     Force,
@@ -30,11 +31,12 @@ from comparator.cli.commands.options import (
     Together,
     TokenTimeout,
     TotalTimeout,
+    Warm,
     look_up_in,
 )
 from comparator.cli.display.live import LiveColumns, Show, StateLines
 from comparator.comparison import exports
-from comparator.comparison.request import Request
+from comparator.comparison.request import Files, Request
 from comparator.core.config_text import parse_assignment
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, RunState
@@ -74,6 +76,8 @@ def command(
     threads: Threads = None,
     assignments: Assignments = None,
     together: Together = False,
+    cold: Cold = False,
+    warm: Warm = False,
     max_memory_gb: MaxMemory = None,
     force: Force = False,
     load_timeout: LoadTimeout = None,
@@ -98,7 +102,7 @@ def command(
     }
     settings = {key: value for key, value in common.items() if value is not None}
     slots = slots_of(model, assignments or ())
-    draft = RequestDraft(prompt, slots, system or "", settings, together)
+    draft = RequestDraft(prompt, slots, system or "", settings, together, files_of(cold, warm))
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     options = RunOptions(max_memory_gb, force, output.value, limits)
     return run(draft, options, look_up_in(models_dir, no_source))
@@ -115,6 +119,19 @@ def run(draft: RequestDraft, options: RunOptions, look_up: LookUp) -> int:
     finally:
         engine.cleanup_resources()
     return 0 if all(result.state is RunState.DONE for result in results) else 1
+
+
+def files_of(cold: bool, warm: bool) -> Files:
+    """Return how the models' files are to be.
+
+    Raises:
+        ConfigurationError: both are wanted.
+    """
+    if cold and warm:
+        raise ConfigurationError("--cold and --warm exclude each other; choose one.")
+    if cold:
+        return Files.COLD
+    return Files.WARM if warm else Files.AS_THEY_ARE
 
 
 def slots_of(models: Sequence[str], assignments: Sequence[str]) -> list[SlotDraft]:

@@ -49,12 +49,15 @@ class LiveColumns:
 
 
 class StateLines:
-    """Tells each change of state, and what is off in a run, as a line, for logs and pipes."""
+    """Tells each change of state, and what is off in a run, as a line, for logs and pipes.
+
+    A run's notice is told at its end, when it is whole.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._told: dict[str, RunState] = {}
-        self._fallbacks: set[tuple[str, str]] = set()
+        self._told_sentences: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Show:
         """Return the function that takes new results."""
@@ -68,10 +71,11 @@ class StateLines:
             if self._told.get(result.model_id) is not result.state:
                 self._told[result.model_id] = result.state
                 self._tell(result, state_words(result))
-            for sentence in result.fallbacks:
-                if (result.model_id, sentence) not in self._fallbacks:
-                    self._fallbacks.add((result.model_id, sentence))
-                    self._tell(result, with_controls_shown(sentence))
+            for sentence in remarks(result) if result.is_complete else result.fallbacks:
+                shown = with_controls_shown(sentence)
+                if (result.model_id, shown) not in self._told_sentences:
+                    self._told_sentences.add((result.model_id, shown))
+                    self._tell(result, shown)
 
     def _tell(self, result: InferenceResult, words: str) -> None:
         print(f"{title(result)}: {words}", file=self._stream, flush=True)

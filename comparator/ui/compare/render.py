@@ -11,7 +11,7 @@ from typing import Any
 
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
-from comparator.core.units import seconds, size, speed
+from comparator.core.units import load_time, percent, seconds, size, speed
 
 TEMPLATES = {
     "gguf": "chat template of the GGUF file",
@@ -38,7 +38,7 @@ def column(result: InferenceResult, text: str, label: str, position: int = 0) ->
         "words": state_words(result, position),
         "share": result.progress,
         "error": with_controls_shown(result.error) if result.error else "",
-        "notice": result.notice or "",
+        "notice": with_controls_shown(result.notice or ""),
         "fallbacks": [with_controls_shown(sentence) for sentence in result.fallbacks],
         "numbers": numbers(result),
         "cut": result.stats.finish_reason == "length",
@@ -84,6 +84,8 @@ def details(result: InferenceResult) -> list[list[str]]:
     """Return what is folded away when a run is over: pairs of a heading and a text."""
     facts = [
         ["Ran on", _ran_on(result)],
+        ["Load", _load(result)],
+        ["Processor", _processor(result)],
         ["Prompt as sent", result.prompt.rendered],
         ["Template", TEMPLATES.get(result.prompt.template_source, result.prompt.template_source)],
         ["Settings", _settings(result.config)],
@@ -118,6 +120,20 @@ def _ran_on(result: InferenceResult) -> str:
         f"decoding: {engine['way']}" if engine.get("way") else None,
     ]
     return ", ".join(str(part) for part in parts if part)
+
+
+def _load(result: InferenceResult) -> str:
+    """Return the load beside how its files were; empty where nobody tells that."""
+    stats = result.stats
+    return "" if stats.files_cached is None else load_time(stats.load_seconds, stats.files_cached)
+
+
+def _processor(result: InferenceResult) -> str:
+    """Return what a run got of the processor time that it asked for; empty where unknown."""
+    got = result.stats.cpu_shares
+    stages = {"load": "loading", "prefill": "reading the prompt", "decode": "writing"}
+    told = [f"{percent(got[stage])} {words}" for stage, words in stages.items() if got.get(stage)]
+    return f"Of the time that it asked for it got {', '.join(told)}" if told else ""
 
 
 def _settings(config: dict[str, Any]) -> str:

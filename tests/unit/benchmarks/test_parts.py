@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,22 +9,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks import file_cache, holdings
+from benchmarks import holdings
 from benchmarks.company import (
     BARE_LOOP,
     BY_HAND,
     LIBRARY,
+    MOST_REPEATED,
     PROMPT,
     QUICK,
     SERVER,
     Company,
     in_turn,
+    note_disturbed,
     note_round,
 )
 from benchmarks.programs import Contender, PeerError, Program, WebProgram, quiet_environment
 from benchmarks.record import Record
 
-LOOKS = 20
 HOLDER = """
 import sys
 kept = bytearray(b"x") * 60_000_000
@@ -40,25 +40,6 @@ child = subprocess.Popen([sys.executable, "-c", {HOLDER!r}], stdin=subprocess.PI
 sys.stdin.read()
 child.communicate()
 """
-
-
-def is_dropped(folder: Path) -> bool:
-    file_cache.drop(folder)
-    return (file_cache.cached_share(folder) or 0.0) < 0.05
-
-
-@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="Linux only")
-def test_a_file_is_taken_out_of_the_cache(tmp_path: Path) -> None:
-    file = tmp_path / "weights"
-    file.write_bytes(os.urandom(8_000_000))
-    share = file_cache.cached_share(tmp_path)
-    if share is None:
-        pytest.skip("this file system does not tell what is cached")
-    assert share == 1.0
-    # A look may make the system fetch what follows; beside others it sees some of that.
-    assert any(is_dropped(tmp_path) for _ in range(LOOKS))
-    file.read_bytes()
-    assert file_cache.cached_share(file) == 1.0
 
 
 @pytest.mark.process
@@ -131,6 +112,43 @@ def test_each_round_begins_with_another_contender(tmp_path: Path) -> None:
         who._started.clear()
     a, b, c = LIBRARY, BARE_LOOP, SERVER
     assert order == [a, b, c, b, c, a, c, a, b]
+
+
+def test_a_disturbed_round_is_thrown_away_of_all_repeated_and_counted(tmp_path: Path) -> None:
+    record, rounds = Record(), iter(range(100))
+    taken = {}
+
+    def work(name: str, _contender: object) -> None:
+        number = taken[name] = next(rounds)
+        disturbed = ["decode"] if number == 2 else []
+        figures = {"disturbed": disturbed} if name == LIBRARY else {}
+        note_disturbed(who, {"models": [figures]})
+        who.record.add("decode", "decode", name, number)
+
+    with company(tmp_path, record) as who:
+        who._started = {LIBRARY: object(), BARE_LOOP: object()}  # type: ignore[dict-item]
+        in_turn(who, [BARE_LOOP, LIBRARY], 2, work, "test")
+        who._started.clear()
+    values = {series.contender: series.values for series in record.series.values()}
+    assert values == {BARE_LOOP: [0, 5], LIBRARY: [1, 4]}
+    assert record.thrown_away == {"test": 1}
+
+
+def test_a_machine_that_is_never_quiet_ends_the_repeating_and_that_is_told(tmp_path: Path) -> None:
+    record = Record()
+
+    def work(name: str, _contender: object) -> None:
+        note_disturbed(who, {"models": [{"disturbed": ["load"]}]})
+        who.record.add("decode", "decode", name, 1.0)
+
+    with company(tmp_path, record) as who:
+        who._started = {LIBRARY: object()}  # type: ignore[dict-item]
+        in_turn(who, [LIBRARY], 2, work, "test")
+        who._started.clear()
+    ((_, series),) = record.series.items()
+    assert series.values == [1.0, 1.0]
+    assert record.thrown_away == {"test": MOST_REPEATED}
+    assert record.notes == ["test: a round was kept though something else had the processor."]
 
 
 def test_every_column_of_a_round_is_kept_and_an_early_end_is_told(tmp_path: Path) -> None:

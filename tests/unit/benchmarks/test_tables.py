@@ -44,6 +44,12 @@ def test_the_tables_know_every_scenario() -> None:
     assert tuple(suite.SCENARIOS) == tables.SCENARIOS
 
 
+def test_rounds_that_were_thrown_away_are_counted() -> None:
+    told = tables.remarks({"missing": {}, "notes": [], "thrown_away": {"decode, Q4_1": 2}})
+    assert "something else had the processor: decode, Q4_1: 2." in told
+    assert tables.remarks({"missing": {}, "notes": [], "thrown_away": {}}) == ""
+
+
 def test_the_report_holds_machine_targets_values_and_what_was_missing(
     result: dict[str, Any],
 ) -> None:

@@ -33,3 +33,15 @@ def test_lines_tell_each_sentence_once():
         show([result(RunState.LOADING, OFF)])
         show([result(RunState.WRITING, OFF)])
     assert stream.getvalue() == f"m (gguf): loading\nm (gguf): {OFF}\nm (gguf): writing\n"
+
+
+def test_a_notice_is_told_once_when_it_is_whole():
+    running, done = result(RunState.WRITING), result(RunState.DONE)
+    running.notice, done.notice, done.is_complete = "Part.", "Part. Whole.", True
+    stream = io.StringIO()
+    with StateLines(stream) as show:
+        show([running])
+        show([done])
+        show([done])
+    told = stream.getvalue().splitlines()
+    assert told == ["m (gguf): writing", "m (gguf): done", "m (gguf): Part. Whole."]

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from comparator.comparison.comparison import Comparison
-from comparator.comparison.request import Advice, Request, Slot
+from comparator.comparison.request import Advice, Files, Request, Slot
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType, RunState
@@ -45,7 +47,10 @@ class Scripted:
 
 
 def comparison_of(
-    names: str, together: bool = False, conversation: Conversation | None = None
+    names: str,
+    together: bool = False,
+    conversation: Conversation | None = None,
+    files: Files = Files.AS_THEY_ARE,
 ) -> tuple[Comparison, list[Scripted]]:
     executors: list[Scripted] = []
 
@@ -55,7 +60,7 @@ def comparison_of(
 
     models = [ModelInfo(name, name, "/nowhere", ModelType.CUSTOM, 0) for name in names]
     slots = [Slot(model, ModelConfig(system_prompt=model.name)) for model in models]
-    request = Request(conversation or Conversation.of("hi"), slots, together)
+    request = Request(conversation or Conversation.of("hi"), slots, together, files=files)
     comparison = Comparison(request, executor_for=executor_for).start()
     assert comparison.join(10)  # the first is started in a thread
     return comparison, executors
@@ -130,6 +135,48 @@ class TestTheStartOfAnEngine:
         executor.tell(*ANSWER)
         comparison.drain()
         assert comparison.result(0).receipt["background_work"] == ["a download"]
+
+
+class TestWhatElseThereWas:
+    """What ran beside a run, and how its files were, is in its record."""
+
+    def test_a_run_of_another_comparison_is_told_from_the_own(self) -> None:
+        one, (executor, second) = comparison_of("ab", together=True)
+        other, (stranger,) = comparison_of("c")
+        disturbed = protocol.Answered(
+            "stop", 1, 1.0, decode=protocol.ProcessorTime(5.0, 5.0, 0.0, 0.0, 5.0, 10.0)
+        )
+        for run in (executor, second, stranger):
+            run.receipt = Receipt(1, 1, 1)
+            run.tell(disturbed, protocol.Finished(1.1))
+        one.drain()
+        other.drain()
+        assert "at once with another model" in (one.result(0).notice or "")
+        assert "Another comparison here took 50 %" in (other.result(0).notice or "")
+
+    def test_files_are_prepared_before_each_run_and_not_read_ahead_where_they_are_to_be_cold(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[tuple[str, Files]] = []
+        ahead: list[str] = []
+
+        def prepared(model: ModelInfo, wanted: Files, _stop: object) -> tuple[float, str]:
+            seen.append((model.name, wanted))
+            return 0.5, "Half of them stayed."
+
+        monkeypatch.setattr("comparator.comparison.file_cache.prepared", prepared)
+        monkeypatch.setattr(
+            "comparator.comparison.read_ahead.begin", lambda model: ahead.append(model.name)
+        )
+        for files in (Files.COLD, Files.AS_THEY_ARE):
+            comparison, executors = comparison_of("ab", files=files)
+            executors[0].tell(protocol.Prompted(1.0, 1, "", "none"), *ANSWER)
+            executors[1].tell(*ANSWER)
+            comparison.drain()
+            for result in comparison.results():
+                assert (result.stats.files_cached, result.notice) == (0.5, "Half of them stayed.")
+        assert seen == [(name, files) for files in (Files.COLD, Files.AS_THEY_ARE) for name in "ab"]
+        assert ahead == ["b"]
 
 
 ANSWER = (

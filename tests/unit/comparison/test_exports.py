@@ -46,3 +46,28 @@ def test_columns_and_records_hold_way_and_fallbacks():
 
 def test_controls_in_a_sentence_are_shown_and_not_obeyed():
     assert "\\x1b[2J" in exports.as_text([result("\x1b[2J")])
+
+
+def measured() -> InferenceResult:
+    told = result(notice="It was shared.")
+    told.stats.load_seconds, told.stats.files_cached, told.stats.cpu_share = 0.4, 1.0, 0.664
+    return told
+
+
+def test_every_form_tells_the_share_of_the_processor_and_how_the_files_were():
+    for text in (exports.as_text([measured()]), exports.as_markdown([measured()])):
+        assert "0.40 s, files 100 % cached" in text
+        assert "66 %" in text
+        assert "It was shared." in text
+    (row,) = csv.DictReader(io.StringIO(exports.as_csv([measured()])))
+    told = (row["cpu_share"], row["files_cached"], row["notice"])
+    assert told == ("0.664", "1.0", "It was shared.")
+    (record,) = json.loads(exports.as_json([measured()]))
+    assert (record["stats"]["cpu_share"], record["stats"]["files_cached"]) == (0.664, 1.0)
+
+
+def test_what_nobody_tells_is_not_said():
+    assert "cached" not in exports.as_text([result()])
+    assert "processor time" not in exports.as_text([result()])
+    (row,) = csv.DictReader(io.StringIO(exports.as_csv([result()])))
+    assert (row["cpu_share"], row["files_cached"], row["notice"]) == ("", "", "")

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from comparator.comparison.disturbance import Beside
+from comparator.comparison.request import Advice
 from comparator.comparison.results import ResultBuilder
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
@@ -272,3 +274,70 @@ class TestWhatIsOff:
         made.take(protocol.Finished(2.0, fallbacks=("Three.",)), 2.0)
         assert before.fallbacks == ["Two.", "One."]
         assert made.snapshot().fallbacks == ["Two.", "One.", "Three."]
+
+
+def got(run: float, waited: float | None) -> protocol.ProcessorTime:
+    return protocol.ProcessorTime(run, waited, 0.0, 0.0, waited, run + (waited or 0.0))
+
+
+def judged(load, prefill, decode, beside=None):
+    made = builder()
+    made.begin(1.0)
+    made.take(protocol.Loaded(1.0, 1, "cpu", processor=load), 1.0)
+    made.take(protocol.Token("a", 1, 2.0), 2.0)
+    made.take(protocol.Answered("stop", 1, 3.0, prefill=prefill, decode=decode), 3.0)
+    made.keep_evidence(Receipt(10, 9, 5), "")
+    made.judge(beside or Beside())
+    made.take(protocol.Finished(3.0), 3.0)
+    return made.snapshot()
+
+
+class TestWhatItGotOfTheProcessor:
+    def test_each_stage_and_the_answer_as_a_whole(self):
+        stats = judged(got(1.0, 0.0), got(3.0, 0.0), got(6.0, 1.0)).to_record()["stats"]
+        assert stats["cpu_share"] == pytest.approx(0.9)
+        assert stats["cpu_shares"] == {
+            "load": 1.0,
+            "prefill": 1.0,
+            "decode": pytest.approx(6 / 7),
+        }
+        assert stats["disturbed"] == ["decode"]
+
+    def test_the_receipt_keeps_the_parts(self):
+        parts = judged(None, got(3.0, 0.0), got(6.0, 1.0)).receipt["processor"]
+        assert set(parts) == {"prefill", "decode"}
+        assert parts["decode"]["waited_seconds"] == parts["decode"]["others_seconds"] == 1.0
+
+    def test_a_disturbed_run_says_who_took_how_much(self):
+        result = judged(got(1.0, 0.0), got(1.0, 0.0), got(6.0, 2.0))
+        assert result.notice == (
+            "look Other programs took 25 % of the processor while it wrote; "
+            "alone it would have been faster."
+        )
+        assert "Work of this program" in judged(None, None, got(6.0, 2.0), Beside(jobs=1)).notice
+
+    def test_a_quiet_run_says_nothing(self):
+        result = judged(got(5.0, 0.1), got(5.0, 0.1), got(5.0, 0.1))
+        assert (result.notice, result.stats.disturbed) == ("look", [])
+
+    def test_where_the_system_does_not_tell_nothing_is_made_up(self):
+        for result in (judged(None, None, None), judged(got(5.0, None), None, got(5.0, None))):
+            assert result.stats.cpu_share is None
+            assert set(result.stats.cpu_shares.values()) == {None}
+            assert result.notice == "look"
+
+    def test_models_that_ran_at_once_say_that_speeds_are_shared_and_each_ones_share(self):
+        beside = Beside(together=2)
+        notice = judged(None, got(1.0, 0.0), got(5.0, 2.0), beside).notice
+        assert notice == (
+            "look It ran at once with 2 other models, so its speed is shared. "
+            "It got 75 % of the processor time that it asked for."
+        )
+        assert "at once with 2" in judged(None, got(5.0, 0.0), None, beside).notice
+
+    def test_how_its_files_were_is_known_from_the_start(self):
+        made = builder()
+        made.begin(1.0, Advice(files_cached=0.25, notice="They stayed."))
+        result = made.snapshot()
+        assert result.to_record()["stats"]["files_cached"] == 0.25
+        assert result.notice == "look They stayed."

@@ -83,6 +83,7 @@ class TestRecord:
             *("start_time", "end_time", "duration", "load_seconds", "time_to_first_token"),
             *("prompt_tokens", "token_count", "tokens_per_second", "memory_usage"),
             *("finish_reason", "device_memory_usage", "start_seconds"),
+            *("cpu_share", "cpu_shares", "disturbed", "files_cached"),
         }
         assert set(record["prompt"]) == {
             "rendered",

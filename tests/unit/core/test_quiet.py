@@ -163,3 +163,12 @@ def test_only_a_thread_that_works_in_the_background_rests():
     with quiet.in_a_child():
         assert not quiet.is_background
     assert quiet.end_run(run) == ()
+
+
+def test_runs_of_one_comparison_are_told_from_those_of_others() -> None:
+    quiet = Quiet()
+    first, second, other = (quiet.begin_run(of=int(n)) for n in ("9001", "9001", "9002"))
+    quiet.end_run(first)
+    alone = quiet.begin_run()
+    met = [(run.together, run.comparisons) for run in (first, second, other, alone)]
+    assert met == [(1, 1), (1, 2), (0, 3), (0, 2)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from comparator.comparison.request import Request
+from comparator.comparison.request import Files, Request
 from comparator.core.exceptions import ModelNotFoundError, MultiLLMError
 from comparator.core.models import ModelInfo
 from comparator.hosting.requests import (
@@ -198,3 +198,21 @@ def test_every_door_asks_an_engine_for_the_same(manager: ModelManager) -> None:
     assert [[(slot.model, slot.config) for slot in slots] for slots in asked[1:]] == [
         [(slot.model, slot.config) for slot in asked[0]]
     ] * 2
+
+
+def test_how_the_files_are_to_be_is_asked_of_the_engine(manager: ModelManager) -> None:
+    draft = RequestDraft("hi", [SlotDraft("alpha")], files=Files.COLD)
+    assert _request(manager, draft).files is Files.COLD
+    assert _request(manager, RequestDraft("hi", [SlotDraft("alpha")])).files is Files.AS_THEY_ARE
+
+
+@pytest.mark.parametrize(
+    ("cold", "warm", "files"),
+    [(False, False, Files.AS_THEY_ARE), (True, False, Files.COLD), (False, True, Files.WARM)],
+)
+def test_the_commands_options_say_how_files_are_to_be(cold: bool, warm: bool, files: Files) -> None:
+    from comparator.cli.commands.run import files_of
+
+    assert files_of(cold, warm) is files
+    with pytest.raises(MultiLLMError, match="--cold and --warm exclude each other"):
+        files_of(True, True)

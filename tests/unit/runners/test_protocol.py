@@ -124,3 +124,22 @@ def test_any_damage_to_a_message_is_a_message_or_refused(data):
     for message in found:
         assert getattr(message, "seconds", 0) >= 0
         assert getattr(message, "index", 0) >= 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"run_seconds":-1}',
+        '{"run_seconds":1e10}',
+        '{"waited_seconds":"1"}',
+        '{"elapsed_seconds":null}',
+        '{"share":0.5}',
+        "[]",
+    ],
+)
+def test_what_a_child_says_that_it_got_is_checked(told):
+    line = '{"type":"Loaded","seconds":1.0,"context_length":1,"device":"cpu","processor":%s}\n'
+    (message,) = protocol.LineReader().feed((line % '{"run_seconds":1}').encode())
+    assert message.processor.run_seconds == 1
+    with pytest.raises(protocol.ProtocolError):
+        protocol.LineReader().feed((line % told).encode())

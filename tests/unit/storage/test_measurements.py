@@ -57,6 +57,17 @@ def test_a_short_answer_and_a_failure_tell_no_speed(store):
     assert store.of(model()).best_tokens_per_second == 5.0
 
 
+def test_a_disturbed_run_tells_no_speed(store):
+    disturbed = result(speed=999.0)
+    disturbed.stats.disturbed = ["decode"]
+    store.add(disturbed, 1)
+    assert store.of(model()).best_tokens_per_second is None
+    loaded = result(speed=5.0)
+    loaded.stats.disturbed = ["load"]
+    store.add(loaded, 1)
+    assert store.of(model()).best_tokens_per_second == 5.0
+
+
 def test_a_run_that_held_nothing_is_none(store):
     store.add(result(peak=0), 1)
     store.add(result(peak=None), 1)

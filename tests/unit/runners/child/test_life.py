@@ -24,6 +24,7 @@ from runners.base import (
 )
 from runners.child import life
 from runners.child.token_batching import Pace
+from runners.machine.processor_share import ProcessorShare
 from runners.process import pickled
 
 MODEL = ModelInfo("", "a", "a", ModelType.ECHO, 0)
@@ -283,3 +284,40 @@ def test_scoring_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     work = protocol.Score(MODEL, ModelConfig(), ("a text",))
     with pytest.raises(ConfigurationError, match="The echo engine cannot score texts"):
         _played(monkeypatch, Keeper(1.0), {}, protocol.Assignment(work, 0.0))
+
+
+class Counting:
+    """Tells of each span as many seconds as there were readings."""
+
+    readings = 0
+
+    def since_last(self) -> ProcessorShare:
+        self.readings += 1
+        return ProcessorShare(share=1.0, run_seconds=float(self.readings), elapsed_seconds=1.0)
+
+
+class Silent(Keeper):
+    def pieces(self, prompt: Prompt) -> Iterator[Piece]:
+        yield PromptTokens(1, "", "none")
+        yield End("stop")
+
+
+class TestWhatEachStageGot:
+    """It is read at the borders of stages, and never between tokens."""
+
+    def test_load_prefill_and_decode_are_told_apart(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        reader = Counting()
+        monkeypatch.setattr("runners.child.stage.ShareReader", lambda: reader)
+        messages = _played(monkeypatch, Keeper(1.0), {})
+        (loaded,) = [m for m in messages if isinstance(m, protocol.Loaded)]
+        (answered,) = [m for m in messages if isinstance(m, protocol.Answered)]
+        told = [loaded.processor, answered.prefill, answered.decode]
+        assert [got and got.run_seconds for got in told] == [1.0, 2.0, 3.0]
+        assert reader.readings == 3
+
+    def test_without_a_token_there_is_none_of_an_answer(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        messages = _played(monkeypatch, Silent(1.0), {})
+        (answered,) = [m for m in messages if isinstance(m, protocol.Answered)]
+        assert (answered.prefill, answered.decode) == (None, None)

@@ -94,3 +94,17 @@ def test_a_column_of_a_finished_run() -> None:
 def test_a_failure_before_the_first_token_has_no_speed() -> None:
     stats = InferenceStats(start_time=0.0, end_time=1.0, tokens_per_second=0.0)
     assert render.numbers(_result(RunState.FAILED, stats=stats)) == []
+
+
+def test_the_details_tell_what_it_got_of_the_processor_and_how_its_files_were() -> None:
+    stats = InferenceStats(start_time=0.0, end_time=1.0, load_seconds=0.4, files_cached=1.0)
+    stats.cpu_shares = {"load": 0.97, "prefill": None, "decode": 0.664}
+    result = _result(RunState.DONE, stats=stats)
+    result.is_complete, result.notice = True, "Other \x1b programs."
+    column = render.column(result, "", "")
+    assert ["Load", "0.40 s, files 100 % cached"] in column["details"]
+    assert [
+        "Processor",
+        "Of the time that it asked for it got 97 % loading, 66 % writing",
+    ] in column["details"]
+    assert column["notice"] == "Other \\x1b programs."
