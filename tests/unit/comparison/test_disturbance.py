@@ -50,10 +50,10 @@ class TestThreshold:
         assert found.stages == ()
         assert found.sentence == ""
 
-    def test_below_the_threshold_it_is(self):
-        at = module.UNDISTURBED_SHARE
-        assert not is_disturbed(share(at, 1 - at - 1e-9))
-        assert is_disturbed(share(at - 0.01, 1.01 - at))
+    @pytest.mark.parametrize(("stage", "at"), module.UNDISTURBED_SHARES.items())
+    def test_below_the_threshold_of_its_stage_it_is(self, stage, at):
+        assert not is_disturbed(share(at, 1 - at - 1e-9), stage)
+        assert is_disturbed(share(at - 0.01, 1.01 - at), stage)
 
     def test_each_stage_is_judged_apart(self):
         found = disturbance({"load": BUSY, "prefill": QUIET, "decode": QUIET})
@@ -61,7 +61,7 @@ class TestThreshold:
 
     @pytest.mark.parametrize("nothing", [None, UNKNOWN, share(0.05, 0.1)])
     def test_what_is_unknown_or_too_short_is_not_judged(self, nothing):
-        assert not is_disturbed(nothing)
+        assert not is_disturbed(nothing, "decode")
         shares = {} if nothing is None else {"decode": nothing}
         assert not disturbance(shares)
 
