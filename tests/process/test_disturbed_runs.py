@@ -49,8 +49,13 @@ class Calculating(BaseInferencer):
 @contextlib.contextmanager
 def busy_neighbours() -> Iterator[None]:
     count = NEIGHBOURS_EACH * len(os.sched_getaffinity(0))
+    # Each in a session of its own: a kernel that groups by sessions gives all those of one session
+    # together no more than a model alone.
     loops = [
-        subprocess.Popen([sys.executable, "-c", LOOP], stdout=subprocess.PIPE) for _ in range(count)
+        subprocess.Popen(
+            [sys.executable, "-c", LOOP], stdout=subprocess.PIPE, start_new_session=True
+        )
+        for _ in range(count)
     ]
     try:
         for loop in loops:
