@@ -11,7 +11,7 @@ import pytest
 
 KEYS = {
     "schema", "began", "seconds", "scenario_seconds", "scenarios", "quick", "machine", "versions",
-    "settings", "missing", "notes", "targets", "series",
+    "settings", "thrown_away", "missing", "notes", "targets", "series",
 }  # fmt: skip
 MACHINE = {
     "cores", "physical_cores", "processor", "ram_bytes", "ram_limit_bytes", "cpu_quota", "system",
