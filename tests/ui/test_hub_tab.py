@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 import gradio as gr
 import pytest
 from fetching import noise, sha256, until
-from huggingface_hub import constants
 from local_hub import Fault, LocalHub
+from local_hub_fixture import hub_alone
 
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
@@ -32,13 +31,7 @@ SIZE = 6_000_000
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
-    with LocalHub() as hub:
-        for name, value in hub.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", os.devnull)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    with hub_alone(monkeypatch) as hub:
         hub.add(
             NAME,
             {"s-Q8_0.gguf": noise(SIZE), "s-Q4_K_M.gguf": noise(SIZE, 1)},
