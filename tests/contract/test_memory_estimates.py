@@ -7,11 +7,10 @@ whose pages then count for none of them.
 from __future__ import annotations
 
 import os
-import shutil
 from collections import deque
-from pathlib import Path
 
 import pytest
+from model_files import own_copy
 
 from benchmarks import memory_models
 from benchmarks.memory_models import Shape
@@ -61,14 +60,10 @@ def test_gguf_files(engine, tmp_path, shape, context):
 
 @pytest.mark.parametrize("key", ["gguf_q2_k", "gguf_q8_0", "pytorch"])
 def test_starter_models(engine, starter_models, tmp_path, key):
-    source = Path(starter_models[key])
-    if source.is_dir():
-        path = Path(shutil.copytree(source, tmp_path / "folder"))  # mapped by nobody else
-        size = os.path.getsize(path / "model.safetensors")
-        model = ModelInfo("", "folder", str(path), ModelType.PYTORCH, size)
-    else:
-        path = Path(shutil.copy(source, tmp_path / "file.gguf"))
-        model = ModelInfo("", "file", str(path), ModelType.GGUF, path.stat().st_size)
+    path = own_copy(starter_models[key], tmp_path)
+    kind = ModelType.PYTORCH if path.is_dir() else ModelType.GGUF
+    size = os.path.getsize(path / "model.safetensors" if path.is_dir() else path)
+    model = ModelInfo("", path.name, str(path), kind, size)
     check(engine, model, ModelConfig(max_tokens=8, temperature=0))
 
 

@@ -249,10 +249,11 @@ def private_kilobytes(pid: int) -> int:
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux tells it so")
 @pytest.mark.parametrize("kind", ["gguf", "pytorch"])
 def test_peak_memory_is_what_the_kernel_shows_from_outside(
-    real: dict[str, ModelInfo], kind: str
+    real: dict[str, ModelInfo], kind: str, tmp_path: Path
 ) -> None:
     engine = InferenceEngine()
     model = real[kind]
+    model.path = str(model_files.own_copy(model.path, tmp_path))
 
     def attempt() -> str | None:
         config = {model.id: ModelConfig(max_tokens=48, n_threads=1, seed=5)}
