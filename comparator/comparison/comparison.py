@@ -223,7 +223,7 @@ class Comparison:
         if is_final and run is not None:
             beside = self._beside.get(news.slot, ())
             builder.keep_evidence(run.receipt, run.log_tail, _estimates_of(slot), beside)
-            builder.judge(_beside_of(self._measured[news.slot]))
+            builder.judge(_beside_of(self._measured[news.slot], self.request.on_page))
         builder.take(news.message, news.at)
         if is_final:
             self.on_result(slot, builder.snapshot(with_content=False))
@@ -332,9 +332,9 @@ class Comparison:
             self._ended.set()
 
 
-def _beside_of(measured: MeasuredRun) -> Beside:
+def _beside_of(measured: MeasuredRun, on_page: bool) -> Beside:
     """Return what of this program ran beside a run."""
-    return Beside(measured.comparisons, len(measured.beside), measured.together)
+    return Beside(measured.comparisons, len(measured.beside), measured.together, on_page)
 
 
 def _estimates_of(slot: Slot) -> dict[str, int]:

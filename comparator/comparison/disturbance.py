@@ -13,6 +13,8 @@ from runners.machine.processor_share import ProcessorShare
 # Below this share a stage was disturbed: what a quiet machine never reaches (docs/speed.md has the
 # measurements). Reading a short prompt wakes all threads at once, which costs some of its share.
 UNDISTURBED_SHARES = {"load": 0.9, "prefill": 0.75, "decode": 0.9}
+# The same while a browser on this machine draws the page that shows the run.
+UNDISTURBED_ON_A_PAGE = {"load": 0.8, "prefill": 0.65, "decode": 0.7}
 LEAST_ASKED_SECONDS = 0.2  # of processor time; of less, a tick of the clock is too much
 QUOTA_BITES = 0.01  # of what was asked for; one period's end is no limit that is felt
 LEAST_PART = 0.03  # of what was asked for; who took less is not named
@@ -22,6 +24,7 @@ STAGES = {DECODE: "while it wrote", PREFILL: "while it read the prompt", LOAD: "
 
 # Who took it -> how it is named, and what would have been without it.
 PROGRAMS, COMPARISON, JOB, TOGETHER = "programs", "comparison", "job", "together"
+PAGE = "page"
 QUOTA, HOST, ITSELF = "quota", "host", "itself"
 _ALONE = "alone it would have been faster"
 _WITHOUT = "without that it would have been faster"
@@ -30,6 +33,7 @@ _WORDS = {
     TOGETHER: ("The models that ran beside it", _ALONE),
     COMPARISON: ("Another comparison here", _ALONE),
     JOB: ("Work of this program in the background", _ALONE),
+    PAGE: ("The browser that shows this page, or another program,", _ALONE),
     PROGRAMS: ("Other programs", _ALONE),
     QUOTA: ("The limit of processor time of its container", _WITHOUT),
     HOST: ("The host of this virtual machine", _WITHOUT),
@@ -45,11 +49,18 @@ class Beside:
         comparisons: models of other comparisons.
         jobs: work on files, such as quantising, checking a download or reading facts.
         together: other models of the same comparison, by choice.
+        page: whether a browser on this machine shows it on a page.
     """
 
     comparisons: int = 0
     jobs: int = 0
     together: int = 0
+    page: bool = False
+
+    @property
+    def least(self) -> Mapping[str, float]:
+        """The share of each stage below which it is disturbed."""
+        return UNDISTURBED_ON_A_PAGE if self.page else UNDISTURBED_SHARES
 
     @property
     def who(self) -> str:
@@ -58,7 +69,9 @@ class Beside:
             return TOGETHER
         if self.comparisons:
             return COMPARISON
-        return JOB if self.jobs else PROGRAMS
+        if self.jobs:
+            return JOB
+        return PAGE if self.page else PROGRAMS
 
 
 @dataclass(frozen=True)
@@ -97,16 +110,23 @@ class Disturbance:
 def disturbance(shares: Mapping[str, ProcessorShare], beside: Beside | None = None) -> Disturbance:
     """Judge a run by its shares, by stage; a stage that is missing or unknown is not judged."""
     beside = beside or Beside()
-    stages = tuple(stage for stage in STAGES if is_disturbed(shares.get(stage), stage))
+    stages = tuple(
+        stage for stage in STAGES if is_disturbed(shares.get(stage), beside.least[stage])
+    )
     taken = {stage: takers(shares[stage], beside) for stage in stages}
     return Disturbance(stages, taken, in_words(taken))
 
 
-def is_disturbed(share: ProcessorShare | None, stage: str) -> bool:
-    """Whether so much was taken from a stage that its speed is not the model's own."""
+def is_disturbed(share: ProcessorShare | None, least: float) -> bool:
+    """Whether so much was taken from a stage that its speed is not the model's own.
+
+    Args:
+        share: what the model got.
+        least: of what it asked for, 0 to 1; what is not less is undisturbed.
+    """
     if share is None or share.share is None:
         return False
-    return share.share < UNDISTURBED_SHARES[stage] and _asked(share) >= LEAST_ASKED_SECONDS
+    return share.share < least and _asked(share) >= LEAST_ASKED_SECONDS
 
 
 def takers(share: ProcessorShare, beside: Beside) -> dict[str, float]:

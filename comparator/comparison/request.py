@@ -68,6 +68,7 @@ class Request:
         notice: said in every result.
         files: whether each model's files are taken out of the system's cache before its run, or
             read into it.
+        on_page: whether a browser on this machine shows it, which takes processor time.
     """
 
     conversation: Conversation
@@ -78,6 +79,7 @@ class Request:
     deadlines: Deadlines = field(default_factory=Deadlines)
     notice: str | None = None
     files: Files = Files.AS_THEY_ARE
+    on_page: bool = False
 
 
 @dataclass(frozen=True)

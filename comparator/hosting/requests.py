@@ -50,6 +50,7 @@ class RequestDraft:
         settings: fields of a ModelConfig, for all models.
         together: run all models at once where the memory allows it.
         files: whether the models' files are made cold or warm before each run.
+        on_page: whether a browser on this machine shows the answers as they come.
     """
 
     prompt: Prompt
@@ -58,6 +59,7 @@ class RequestDraft:
     settings: Mapping[str, Any] = field(default_factory=dict)
     together: bool = False
     files: Files = Files.AS_THEY_ARE
+    on_page: bool = False
 
 
 def request_of(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) -> Request:
@@ -84,7 +86,7 @@ def request_of(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) ->
         for model, slot in zip(models, draft.slots, strict=True)
     }
     request = engine.request(draft.prompt, models, configs, together=draft.together)
-    return replace(request, files=draft.files)
+    return replace(request, files=draft.files, on_page=draft.on_page)
 
 
 def offered_by(manager: ModelManager) -> LookUp:

@@ -292,3 +292,13 @@ def test_own_settings_bind_one_column(tab: Page) -> None:
     wait_for_state(tab, 1, "done")
     expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("one two three four")
     expect(reply(tab, 1).locator(".answer .markdown")).to_have_text("one two ")
+
+
+def test_while_a_model_writes_nothing_moves_on_the_page(tab: Page) -> None:
+    """Each frame that is drawn takes processor time from the model that is measured."""
+    ask(tab, "write", "Endless")
+    wait_for_state(tab, 0, "writing")
+    moving = "document.getAnimations().filter((a) => a.playState === 'running').length"
+    tab.wait_for_function(f"{moving} === 0")
+    tab.click("#stop")
+    wait_for_state(tab, 0, "stopped")

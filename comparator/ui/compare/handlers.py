@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -132,8 +132,9 @@ def _make_run(host: Host, tab: CompareTab, boards: Boards) -> Handler:
     @telling(lambda sentence: {tab.board: render.refused(sentence)})
     async def run(values: Values, request: gr.Request) -> AsyncIterator[Updates]:
         session_key, wakeup = session_of(request), Wakeup()
-        draft = draft_of(tab, values)
-        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor_of(request))
+        visitor = visitor_of(request)
+        draft = replace(draft_of(tab, values), on_page=not visitor)
+        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor)
         try:
             board = Board(session)
             boards.keep(session_key, board)

@@ -12,6 +12,7 @@ from comparator.comparison.disturbance import (
     HOST,
     ITSELF,
     JOB,
+    PAGE,
     PROGRAMS,
     QUOTA,
     TOGETHER,
@@ -52,8 +53,15 @@ class TestThreshold:
 
     @pytest.mark.parametrize(("stage", "at"), module.UNDISTURBED_SHARES.items())
     def test_below_the_threshold_of_its_stage_it_is(self, stage, at):
-        assert not is_disturbed(share(at, 1 - at - 1e-9), stage)
-        assert is_disturbed(share(at - 0.01, 1.01 - at), stage)
+        assert not is_disturbed(share(at, 1 - at - 1e-9), Beside().least[stage])
+        assert is_disturbed(share(at - 0.01, 1.01 - at), Beside().least[stage])
+
+    def test_a_browser_that_draws_the_page_takes_some_of_a_quiet_machine(self):
+        """What it takes of two cores is no disturbance of the machine; a neighbour is."""
+        drawn = {"load": share(8.4, 1.6), "prefill": share(7.5, 2.5), "decode": share(7.7, 2.3)}
+        assert disturbance(drawn)
+        assert not disturbance(drawn, Beside(page=True))
+        assert disturbance({"decode": BUSY}, Beside(page=True))
 
     def test_each_stage_is_judged_apart(self):
         found = disturbance({"load": BUSY, "prefill": QUIET, "decode": QUIET})
@@ -61,7 +69,7 @@ class TestThreshold:
 
     @pytest.mark.parametrize("nothing", [None, UNKNOWN, share(0.05, 0.1)])
     def test_what_is_unknown_or_too_short_is_not_judged(self, nothing):
-        assert not is_disturbed(nothing, "decode")
+        assert not is_disturbed(nothing, 0.9)
         shares = {} if nothing is None else {"decode": nothing}
         assert not disturbance(shares)
 
@@ -71,7 +79,8 @@ class TestByWhom:
         ("beside", "who"),
         [
             (Beside(), PROGRAMS),
-            (Beside(jobs=1), JOB),
+            (Beside(page=True), PAGE),
+            (Beside(jobs=1, page=True), JOB),
             (Beside(comparisons=1, jobs=1), COMPARISON),
             (Beside(together=2, comparisons=1), TOGETHER),
         ],
