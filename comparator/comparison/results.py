@@ -34,6 +34,7 @@ def error_kind_of(message: protocol.Message) -> str | None:
 
 
 NO_TEMPLATE = "No chat template in this model: the plain prompt is used."
+TICK_SECONDS = 1e-9  # of a clock; of less nothing is measured
 WITH_TEMPLATES = (ModelType.GGUF, ModelType.PYTORCH)
 
 
@@ -277,7 +278,7 @@ class ResultBuilder:
         if self._first_token is None or self._last_token is None:
             return None
         elapsed = self._last_token - self._first_token
-        return (self._result.stats.token_count - 1) / elapsed if elapsed > 0 else None
+        return (self._result.stats.token_count - 1) / elapsed if elapsed > TICK_SECONDS else None
 
     def _got(self, stage: str, told: protocol.ProcessorTime | None) -> None:
         """Note what a child says that it got; its share is counted here."""
