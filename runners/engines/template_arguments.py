@@ -127,15 +127,23 @@ def _check_known(is_known: bool, said: str, known: Iterable[str], source: str | 
     )
 
 
+def parsed(source: str) -> Any:
+    """Return the tree of a template, of ``jinja2.nodes``; whoever asks keeps its limits.
+
+    Raises:
+        InferenceError: it is not valid Jinja.
+    """
+    return _read(lambda: _environment().parse(source))
+
+
 def _undeclared(source: str) -> frozenset[str]:
     from jinja2 import meta, nodes
 
-    environment = _environment()
-    tree = _read(lambda: environment.parse(source))
+    tree = parsed(source)
     for constant in tree.find_all(nodes.Const):
         constant.value = None  # so that nothing is computed of constants: 'x' * 10**10
     names = _read(lambda: meta.find_undeclared_variables(tree))
-    return frozenset(names) - frozenset(environment.globals)
+    return frozenset(names) - frozenset(tree.environment.globals)
 
 
 def _read(work: Callable[[], Any]) -> Any:

@@ -21,7 +21,9 @@ TEMPLATES = {
 }
 
 
-def column(result: InferenceResult, text: str, label: str, position: int = 0) -> dict[str, Any]:
+def column(
+    result: InferenceResult, text: str, label: str, position: int = 0, thought: str = ""
+) -> dict[str, Any]:
     """Return what one column shows.
 
     Args:
@@ -29,6 +31,7 @@ def column(result: InferenceResult, text: str, label: str, position: int = 0) ->
         text: its answer, with control characters shown.
         label: engine, quantisation and size of its model in words.
         position: its place in line; 0 when it does not wait.
+        thought: what it thought, with control characters shown.
     """
     model = result.model
     return {
@@ -43,8 +46,20 @@ def column(result: InferenceResult, text: str, label: str, position: int = 0) ->
         "numbers": numbers(result),
         "cut": result.stats.finish_reason == "length",
         "text": text,
+        "thought": thought,
+        "thinking": thinking_words(result, bool(text.strip())),
         "details": details(result) if result.is_complete else [],
     }
+
+
+def thinking_words(result: InferenceResult, is_answering: bool) -> str:
+    """Return what the fold of a thought is called; empty where there is none."""
+    thinking = result.thinking
+    if thinking is None:
+        return ""
+    goes_on = result.state is RunState.WRITING and not is_answering
+    took = f"{seconds(thinking.seconds)}, {thinking.tokens} tokens"
+    return f"Thinking: {took}" if goes_on else f"Thought for {took}"
 
 
 def refused(sentence: str) -> dict[str, Any]:
@@ -68,6 +83,7 @@ def numbers(result: InferenceResult) -> list[list[str]]:
     stats = result.stats
     pairs = [
         ["First token", seconds(stats.time_to_first_token)],
+        ["First of the answer", _first_of_answer(result)],
         ["Speed", speed(stats.tokens_per_second)],
         ["Tokens", str(stats.token_count) if stats.token_count else ""],
         ["Peak memory", size(stats.memory_usage)],
@@ -134,6 +150,11 @@ def _processor(result: InferenceResult) -> str:
     stages = {"load": "loading", "prefill": "reading the prompt", "decode": "writing"}
     told = [f"{percent(got[stage])} {words}" for stage, words in stages.items() if got.get(stage)]
     return f"Of the time that it asked for it got {', '.join(told)}" if told else ""
+
+
+def _first_of_answer(result: InferenceResult) -> str:
+    """Return when the answer began; empty where it began with the first token."""
+    return seconds(result.stats.time_to_first_answer_token) if result.thinking else ""
 
 
 def _settings(config: dict[str, Any]) -> str:
