@@ -10,9 +10,10 @@ control token, which no ordinary text contains, it counts everywhere.
 
 from __future__ import annotations
 
-import functools
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from runners.engines.marks_in_text import marks_in_text
 
 LONGEST_HEADER = 200  # characters between two marks of a channel; what is longer is no header
 _MOST_SPACE_HELD = 200  # characters that may be the end of a thought
@@ -65,6 +66,16 @@ class ThoughtMarks:
 
     pairs: tuple[Pair, ...] = KNOWN
     special: frozenset[str] = frozenset()
+
+    def kept(self, special: Iterable[str]) -> ThoughtMarks:
+        """Return these marks for a vocabulary with such control tokens, as far as they are marks.
+
+        Those of channels are marks together alone: of other families ``<|end|>`` ends a turn.
+        """
+        there = frozenset(special)
+        if not {CHANNEL, MESSAGE} <= there:
+            there -= frozenset(CHANNELS)
+        return ThoughtMarks(self.pairs, there & frozenset(self.texts))
 
     @property
     def openers(self) -> tuple[str, ...]:
@@ -304,7 +315,7 @@ class ThoughtSplitter:
             special = tuple(mark for mark in everywhere if mark in marks.special)
             ends = (*_TAILS, *_HEADS) if self._in_channels else ()
             watched = (*special, *ends, *(() if self._had_thought else marks.closers))
-        self._watched = _watcher(watched)
+        self._watched = marks_in_text(watched)
 
     # ---- telling ----
 
@@ -350,44 +361,3 @@ def opened_by(prompt: str, source: str, marks: ThoughtMarks) -> ThoughtSplitter:
 def _channel(header: str) -> str:
     words = header.rpartition(CHANNEL)[2].split()
     return words[0] if CHANNEL in header and words else ""
-
-
-class _Watcher:
-    """Looks for marks in a text, and for what may become one."""
-
-    def __init__(self, marks: tuple[str, ...]) -> None:
-        self._marks = tuple(sorted(set(marks), key=len, reverse=True))
-        self._longest = max(map(len, self._marks), default=0)
-        self._pattern = re.compile("|".join(map(re.escape, self._marks)) or r"(?!)")
-        firsts = "".join(re.escape(mark[0]) for mark in self._marks)
-        self._first = re.compile(f"[{firsts}]" if firsts else r"(?!)")
-
-    def begins(self, text: str) -> bool:
-        """Tell whether a mark may begin in a text."""
-        return self._first.search(text) is not None
-
-    def first(self, text: str) -> tuple[int, str] | None:
-        """Return where the first mark of a text stands, and which it is."""
-        match = self._pattern.search(text)
-        return (match.start(), match[0]) if match else None
-
-    def at_start(self, text: str) -> str:
-        """Return the mark that a text begins with, or nothing."""
-        match = self._pattern.match(text)
-        return match[0] if match else ""
-
-    def may_become(self, text: str) -> bool:
-        """Tell whether a text is the beginning of a mark."""
-        return any(mark.startswith(text) for mark in self._marks)
-
-    def certain(self, text: str) -> int:
-        """Return how many characters of a text cannot be part of a mark that is not whole yet."""
-        for at in range(max(0, len(text) - self._longest + 1), len(text)):
-            if self.may_become(text[at:]):
-                return at
-        return len(text)
-
-
-@functools.lru_cache(maxsize=64)
-def _watcher(marks: tuple[str, ...]) -> _Watcher:
-    return _Watcher(marks)

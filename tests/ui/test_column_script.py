@@ -24,6 +24,8 @@ VIEW = {
     "numbers": [],
     "cut": False,
     "details": [],
+    "thought": "",
+    "thinking": "",
     "attempt": 0,
 }
 DRAW = """(views) => {

@@ -158,7 +158,7 @@ def _first_of_answer(result: InferenceResult) -> str:
 
 
 def _settings(config: dict[str, Any]) -> str:
-    shown = {name: value for name, value in config.items() if value not in (None, "", [])}
+    shown = {name: value for name, value in config.items() if value not in (None, "", [], {})}
     return "\n".join(f"{name} = {json.dumps(v, ensure_ascii=False)}" for name, v in shown.items())
 
 
