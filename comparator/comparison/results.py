@@ -247,9 +247,8 @@ class ResultBuilder:
         elif isinstance(message, protocol.Failed):
             self._finish(at, "error", message.message, message.kind)
         elif isinstance(message, protocol.Crashed):
-            after = f" It had written {self._result.stats.token_count} tokens." * bool(
-                self._result.stats.token_count
-            )
+            tokens = self.written.tokens
+            after = f" It had written {tokens} tokens." * bool(tokens)
             self._finish(at, "error", message.cause + after, message.kind)
         elif isinstance(message, protocol.TimedOut):
             self._finish(at, "error", _timed_out(message), "timeout")

@@ -45,7 +45,9 @@ def told_by_template(source: str) -> tuple[Pair, ...]:
 def _pairs(tree: Any) -> Iterator[Pair]:
     from jinja2 import nodes
 
-    for statement in tree.find_all((nodes.Assign, nodes.Output)):
+    assigned = list(tree.find_all(nodes.Assign))
+    written = [part for output in tree.find_all(nodes.Output) for part in output.nodes]
+    for statement in (*assigned, *written):
         name = getattr(getattr(statement, "target", None), "name", "")
         of_thoughts = _OF_THOUGHTS.search(str(name)) is not None
         cuts = list(_cuts(statement))
@@ -60,7 +62,8 @@ def _cuts(statement: Any) -> Iterator[tuple[str, Any]]:
     """Yield each text that something is cut at, and which of the parts is taken."""
     from jinja2 import nodes
 
-    for part in statement.find_all(nodes.Getitem):
+    itself = [statement] if isinstance(statement, nodes.Getitem) else []
+    for part in (*itself, *statement.find_all(nodes.Getitem)):
         call = part.node
         is_cut = isinstance(call, nodes.Call) and isinstance(call.node, nodes.Getattr)
         if is_cut and call.node.attr == "split" and call.args:

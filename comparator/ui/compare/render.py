@@ -9,6 +9,7 @@ import html
 import json
 from typing import Any
 
+from comparator.comparison.exports import thinking_figures
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 from comparator.core.units import load_time, percent, seconds, size, speed
@@ -33,12 +34,12 @@ def column(
         position: its place in line; 0 when it does not wait.
         thought: what it thought, with control characters shown.
     """
-    model = result.model
+    model, has_answer = result.model, bool(text.strip())
     return {
         "name": with_controls_shown(model.name) if model else result.model_id,
         "kind": label,
         "state": result.state.value,
-        "words": state_words(result, position),
+        "words": "thinking" if is_thinking(result, has_answer) else state_words(result, position),
         "share": result.progress,
         "error": with_controls_shown(result.error) if result.error else "",
         "notice": with_controls_shown(result.notice or ""),
@@ -47,19 +48,23 @@ def column(
         "cut": result.stats.finish_reason == "length",
         "text": text,
         "thought": thought,
-        "thinking": thinking_words(result, bool(text.strip())),
+        "thinking": thinking_words(result, has_answer),
         "details": details(result) if result.is_complete else [],
     }
 
 
-def thinking_words(result: InferenceResult, is_answering: bool) -> str:
+def is_thinking(result: InferenceResult, has_answer: bool) -> bool:
+    """Tell whether a model thinks now: it writes, and its answer has not begun."""
+    return result.thinking is not None and result.state is RunState.WRITING and not has_answer
+
+
+def thinking_words(result: InferenceResult, has_answer: bool) -> str:
     """Return what the fold of a thought is called; empty where there is none."""
     thinking = result.thinking
     if thinking is None:
         return ""
-    goes_on = result.state is RunState.WRITING and not is_answering
-    took = f"{seconds(thinking.seconds)}, {thinking.tokens} tokens"
-    return f"Thinking: {took}" if goes_on else f"Thought for {took}"
+    took = thinking_figures(thinking)
+    return f"Thinking: {took}" if is_thinking(result, has_answer) else f"Thought for {took}"
 
 
 def refused(sentence: str) -> dict[str, Any]:
