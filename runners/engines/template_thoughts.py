@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from comparator.core.exceptions import InferenceError
-from runners.engines.template_arguments import parsed
+from comparator.formats.chat_template import parsed
 from runners.engines.template_limits import within_limits
 from runners.engines.thinking import KNOWN, Pair, ThoughtMarks
 

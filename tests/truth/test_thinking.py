@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import model_files
@@ -92,7 +93,7 @@ def test_the_marks_are_part_of_the_plain_stream_of_an_inferencer(
 
     for of in ENGINES:
         inferencer = create_inferencer(of)
-        inferencer.load_model(made("marked", of).path, ModelConfig(**SETTINGS))
+        inferencer.load_model(made("marked", of).path, asdict(ModelConfig(**SETTINGS)))
         try:
             assert "".join(inferencer.generate_stream("q")) == "[THINK]so.[/THINK]Fine!"
         finally:

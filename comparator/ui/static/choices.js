@@ -1,5 +1,6 @@
 // The closed lists of models: engine, quantisation and size beside the label, where no long name
-// can push them out, and the name alone in the field. Its value: name and kind by the model's id.
+// can push them out, and the name alone in the field; and which settings of its own a model's chat
+// template knows, where they are typed. Its value: name, kind and that by the model's id.
 
 function draw() {
   const catalogue = props.value || {};
@@ -12,6 +13,10 @@ function draw() {
     put(part(label, "facts"), kind);
     put(part(input.parentElement, "chosen-name"), name);
     input.parentElement.title = name ? `${name} · ${kind}` : "";
+  });
+  document.querySelectorAll("[id^='own-']:has(input, textarea)").forEach((block, place) => {
+    const [, , known] = catalogue[chosen[place]] || [];
+    put(part(block, "known-settings"), known || "");
   });
 }
 
