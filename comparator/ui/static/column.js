@@ -47,10 +47,10 @@ class Column {
     this.fill = make("div", this.bar);
   }
 
-  // What a model thinks before it answers: folded, so that it never stands in an answer's way.
+  // What a model thinks before it answers: folded, so that it never stands in an answer's way, and
+  // there only where it thinks.
   buildThinking() {
-    this.thinking = make("details", this.root, "thinking");
-    this.thinking.hidden = true;
+    this.thinking = make("details", null, "thinking");
     this.thinkingWords = make("summary", this.thinking);
     this.thoughtRoot = make("pre", this.thinking);
     this.thoughtRoot.tabIndex = 0;
@@ -159,15 +159,17 @@ class Column {
   }
 
   drawThinking(view) {
-    this.thinking.hidden = !view.thinking;
-    this.put(this.thinkingWords, view.thinking);
-    if (!view.thought.startsWith(this.thought)) {
+    const { thinking = "", thought = "" } = view;
+    if (!thinking) this.thinking.remove();
+    else if (!this.thinking.isConnected) this.answer.before(this.thinking);
+    this.put(this.thinkingWords, thinking);
+    if (!thought.startsWith(this.thought)) {
       this.thought = "";
       this.thoughtRoot.replaceChildren();
     }
-    const added = view.thought.slice(this.thought.length);
+    const added = thought.slice(this.thought.length);
     if (!added) return;
-    this.thought = view.thought;
+    this.thought = thought;
     const append = () => this.thoughtRoot.append(added);
     if (this.thinking.open) this.keepingAtEndOf(this.thoughtRoot, append);
     else append(); // folded, so that no layout is made for it
