@@ -27,7 +27,7 @@ def test_a_thought_is_folded_with_its_figures_and_the_answer_stands_alone(tab: P
     fold.locator("summary").click()
     expect(fold.locator("pre")).to_have_text("First the **plan**.\n\nThen <b>more</b>.")
     labels = column.locator("dt").all_text_contents()
-    assert labels[:2] == ["First token", "First of the answer"]
+    assert labels[:2] == ["First token", "Answer began"]
     expect(reply(tab, 1).locator(".thinking")).to_have_count(0)
 
 
@@ -36,7 +36,9 @@ def thinkers(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     """A page on two models of the tests' own that think, one an engine."""
     models = tmp_path / "models"
     models.mkdir()
-    directory, _file = reasoning_model.write_models(models, *reasoning_model.BY_CONTROL_TOKENS)
+    template, chain = reasoning_model.BY_CONTROL_TOKENS
+    template += "{% if enable_thinking %}{% endif %}"
+    directory, _file = reasoning_model.write_models(models, template, chain)
     directory.rename(models / "Pondering")
     server = start_server(models, tmp_path / "log.txt")
     context = browser.new_context(viewport={"width": 1280, "height": 800})
@@ -54,6 +56,11 @@ def thinkers(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 def test_both_engines_think_apart_from_their_answers(thinkers: Page) -> None:
     choose(thinkers, "Pondering", "Thinker")
     thinkers.locator("#greedy input").check()
+    thinkers.click("#more button")
+    for letter in "ab":
+        known = thinkers.locator(f"#own-{letter} .known-settings")
+        expect(known).to_have_text("Its template knows thinking=on|off")
+    expect(thinkers.locator("#own-c .known-settings")).not_to_be_visible()
     ask(thinkers, "q", "Pondering", "Thinker")
     for slot in (0, 1):
         wait_for_state(thinkers, slot, "done", 240)

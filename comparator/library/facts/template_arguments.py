@@ -54,6 +54,6 @@ def _default_of(told: Any) -> str | None:
 def in_words(names: tuple[str, ...] | None) -> str:
     """Return the settings of a slot that a template knows; empty where it knows none."""
     known = names or ()
-    settings = ["thinking=on or off"] if any(name in SWITCHES for name in known) else []
+    settings = ["thinking=on|off"] if any(name in SWITCHES for name in known) else []
     settings += ["reasoning_effort"] if EFFORT in known else []
-    return f"Its chat template knows {' and '.join(settings)}." if settings else ""
+    return f"Its template knows {', '.join(settings)}" if settings else ""

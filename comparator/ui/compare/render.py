@@ -88,7 +88,7 @@ def numbers(result: InferenceResult) -> list[list[str]]:
     stats = result.stats
     pairs = [
         ["First token", seconds(stats.time_to_first_token)],
-        ["First of the answer", _first_of_answer(result)],
+        ["Answer began", _first_of_answer(result)],
         ["Speed", speed(stats.tokens_per_second)],
         ["Tokens", str(stats.token_count) if stats.token_count else ""],
         ["Peak memory", size(stats.memory_usage)],

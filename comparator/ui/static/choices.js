@@ -14,9 +14,10 @@ function draw() {
     put(part(input.parentElement, "chosen-name"), name);
     input.parentElement.title = name ? `${name} · ${kind}` : "";
   });
-  document.querySelectorAll("[id^='own-']:has(input, textarea)").forEach((block, place) => {
+  "abcd".split("").forEach((letter, place) => {
+    const block = document.querySelector(`#own-${letter}:has(input, textarea)`);
     const [, , known] = catalogue[chosen[place]] || [];
-    put(part(block, "known-settings"), known || "");
+    if (block) put(part(block, "known-settings"), known || "");
   });
 }
 
@@ -36,6 +37,15 @@ function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// Gradio makes the fields of a fold when it is opened for the first time.
+function watchFold(event) {
+  const fold = event.target instanceof Element && event.target.closest("#more");
+  if (!fold) return;
+  document.removeEventListener("click", watchFold, true);
+  new MutationObserver(draw).observe(fold, { childList: true, subtree: true });
+}
+
+document.addEventListener("click", watchFold, true);
 window.addEventListener("comparator-chosen", draw);
 watch("value", draw);
 draw();

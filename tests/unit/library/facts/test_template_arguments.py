@@ -112,11 +112,11 @@ def test_both_kinds_of_models_tell_it_and_the_cache_keeps_it(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (("enable_thinking",), "Its chat template knows thinking=on or off."),
-        (("reasoning_effort",), "Its chat template knows reasoning_effort."),
+        (("enable_thinking",), "Its template knows thinking=on|off"),
+        (("reasoning_effort",), "Its template knows reasoning_effort"),
         (
             ("reasoning_effort", "thinking"),
-            "Its chat template knows thinking=on or off and reasoning_effort.",
+            "Its template knows thinking=on|off, reasoning_effort",
         ),
         (("date_string",), ""),
         ((), ""),

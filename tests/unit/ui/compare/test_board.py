@@ -64,7 +64,7 @@ def test_a_column_shows_a_thought_apart_and_says_that_it_thinks() -> None:
     column = told(protocol.Token("Yes", 2, 3.0))
     assert (column["text"], column["thought"]) == ("Yes", "So\\x1b")
     assert (column["words"], column["thinking"]) == ("writing", "Thought for 0.00 s, 1 tokens")
-    assert ["First of the answer", "3.00 s"] in column["numbers"]
+    assert ["Answer began", "3.00 s"] in column["numbers"]
 
 
 def test_a_column_takes_back_what_turns_out_to_be_a_thought() -> None:
