@@ -300,8 +300,11 @@ class ThoughtSplitter:
         self._enter("after")
 
     def _relabel(self, split: Split) -> None:
-        """Note that all before was a thought."""
-        self._had_thought = split.was_thought = split.has_mark = True
+        """Note that all before was a thought, if there was anything."""
+        self._had_thought = split.has_mark = True
+        if not self._told["answer"]:
+            return
+        split.was_thought = True
         split.thought, split.answer = split.answer.rstrip(), ""
         self._told = {"answer": False, "thought": True}
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runners.engines.thinking import (
     CHANNELS,
@@ -22,10 +27,13 @@ OWN = ThoughtMarks((*KNOWN, Pair("((t))", "((/t))"), Pair("", "{{end of thoughts
 
 
 def split(splitter: ThoughtSplitter, text: str, size: int) -> tuple[str, str]:
+    return together(splitter, [text[at : at + size] for at in range(0, len(text), size)])
+
+
+def together(splitter: ThoughtSplitter, pieces: Sequence[str]) -> tuple[str, str]:
     """Return thought and answer as whoever reads the pieces puts them together."""
     thought = answer = ""
-    for at in range(0, len(text), size):
-        piece = splitter.feed(text[at : at + size])
+    for piece in map(splitter.feed, pieces):
         if piece.was_thought:
             thought, answer = (thought + answer + piece.thought).strip(), piece.answer
         else:
@@ -161,3 +169,28 @@ def test_only_control_tokens_that_mark_thoughts_are_kept(
     special: tuple[str, ...], kept: set[str]
 ) -> None:
     assert ThoughtMarks().kept(special).special == kept
+
+
+PARTS = (
+    *("<think>", "</think>", "[THINK]", "[/THINK]", "<|channel>", "thought", "<channel|>"),
+    *(*CHANNELS, "analysis", "final", "`", "<", "</th", "a", "b c", " ", "\n", "é"),
+)
+
+
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=12).map("".join),
+    st.lists(st.integers(1, 5), min_size=1, max_size=5),
+    st.sampled_from([ThoughtMarks(), THINK, CONTROL]),
+)
+def test_no_cut_changes_what_a_text_is(text: str, sizes: list[int], marks: ThoughtMarks) -> None:
+    whole, cut = ThoughtSplitter(marks), ThoughtSplitter(marks)
+    assert in_pieces(cut, text, itertools.cycle(sizes)) == split(whole, text, len(text) + 1)
+
+
+def in_pieces(splitter: ThoughtSplitter, text: str, sizes: Iterator[int]) -> tuple[str, str]:
+    pieces, at = [], 0
+    while at < len(text):
+        end = at + next(sizes)
+        pieces.append(text[at:end])
+        at = end
+    return together(splitter, pieces)
