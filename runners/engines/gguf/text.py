@@ -10,7 +10,7 @@ from runners.base import TokenText
 from runners.engines.gguf.model import GGUFModel
 from runners.engines.stop_strings import StopText
 from runners.engines.template_thoughts import marks_of
-from runners.engines.thinking import ThoughtMarks
+from runners.engines.thinking import CHANNELS, ThoughtMarks
 
 TEMPLATE_KEY = "tokenizer.chat_template"
 
@@ -57,13 +57,14 @@ class GGUFText:
 def thought_marks(model: GGUFModel) -> tuple[ThoughtMarks, dict[int, bytes]]:
     """Return what marks the thoughts of a model, and the text of its tokens that do.
 
-    Of control tokens llama.cpp gives no text; here that of these alone is wanted.
+    Of control tokens llama.cpp gives no text; here that of these alone is wanted. Those of gpt-oss's
+    channels it makes ordinary ones, which they are not.
     """
     marks = marks_of(model.metadata(TEMPLATE_KEY))
     hidden = {}
     for text in marks.texts:
         ids = model.tokens(text, add_special=False, special=True)
-        if len(ids) == 1 and not model.piece(ids[0]):
+        if len(ids) == 1 and (text in CHANNELS or not model.piece(ids[0])):
             hidden[ids[0]] = text
     kept = marks.kept(hidden.values())
     texts = {token: text.encode() for token, text in hidden.items() if text in kept.special}

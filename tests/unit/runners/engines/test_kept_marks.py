@@ -64,6 +64,7 @@ def in_pytorch(
     [
         (CHANNELS, GPT_OSS, ["x é", "y"]),
         (CHANNELS, ("<|channel|>", *"final", "<|message|>", "y"), ["", "y"]),
+        (CHANNELS, ("<|channel|>", *"ana"), ["", ""]),  # cut within what only a machine reads
         (("<|channel>", "<channel|>", "<|think|>"), GEMMA, ["x", "yz"]),
         (("[THINK]", "[/THINK]"), ("a", "[THINK]", "b", "[/THINK]", "c"), ["b", "a\n\nc"]),
         (("<|user|>", "<|end|>"), ("a", "<|end|>", "<|user|>", "b"), ["", "ab"]),
