@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import math
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -17,7 +18,11 @@ from comparator.core.exceptions import ConfigurationError
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 PROMPT_FORMATS = ("auto", "chat", "plain")
+SAMPLINGS = ("given", "maker")
+THINKINGS = ("auto", "on", "off")
+KV_CACHE_TYPES = ("f16", "q8_0", "q4_0")
 LARGEST_CONTEXT_TOKENS = 16_777_216
+LONGEST_ARGUMENTS_BYTES = 16_384  # of a chat template, as JSON
 LARGEST_SEED = 2**32 - 2  # llama.cpp reads 2**32 - 1 as "choose one at random"
 
 Check = Callable[[Any], bool]
@@ -67,10 +72,37 @@ def _text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _word(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[a-z][a-z_]{0,19}", value) is not None
+
+
+def _arguments(value: Any) -> bool:
+    """Tell whether a value is a mapping of names to what JSON knows."""
+    if not isinstance(value, Mapping) or not all(
+        isinstance(name, str) and name.isidentifier() for name in value
+    ):
+        return False
+    try:
+        return len(json.dumps(value, allow_nan=False).encode()) <= LONGEST_ARGUMENTS_BYTES
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def _adapters(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) <= 8
+        and all(isinstance(text, str) and 0 < len(text) <= 4096 for text in value)
+    )
+
+
 # Field -> (what is accepted, the same in words).
 _RULES: dict[str, tuple[Check, str]] = {
     "temperature": (_temperature, "between 0.1 and 2.0, or 0 for greedy"),
-    "max_tokens": (_integer_within(1, 4096), "a whole number between 1 and 4096"),
+    "max_tokens": (
+        _optional(_integer_within(1, 4096)),
+        "a whole number between 1 and 4096, or null to write until the model ends",
+    ),
     "top_p": (
         lambda value: _is_number(value) and 0 < value <= 1,
         "greater than 0 and at most 1 (1 turns it off)",
@@ -81,8 +113,8 @@ _RULES: dict[str, tuple[Check, str]] = {
     "top_k": (_integer_within(0, 1_000_000), "a whole number, 0 or more (0 turns it off)"),
     "repeat_penalty": (_number_within(0.1, 10.0), "between 0.1 and 10 (1 turns it off)"),
     "n_ctx": (
-        _integer_within(1, LARGEST_CONTEXT_TOKENS),
-        f"a number of tokens between 1 and {LARGEST_CONTEXT_TOKENS}",
+        _optional(_integer_within(1, LARGEST_CONTEXT_TOKENS)),
+        f"a number of tokens between 1 and {LARGEST_CONTEXT_TOKENS}, or null for what fits",
     ),
     "n_threads": (_optional(_integer_within(1, 1024)), "a number of threads (1 to 1024) or null"),
     "use_gpu": (_boolean, "true or false"),
@@ -95,6 +127,15 @@ _RULES: dict[str, tuple[Check, str]] = {
     "prompt_format": (_one_of(PROMPT_FORMATS), f"one of {', '.join(PROMPT_FORMATS)}"),
     "n_gpu_layers": (_optional(_integer_within(-1, 100_000)), "-1 (all), 0 or more, or null"),
     "trust_remote_code": (_boolean, "true or false"),
+    "sampling": (_one_of(SAMPLINGS), f"one of {', '.join(SAMPLINGS)}"),
+    "thinking": (_one_of(THINKINGS), f"one of {', '.join(THINKINGS)}"),
+    "reasoning_effort": (_optional(_word), "a word that the template knows (low), or null"),
+    "template_args": (
+        _arguments,
+        f"an object of names and JSON values, {LONGEST_ARGUMENTS_BYTES} bytes at the most",
+    ),
+    "kv_cache_type": (_one_of(KV_CACHE_TYPES), f"one of {', '.join(KV_CACHE_TYPES)}"),
+    "lora": (_adapters, "a list of at most 8 adapters, each PATH or PATH:SCALE"),
 }
 
 
@@ -104,7 +145,8 @@ class ModelConfig:
 
     Attributes:
         temperature: 0.1 to 2.0, or 0 for greedy.
-        max_tokens: tokens to generate at the most, 1 to 4096.
+        max_tokens: tokens to generate at the most, 1 to 4096; None writes until the model ends or
+            its context is full.
         top_p: nucleus sampling, over 0 to 1; 1 turns it off.
         do_sample: False is greedy: the likeliest token each time.
         pad_token_id: token id or None; for inferencers of your own: one prompt at a time, as
@@ -112,7 +154,8 @@ class ModelConfig:
         eos_token_id: a further token id that ends the answer, or None.
         top_k: keep the k likeliest tokens, 0 or more; 0 turns it off.
         repeat_penalty: 0.1 to 10 over the last 64 tokens; 1 turns it off.
-        n_ctx: context in tokens, 1 to 16777216; a model's own limit may be lower.
+        n_ctx: context in tokens, 1 to 16777216; a model's own limit may be lower. None takes as
+            much as the model was made for and the memory has room for.
         n_threads: CPU threads, 1 to 1024; None takes the free physical cores.
         use_gpu: use the accelerator where there is one.
         low_cpu_mem_usage: load weights without a second copy in RAM; transformers 5 always does.
@@ -125,17 +168,24 @@ class ModelConfig:
         prompt_format: ``auto`` (the model's chat template where it has one), ``chat``, ``plain``.
         n_gpu_layers: layers on the accelerator (GGUF), -1 is all; None takes what fits there.
         trust_remote_code: run Python code that comes with the model. Off unless you turn it on.
+        sampling: ``given`` takes the values above, ``maker`` those that the model's maker advises
+            wherever it names them (``general.sampling.*`` of a GGUF, ``generation_config.json``).
+        thinking: ``on`` or ``off`` where the chat template knows it; ``auto`` leaves it to it.
+        reasoning_effort: a word for the chat template, such as ``low``; None says nothing.
+        template_args: further arguments of the chat template, by name.
+        kv_cache_type: number format of the KV cache (GGUF): ``f16``, ``q8_0`` or ``q4_0``.
+        lora: adapters on the model, each a path or ``PATH:SCALE``.
     """
 
     temperature: float = 0.7
-    max_tokens: int = 512
+    max_tokens: int | None = 512
     top_p: float = 0.9
     do_sample: bool = True
     pad_token_id: int | None = None
     eos_token_id: int | None = None
     top_k: int = 40
     repeat_penalty: float = 1.1
-    n_ctx: int = 2048
+    n_ctx: int | None = 2048
     n_threads: int | None = None
     use_gpu: bool = True
     low_cpu_mem_usage: bool = True
@@ -147,6 +197,12 @@ class ModelConfig:
     prompt_format: str = "auto"
     n_gpu_layers: int | None = None
     trust_remote_code: bool = False
+    sampling: str = "given"
+    thinking: str = "auto"
+    reasoning_effort: str | None = None
+    template_args: dict[str, Any] = field(default_factory=dict)
+    kv_cache_type: str = "f16"
+    lora: list[str] = field(default_factory=list)
 
     def validate(self) -> None:
         """Check every field.
