@@ -68,6 +68,8 @@ class Request:
         notice: said in every result.
         files: whether each model's files are taken out of the system's cache before its run, or
             read into it.
+        date: what chat templates are told where they ask for the time, the same in every column;
+            None for the moment at which each is asked.
     """
 
     conversation: Conversation
@@ -78,6 +80,7 @@ class Request:
     deadlines: Deadlines = field(default_factory=Deadlines)
     notice: str | None = None
     files: Files = Files.AS_THEY_ARE
+    date: str | None = None
 
 
 @dataclass(frozen=True)

@@ -310,6 +310,15 @@ def special_tokens(tokenizer: Any) -> dict[str, int] | None:
     return dict(zip(map(str, names), numbers, strict=False))
 
 
+def renders_its_own_way(tokenizer: Any) -> bool:
+    """Tell whether a tokenizer replaces how transformers applies a chat template."""
+    from transformers import PreTrainedTokenizerBase
+
+    names = ("apply_chat_template", "get_chat_template")
+    usual = [getattr(PreTrainedTokenizerBase, name, None) for name in names]
+    return None in usual or [getattr(type(tokenizer), name, None) for name in names] != usual
+
+
 def stream_of(tokenizer: Any) -> Callable[[int], str | None] | None:
     """Return what turns one token after the other into text; None where there is no such thing.
 

@@ -125,7 +125,9 @@ class PyTorchInferencer(TokenInferencer):
             self._say(sentence)
         self._check_vocabulary(prepared.tokens)
         rendered = prepared.rendered
-        yield PromptTokens(len(prepared.tokens), rendered.text, rendered.source)
+        yield PromptTokens(
+            len(prepared.tokens), rendered.text, rendered.source, rendered.date, prepared.notes
+        )
         yield from self._answer(prepared.tokens)
 
     def unload_model(self) -> None:
@@ -190,7 +192,7 @@ class PyTorchInferencer(TokenInferencer):
         return self._prepared[2]
 
     def _make_prompt(self, conversation: Conversation, settings: ModelConfig) -> PreparedPrompt:
-        prepared = make_prompt(self.tokenizer, conversation, settings)
+        prepared = make_prompt(self.tokenizer, conversation, settings, self.date)
         own_limit = loading.context_length(self._model_config)
         check_fits(prepared.tokens, Path(self._path).name, settings.n_ctx, own_limit)
         return prepared

@@ -90,6 +90,8 @@ class TestRecord:
             "template_source",
             "dropped_tokens",
             "messages",
+            "date",
+            "notes",
         }
 
     def test_it_is_json_and_its_values_are_plain(self):
