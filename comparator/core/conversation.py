@@ -23,8 +23,8 @@ _KEYS = {"role", "content"}
 # What messages of other programs have, and why it is refused here.
 _TEXT_ALONE = "models are asked in text alone"
 _NO_TOOLS = "no tools are offered or run here"
-_OTHER_ROLES = {"tool": _NO_TOOLS, "function": _NO_TOOLS}
-_OTHER_KEYS = dict.fromkeys(("tool_calls", "tool_call_id", "function_call", "tools"), _NO_TOOLS)
+_ROLES_OF_TOOLS = ("tool", "function", "ipython", "tool_response")
+_KEYS_OF_TOOLS = ("tool_calls", "tool_call_id", "function_call", "tools")
 _KINDS_OF_PARTS = (
     ("image", "an image"),
     ("audio", "audio"),
@@ -165,7 +165,7 @@ def _message(number: int, value: Any) -> Message:
             "The prompt must be text or a list of messages with role and content; "
             f"message {number} is {type(value).__name__}."
         )
-    _refuse_other_things(number, value)
+    _refuse_tools(number, value)
     unknown = sorted(str(key)[:40] for key in value if key not in _KEYS)
     if unknown or len(value) != len(_KEYS):
         told = f", not {unknown[0]!r}" if unknown else ""
@@ -179,17 +179,19 @@ def _message(number: int, value: Any) -> Message:
     return Message(role, _text_of(number, content))
 
 
-def _refuse_other_things(number: int, value: Mapping[Any, Any]) -> None:
-    """Refuse by name what other programs put into messages, and nobody does here."""
-    for key, why in _OTHER_KEYS.items():
-        if value.get(key):
-            raise ConfigurationError(f"Message {number} has {key}: {why}. Leave such messages out.")
+def _refuse_tools(number: int, value: Mapping[Any, Any]) -> None:
+    """Refuse by name a message that calls a tool or answers for one; empty lists call none."""
     role = value.get("role")
-    if isinstance(role, str) and role in _OTHER_ROLES:
+    if isinstance(role, str) and role in _ROLES_OF_TOOLS:
         raise ConfigurationError(
-            f"Message {number} has the role {role!r}: {_OTHER_ROLES[role]}. "
-            "Leave such messages out."
+            f"Message {number} has the role {role!r}; it must be system, user or assistant: "
+            f"{_NO_TOOLS}. Leave such messages out."
         )
+    for key in _KEYS_OF_TOOLS:
+        if value.get(key):
+            raise ConfigurationError(
+                f"Message {number} has {key}: {_NO_TOOLS}. Leave such messages out."
+            )
 
 
 def _text_of(number: int, content: Any) -> str:
