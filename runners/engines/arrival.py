@@ -69,8 +69,8 @@ class Marks:
         return self._pattern.split(frame)
 
     def emptied(self, frame: str) -> str:
-        """Return what a template writes itself."""
-        return self._pattern.sub("\n", frame)
+        """Return what a template writes itself, plain."""
+        return self._pattern.sub("\n", plain(frame))
 
 
 def spans(
@@ -107,9 +107,10 @@ def lost(messages: Sequence[Message], text: str, frame: str | None, marks: Marks
     The arguments are those of ``spans``, whose answer goes before this one's.
     """
     seen = plain(text)
-    own = plain(marks.emptied(frame)) if frame is not None else ""
-    given = "\0".join(plain(_answer_of(one)) for one in messages)
+    own = marks.emptied(frame) if frame is not None else ""
     left_out = marks.left_out(frame) if frame is not None else set()
+    there = (one for number, one in enumerate(messages) if number not in left_out)
+    given = "\0".join(plain(_answer_of(one)) for one in there)
     return [
         number
         for number in _that_can_be_lost(messages)
