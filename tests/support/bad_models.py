@@ -600,6 +600,8 @@ def template_maker(source: str, engine: str) -> Maker:
 
 
 TEMPLATES = {
+    "the question dropped": (33, "user: {{ 'hi' }}", r"leaves out message 1 \(user\)"),
+    "an argument that nobody gave": (33, "{{ tool_prompt + 'x' }}", r"'tool_prompt' is undefined"),
     "a syntax error": (33, "{% for %}", r"chat template fails \(TemplateSyntaxError"),
     "raises": (33, "{{ raise_exception('no') }}", r"chat template fails \(TemplateError: no\)"),
     "classes": (
