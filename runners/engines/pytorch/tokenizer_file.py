@@ -94,7 +94,8 @@ class TokenizerFile:
         backend = adapter.backend_of(self._tokenizer)
         state = adapter.state_of(backend.pre_tokenizer) if backend is not None else None
         rules = state.get("pretokenizers") if isinstance(state, dict) else None
-        return bool(rules) and isinstance(rules[0], dict) and rules[0].get("type") == "Split"
+        first = rules[0] if isinstance(rules, list) and rules else None
+        return isinstance(first, dict) and first.get("type") == "Split"
 
 
 def _parted_at(ours: list[int], theirs: list[int]) -> int:
