@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from comparator.core.dates import Clock
@@ -63,7 +64,13 @@ def compile_template(source: str, special_tokens: Mapping[str, str]) -> ChatTemp
     Raises:
         InferenceError: the template is not valid Jinja.
     """
-    return ChatTemplate(source, special_tokens)
+    return _compiled(source, tuple(special_tokens.items()))
+
+
+@lru_cache(maxsize=4)
+def _compiled(source: str, special_tokens: tuple[tuple[str, str], ...]) -> ChatTemplate:
+    """Compile a template once: what a prompt is made with also tells how a turn ends."""
+    return ChatTemplate(source, dict(special_tokens))
 
 
 def _environment(missing: dict[str, None]) -> Any:

@@ -58,9 +58,8 @@ class _OwnTemplate:
 
     def __call__(self, messages: Messages, **arguments: Any) -> str:
         arguments.pop("strftime_now", None)
-        text: str = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **arguments
-        )
+        told = {"add_generation_prompt": True, **arguments}
+        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, **told)
         return text
 
 
@@ -243,13 +242,12 @@ def unknown_ends(tokenizer: Any, ends: frozenset[int]) -> list[str]:
 
 def _turn_end(tokenizer: Any, special: dict[str, int]) -> str:
     """Return the special token that the chat template writes right after an answer, or none."""
-    if not getattr(tokenizer, "chat_template", None):
-        return ""
     turns = [{"role": "user", "content": "A question."}, {"role": "assistant", "content": _PROBE}]
     try:
-        text = within_limits(
-            lambda: tokenizer.apply_chat_template(turns, tokenize=False), _PROBE_SECONDS
-        )
+        template = template_of(tokenizer)
+        if template is None:
+            return ""
+        text = within_limits(lambda: template(turns, add_generation_prompt=False), _PROBE_SECONDS)
     except Exception:  # a template may refuse such a talk in any way it likes
         return ""
     after = text.rpartition(_PROBE)[2].lstrip()
