@@ -1,4 +1,7 @@
-"""A tokenizer's class and its tokenizer.json are held against each other on the prompt in hand."""
+"""A tokenizer's class and its tokenizer.json are held against each other on the prompt in hand.
+
+Each known trap of versions has a test here, which runs with the lowest and the newest, too.
+"""
 
 from __future__ import annotations
 
