@@ -20,9 +20,16 @@ from dataclasses import dataclass
 
 from comparator.core.conversation import Message
 
-# What closes a thought in past answers, which templates of reasoning models leave out.
-_ENDS_OF_THOUGHT = ("</think>", "</thinking>", "</thought>", "[/THINK]", "</seed:think>")
-_CHANNELS = ("<|channel|>final<|message|>", "<channel|>")
+# What begins and ends a thought in past answers, which templates of reasoning models leave out.
+_THOUGHTS = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "[THINK]": "[/THINK]",
+    "<seed:think>": "</seed:think>",
+    "<|channel>thought": "<channel|>",
+    "<|channel|>analysis": "<|channel|>final<|message|>",
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def spans(
             return None
         found.append(Span(place, end, number))
         place = end + len(following)
-    all_there = {span.number for span in found} == set(_that_can_be_lost(messages))
+    all_there = {span.number for span in found}.issuperset(_that_can_be_lost(messages))
     return tuple(found) if all_there and place == len(text) else None
 
 
@@ -137,7 +144,7 @@ def repeated(found: Sequence[Span]) -> bool:
 
 
 def _that_can_be_lost(messages: Sequence[Message]) -> list[int]:
-    return [number for number, one in enumerate(messages) if one.content.strip()]
+    return [number for number, one in enumerate(messages) if _answer_of(one).strip()]
 
 
 def _end_of(message: Message, text: str, place: int, following: str) -> int | None:
@@ -162,14 +169,15 @@ def _told(message: Message) -> tuple[str, ...]:
 
 
 def _answer_of(message: Message) -> str:
-    """Return a past answer without its thought; any other text is whole."""
+    """Return a past answer without its thought, blank if it is nothing else; other texts whole."""
     text = message.content
     if message.role != "assistant":
         return text
-    for end in (*_ENDS_OF_THOUGHT, *_CHANNELS):
-        after = text.rpartition(end)[2]
-        if after.strip():
-            text = after
+    for begin, end in _THOUGHTS.items():
+        if end in text:
+            text = text.rpartition(end)[2]
+        elif begin in text:  # cut off while it thought
+            text = text.partition(begin)[0]
     return text
 
 

@@ -250,8 +250,10 @@ class _Trial:
         if found is None:
             missed = arrival.lost(self._messages, text, frame, marks)
             self.lost = [f"{number + 1} ({self._messages[number].role})" for number in missed]
-            if missed or self._shows_parts(text):
+            if missed:
                 return None
+        if self._shows_parts(text):
+            return None
         return RenderedPrompt(text, "", found, notes=tuple(_notes(found, missing)))
 
     def _apply(self, messages: Sequence[Message]) -> str:

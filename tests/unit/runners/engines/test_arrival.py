@@ -131,8 +131,9 @@ def test_the_same_text_twice_has_to_arrive_twice() -> None:
 def test_a_list_of_parts_that_is_written_down_is_no_arrival() -> None:
     """Given texts it drops the question, given parts it shows how Python writes them."""
     source = each("m.content if m.content is not string else ''")
-    with pytest.raises(InferenceError, match=r"leaves out message 1 \(user\)"):
-        rendered(source, QUESTION)
+    for question in (QUESTION, "hi"):
+        with pytest.raises(InferenceError, match=r"leaves out message 1 \(user\)"):
+            rendered(source, question)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,14 @@ def test_thoughts_of_earlier_answers_may_go(stripped: str) -> None:
     gone = "(m.content if m.role == 'user' else '<think>x is a b</think>')"
     with pytest.raises(InferenceError, match=r"leaves out message 2 \(assistant\)"):
         rendered(each(gone), [TURNS[0], thought, TURNS[2]])
+
+
+@pytest.mark.parametrize("thought", ["<think>a b</think>", "<think>a b", "[THINK]a b[/THINK]\n"])
+@pytest.mark.parametrize("left", ["m.content.split('</think>')[-1]", "''", "m.content"])
+def test_an_answer_that_is_nothing_but_a_thought_cannot_be_lost(thought: str, left: str) -> None:
+    turns = [TURNS[0], {"role": "assistant", "content": thought}, TURNS[2]]
+    source = each(f"(m.content if m.role == 'user' else {left})")
+    assert "[assistant, user, system|a]" in rendered(source, turns).text
 
 
 def test_a_closing_mark_that_the_user_typed_hides_nothing() -> None:
