@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.text import without_surrogates
+
+if TYPE_CHECKING:
+    from runners.engines.thinking import ThoughtMarks
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class BaseInferencer(ABC):
         date: what a chat template is to be told of the time (ISO 8601); None for now.
         way: how its tokens are decoded, in a word; may stay empty in engines of one's own.
         fallbacks: whole sentences on what is off and why; empty when nothing is.
+        thought_marks: what marks the thoughts of this model in its text, told before its first
+            token; None for what models are known to write.
         learned: what it found out of this model, ready for JSON, to be told the next time.
     """
 
@@ -100,6 +105,7 @@ class BaseInferencer(ABC):
         self.date: str | None = None
         self.way = ""
         self.fallbacks: list[str] = []
+        self.thought_marks: ThoughtMarks | None = None
         self.learned: dict[str, Any] = {}
 
     @abstractmethod

@@ -104,22 +104,31 @@ class Prompted(Message, frozen=True, tag=True):
     notes: Sentences = ()
 
 
-class Token(Message, frozen=True, tag=True):
+class Token(Message, frozen=True, tag=True, omit_defaults=True):
     """One generated token. ``text`` is what became readable by it, often part of a word.
 
-    It is empty where a token ends inside a character or a possible stop text. ``index`` counts
-    the tokens of its answer from 1.
+    It is empty where a token ends inside a character, a possible stop text, or what may mark a
+    thought. ``index`` counts the tokens of its answer from 1.
+
+    ``thought`` is the same of what the model thinks before it answers, and ``thought_tokens`` how
+    many tokens are found to be its by this one: usually itself, or those before it that might have
+    been an answer's. ``was_thought`` says, once at the most, that all text of this answer told
+    before is a thought: what ends one came, and nothing had begun it.
     """
 
     text: str
     index: Count
     seconds: Seconds
     answer: Count = 0
+    thought: str = ""
+    thought_tokens: Count = 0
+    was_thought: bool = False
 
 
 class Answered(Message, frozen=True, tag=True):
     """The end of one answer; the run goes on. ``text`` is what was still held back.
 
+    ``thought``, ``thought_tokens`` and ``was_thought`` are as in ``Token``.
     ``reason`` is ``stop``, ``length``, ``cancelled``, or ``error`` where this conversation alone
     was refused and others are still answered; then ``error`` says why and ``error_kind`` is as
     in the record. ``prefill`` is what it got of the processor until its first token, ``decode``
@@ -135,6 +144,9 @@ class Answered(Message, frozen=True, tag=True):
     error_kind: Word = ""
     prefill: ProcessorTime | None = None
     decode: ProcessorTime | None = None
+    thought: str = ""
+    thought_tokens: Count = 0
+    was_thought: bool = False
 
 
 class Finished(Message, frozen=True, tag=True):

@@ -6,8 +6,9 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from comparator.core.models import InferenceResult
+from comparator.core.models import InferenceResult, Thinking
 from comparator.core.text import with_controls_shown
 from comparator.core.units import fine_size, load_time, percent, seconds, speed
 
@@ -23,8 +24,14 @@ _CSV_STATS = (
     "finish_reason",
     "cpu_share",
     "files_cached",
+    "time_to_first_answer_token",
+    "characters_per_second",
 )
-_CSV_REST = ("way", "notice", "fallbacks", "error", "content")
+_CSV_THINKING = ("text", "tokens", "seconds")
+_CSV_REST = (
+    *("way", "notice", "fallbacks", "error"),
+    *("thinking", "thinking_tokens", "thinking_seconds", "content"),
+)
 
 NOT_MEASURED = "–"
 
@@ -32,9 +39,24 @@ NOT_MEASURED = "–"
 def as_text(results: Sequence[InferenceResult]) -> str:
     """Return the answers one after another, each under its model's name and numbers."""
     return "\n".join(
-        f"=== {title(result)} ===\n{_answer(result)}\n--- {figures(result)}\n{_note(result)}"
+        f"=== {title(result)} ===\n{_thought(result)}{_answer(result)}\n"
+        f"--- {figures(result)}\n{_note(result)}"
         for result in results
     )
+
+
+def without_thoughts(results: Sequence[InferenceResult]) -> list[InferenceResult]:
+    """Return results for people who want to read the answers alone."""
+    return [replace(result, thinking=None) for result in results]
+
+
+def _thought(result: InferenceResult) -> str:
+    """Return what a model thought, each line marked, with an empty line after it."""
+    if result.thinking is None:
+        return ""
+    lines = with_controls_shown(result.thinking.text).split("\n")
+    quoted = "\n".join(f"> {line}".rstrip() for line in lines)
+    return f"[thought for {thinking_figures(result.thinking)}]\n{quoted}\n\n"
 
 
 def _note(result: InferenceResult) -> str:
@@ -48,10 +70,18 @@ def as_markdown(results: Sequence[InferenceResult]) -> str:
         cells = [column(result) for column in _MARKDOWN_COLUMNS.values()]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     for result in results:
-        lines += ["", f"## {title(result)}", "", _answer(result)]
+        lines += ["", f"## {title(result)}", "", *_quoted_thought(result), _answer(result)]
         for sentence in remarks(result):
             lines += ["", f"> {sentence}"]
     return "\n".join(lines) + "\n"
+
+
+def _quoted_thought(result: InferenceResult) -> list[str]:
+    if result.thinking is None:
+        return []
+    lines = with_controls_shown(result.thinking.text).split("\n")
+    told = f"> *Thought for {thinking_figures(result.thinking)}*"
+    return [told, ">", *(f"> {line}".rstrip() for line in lines), ""]
 
 
 def as_json(results: Sequence[InferenceResult]) -> str:
@@ -80,6 +110,7 @@ def as_csv(results: Sequence[InferenceResult]) -> str:
                 record["notice"] or "",
                 " ".join(result.fallbacks),
                 record["error"],
+                *((record["thinking"] or {}).get(key) for key in _CSV_THINKING),
                 record["content"],
             ]
         )
@@ -110,6 +141,11 @@ def remarks(result: InferenceResult) -> list[str]:
     return [with_controls_shown(sentence) for sentence in (*notices, *result.fallbacks)]
 
 
+def thinking_figures(thinking: Thinking) -> str:
+    """Return how long a thought took and how many tokens it has."""
+    return f"{seconds(thinking.seconds)}, {thinking.tokens} tokens"
+
+
 def figures(result: InferenceResult) -> str:
     """Return the numbers of a finished run in one line."""
     stats = result.stats
@@ -117,6 +153,7 @@ def figures(result: InferenceResult) -> str:
         f"{stats.token_count} tokens",
         speed(stats.tokens_per_second or 0),
         f"first token {seconds(stats.time_to_first_token, NOT_MEASURED)}",
+        *_of_thinking(result),
         f"load {load_time(stats.load_seconds, stats.files_cached, NOT_MEASURED)}",
         f"peak {fine_size(stats.memory_usage, NOT_MEASURED)}",
     ]
@@ -125,6 +162,13 @@ def figures(result: InferenceResult) -> str:
     if stats.finish_reason == "length":
         parts.append("cut at the token limit")
     return ", ".join(parts)
+
+
+def _of_thinking(result: InferenceResult) -> list[str]:
+    if result.thinking is None:
+        return []
+    began = seconds(result.stats.time_to_first_answer_token, NOT_MEASURED)
+    return [f"thought for {thinking_figures(result.thinking)}", f"answer began at {began}"]
 
 
 def _answer(result: InferenceResult) -> str:

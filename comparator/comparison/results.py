@@ -11,6 +11,7 @@ import msgspec
 
 from comparator.comparison.disturbance import DECODE, LOAD, PREFILL, Beside, disturbance
 from comparator.comparison.request import Advice
+from comparator.comparison.written import Written
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import (
@@ -57,10 +58,8 @@ class ResultBuilder:
             conversation: what it is asked; the settings' system prompt goes before it.
             answer: the number of the answer among those of one run.
         """
-        self.parts: list[str] = []
+        self.written = Written()
         self._kind = model.model_type
-        self._first_token: float | None = None
-        self._last_token: float | None = None
         self._began: float | None = None
         self._fallbacks: tuple[str, ...] = ()
         self._wall_clock_offset = time.time() - time.monotonic()  # once: clocks may jump
@@ -109,9 +108,11 @@ class ResultBuilder:
         """Return the result as it stands, independent of what comes later."""
         stats = replace(self._result.stats)
         if not self._result.is_complete:
-            stats.tokens_per_second = self._speed()
-        content = "".join(self.parts) if with_content else ""
-        return replace(self._result, content=content, stats=stats)
+            stats.tokens_per_second = self.written.tokens_per_second()
+            stats.characters_per_second = self.written.characters_per_second()
+        content = self.written.answer if with_content else ""
+        thinking = self.written.thinking(with_content)
+        return replace(self._result, content=content, stats=stats, thinking=thinking)
 
     def keep_evidence(
         self,
@@ -174,7 +175,8 @@ class ResultBuilder:
         elif isinstance(message, protocol.Prompted):
             self._prompted(message)
         elif isinstance(message, protocol.Answered):
-            self.parts.append(message.text)
+            self.written.take_rest(message)
+            self._note_times()
             self._answered = message
             self._got(PREFILL, message.prefill)
             self._got(DECODE, message.decode)
@@ -182,13 +184,16 @@ class ResultBuilder:
             self._end(message, at)
 
     def _token(self, message: protocol.Token) -> None:
-        self.parts.append(message.text)
-        self._last_token = message.seconds
-        if self._first_token is None:
-            self._first_token = message.seconds
+        if self.written.is_empty:
             self._change(state=RunState.WRITING)
-            self._count(time_to_first_token=message.seconds)
-        self._result.stats.token_count = message.index
+        self.written.take(message)
+        self._note_times()
+
+    def _note_times(self) -> None:
+        stats, written = self._result.stats, self.written
+        stats.token_count = written.tokens
+        stats.time_to_first_token = written.first_token
+        stats.time_to_first_answer_token = written.first_answer_token
 
     def _loaded(self, message: protocol.Loaded) -> None:
         engine = {
@@ -246,7 +251,8 @@ class ResultBuilder:
         elif isinstance(message, protocol.Failed):
             self._finish(at, "error", message.message, message.kind)
         elif isinstance(message, protocol.Crashed):
-            after = f" It had written {self._result.stats.token_count} tokens." * bool(self.parts)
+            tokens = self.written.tokens
+            after = f" It had written {tokens} tokens." * bool(tokens)
             self._finish(at, "error", message.cause + after, message.kind)
         elif isinstance(message, protocol.TimedOut):
             self._finish(at, "error", _timed_out(message), "timeout")
@@ -259,6 +265,7 @@ class ResultBuilder:
         if answered is None:
             self._finish(at, "cancelled")
         else:
+            self._say(_unanswered(answered, self.written, self._result.config))
             error, kind = answered.error or None, answered.error_kind or None
             self._finish(at, answered.reason, error, kind)
 
@@ -273,15 +280,9 @@ class ResultBuilder:
         self._count(
             end_time=self._result.stats.start_time + elapsed,
             finish_reason=reason,
-            tokens_per_second=self._speed() or 0.0,
+            tokens_per_second=self.written.tokens_per_second() or 0.0,
+            characters_per_second=self.written.characters_per_second() or 0.0,
         )
-
-    def _speed(self) -> float | None:
-        """Decode speed: (tokens - 1) / (last token - first token)."""
-        if self._first_token is None or self._last_token is None:
-            return None
-        elapsed = self._last_token - self._first_token
-        return (self._result.stats.token_count - 1) / elapsed if elapsed > 0 else None
 
     def _got(self, stage: str, told: protocol.ProcessorTime | None) -> None:
         """Note what a child says that it got; its share is counted here."""
@@ -305,6 +306,21 @@ def _messages(conversation: Conversation | None, config: ModelConfig) -> list[di
     if conversation is None:
         return []
     return conversation.with_system(config.system_prompt).records()
+
+
+def _unanswered(answered: protocol.Answered, written: Written, config: dict[str, Any]) -> str:
+    """Return a sentence where a model thought and came to no answer; empty where it did."""
+    if written.has_answer or written.thinking(with_text=False) is None:
+        return ""
+    if answered.reason == "length":
+        return (
+            f"All {written.tokens} tokens were spent on thinking, so there is no answer. Raise "
+            "max_tokens (or n_ctx), or set thinking=off where the chat template knows it."
+        )
+    if answered.reason != "stop":
+        return ""
+    stops = " Its stop texts end thoughts as well as answers." if config.get("stop") else ""
+    return f"The model ended within its thoughts, so there is no answer.{stops}"
 
 
 def _timed_out(message: protocol.TimedOut) -> str:

@@ -30,6 +30,7 @@ _WORDS: dict[str, Any] = {
     "none": None,
     "null": None,
 }
+_ON_OR_OFF = frozenset({"thinking"})  # settings whose values are these words themselves
 _DECODER = json.JSONDecoder()
 
 
@@ -103,6 +104,8 @@ def _pair(text: str, position: int) -> tuple[str, Any, int]:
     name = match["name"].replace("-", "_")
     if match["equals"]:
         value, end = _value(text, match.end())
+        if name in _ON_OR_OFF and isinstance(value, bool):
+            value = "on" if value else "off"
         return name, value, end
     if name == "greedy":
         return "do_sample", False, match.end()

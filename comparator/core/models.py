@@ -19,6 +19,7 @@ __all__ = [
     "ModelType",
     "PromptReport",
     "RunState",
+    "Thinking",
     "told_apart",
 ]
 
@@ -131,6 +132,10 @@ class InferenceStats:
             model's own; the record's ``notice`` says by whom.
         files_cached: how much of its files was in the system's cache when the load began, 0 to 1;
             None where the system does not tell.
+        time_to_first_answer_token: as ``time_to_first_token``, of the first token after what the
+            model thinks; None where no answer came.
+        characters_per_second: characters of thought and answer after the first token's, over the
+            time from the first token to the last: a speed that does not hang on a tokenizer.
     """
 
     start_time: float
@@ -150,6 +155,8 @@ class InferenceStats:
     )
     disturbed: list[str] = field(default_factory=list)
     files_cached: float | None = None
+    time_to_first_answer_token: float | None = None
+    characters_per_second: float | None = None
 
     @property
     def duration(self) -> float | None:
@@ -186,13 +193,28 @@ class PromptReport:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Thinking:
+    """What a model thought before it answered.
+
+    Attributes:
+        text: the thought, without what marks it.
+        tokens: tokens of it, those that mark it included.
+        seconds: from its first token to its last.
+    """
+
+    text: str
+    tokens: int
+    seconds: float
+
+
 @dataclass
 class InferenceResult:
     """One model's answer, as far as it has come.
 
     Attributes:
         model_id: the id under which the model was asked.
-        content: the text so far.
+        content: the answer so far, without what the model thought before it.
         is_complete: True when nothing will be added; true also of failures.
         error: what went wrong and what to do, in words; None when all went well.
         stats: the numbers.
@@ -210,6 +232,7 @@ class InferenceResult:
             quota (``throttled``), and what the host (``stolen``) and other programs took.
         log_tail: the last lines that the child printed, kept as evidence.
         notice: anything a reader should know, such as replaced characters in the prompt.
+        thinking: what it thought before it answered, as far as it has come; None for nothing.
     """
 
     model_id: str
@@ -227,6 +250,7 @@ class InferenceResult:
     receipt: dict[str, Any] = field(default_factory=dict)
     log_tail: str = ""
     notice: str | None = None
+    thinking: Thinking | None = None
 
     @property
     def fallbacks(self) -> list[str]:
@@ -238,6 +262,7 @@ class InferenceResult:
         return {
             "model": self.model.to_record() if self.model else {"id": self.model_id},
             "content": self.content,
+            "thinking": asdict(self.thinking) if self.thinking else None,
             "is_complete": self.is_complete,
             "error": self.error,
             "error_kind": self.error_kind,

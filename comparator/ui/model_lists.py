@@ -12,6 +12,8 @@ import gradio as gr
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
 from comparator.hosting.host import Host
+from comparator.library.facts.lookup import facts_of
+from comparator.library.facts.template_arguments import in_words
 from comparator.library.labels import kind_line
 from comparator.library.shelf import Shelf
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
@@ -45,7 +47,8 @@ class ModelLists:
 def shelf_updates(lists: ModelLists, shelf: Shelf, values: Values | None = None) -> Updates:
     """Return updates of all lists; what is chosen by ``values`` stays so while it is there."""
     told = names_and_kinds(shelf.offered)
-    choices = [("none", ""), *((" · ".join(words), model_id) for model_id, words in told.items())]
+    labels = [(" · ".join(words[:2]), model_id) for model_id, words in told.items()]
+    choices = [("none", ""), *labels]
     chosen = _chosen(lists, shelf, values or {})
     note = unusable_note(shelf)
     updates = (gr.update(choices=choices, value=model_id) for model_id in chosen)
@@ -81,8 +84,15 @@ def refresh_at(event: Any, host: Host, lists: ModelLists, **names: str) -> None:
 
 
 def names_and_kinds(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
-    """Return by each model's id its name, and its engine, quantisation and size in words."""
-    return {model.id: [with_controls_shown(model.name), kind_line(model)] for model in models}
+    """Return by each model's id its name, its kind in words, and what its template knows."""
+    return {
+        model.id: [
+            with_controls_shown(model.name),
+            kind_line(model),
+            in_words(facts_of(model).template_arguments),
+        ]
+        for model in models
+    }
 
 
 def unusable_note(shelf: Shelf) -> str:

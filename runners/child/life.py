@@ -28,6 +28,7 @@ from runners.child import descriptors, memory_limit
 from runners.child.failures import explain, failure
 from runners.child.sandbox import enter_sandbox
 from runners.child.stage import Stage
+from runners.child.thoughts import AnswerTeller
 from runners.child.token_batching import Pace
 from runners.machine import cores, memory, temporary
 
@@ -261,24 +262,20 @@ def stream(
     inferencer: BaseInferencer, prompt: Any, number: int, teller: Teller, stage: Stage
 ) -> str:
     """Tell every piece of an answer as it comes, and its end; return why it ended."""
-    count, reason = 0, ""
+    reason, messages = "", AnswerTeller(inferencer, number)
     prefill: protocol.ProcessorTime | None = None
     for piece in inferencer.pieces(prompt):
         if isinstance(piece, TokenText):
-            count += 1
-            chosen = teller.since_start(piece.at)
-            teller.tell(protocol.Token(without_surrogates(piece.text), count, chosen, number))
+            teller.tell(messages.token(piece.text, teller.since_start(piece.at)))
             prefill = prefill or stage.got()
         elif isinstance(piece, PromptTokens):
             stage.name = "generate"
+            messages.take_prompt(piece)
             teller.tell(prompted(piece, number, teller.seconds()))
         else:
-            reason, text, seconds = piece.reason, without_surrogates(piece.text), teller.seconds()
+            reason, seconds = piece.reason, teller.seconds()
             decode = stage.got() if prefill else None
-            answered = protocol.Answered(
-                reason, count, seconds, text, number, prefill=prefill, decode=decode
-            )
-            teller.tell(answered)
+            teller.tell(messages.answered(reason, piece.text, seconds, prefill, decode))
     if not reason:
         raise exceptions.InferenceError("The inferencer's pieces ended without an End.")
     return reason

@@ -28,6 +28,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import Prompt
 from comparator.core.exceptions import InferenceError, ModelLoadError
 from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText, as_conversation
+from runners.engines.template_arguments import arguments_of
 
 _STEP_SECONDS = 0.02
 
@@ -96,9 +97,11 @@ class EchoInferencer(TokenInferencer):
 
         Raises:
             ModelLoadError: the file is not a JSON object.
+            ConfigurationError: it is told what only a chat template could be told.
         """
         self.model = self._read(model_path)
         self._config = ModelConfig.of(config)
+        arguments_of(self._config, None)
         self._meet_fault("load", 0)
         self._take(float(self.model.get("load_seconds", 0)))
         self.is_loaded = True

@@ -6,53 +6,24 @@ name is, and what a template does not know is refused by name instead of being l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from comparator.core.config import ModelConfig
-from comparator.core.exceptions import ConfigurationError, InferenceError
+from comparator.core.exceptions import ConfigurationError
+from comparator.formats.chat_template import EFFORT, OURS, SWITCHES, asked_arguments
 from runners.engines.template_limits import within_limits
 
-LONGEST_SOURCE = 1_000_000  # characters; the longest templates of large families have 20 000
 _MOST_NAMES_SHOWN = 12
-
-# What the switch for thoughts is called, and what it is told for on and off. As published:
-# Qwen 3, SmolLM3, GLM 4.5, Gemma 4, Nemotron; DeepSeek V3.1, Granite 3.3; Command A; Ling.
-SWITCHES: dict[str, tuple[Any, Any]] = {
-    "enable_thinking": (True, False),
-    "thinking": (True, False),
-    "reasoning": (True, False),
-    "thinking_option": ("on", "off"),
-}
-EFFORT = "reasoning_effort"  # gpt-oss: low, medium, high
-
-# What the engines themselves tell a template, and what Jinja or its callers take by these names.
-_OURS = frozenset(
-    (
-        *("messages", "tools", "documents", "add_generation_prompt", "continue_final_message"),
-        *("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token"),
-        *("mask_token", "additional_special_tokens", "raise_exception", "strftime_now"),
-        *("conversation", "chat_template", "tokenize", "padding", "truncation", "max_length"),
-        *("return_tensors", "return_dict", "return_assistant_tokens_mask", "tokenizer_kwargs"),
-        *("template_kwargs", "self", "caller", "varargs", "kwargs", "loop", "context"),
-    )
-)
 
 
 def known_arguments(source: str) -> frozenset[str]:
     """Return the names that a template asks of whoever renders it, without those always given.
 
-    The template is read, never run. A ``range`` or a ``namespace`` of Jinja's own is no argument.
-
     Raises:
         InferenceError: it is not valid Jinja, too long, or beyond a template's limits.
     """
-    if len(source) > LONGEST_SOURCE:
-        raise InferenceError(
-            f"The model's chat template has {len(source)} characters; the limit is "
-            f"{LONGEST_SOURCE}. Set prompt_format to plain, or use another copy of the model."
-        )
-    return within_limits(lambda: _undeclared(source)) - _OURS
+    return within_limits(lambda: asked_arguments(source))
 
 
 def arguments_of(settings: ModelConfig, source: str | None) -> dict[str, Any]:
@@ -97,7 +68,7 @@ def _own(
 ) -> dict[str, Any]:
     """Return the arguments that a person named, where they are the template's and not ours."""
     for name, value in wanted.items():
-        if name in _OURS:
+        if name in OURS:
             raise ConfigurationError(
                 f"template_args must not set {name}: that is told to every template as it is. "
                 "Leave it out."
@@ -125,43 +96,3 @@ def _check_known(is_known: bool, said: str, known: Iterable[str], source: str | 
         f"This model's chat template does not know {said}: {why}. Leave that setting out, or "
         "choose a model whose template knows it."
     )
-
-
-def _undeclared(source: str) -> frozenset[str]:
-    from jinja2 import meta, nodes
-
-    environment = _environment()
-    tree = _read(lambda: environment.parse(source))
-    for constant in tree.find_all(nodes.Const):
-        constant.value = None  # so that nothing is computed of constants: 'x' * 10**10
-    names = _read(lambda: meta.find_undeclared_variables(tree))
-    return frozenset(names) - frozenset(environment.globals)
-
-
-def _read(work: Callable[[], Any]) -> Any:
-    try:
-        return work()
-    except MemoryError:
-        raise
-    except Exception as error:  # also deep nesting, and filters that nobody knows
-        raise InferenceError(
-            f"The model's chat template cannot be read ({type(error).__name__}: "
-            f"{str(error)[:200]}). Set prompt_format to plain, or use a newer copy of the model."
-        ) from error
-
-
-def _environment() -> Any:
-    """Return what reads templates as transformers does, with its tag for training."""
-    from jinja2.ext import Extension
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Generation(Extension):
-        """``{% generation %}`` marks answers for training only: what is inside counts."""
-
-        tags = {"generation"}  # noqa: RUF012
-
-        def parse(self, parser: Any) -> Any:
-            next(parser.stream)
-            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-    return ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols", Generation])

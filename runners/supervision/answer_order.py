@@ -17,6 +17,8 @@ class AnswerOrder:
         self.tokens = self.ended = 0
         self._answers = answers
         self._of_this_answer = 0
+        self._of_its_thoughts = 0
+        self._was_thought = False
         self._is_cancelled = False
 
     @property
@@ -48,8 +50,20 @@ class AnswerOrder:
         self._of_this_answer += 1
         if message.index != self._of_this_answer:
             raise protocol.ProtocolError("tokens are not numbered in order")
+        self._thought(message)
+
+    def _thought(self, message: protocol.Token | protocol.Answered) -> None:
+        """Check what is told of thoughts: no more tokens than there are, and one change of mind."""
+        self._of_its_thoughts += message.thought_tokens
+        if self._of_its_thoughts > self._of_this_answer:
+            raise protocol.ProtocolError("more tokens of a thought than there are")
+        if message.was_thought and self._was_thought:
+            raise protocol.ProtocolError("an answer is called a thought twice")
+        self._was_thought |= message.was_thought
 
     def _answered(self, message: protocol.Answered) -> None:
+        self._thought(message)
         self.ended += 1
-        self._of_this_answer = 0
+        self._of_this_answer = self._of_its_thoughts = 0
+        self._was_thought = False
         self._is_cancelled = message.reason == "cancelled"

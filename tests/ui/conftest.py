@@ -60,6 +60,7 @@ $$
 
 A [link](https://outside.invalid/page), ![a picture](https://outside.invalid/p.png), $\frac{1$.
 """
+THOUGHT = "<think>\nFirst the **plan**.\n\nThen <b>more</b>.\n</think>\n\nThe *answer* is **7**."
 NOVEL = "# Title\n\nAll **work** and no\nplay. \n\n- one\n- two\n\n"
 MODELS: dict[str, dict[str, Any]] = {
     "Crash": {"text": "some words first", "fault": "sigsegv", "fault_after": 2},
@@ -74,6 +75,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "Novel": {"text": NOVEL, "tokens": 4096, "tokens_per_second": 1000},
     "Quick": {},
     "Rich": {"text": RICH},
+    "Thinker": {"text": THOUGHT, "tokens_per_second": 200},
     "This is a model whose name is much too long for any field, Instruct v3 final": {},
 }
 

@@ -34,6 +34,16 @@ DRAW = """(views) => {
     return [column.plainRoot.textContent, column.markdownRoot.textContent.trim()];
   });
 }"""
+DRAW_THOUGHTS = """(views) => {
+  const column = new Column(0, () => {}, () => {});
+  document.body.replaceChildren(column.root);
+  return views.map((view) => {
+    column.draw(view);
+    const fold = column.root.querySelector("details.thinking");
+    const shown = fold ? [fold.querySelector("summary"), fold.querySelector("pre")] : [{}, {}];
+    return [column.plainRoot.textContent, ...shown.map((node) => node.textContent ?? null)];
+  });
+}"""
 # Draws a text piece by piece, as fast as it comes, and all at once.
 GROW = """([text, size]) => {
   const grown = new MarkdownView(make("div"), (draw) => draw());
@@ -377,3 +387,19 @@ def test_what_is_off_stands_below_the_notice_a_paragraph_each(open_page: Page) -
     }"""
     shown = open_page.evaluate(draw, [{**view, "fallbacks": ["<b>One.", "Two."]}, view])
     assert shown == [["Look.", "<b>One.", "Two."], ["Look."]]
+
+
+def test_a_thought_grows_shrinks_and_goes_with_its_view(open_page: Page) -> None:
+    views = [
+        {**VIEW, "text": "Let me", "thought": "", "thinking": ""},
+        {**VIEW, "text": "", "thought": "Let me", "thinking": "Thinking"},
+        {**VIEW, "text": "Yes", "thought": "Let me <b>see</b>", "thinking": "Thought"},
+        {**VIEW, "text": "", "thought": "", "thinking": "", "attempt": 1},
+    ]
+    seen = open_page.evaluate(DRAW_THOUGHTS, views)
+    assert seen == [
+        ["Let me", None, None],
+        ["", "Thinking", "Let me"],
+        ["Yes", "Thought", "Let me <b>see</b>"],
+        ["", None, None],
+    ]

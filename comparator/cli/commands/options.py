@@ -85,6 +85,14 @@ class Format(str, Enum):
     csv = "csv"
 
 
+class Thinking(str, Enum):
+    """Whether a model is told to think before it answers."""
+
+    auto = "auto"
+    on = "on"
+    off = "off"
+
+
 Models = Annotated[
     list[str],
     typer.Option(
@@ -126,6 +134,28 @@ Seed = Annotated[
     typer.Option("--seed", help="Makes the answers repeatable."),
 ]
 Greedy = Annotated[bool, typer.Option("--greedy", help="Take the likeliest token each time.")]
+ThinkingSwitch = Annotated[
+    Optional[Thinking],  # noqa: UP045
+    typer.Option(
+        "--thinking",
+        help="Tell the models to think first, or not to, where their chat templates know it.",
+    ),
+]
+ReasoningEffort = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--reasoning-effort",
+        metavar="WORD",
+        help="How much to think, such as low, where the chat templates know it.",
+    ),
+]
+NoThinking = Annotated[
+    bool,
+    typer.Option(
+        "--no-thinking",
+        help="Do not show thoughts, in text and Markdown; the models think all the same.",
+    ),
+]
 ContextSize = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--ctx-size", "-c", help=f"Context in tokens. Default: {_USUAL.n_ctx}."),

@@ -22,11 +22,14 @@ from comparator.cli.commands.options import (
     Models,
     ModelsDirs,
     NoSource,
+    NoThinking,
     Output,
     Prompt,
+    ReasoningEffort,
     Seed,
     System,
     Temperature,
+    ThinkingSwitch,
     Threads,
     Together,
     TokenTimeout,
@@ -56,12 +59,14 @@ class RunOptions:
         output: how the results are written, by its name among the exports.
         limits: those of load, first token, between tokens and the whole run, in seconds;
             0 turns one off and None takes the default.
+        with_thoughts: whether people are shown what the models thought.
     """
 
     max_memory_gb: float | None
     force: bool
     output: str
     limits: Sequence[float | None] = ()
+    with_thoughts: bool = True
 
 
 def command(
@@ -72,6 +77,9 @@ def command(
     temperature: Temperature = None,
     seed: Seed = None,
     greedy: Greedy = False,
+    thinking: ThinkingSwitch = None,
+    reasoning_effort: ReasoningEffort = None,
+    no_thinking: NoThinking = False,
     ctx_size: ContextSize = None,
     threads: Threads = None,
     assignments: Assignments = None,
@@ -97,6 +105,8 @@ def command(
         "temperature": temperature,
         "seed": seed,
         "do_sample": False if greedy else None,
+        "thinking": thinking.value if thinking else None,
+        "reasoning_effort": reasoning_effort,
         "n_ctx": ctx_size,
         "n_threads": threads,
     }
@@ -104,7 +114,7 @@ def command(
     slots = slots_of(model, assignments or ())
     draft = RequestDraft(prompt, slots, system or "", settings, together, files_of(cold, warm))
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
-    options = RunOptions(max_memory_gb, force, output.value, limits)
+    options = RunOptions(max_memory_gb, force, output.value, limits, not no_thinking)
     return run(draft, options, look_up_in(models_dir, no_source))
 
 
@@ -115,7 +125,7 @@ def run(draft: RequestDraft, options: RunOptions, look_up: LookUp) -> int:
         deadlines_from(*options.limits),
     )
     try:
-        results = _watch(engine, _request(draft, engine, look_up), options.output)
+        results = _watch(engine, _request(draft, engine, look_up), options)
     finally:
         engine.cleanup_resources()
     return 0 if all(result.state is RunState.DONE for result in results) else 1
@@ -154,26 +164,28 @@ def _request(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) -> R
     return request_of(draft, engine, look_up)
 
 
-def _watch(engine: InferenceEngine, request: Request, output: str) -> list[InferenceResult]:
+def _watch(engine: InferenceEngine, request: Request, options: RunOptions) -> list[InferenceResult]:
     results: list[InferenceResult] = []
-    written = 0
+    written, output = 0, options.output
     shown_live = output == "text" and sys.stdout.isatty()
-    with _display(shown_live) as show:
+    with _display(shown_live, options.with_thoughts) as show:
         for snapshot in engine.stream(request):
             results = list(snapshot.values())
             show(results)
             if output == "jsonl":
                 written = _write_complete(results, written)
     if output != "jsonl" and not shown_live:
-        sys.stdout.write(exports.FORMATS[output](results))
+        hidden = output in ("text", "md") and not options.with_thoughts
+        shown = exports.without_thoughts(results) if hidden else results
+        sys.stdout.write(exports.FORMATS[output](shown))
     sys.stdout.flush()
     return results
 
 
-def _display(live_on_stdout: bool) -> AbstractContextManager[Show]:
+def _display(live_on_stdout: bool, with_thoughts: bool) -> AbstractContextManager[Show]:
     if live_on_stdout:
-        return LiveColumns(sys.stdout)
-    return LiveColumns(sys.stderr) if sys.stderr.isatty() else StateLines(sys.stderr)
+        return LiveColumns(sys.stdout, with_thoughts)
+    return LiveColumns(sys.stderr, with_thoughts) if sys.stderr.isatty() else StateLines(sys.stderr)
 
 
 def _write_complete(results: Sequence[InferenceResult], written: int) -> int:

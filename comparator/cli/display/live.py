@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from comparator.comparison.exports import figures, remarks, title
+from comparator.comparison.exports import figures, remarks, thinking_figures, title
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 
@@ -27,9 +27,10 @@ Show = Callable[[Sequence[InferenceResult]], None]
 
 
 class LiveColumns:
-    """Shows results side by side, redrawn in place."""
+    """Shows results side by side, redrawn in place; thoughts dimmed, or not at all."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, with_thoughts: bool = True) -> None:
+        self._with_thoughts = with_thoughts
         self._console = Console(file=stream)
         self._live = Live(
             console=self._console, refresh_per_second=UPDATES_PER_SECOND, transient=False
@@ -45,7 +46,8 @@ class LiveColumns:
         self._live.__exit__(None, None, None)
 
     def _show(self, results: Sequence[InferenceResult]) -> None:
-        self._live.update(side_by_side(results, self._console.width, self._console.height))
+        width, height = self._console.width, self._console.height
+        self._live.update(side_by_side(results, width, height, self._with_thoughts))
 
 
 class StateLines:
@@ -81,17 +83,22 @@ class StateLines:
         print(f"{title(result)}: {words}", file=self._stream, flush=True)
 
 
-def side_by_side(results: Sequence[InferenceResult], width: int, height: int) -> Columns:
+def side_by_side(
+    results: Sequence[InferenceResult], width: int, height: int, with_thoughts: bool = True
+) -> Columns:
     """Return one panel a model, as wide as the terminal allows and never taller than it."""
     columns = max(1, min(len(results), width // 30))
     rows = -(-len(results) // columns)
     tall = max(6, height // rows - 1)
-    panels = [_panel(result, width // columns - 1, tall) for result in results]
+    panels = [_panel(result, width // columns - 1, tall, with_thoughts) for result in results]
     return Columns(panels, width=width // columns - 1, padding=(0, 1, 0, 0))
 
 
-def _panel(result: InferenceResult, width: int, tall: int) -> Panel:
-    body = Text(with_controls_shown(result.content))
+def _panel(result: InferenceResult, width: int, tall: int, with_thoughts: bool = True) -> Panel:
+    body = Text()
+    if result.thinking and with_thoughts:
+        body.append(f"{with_controls_shown(result.thinking.text)}\n\n", style="dim")
+    body.append(with_controls_shown(result.content))
     if result.error:
         body.append(f"\n{with_controls_shown(result.error)}", style="red")
     for sentence in remarks(result):
@@ -113,4 +120,6 @@ def state_words(result: InferenceResult) -> str:
         return f"loading {result.progress:.0%}"
     if result.state is RunState.FAILED:
         return f"failed: {with_controls_shown(result.error or '')}"
+    if result.state is RunState.WRITING and result.thinking and not result.content.strip():
+        return f"thinking, {thinking_figures(result.thinking)}"
     return str(result.state.value)

@@ -17,6 +17,7 @@ from comparator.formats.shards import shards_of
 from comparator.library import names
 from comparator.library.facts import model_card, purposes
 from comparator.library.facts.quantisation_labels import label_of
+from comparator.library.facts.template_arguments import arguments_asked_by
 from comparator.library.facts.values import (
     ModelFacts,
     count_of,
@@ -85,6 +86,7 @@ def _of_metadata(metadata: dict[str, Any], path: Path) -> ModelFacts:
         family=_family(metadata) or names.plain_name(path.name),
         purpose=purpose,
         cache_layers=grouped(_cache(own, architecture or "", min(layers or 0, _MOST_LAYERS))),
+        template_arguments=arguments_asked_by(metadata.get("tokenizer.chat_template")),
     )
 
 

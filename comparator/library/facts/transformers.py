@@ -14,6 +14,10 @@ from comparator.formats.json_files import read_config, read_json
 from comparator.library import names as model_names
 from comparator.library.facts import model_card, purposes
 from comparator.library.facts.key_value_cache import cache_layers
+from comparator.library.facts.template_arguments import (
+    arguments_asked_by,
+    template_of_directory,
+)
 from comparator.library.facts.values import (
     ModelFacts,
     count_of,
@@ -73,6 +77,7 @@ def facts_of_directory(directory: Path) -> ModelFacts:
         purpose=purpose,
         needs_remote_code=_needs_remote_code(config),
         cache_layers=cache_layers(text),
+        template_arguments=arguments_asked_by(template_of_directory(directory)),
     )
 
 

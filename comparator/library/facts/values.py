@@ -33,6 +33,7 @@ class ModelFacts:
         needs_remote_code: whether it comes with program code of its own that must be run.
         cache_layers: for layers with equal reach: bytes of the KV cache of one token in 16-bit
             floats, of all of them together, and how many tokens they keep (0 for all).
+        template_arguments: what its chat template can be told beside the messages, by name.
     """
 
     architecture: str | None = None
@@ -54,6 +55,7 @@ class ModelFacts:
     purpose: str | None = None
     needs_remote_code: bool = False
     cache_layers: tuple[tuple[int, int], ...] = ()
+    template_arguments: tuple[str, ...] | None = None
 
     def cache_bytes(self, context_length: int) -> int:
         """Return the size of the KV cache of so many tokens in 16-bit floats; 0 where unknown."""

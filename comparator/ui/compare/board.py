@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from comparator.comparison.written import Place
 from comparator.core.text import with_controls_shown
 from comparator.hosting.session import Session
 from comparator.ui.compare import render
@@ -33,19 +34,22 @@ class Column:
         self.session = session
         self.slot = slot
         self.attempt = attempt
-        self._text = ""
-        self._parts = 0
+        self._text = self._thought = ""
+        self._place = Place()
         self.view: View = {}
         self.redraw()
 
     def redraw(self) -> None:
         """Take in what is new and make the view anew."""
         comparison = self.session.comparison
-        added, self._parts = comparison.text_since(self.slot, self._parts)
-        if added:
-            self._text += with_controls_shown(added)
+        added = comparison.written_since(self.slot, self._place)
+        if added.is_anew:
+            self._text = self._thought = ""
+        self._place = added.place
+        self._text += with_controls_shown(added.answer) if added.answer else ""
+        self._thought += with_controls_shown(added.thought) if added.thought else ""
         result, label = comparison.status(self.slot), comparison.request.slots[self.slot].label
-        column = render.column(result, self._text, label, self.session.position)
+        column = render.column(result, self._text, label, self.session.position, self._thought)
         self.view = {**column, "attempt": self.attempt}
 
 

@@ -9,6 +9,7 @@ import html
 import json
 from typing import Any
 
+from comparator.comparison.exports import thinking_figures
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 from comparator.core.units import load_time, percent, seconds, size, speed
@@ -21,7 +22,9 @@ TEMPLATES = {
 }
 
 
-def column(result: InferenceResult, text: str, label: str, position: int = 0) -> dict[str, Any]:
+def column(
+    result: InferenceResult, text: str, label: str, position: int = 0, thought: str = ""
+) -> dict[str, Any]:
     """Return what one column shows.
 
     Args:
@@ -29,13 +32,14 @@ def column(result: InferenceResult, text: str, label: str, position: int = 0) ->
         text: its answer, with control characters shown.
         label: engine, quantisation and size of its model in words.
         position: its place in line; 0 when it does not wait.
+        thought: what it thought, with control characters shown.
     """
-    model = result.model
+    model, has_answer = result.model, bool(text.strip())
     return {
         "name": with_controls_shown(model.name) if model else result.model_id,
         "kind": label,
         "state": result.state.value,
-        "words": state_words(result, position),
+        "words": "thinking" if is_thinking(result, has_answer) else state_words(result, position),
         "share": result.progress,
         "error": with_controls_shown(result.error) if result.error else "",
         "notice": with_controls_shown(result.notice or ""),
@@ -43,8 +47,24 @@ def column(result: InferenceResult, text: str, label: str, position: int = 0) ->
         "numbers": numbers(result),
         "cut": result.stats.finish_reason == "length",
         "text": text,
+        "thought": thought,
+        "thinking": thinking_words(result, has_answer),
         "details": details(result) if result.is_complete else [],
     }
+
+
+def is_thinking(result: InferenceResult, has_answer: bool) -> bool:
+    """Tell whether a model thinks now: it writes, and its answer has not begun."""
+    return result.thinking is not None and result.state is RunState.WRITING and not has_answer
+
+
+def thinking_words(result: InferenceResult, has_answer: bool) -> str:
+    """Return what the fold of a thought is called; empty where there is none."""
+    thinking = result.thinking
+    if thinking is None:
+        return ""
+    took = thinking_figures(thinking)
+    return f"Thinking: {took}" if is_thinking(result, has_answer) else f"Thought for {took}"
 
 
 def refused(sentence: str) -> dict[str, Any]:
@@ -68,6 +88,7 @@ def numbers(result: InferenceResult) -> list[list[str]]:
     stats = result.stats
     pairs = [
         ["First token", seconds(stats.time_to_first_token)],
+        ["Answer began", _first_of_answer(result)],
         ["Speed", speed(stats.tokens_per_second)],
         ["Tokens", str(stats.token_count) if stats.token_count else ""],
         ["Peak memory", size(stats.memory_usage)],
@@ -136,8 +157,13 @@ def _processor(result: InferenceResult) -> str:
     return f"Of the time that it asked for it got {', '.join(told)}" if told else ""
 
 
+def _first_of_answer(result: InferenceResult) -> str:
+    """Return when the answer began; empty where it began with the first token."""
+    return seconds(result.stats.time_to_first_answer_token) if result.thinking else ""
+
+
 def _settings(config: dict[str, Any]) -> str:
-    shown = {name: value for name, value in config.items() if value not in (None, "", [])}
+    shown = {name: value for name, value in config.items() if value not in (None, "", [], {})}
     return "\n".join(f"{name} = {json.dumps(v, ensure_ascii=False)}" for name, v in shown.items())
 
 

@@ -1,5 +1,6 @@
 // The closed lists of models: engine, quantisation and size beside the label, where no long name
-// can push them out, and the name alone in the field. Its value: name and kind by the model's id.
+// can push them out, and the name alone in the field; and which settings of its own a model's chat
+// template knows, where they are typed. Its value: name, kind and that by the model's id.
 
 function draw() {
   const catalogue = props.value || {};
@@ -12,6 +13,11 @@ function draw() {
     put(part(label, "facts"), kind);
     put(part(input.parentElement, "chosen-name"), name);
     input.parentElement.title = name ? `${name} · ${kind}` : "";
+  });
+  "abcd".split("").forEach((letter, place) => {
+    const block = document.querySelector(`#own-${letter}:has(input, textarea)`);
+    const [, , known] = catalogue[chosen[place]] || [];
+    if (block) put(part(block, "known-settings"), known || "");
   });
 }
 
@@ -31,6 +37,15 @@ function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// Gradio makes the fields of a fold when it is opened for the first time.
+function watchFold(event) {
+  const fold = event.target instanceof Element && event.target.closest("#more");
+  if (!fold) return;
+  document.removeEventListener("click", watchFold, true);
+  new MutationObserver(draw).observe(fold, { childList: true, subtree: true });
+}
+
+document.addEventListener("click", watchFold, true);
 window.addEventListener("comparator-chosen", draw);
 watch("value", draw);
 draw();

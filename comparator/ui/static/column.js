@@ -14,6 +14,7 @@ class Column {
     this.slot = slot;
     this.attempt = 0;
     this.text = "";
+    this.thought = "";
     this.drawn = {};
     this.root = make("section", null, "reply");
     this.root.dataset.slot = String(slot);
@@ -21,6 +22,7 @@ class Column {
     this.error = make("p", this.root, "error");
     this.notice = make("p", this.root, "notice");
     this.fallbacks = make("div", this.root, "fallbacks");
+    this.buildThinking();
     this.answer = make("div", this.root, "answer");
     this.answer.tabIndex = 0;
     this.answer.setAttribute("role", "group");
@@ -43,6 +45,15 @@ class Column {
     this.bar = make("div", head, "bar");
     this.bar.setAttribute("aria-hidden", "true");
     this.fill = make("div", this.bar);
+  }
+
+  // What a model thinks before it answers: folded, so that it never stands in an answer's way, and
+  // there only where it thinks.
+  buildThinking() {
+    this.thinking = make("details", null, "thinking");
+    this.thinkingWords = make("summary", this.thinking);
+    this.thoughtRoot = make("pre", this.thinking);
+    this.thoughtRoot.tabIndex = 0;
   }
 
   buildButton(line, words, action) {
@@ -69,6 +80,7 @@ class Column {
   // Begin anew, for another attempt at the same question.
   clear(attempt) {
     this.attempt = attempt;
+    this.thinking.open = false;
     this.clearText();
   }
 
@@ -97,6 +109,7 @@ class Column {
     this.drawPairs("fallbacks", view.fallbacks, (sentences) => this.drawFallbacks(sentences));
     this.drawPairs("numbers", view.numbers, (pairs) => this.drawNumbers(pairs));
     this.drawPairs("details", view.details, (pairs) => this.drawDetails(pairs, view.state));
+    this.drawThinking(view);
     this.takeText(view.text);
     if (!ACTIVE.includes(view.state)) this.markdown.finish();
   }
@@ -145,6 +158,23 @@ class Column {
     }
   }
 
+  drawThinking(view) {
+    const { thinking = "", thought = "" } = view;
+    if (!thinking) this.thinking.remove();
+    else if (!this.thinking.isConnected) this.answer.before(this.thinking);
+    this.put(this.thinkingWords, thinking);
+    if (!thought.startsWith(this.thought)) {
+      this.thought = "";
+      this.thoughtRoot.replaceChildren();
+    }
+    const added = thought.slice(this.thought.length);
+    if (!added) return;
+    this.thought = thought;
+    const append = () => this.thoughtRoot.append(added);
+    if (this.thinking.open) this.keepingAtEndOf(this.thoughtRoot, append);
+    else append(); // folded, so that no layout is made for it
+  }
+
   // Append what is new in a text.
   takeText(text) {
     if (!text.startsWith(this.text)) this.clearText();
@@ -163,9 +193,12 @@ class Column {
 
   // Whoever reads at the end of an answer stays there while it grows.
   keepingAtEnd(draw) {
-    const { answer } = this;
-    const follows = answer.scrollHeight - answer.scrollTop - answer.clientHeight < 40;
+    this.keepingAtEndOf(this.answer, draw);
+  }
+
+  keepingAtEndOf(node, draw) {
+    const follows = node.scrollHeight - node.scrollTop - node.clientHeight < 40;
     draw();
-    if (follows) answer.scrollTop = answer.scrollHeight;
+    if (follows) node.scrollTop = node.scrollHeight;
   }
 }

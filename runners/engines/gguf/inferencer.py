@@ -17,7 +17,7 @@ from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
 from runners.engines.gguf.model import GGUFContext, GGUFModel
 from runners.engines.gguf.sampling import GGUFSampler
-from runners.engines.gguf.text import GGUFText
+from runners.engines.gguf.text import GGUFText, thought_marks
 from runners.machine.cores import thread_count
 
 _PROGRESS_STEP = 0.02
@@ -186,7 +186,8 @@ class GGUFInferencer(TokenInferencer):
         return prepared
 
     def _answer(self, sampler: GGUFSampler, context: GGUFContext) -> Iterator[Piece]:
-        text = GGUFText(self.model, self._config.stop)
+        self.thought_marks, marks = thought_marks(self.model)
+        text = GGUFText(self.model, self._config.stop, marks)
         reason = "length"
         try:
             for left in range(self._most_tokens(context) - 1, -1, -1):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from runners.engines.pytorch import adapter
+from runners.engines.template_thoughts import marks_of
+from runners.engines.thinking import ThoughtMarks
 
 _INCOMPLETE = "\ufffd"
 _SLOW = "Tokens are turned into text the slower way: the tokenizer has no quick one here ({})."
@@ -13,18 +16,26 @@ _SLOW = "Tokens are turned into text the slower way: the tokenizer has no quick 
 class Detokenizer:
     """Turns tokens into text; a character that spans tokens appears once and whole.
 
-    What all calls return together equals the tokenizer's ``decode`` of all tokens.
+    What all calls return together equals the tokenizer's ``decode`` of all tokens. Where some are
+    marks of thoughts, it is the marks' text and the ``decode`` of what stands between them.
 
     Attributes:
         trouble: why the quick way is not taken, a sentence; empty where it is.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, marks: Mapping[int, str] | None = None) -> None:
+        """Begin an answer; ``marks`` are the special tokens whose text is kept."""
         self._tokenizer = tokenizer
+        self._marks = marks or {}
+        self.trouble = ""
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a text, or what stands after a mark."""
+        tokenizer = self._tokenizer
         self._tokens: list[int] = []
         self._shown: list[str] = []
         self._stream = adapter.stream_of(tokenizer)
-        self.trouble = ""
         if self._stream is None and not adapter.is_in_python(tokenizer):
             self.trouble = _SLOW.format("it offers no stream")
         # Of the slow way: a window of tokens that begins at one already shown.
@@ -33,6 +44,10 @@ class Detokenizer:
 
     def feed(self, token: int) -> str:
         """Take a token and return the text that became readable, often none."""
+        if token in self._marks:
+            before = self.rest()
+            self._begin()
+            return before + self._marks[token]
         self._tokens.append(token)
         text = self._streamed(token) if self._stream is not None else self._compared()
         self._shown.append(text)
@@ -65,3 +80,13 @@ class Detokenizer:
     def _decode(self, tokens: list[int]) -> str:
         text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
         return text
+
+
+def thought_marks(tokenizer: Any) -> tuple[ThoughtMarks, dict[int, str]]:
+    """Return what marks the thoughts of a model, and the text of its special tokens that do."""
+    template = getattr(tokenizer, "chat_template", None)
+    texts = template.values() if isinstance(template, dict) else (template,)
+    marks = marks_of("\n".join(text for text in texts if isinstance(text, str)))
+    special = adapter.special_tokens(tokenizer) or {}
+    kept = marks.kept(special)
+    return kept, {special[text]: text for text in kept.special}

@@ -14,7 +14,7 @@ from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText, a
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit
 from runners.engines.pytorch import adapter, loading, ways
 from runners.engines.pytorch.cuda_graphs import pays
-from runners.engines.pytorch.detokenizer import Detokenizer
+from runners.engines.pytorch.detokenizer import Detokenizer, thought_marks
 from runners.engines.pytorch.forward import RecomputingStepper
 from runners.engines.pytorch.prompt import (
     end_tokens,
@@ -267,7 +267,8 @@ class PyTorchInferencer(TokenInferencer):
             yield End("cancelled")
             return
         sampler = TorchSampler(self._config, prompt, self.device)
-        detokenizer = Detokenizer(self.tokenizer)
+        self.thought_marks, marks = thought_marks(self.tokenizer)
+        detokenizer = Detokenizer(self.tokenizer, marks)
         stops = StopText(self._config.stop)
         reason = "length"
         for count in range(1, most + 1):

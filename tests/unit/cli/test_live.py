@@ -7,7 +7,14 @@ import io
 from rich.console import Console
 
 from comparator.cli.display.live import StateLines, side_by_side
-from comparator.core.models import InferenceResult, InferenceStats, ModelInfo, ModelType, RunState
+from comparator.core.models import (
+    InferenceResult,
+    InferenceStats,
+    ModelInfo,
+    ModelType,
+    RunState,
+    Thinking,
+)
 
 OFF = "It is off: with it the engine died."
 
@@ -45,3 +52,30 @@ def test_a_notice_is_told_once_when_it_is_whole():
         show([done])
     told = stream.getvalue().splitlines()
     assert told == ["m (gguf): writing", "m (gguf): done", "m (gguf): Part. Whole."]
+
+
+def shown(*results: InferenceResult, with_thoughts: bool = True) -> str:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
+    console.print(side_by_side(results, 80, 24, with_thoughts))
+    return console.file.getvalue()
+
+
+def test_a_thought_is_dimmed_above_the_answer_or_not_shown():
+    thoughtful = result(RunState.WRITING)
+    thoughtful.thinking = Thinking("\x1b[2JSo.", 3, 1.5)
+    text = shown(thoughtful)
+    assert "\x1b[2m\\x1b[2JSo." in text
+    assert text.index("So.") < text.index("hello")
+    assert "\x1b[2mhello" not in text
+    hidden = shown(thoughtful, with_thoughts=False)
+    assert "So." not in hidden
+    assert "hello" in hidden
+
+
+def test_a_model_that_thinks_says_so_until_its_answer_begins():
+    thoughtful = result(RunState.WRITING)
+    thoughtful.thinking = Thinking("So.", 3, 1.5)
+    assert "thinking, 1.50 s, 3 tokens" not in shown(thoughtful)
+    thoughtful.content = ""
+    for with_thoughts in (True, False):
+        assert "thinking, 1.50 s, 3 tokens" in shown(thoughtful, with_thoughts=with_thoughts)

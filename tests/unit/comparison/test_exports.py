@@ -9,7 +9,14 @@ import json
 import pytest
 
 from comparator.comparison import exports
-from comparator.core.models import InferenceResult, InferenceStats, ModelInfo, ModelType, RunState
+from comparator.core.models import (
+    InferenceResult,
+    InferenceStats,
+    ModelInfo,
+    ModelType,
+    RunState,
+    Thinking,
+)
 
 OFF = "It is off: with it the engine died."
 
@@ -71,3 +78,39 @@ def test_what_nobody_tells_is_not_said():
     assert "processor time" not in exports.as_text([result()])
     (row,) = csv.DictReader(io.StringIO(exports.as_csv([result()])))
     assert (row["cpu_share"], row["files_cached"], row["notice"]) == ("", "", "")
+
+
+def thoughtful() -> InferenceResult:
+    told = result()
+    told.thinking = Thinking("So.\n\n\x1b[2JYes.", 7, 1.25)
+    told.stats.time_to_first_answer_token = 2.5
+    return told
+
+
+def test_texts_tell_a_thought_apart_from_the_answer():
+    text = exports.as_text([thoughtful()])
+    assert "[thought for 1.25 s, 7 tokens]\n> So.\n>\n> \\x1b[2JYes.\n\nhello\n---" in text
+    assert "thought for 1.25 s, 7 tokens, answer began at 2.50 s, load" in text
+    page = exports.as_markdown([thoughtful()])
+    assert "> *Thought for 1.25 s, 7 tokens*\n>\n> So.\n>\n> \\x1b[2JYes.\n\nhello\n" in page
+
+
+def test_what_a_machine_reads_has_it_in_fields_of_its_own():
+    (row,) = csv.DictReader(io.StringIO(exports.as_csv([thoughtful()])))
+    told = (row["thinking"], row["thinking_tokens"], row["thinking_seconds"], row["content"])
+    assert told == ("So.\n\n\x1b[2JYes.", "7", "1.25", "hello")
+    assert row["time_to_first_answer_token"] == "2.5"
+    for form in (json.loads(exports.as_json([thoughtful()]))[0], thoughtful().to_record()):
+        assert form["thinking"] == {"text": "So.\n\n\x1b[2JYes.", "tokens": 7, "seconds": 1.25}
+        assert form["content"] == "hello"
+
+
+def test_thoughts_can_be_left_out_and_are_told_of_nobody_who_had_none():
+    kept = thoughtful()
+    for form in ("text", "md"):
+        hidden = exports.FORMATS[form](exports.without_thoughts([kept]))
+        assert "hello" in hidden
+        assert hidden == exports.FORMATS[form]([result()])
+    assert kept.thinking is not None
+    (row,) = csv.DictReader(io.StringIO(exports.as_csv([result()])))
+    assert (row["thinking"], row["thinking_tokens"]) == ("", "")

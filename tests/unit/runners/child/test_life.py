@@ -321,3 +321,34 @@ class TestWhatEachStageGot:
         messages = _played(monkeypatch, Silent(1.0), {})
         (answered,) = [m for m in messages if isinstance(m, protocol.Answered)]
         assert (answered.prefill, answered.decode) == (None, None)
+
+
+class Musing(BaseInferencer):
+    """One of a user's own, which only knows fragments of text."""
+
+    def load_model(self, model_path: str, config: dict[str, Any]) -> None:
+        self.is_loaded = True
+
+    def generate_stream(self, prompt: str) -> Iterator[str]:
+        yield from ("<thi", "nk>So", ".</th", "ink>Yes")
+
+    def unload_model(self) -> None:
+        self.is_loaded = False
+
+    def get_model_info(self) -> dict[str, Any]:
+        return {}
+
+
+def test_an_inferencer_of_ones_own_thinks_apart_from_its_answer() -> None:
+    ours, theirs = socket.socketpair()
+    factories = pickled([lambda _model: Musing()])
+    with ours, theirs:
+        assignment = assigned("q", model=CUSTOM, factories=factories)
+        life.do(assignment, life.Teller(theirs, 0.0), life.Stage())
+        messages = protocol.LineReader().feed(ours.recv(65_536))
+    tokens = [message for message in messages if isinstance(message, protocol.Token)]
+    assert [(token.thought, token.text) for token in tokens] == [
+        *[("", ""), ("So", ""), (".", "")],
+        ("", "Yes"),
+    ]
+    assert [token.thought_tokens for token in tokens] == [0, 2, 1, 1]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from comparator.core.exceptions import InferenceError, ModelLoadError
+from comparator.core.exceptions import ConfigurationError, InferenceError, ModelLoadError
 from runners.base import End, PromptTokens, TokenText
 from runners.engines.echo_inferencer import EchoInferencer
 
@@ -91,3 +91,8 @@ def iter_into(told, pieces):
     for piece in pieces:
         told.append(piece)
     return []
+
+
+def test_it_has_no_chat_template_that_could_be_told_to_think(loaded):
+    with pytest.raises(ConfigurationError, match="does not know thinking=off: no chat template"):
+        loaded({"thinking": "off"})

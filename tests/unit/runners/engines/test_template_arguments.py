@@ -8,7 +8,7 @@ import pytest
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError, InferenceError
-from runners.engines import template_arguments
+from comparator.formats.chat_template import LONGEST_SOURCE
 from runners.engines.template_arguments import arguments_of, known_arguments
 
 TURNS = "{{ bos_token }}{% for m in messages %}{{ m.role + m['content'] }}{% endfor %}"
@@ -122,7 +122,7 @@ def test_a_template_that_cannot_be_read_is_told_in_a_sentence(source: str) -> No
 
 def test_a_template_beyond_any_length_is_not_read() -> None:
     with pytest.raises(InferenceError, match="the limit is 1000000"):
-        known_arguments(" " * (template_arguments.LONGEST_SOURCE + 1))
+        known_arguments(" " * (LONGEST_SOURCE + 1))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from comparator.comparison.comparison import Comparison
 from comparator.comparison.request import Request, Slot
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
+from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.session import Session
 from comparator.library import discovery
 from comparator.library.facts.store import FactsStore
@@ -42,3 +43,40 @@ def test_a_redraw_never_asks_the_disk(tmp_path: Path, monkeypatch: pytest.Monkey
         assert board.update()
     (column,) = board.view["columns"]
     assert (column["text"], column["kind"]) == ("Hello", "Echo · 2 bytes")
+
+
+def test_a_column_shows_a_thought_apart_and_says_that_it_thinks() -> None:
+    model = ModelInfo("a", "alpha", "/a.echo.json", ModelType.ECHO, 10)
+    comparison = Comparison(Request(Conversation.of("hi"), [Slot(model, ModelConfig())]))
+    engine: Any = None  # nothing is started
+    board = Board(Session(engine, comparison))
+
+    def told(*messages: protocol.Message) -> dict[str, Any]:
+        for message in messages:
+            comparison._tell(0, message)
+        assert board.update()
+        (column,) = board.view["columns"]
+        return dict(column)
+
+    column = told(protocol.Token("", 1, 1.0, thought="So\x1b", thought_tokens=1))
+    assert (column["text"], column["thought"]) == ("", "So\\x1b")
+    assert (column["words"], column["thinking"]) == ("thinking", "Thinking: 0.00 s, 1 tokens")
+    column = told(protocol.Token("Yes", 2, 3.0))
+    assert (column["text"], column["thought"]) == ("Yes", "So\\x1b")
+    assert (column["words"], column["thinking"]) == ("writing", "Thought for 0.00 s, 1 tokens")
+    assert ["Answer began", "3.00 s"] in column["numbers"]
+
+
+def test_a_column_takes_back_what_turns_out_to_be_a_thought() -> None:
+    model = ModelInfo("a", "alpha", "/a.echo.json", ModelType.ECHO, 10)
+    comparison = Comparison(Request(Conversation.of("hi"), [Slot(model, ModelConfig())]))
+    engine: Any = None  # nothing is started
+    board = Board(Session(engine, comparison))
+    comparison._tell(0, protocol.Token("Let me", 1, 1.0))
+    board.update()
+    assert board.view["columns"][0]["text"] == "Let me"
+    assert board.view["columns"][0]["thinking"] == ""
+    comparison._tell(0, protocol.Token("Yes", 2, 2.0, thought_tokens=2, was_thought=True))
+    board.update()
+    (column,) = board.view["columns"]
+    assert (column["text"], column["thought"]) == ("Yes", "Let me")

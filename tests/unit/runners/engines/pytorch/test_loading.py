@@ -220,8 +220,8 @@ def test_streamed_text_equals_the_decoding_of_all_tokens(
     written: list[list[int]] = []
 
     class Recording(Detokenizer):
-        def __init__(self, tokenizer: Any) -> None:
-            super().__init__(tokenizer)
+        def __init__(self, tokenizer: Any, marks: Any) -> None:
+            super().__init__(tokenizer, marks)
             written.append(self._tokens)
 
     monkeypatch.setattr("runners.engines.pytorch.inferencer.Detokenizer", Recording)

@@ -1,0 +1,141 @@
+"""The fold keeps a thought apart from its answer, with its tokens and its seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from comparator.comparison.results import ResultBuilder
+from comparator.comparison.written import Place, Written
+from comparator.core.config import ModelConfig
+from comparator.core.models import InferenceResult, ModelInfo, ModelType, Thinking
+from runners import protocol
+
+MODEL = ModelInfo("abc", "name", "/p", ModelType.ECHO, 1)
+SPENT = "tokens were spent on thinking"
+
+
+def token(number: int, text: str = "", thought: str = "", **more: int | bool) -> protocol.Token:
+    """Return a token that came a second after the one before it."""
+    return protocol.Token(text, number, float(number), 0, thought, **more)
+
+
+THOUGHT = (
+    token(1),
+    token(2, thought_tokens=2),
+    token(3, thought="so ", thought_tokens=1),
+    token(4, thought="so", thought_tokens=1),
+    token(5, thought_tokens=1),
+)
+ANSWER = (token(6), token(7, "Yes"), token(8, "!"))
+
+
+def played(*messages: protocol.Message, **settings: object) -> InferenceResult:
+    made = ResultBuilder(MODEL, ModelConfig(seed=1, **settings))  # type: ignore[arg-type]
+    made.begin(100.0)
+    for message in messages:
+        made.take(message, 110.0)
+    return made.snapshot()
+
+
+def answered(reason: str, tokens: int, **more: object) -> tuple[protocol.Message, ...]:
+    return (protocol.Answered(reason, tokens, 9.0, **more), protocol.Finished(9.5))  # type: ignore[arg-type]
+
+
+def test_thought_and_answer_are_apart_with_their_figures() -> None:
+    result = played(*THOUGHT, *ANSWER, *answered("stop", 8, text="?"))
+    assert (result.content, result.thinking) == ("Yes!?", Thinking("so so", 5, 4.0))
+    stats = result.stats
+    assert (stats.time_to_first_token, stats.time_to_first_answer_token) == (1.0, 7.0)
+    assert stats.token_count == 8
+    assert stats.tokens_per_second == pytest.approx(7 / 7)
+    assert stats.characters_per_second == pytest.approx(10 / 7)
+    assert result.notice is None
+
+
+def test_a_record_tells_a_thought_or_null() -> None:
+    record = played(*THOUGHT, *ANSWER, *answered("stop", 8)).to_record()
+    assert record["thinking"] == {"text": "so so", "tokens": 5, "seconds": 4.0}
+    assert record["stats"]["time_to_first_answer_token"] == 7.0
+    plain = played(token(1, "Yes"), *answered("stop", 1)).to_record()
+    assert plain["thinking"] is None
+    assert plain["stats"]["time_to_first_answer_token"] == 1.0
+    assert plain["stats"]["characters_per_second"] == 0.0
+
+
+def test_the_answer_begins_with_the_first_token_where_nothing_was_thought() -> None:
+    result = played(token(1), token(2, "Yes"), *answered("stop", 2))
+    assert result.stats.time_to_first_answer_token == 1.0
+
+
+def test_an_answer_that_came_with_the_end_began_with_the_last_token() -> None:
+    result = played(*THOUGHT, token(6), *answered("stop", 6, text="Y"))
+    assert (result.content, result.stats.time_to_first_answer_token) == ("Y", 6.0)
+
+
+def test_an_empty_thought_is_none() -> None:
+    result = played(token(1, thought_tokens=1), token(2, thought_tokens=1), token(3, "Yes"))
+    assert (result.thinking, result.content) == (None, "Yes")
+    assert result.stats.time_to_first_answer_token == 3.0
+
+
+def test_what_was_told_as_the_answer_becomes_the_thought() -> None:
+    made = ResultBuilder(MODEL, ModelConfig(seed=1))
+    made.begin(100.0)
+    for message in (token(1, "\nLet "), token(2, "me."), token(3, "\n")):
+        made.take(message, 101.0)
+    before = made.snapshot()
+    made.take(token(4, "Yes", thought="See.", thought_tokens=4, was_thought=True), 102.0)
+    after = made.snapshot()
+    assert (before.content, before.thinking) == ("\nLet me.\n", None)
+    assert (after.content, after.thinking) == ("Yes", Thinking("Let me.\nSee.", 4, 3.0))
+    assert (before.stats.time_to_first_answer_token, 4.0) == (1.0, 4.0)
+    assert after.stats.time_to_first_answer_token == 4.0
+
+
+@pytest.mark.parametrize(
+    ("reason", "settings", "words"),
+    [
+        ("length", {}, f"All 5 {SPENT}, so there is no answer. Raise max_tokens"),
+        ("stop", {}, "The model ended within its thoughts, so there is no answer."),
+        ("stop", {"stop": ["x"]}, "no answer. Its stop texts end thoughts as well as answers."),
+    ],
+)
+def test_it_is_said_that_all_tokens_were_spent_on_thinking(
+    reason: str, settings: dict[str, object], words: str
+) -> None:
+    assert words in (played(*THOUGHT, *answered(reason, 5), **settings).notice or "")
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (*THOUGHT, *ANSWER, *answered("length", 8)),
+        (token(1, " "), *answered("length", 1)),
+        (*THOUGHT, *answered("cancelled", 5)),
+        (*THOUGHT, protocol.Cancelled("generate")),
+    ],
+)
+def test_it_is_said_of_no_other_run(messages: tuple[protocol.Message, ...]) -> None:
+    assert played(*messages).notice is None
+
+
+def test_a_reader_gets_what_is_new_and_all_anew_after_a_change_of_mind() -> None:
+    written = Written()
+    written.take(token(1, "Let "))
+    first = written.since(Place())
+    assert (first.answer, first.thought, first.is_anew) == ("Let ", "", False)
+    written.take(token(2, "me"))
+    second = written.since(first.place)
+    assert (second.answer, second.is_anew) == ("me", False)
+    written.take(token(3, "Yes", thought_tokens=3, was_thought=True))
+    third = written.since(second.place)
+    assert (third.answer, third.thought, third.is_anew) == ("Yes", "Let me", True)
+    assert written.since(third.place).answer == ""
+
+
+def test_a_thought_of_many_late_tokens_begins_with_the_first_of_them() -> None:
+    written = Written()
+    for number in range(1, 101):
+        written.take(token(number))
+    written.take(token(101, thought="x", thought_tokens=101))
+    assert written.thinking() == Thinking("x", 101, 100.0)
