@@ -19,16 +19,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from comparator.core.conversation import Message
+from runners.engines.thinking import CHANNEL, KNOWN, MESSAGE, THINKING_CHANNEL
 
 # What begins and ends a thought in past answers, which templates of reasoning models leave out.
 _THOUGHTS = {
-    "<think>": "</think>",
-    "<thinking>": "</thinking>",
-    "<thought>": "</thought>",
-    "[THINK]": "[/THINK]",
-    "<seed:think>": "</seed:think>",
-    "<|channel>thought": "<channel|>",
-    "<|channel|>analysis": "<|channel|>final<|message|>",
+    **{pair.opener: pair.closer for pair in KNOWN},
+    f"{CHANNEL}{THINKING_CHANNEL}": f"{CHANNEL}final{MESSAGE}",
 }
 
 
