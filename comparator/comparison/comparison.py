@@ -15,12 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from comparator.comparison import file_cache, read_ahead, written
+from comparator.comparison import file_cache, read_ahead
 from comparator.comparison.assignments import assignment_of, refusal
 from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Files, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
-from comparator.comparison.written import Place
+from comparator.comparison.written import Added, Place
 from comparator.core.models import InferenceResult
 from comparator.core.quiet import MeasuredRun, quiet
 from runners import protocol
@@ -158,7 +158,7 @@ class Comparison:
         """Return a snapshot of one column without its text, at a cost that does not grow."""
         return self._builders[slot].snapshot(with_content=False)
 
-    def written_since(self, slot: int, place: Place) -> written.Added:
+    def written_since(self, slot: int, place: Place) -> Added:
         """Return what a column has written since a reader's place."""
         return self._builders[slot].written.since(place)
 

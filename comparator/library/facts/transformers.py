@@ -76,8 +76,8 @@ def facts_of_directory(directory: Path) -> ModelFacts:
         family=model_names.plain_name(origin or directory.name),
         purpose=purpose,
         needs_remote_code=_needs_remote_code(config),
-        cache_layers=cache_layers(text),
         template_arguments=arguments_asked_by(template_of_directory(directory)),
+        cache_layers=cache_layers(text),
     )
 
 

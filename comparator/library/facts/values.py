@@ -31,9 +31,9 @@ class ModelFacts:
         family: the name of the weights without their quantisation.
         purpose: ``language``, or what else it is for (see ``purposes``).
         needs_remote_code: whether it comes with program code of its own that must be run.
+        template_arguments: what its chat template can be told beside the messages, by name.
         cache_layers: for layers with equal reach: bytes of the KV cache of one token in 16-bit
             floats, of all of them together, and how many tokens they keep (0 for all).
-        template_arguments: what its chat template can be told beside the messages, by name.
     """
 
     architecture: str | None = None
@@ -54,8 +54,8 @@ class ModelFacts:
     family: str | None = None
     purpose: str | None = None
     needs_remote_code: bool = False
-    cache_layers: tuple[tuple[int, int], ...] = ()
     template_arguments: tuple[str, ...] | None = None
+    cache_layers: tuple[tuple[int, int], ...] = ()
 
     def cache_bytes(self, context_length: int) -> int:
         """Return the size of the KV cache of so many tokens in 16-bit floats; 0 where unknown."""

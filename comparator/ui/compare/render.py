@@ -101,6 +101,11 @@ def numbers(result: InferenceResult) -> list[list[str]]:
     return [pair for pair in pairs if pair[1]]
 
 
+def _first_of_answer(result: InferenceResult) -> str:
+    """Return when the answer began; empty where it began with the first token."""
+    return seconds(result.stats.time_to_first_answer_token) if result.thinking else ""
+
+
 def details(result: InferenceResult) -> list[list[str]]:
     """Return what is folded away when a run is over: pairs of a heading and a text."""
     facts = [
@@ -157,13 +162,8 @@ def _processor(result: InferenceResult) -> str:
     return f"Of the time that it asked for it got {', '.join(told)}" if told else ""
 
 
-def _first_of_answer(result: InferenceResult) -> str:
-    """Return when the answer began; empty where it began with the first token."""
-    return seconds(result.stats.time_to_first_answer_token) if result.thinking else ""
-
-
 def _settings(config: dict[str, Any]) -> str:
-    shown = {name: value for name, value in config.items() if value not in (None, "", [], {})}
+    shown = {name: value for name, value in config.items() if value not in (None, "", [])}
     return "\n".join(f"{name} = {json.dumps(v, ensure_ascii=False)}" for name, v in shown.items())
 
 

@@ -57,8 +57,8 @@ class GGUFText:
 def thought_marks(model: GGUFModel) -> tuple[ThoughtMarks, dict[int, bytes]]:
     """Return what marks the thoughts of a model, and the text of its tokens that do.
 
-    Of control tokens llama.cpp gives no text; here that of these alone is wanted. Those of gpt-oss's
-    channels it makes ordinary ones, which they are not.
+    Of control tokens llama.cpp gives no text; here that of these alone is wanted. Those that mark
+    gpt-oss's channels it makes ordinary ones, which they are not.
     """
     marks = marks_of(model.metadata(TEMPLATE_KEY))
     hidden = {}
