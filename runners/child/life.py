@@ -33,6 +33,8 @@ from runners.child.token_batching import Pace
 from runners.machine import cores, memory, temporary
 
 _PR_SET_PDEATHSIG = 1
+# What is wrong with one conversation says nothing of the others of a run.
+REFUSED_ALONE = (exceptions.PromptTooLongError, exceptions.MessageLostError)
 
 
 def main(
@@ -237,7 +239,7 @@ def prepare(answerer: Answerer, work: protocol.Answer) -> None:
         prompt = answerer.prompt(conversation)
         try:
             answerer.inferencer.prepare(work.model.path, answerer.settings(), prompt)
-        except exceptions.PromptTooLongError:
+        except REFUSED_ALONE:
             if len(work.conversations) == 1:
                 raise
 
@@ -249,7 +251,7 @@ def answer_one(
     prompt = answerer.prompt(work.conversations[number])
     try:
         return stream(answerer.inferencer, prompt, number, teller, stage)
-    except exceptions.PromptTooLongError as error:
+    except REFUSED_ALONE as error:
         if len(work.conversations) == 1:
             raise
         kind, words = explain(error, stage.name)

@@ -15,7 +15,12 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Message
 from comparator.core.dates import Clock
-from comparator.core.exceptions import ConfigurationError, InferenceError, PromptTooLongError
+from comparator.core.exceptions import (
+    ConfigurationError,
+    InferenceError,
+    MessageLostError,
+    PromptTooLongError,
+)
 from runners.engines import arrival
 from runners.engines.arrival import Span
 from runners.engines.template_arguments import arguments_of
@@ -106,8 +111,8 @@ def render(
         date: what it is told where it asks for the time (ISO 8601); None for now.
 
     Raises:
-        InferenceError: the model's chat template fails, goes beyond its limits, or leaves a
-            message out.
+        InferenceError: the model's chat template fails or goes beyond its limits.
+        MessageLostError: it leaves a message out.
         ConfigurationError: the date is none.
     """
     texts = tuple(message.content for message in conversation.messages)
@@ -178,7 +183,7 @@ def _with_template(
                 return replace(rendered, notes=(*notes, *rendered.notes))
             lost = lost or trial.lost
     if lost or failure is None:
-        raise InferenceError(_left_out(lost))
+        raise MessageLostError(_left_out(lost))
     raise InferenceError(template_failure(failure)) from failure
 
 

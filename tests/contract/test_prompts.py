@@ -66,7 +66,7 @@ def test_the_question_arrives_in_a_template_of_parts(ask: Any) -> None:
 def test_a_run_whose_question_a_template_drops_is_refused_by_name(ask: Any) -> None:
     for result in ask(DROPPING, "What is 1+1?"):
         assert "chat template leaves out message 1 (user)" in (result.error or "")
-        assert result.error_kind == "inference"
+        assert result.error_kind == "refused"
         assert result.content == ""
 
 

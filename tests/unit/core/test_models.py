@@ -125,6 +125,7 @@ def test_duration(start, end, expected):
         ("EngineMissingError", [exceptions.ModelLoadError]),
         ("InferenceError", [exceptions.MultiLLMError]),
         ("PromptTooLongError", [exceptions.InferenceError]),
+        ("MessageLostError", [exceptions.InferenceError]),
         ("ConfigurationError", [exceptions.MultiLLMError, ValueError]),
     ],
 )
