@@ -18,12 +18,19 @@ if TYPE_CHECKING:
 class PromptTokens:
     """The prompt as the model gets it, told before the model reads it.
 
-    ``template_source`` is ``gguf``, ``tokenizer``, ``fallback`` or ``none`` (plain completion).
+    Attributes:
+        prompt_tokens: how many tokens it has.
+        rendered_prompt: its text.
+        template_source: ``gguf``, ``tokenizer``, ``fallback`` or ``none`` (plain completion).
+        date: what the chat template was told of the time (ISO 8601); None where it did not ask.
+        notes: whole sentences on what became of the conversation in it.
     """
 
     prompt_tokens: int
     rendered_prompt: str
     template_source: str
+    date: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ class BaseInferencer(ABC):
         is_due: an engine may keep tokens back while this, asked after each, is False.
         verdict: what the engine's trial on this machine has found (``settings``) and what it
             ``learned`` of this model before; empty for its own defaults.
+        date: what a chat template is to be told of the time (ISO 8601); None for now.
         way: how its tokens are decoded, in a word; may stay empty in engines of one's own.
         fallbacks: whole sentences on what is off and why; empty when nothing is.
         thought_marks: what marks the thoughts of this model in its text, told before its first
@@ -94,6 +102,7 @@ class BaseInferencer(ABC):
         self.should_stop: Callable[[], bool] = _never
         self.is_due: Callable[[], bool] = _always
         self.verdict: dict[str, Any] = {}
+        self.date: str | None = None
         self.way = ""
         self.fallbacks: list[str] = []
         self.thought_marks: ThoughtMarks | None = None

@@ -90,7 +90,8 @@ class Loaded(Message, frozen=True, tag=True):
 class Prompted(Message, frozen=True, tag=True):
     """The prompt as tokens, before the model reads it (prefill).
 
-    ``answer`` is the number of the answer that it begins, counted from 0.
+    ``answer`` is the number of the answer that it begins, counted from 0; ``date`` what the chat
+    template was told of the time, and ``notes`` are as ``PromptReport`` has them.
     """
 
     seconds: Seconds
@@ -99,6 +100,8 @@ class Prompted(Message, frozen=True, tag=True):
     template_source: Word
     dropped_tokens: Count = 0
     answer: Count = 0
+    date: Word | None = None
+    notes: Sentences = ()
 
 
 class Token(Message, frozen=True, tag=True, omit_defaults=True):
@@ -224,11 +227,15 @@ FINAL = (Finished, Failed, Crashed, TimedOut, Cancelled)
 
 @dataclass(frozen=True)
 class Answer:
-    """Work: answer conversations in their order, by one model that is loaded once."""
+    """Work: answer conversations in their order, by one model that is loaded once.
+
+    ``date`` is what a chat template is told of the time (ISO 8601); None for now.
+    """
 
     model: ModelInfo
     config: ModelConfig
     conversations: tuple[Conversation, ...]
+    date: str | None = None
 
 
 @dataclass(frozen=True)

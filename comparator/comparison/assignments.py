@@ -34,7 +34,9 @@ def assignment_of(
     """
     conversation = request.conversation.with_system(config.system_prompt)
     return protocol.Assignment(
-        protocol.Answer(slot.model, _config_sent(request, slot, config), (conversation,)),
+        protocol.Answer(
+            slot.model, _config_sent(request, slot, config), (conversation,), request.date
+        ),
         started=started,
         factories=request.factories,
         readable=_files_of(slot.model),

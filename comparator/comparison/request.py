@@ -69,6 +69,8 @@ class Request:
         files: whether each model's files are taken out of the system's cache before its run, or
             read into it.
         on_page: whether a browser on this machine shows it, which takes processor time.
+        date: what chat templates are told where they ask for the time, the same in every column;
+            None for the moment at which each is asked.
     """
 
     conversation: Conversation
@@ -80,6 +82,7 @@ class Request:
     notice: str | None = None
     files: Files = Files.AS_THEY_ARE
     on_page: bool = False
+    date: str | None = None
 
 
 @dataclass(frozen=True)

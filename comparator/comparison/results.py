@@ -228,11 +228,15 @@ class ResultBuilder:
                 message.template_source,
                 message.dropped_tokens,
                 self._result.prompt.messages,
+                message.date,
+                list(message.notes),
             ),
         )
         self._count(prompt_tokens=message.prompt_tokens)
         if self._lacks_template(message):
             self._say(NO_TEMPLATE)
+        for note in message.notes:
+            self._say(note)
 
     def _lacks_template(self, message: protocol.Prompted) -> bool:
         wanted = self._result.config.get("prompt_format") != "plain"

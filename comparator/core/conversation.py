@@ -20,6 +20,22 @@ Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
 _KEYS = {"role", "content"}
 
+# What messages of other programs have, and why it is refused here.
+_TEXT_ALONE = "models are asked in text alone"
+_NO_TOOLS = "no tools are offered or run here"
+_ROLES_OF_TOOLS = ("tool", "function", "ipython", "tool_response")
+_KEYS_OF_TOOLS = ("tool_calls", "tool_call_id", "function_call", "tools")
+_KINDS_OF_PARTS = (
+    ("image", "an image"),
+    ("audio", "audio"),
+    ("video", "a video"),
+    ("file", "a file"),
+    ("document", "a document"),
+    ("tool", "a call of a tool"),
+    ("function", "a call of a tool"),
+)
+_TEXT_PARTS = ("text", "input_text", "output_text")
+
 
 @dataclass(frozen=True)
 class Message:
@@ -149,6 +165,7 @@ def _message(number: int, value: Any) -> Message:
             "The prompt must be text or a list of messages with role and content; "
             f"message {number} is {type(value).__name__}."
         )
+    _refuse_tools(number, value)
     unknown = sorted(str(key)[:40] for key in value if key not in _KEYS)
     if unknown or len(value) != len(_KEYS):
         told = f", not {unknown[0]!r}" if unknown else ""
@@ -159,11 +176,51 @@ def _message(number: int, value: Any) -> Message:
         raise ConfigurationError(
             f"Message {number} has the role {shown}; it must be system, user or assistant."
         )
-    if not isinstance(content, str):
+    return Message(role, _text_of(number, content))
+
+
+def _refuse_tools(number: int, value: Mapping[Any, Any]) -> None:
+    """Refuse by name a message that calls a tool or answers for one; empty lists call none."""
+    role = value.get("role")
+    if isinstance(role, str) and role in _ROLES_OF_TOOLS:
+        raise ConfigurationError(
+            f"Message {number} has the role {role!r}; it must be system, user or assistant: "
+            f"{_NO_TOOLS}. Leave such messages out."
+        )
+    for key in _KEYS_OF_TOOLS:
+        if value.get(key):
+            raise ConfigurationError(
+                f"Message {number} has {key}: {_NO_TOOLS}. Leave such messages out."
+            )
+
+
+def _text_of(number: int, content: Any) -> str:
+    """Return the text of a message that is text, or a list of parts that are."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, (list, tuple)):
         raise ConfigurationError(
             f"The content of message {number} must be text, not {type(content).__name__}."
         )
-    return Message(role, content)
+    return "\n".join(_text_of_part(number, part) for part in content)
+
+
+def _text_of_part(number: int, part: Any) -> str:
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if kind in _TEXT_PARTS and isinstance(part.get("text"), str):
+        text: str = part["text"]
+        return text
+    for word, told in _KINDS_OF_PARTS:
+        if word in str(kind):
+            why = _NO_TOOLS if "tool" in told else _TEXT_ALONE
+            raise ConfigurationError(
+                f"Message {number} has {told} as part of its content: {why}. Leave it out."
+            )
+    shown = repr(kind if isinstance(part, Mapping) else part)[:60]
+    raise ConfigurationError(
+        f"The content of message {number} has a part of the kind {shown}; parts must be "
+        '{"type": "text", "text": …}.'
+    )
 
 
 def _check(messages: Sequence[Message]) -> None:

@@ -5,7 +5,8 @@
     ├── ModelLoadError          a model cannot be loaded
     │   └── EngineMissingError  its engine is not installed
     ├── InferenceError          generation failed
-    │   └── PromptTooLongError  the prompt does not fit the context
+    │   ├── PromptTooLongError  the prompt does not fit the context
+    │   └── MessageLostError    the chat template leaves a message out of the prompt
     ├── HubError                the hub cannot be asked, or a download failed
     └── ConfigurationError      a setting or a request is wrong (also a ValueError)
 
@@ -37,6 +38,10 @@ class InferenceError(MultiLLMError):
 
 class PromptTooLongError(InferenceError):
     """The rendered prompt has more tokens than the model's context holds."""
+
+
+class MessageLostError(InferenceError):
+    """The model's chat template makes a prompt without the text of a message."""
 
 
 class HubError(MultiLLMError):

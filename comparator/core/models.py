@@ -179,12 +179,18 @@ class PromptReport:
         template_source: ``gguf``, ``tokenizer``, ``fallback`` or ``none`` (plain completion).
         dropped_tokens: tokens cut from the prompt; always 0, since nothing is cut.
         messages: the conversation that it was rendered from, as ``role`` and ``content``.
+        date: what the chat template was told of the time, as ISO 8601: the day, with the time of
+            day where it asked for that; None where it did not ask.
+        notes: whole sentences on what became of the conversation, such as a system prompt that the
+            template takes only inside the first message; the record's ``notice`` has them, too.
     """
 
     rendered: str = ""
     template_source: str = "none"
     dropped_tokens: int = 0
     messages: list[dict[str, str]] = field(default_factory=list)
+    date: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

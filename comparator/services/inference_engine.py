@@ -18,6 +18,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import LONGEST_PROMPT_BYTES as LONGEST_PROMPT_BYTES
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.countdown import Countdown
+from comparator.core.dates import moment_told
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo, told_apart
 from comparator.memory import devices
@@ -79,6 +80,7 @@ class InferenceEngine:
         *,
         system_prompt: str | None = None,
         together: bool = False,
+        date: str | None = None,
     ) -> Iterator[dict[str, InferenceResult]]:
         """Ask models and yield all results after every change.
 
@@ -89,6 +91,8 @@ class InferenceEngine:
             system_prompt: for every model whose settings have none of their own; the messages'
                 own system message by default.
             together: run at once where the memory allows it, instead of one after another.
+            date: what chat templates are told where they ask for the time, as a record's
+                ``prompt.date`` has it; None for now, the same moment for every model.
 
         Yields:
             Snapshots by model id that later steps never change. The last one is complete: a
@@ -97,7 +101,7 @@ class InferenceEngine:
         Raises:
             ConfigurationError: the request or a setting is wrong. Nothing was started.
         """
-        request = self.request(prompt, models, configs, system_prompt, together)
+        request = self.request(prompt, models, configs, system_prompt, together, date)
         return self.stream(request)
 
     def request(
@@ -107,6 +111,7 @@ class InferenceEngine:
         configs: Mapping[str, ModelConfig] | None = None,
         system_prompt: str | None = None,
         together: bool = False,
+        date: str | None = None,
     ) -> Request:
         """Check a question and its settings. Who may run is decided at the start (``start``).
 
@@ -124,6 +129,7 @@ class InferenceEngine:
             factories=pickled(self._factories),
             deadlines=self.deadlines,
             notice=REPLACED if conversation.has_replacements else None,
+            date=moment_told(date),
         )
 
     def again(self, request: Request, slot: int) -> Request:

@@ -10,6 +10,9 @@ from comparator.core.exceptions import (
     InferenceError as InferenceError,
 )
 from comparator.core.exceptions import (
+    MessageLostError as MessageLostError,
+)
+from comparator.core.exceptions import (
     ModelLoadError as ModelLoadError,
 )
 from comparator.core.exceptions import (

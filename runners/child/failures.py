@@ -14,6 +14,7 @@ from runners.machine import memory
 
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (exceptions.PromptTooLongError, "refused"),
+    (exceptions.MessageLostError, "refused"),
     (exceptions.ModelLoadError, "load"),
     (exceptions.ModelNotFoundError, "load"),
     (exceptions.ConfigurationError, "configuration"),

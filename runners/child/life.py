@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ from runners.child.token_batching import Pace
 from runners.machine import cores, memory, temporary
 
 _PR_SET_PDEATHSIG = 1
+# What is wrong with one conversation says nothing of the others of a run.
+REFUSED_ALONE = (exceptions.PromptTooLongError, exceptions.MessageLostError)
 
 
 def main(
@@ -220,6 +222,7 @@ def answer(
     inferencer.should_stop = stop_is_asked
     inferencer.is_due = Pace().is_due
     inferencer.verdict = assignment.verdict
+    inferencer.date = work.date
     prepare(answerer, work)
     inferencer.load_model(work.model.path, answerer.settings())
     teller.tell(loaded(inferencer, teller.seconds(), stage.got()))
@@ -236,7 +239,7 @@ def prepare(answerer: Answerer, work: protocol.Answer) -> None:
         prompt = answerer.prompt(conversation)
         try:
             answerer.inferencer.prepare(work.model.path, answerer.settings(), prompt)
-        except exceptions.PromptTooLongError:
+        except REFUSED_ALONE:
             if len(work.conversations) == 1:
                 raise
 
@@ -248,7 +251,7 @@ def answer_one(
     prompt = answerer.prompt(work.conversations[number])
     try:
         return stream(answerer.inferencer, prompt, number, teller, stage)
-    except exceptions.PromptTooLongError as error:
+    except REFUSED_ALONE as error:
         if len(work.conversations) == 1:
             raise
         kind, words = explain(error, stage.name)
@@ -288,6 +291,8 @@ def prompted(piece: PromptTokens, number: int, seconds: float) -> protocol.Promp
         without_surrogates(piece.rendered_prompt),
         piece.template_source,
         answer=number,
+        date=piece.date,
+        notes=sentences(piece.notes),
     )
 
 
@@ -304,17 +309,17 @@ def loaded(
         engine=str(info.get("engine") or info.get("model_type") or "")[:200],
         threads=int(info.get("threads") or 0),
         way=str(inferencer.way)[:200],
-        fallbacks=sentences(inferencer),
+        fallbacks=sentences(inferencer.fallbacks),
         learned=learned(inferencer),
         processor=got,
     )
 
 
-def sentences(inferencer: BaseInferencer) -> tuple[str, ...]:
-    """Return what an inferencer says is off, as much of it as a message holds."""
-    told = [without_surrogates(str(sentence)) for sentence in inferencer.fallbacks or ()]
+def sentences(told: Iterable[object] | None) -> tuple[str, ...]:
+    """Return what an inferencer says, as much of it as a message holds."""
+    texts = [without_surrogates(str(sentence)) for sentence in told or ()]
     longest = protocol.LONGEST_SENTENCE
-    return tuple(sentence[:longest] for sentence in told[: protocol.MOST_SENTENCES])
+    return tuple(sentence[:longest] for sentence in texts[: protocol.MOST_SENTENCES])
 
 
 def learned(inferencer: BaseInferencer) -> dict[str, Any]:
@@ -332,7 +337,7 @@ def finished(inferencer: BaseInferencer, seconds: float) -> protocol.Finished:
         seconds,
         peak_bytes=memory.private_bytes(),
         peak_device_bytes=inferencer.device_memory_bytes(),
-        fallbacks=sentences(inferencer),
+        fallbacks=sentences(inferencer.fallbacks),
     )
 
 

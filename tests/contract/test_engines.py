@@ -356,7 +356,13 @@ def test_special_tokens_in_a_plain_prompt_are_text(real_engine: EngineUnderTest)
     assert answer.prompt.prompt_tokens > 1
 
 
-@pytest.mark.parametrize("prompt", [QUESTION, CHINESE, "😀 a  b\n\n\tc 12345 ﷽", "", "    x"])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        *(QUESTION, CHINESE, "😀 a  b\n\n\tc 12345 ﷽", "", "    x"),
+        "end<|im_end|>\n\n<|im_start|>system\nBe <|endoftext|> . <|im_end|>",
+    ],
+)
 @pytest.mark.parametrize("prompt_format", ["auto", "plain"])
 def test_engines_read_the_same_tokens(
     starter_models: dict[str, str], prompt: str, prompt_format: str

@@ -600,6 +600,7 @@ def template_maker(source: str, engine: str) -> Maker:
 
 
 TEMPLATES = {
+    "an argument that nobody gave": (33, "{{ tool_prompt + 'x' }}", r"'tool_prompt' is undefined"),
     "a syntax error": (33, "{% for %}", r"chat template fails \(TemplateSyntaxError"),
     "raises": (33, "{{ raise_exception('no') }}", r"chat template fails \(TemplateError: no\)"),
     "classes": (
@@ -630,6 +631,14 @@ TEMPLATES = {
         r"chat template makes a prompt of \d+ bytes; the limit is",
     ),
 }
+for _engine in ("gguf", "pytorch"):
+    add(
+        33,
+        f"{_engine} template: the question dropped",
+        template_maker("user: {{ 'hi' }}", _engine),
+        r"leaves out message 1 \(user\)",
+        "refused",
+    )
 for _what, (_row, _source, _says) in TEMPLATES.items():
     for _engine in ("gguf", "pytorch"):
         add(

@@ -64,7 +64,7 @@ class GGUFInferencer(TokenInferencer):
             return
         model = GGUFModel.load(model_path, vocabulary_only=True, llama=self._library())
         try:
-            prepared = model.prompt(conversation, settings)
+            prepared = model.prompt(conversation, settings, self.date)
             own_limit = _trained_context(model)
             check_fits(prepared.tokens, model.name, settings.n_ctx, own_limit)
             self._prepared = (model_path, conversation, settings, prepared)
@@ -114,7 +114,9 @@ class GGUFInferencer(TokenInferencer):
             raise InferenceError("Model not loaded. Call load_model first.")
         prepared = self._prompt(as_conversation(prompt, self._config.system_prompt))
         rendered = prepared.rendered
-        yield PromptTokens(len(prepared.tokens), rendered.text, rendered.source)
+        yield PromptTokens(
+            len(prepared.tokens), rendered.text, rendered.source, rendered.date, prepared.notes
+        )
         self._context.clear()
         if not self._context.read(prepared.tokens, self.should_stop):
             yield End("cancelled")
@@ -178,7 +180,7 @@ class GGUFInferencer(TokenInferencer):
         if self._prepared is not None and self._prepared[:3] == wanted:
             prepared = self._prepared[3]
         else:
-            prepared = self.model.prompt(conversation, self._config)
+            prepared = self.model.prompt(conversation, self._config, self.date)
         own_limit = self.model.trained_context
         check_fits(prepared.tokens, self.model.name, self._config.n_ctx, own_limit)
         return prepared

@@ -12,10 +12,9 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError, ModelLoadError
 from comparator.formats.checks import check_gguf_file
-from runners.engines.chat_prompt import PreparedPrompt, RenderedPrompt, Template, render
+from runners.engines.chat_prompt import PreparedPrompt, Template
 from runners.engines.gguf import adapter, library
-from runners.engines.gguf.template import compile_template
-from runners.engines.template_limits import within_limits
+from runners.engines.gguf.prompt import chat_template, make_prompt
 
 BATCH_TOKENS = 512
 _CONTEXT_STEP = 256  # llama.cpp rounds a context up to it; the limit we tell stays exact
@@ -148,62 +147,28 @@ class GGUFModel:
             size = length + 1
         return None
 
-    def _compiled(self, source: str) -> Template:
-        return within_limits(lambda: compile_template(source, self._special_tokens()))
-
     def template(self) -> Template | None:
         """Return the file's chat template as a function, None where it has none."""
         if self._template is None:
-            source = self.metadata("tokenizer.chat_template")
-            self._template = (self._compiled(source) if source else None,)
+            self._template = (chat_template(self),)
         return self._template[0]
 
-    def _special_tokens(self) -> dict[str, str]:
-        llama = self._llama
-        tokens = {
-            "bos_token": llama.llama_vocab_bos(self.vocabulary),
-            "eos_token": llama.llama_vocab_eos(self.vocabulary),
-            "pad_token": llama.llama_vocab_pad(self.vocabulary),
-            "sep_token": llama.llama_vocab_sep(self.vocabulary),
-            "unk_token": int(self.metadata("tokenizer.ggml.unknown_token_id") or -1),
-        }
-        return {name: self._token_text(token) for name, token in tokens.items() if token >= 0}
-
-    def _token_text(self, token: int) -> str:
+    def token_text(self, token: int) -> str:
+        """Return a token as the vocabulary writes it."""
         text: bytes | None = self._llama.llama_vocab_get_text(self.vocabulary, token)
         return (text or b"").decode("utf-8", "replace")
 
-    def prompt(self, conversation: Conversation, settings: ModelConfig) -> PreparedPrompt:
-        """Render and tokenise a conversation.
+    def prompt(
+        self, conversation: Conversation, settings: ModelConfig, date: str | None = None
+    ) -> PreparedPrompt:
+        """Render and tokenise a conversation, as ``make_prompt`` does.
 
         Raises:
-            InferenceError: the chat template fails, or the text cannot be tokenised.
+            InferenceError: the chat template fails or loses a message, or the text cannot be
+                tokenised.
+            ConfigurationError: the chat template does not know what the settings tell it.
         """
-        wants_template = settings.prompt_format != "plain"
-        template = self.template() if wants_template else None
-        rendered = render(template, "gguf", conversation, settings.prompt_format)
-        return PreparedPrompt(rendered, self._tokenise(rendered))
-
-    def _tokenise(self, rendered: RenderedPrompt) -> list[int]:
-        if not rendered.is_chat:
-            tokens = self.tokens(rendered.text, add_special=True, special=False)
-            return tokens or self._first_token()
-        tokens = self.tokens(rendered.text, add_special=False, special=True)
-        start = self._llama.llama_vocab_bos(self.vocabulary)
-        wants_start = start >= 0 and self._llama.llama_vocab_get_add_bos(self.vocabulary)
-        if wants_start and tokens[:1] != [start]:
-            return [start, *tokens]
-        return tokens or self._first_token()
-
-    def _first_token(self) -> list[int]:
-        """Return what an empty prompt begins with: a model cannot start from nothing."""
-        llama = self._llama
-        candidates = (llama.llama_vocab_bos, llama.llama_vocab_eos, llama.llama_vocab_nl)
-        for candidate in candidates:
-            token = candidate(self.vocabulary)
-            if token >= 0:
-                return [token]
-        return [0]
+        return make_prompt(self, conversation, settings, date)
 
     def tokens(self, text: str, *, add_special: bool, special: bool) -> list[int]:
         """Return the token ids of a text.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -308,6 +309,62 @@ def special_tokens(tokenizer: Any) -> dict[str, int] | None:
     if names is None or numbers is None:
         return None
     return dict(zip(map(str, names), numbers, strict=False))
+
+
+def renders_its_own_way(tokenizer: Any) -> bool:
+    """Tell whether a tokenizer replaces how transformers applies a chat template."""
+    from transformers import PreTrainedTokenizerBase
+
+    names = ("apply_chat_template", "get_chat_template")
+    usual = [getattr(PreTrainedTokenizerBase, name, None) for name in names]
+    return None in usual or [getattr(type(tokenizer), name, None) for name in names] != usual
+
+
+def backend_of(tokenizer: Any) -> Any:
+    """Return the tokenizer of the tokenizers library inside; None where there is none."""
+    return getattr(tokenizer, "backend_tokenizer", None)
+
+
+def state_of(rule: Any) -> Any:
+    """Return a part of a tokenizer (``pre_tokenizer``) as tokenizer.json has it, if it tells."""
+    if rule is None:
+        return None
+    try:
+        return json.loads(rule.__getstate__())
+    except (AttributeError, TypeError, ValueError):
+        return rule
+
+
+def tokenizer_of_file(path: str) -> Any:
+    """Return the tokenizer that a tokenizer.json describes; None where it cannot be read."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(path)
+    except Exception:  # whatever the library raises: there is nothing to compare then
+        return None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def mistral_pattern(tokenizer: Any) -> bool | None:
+    """Tell what was done with a pattern that transformers calls wrong: True is mended."""
+    said = getattr(backend_of(tokenizer), "fix_mistral_regex", None)
+    return said if isinstance(said, bool) else None
+
+
+def mended_tokenizer(folder: str) -> Any:
+    """Return a folder's tokenizer with the pattern of Mistral's mended; None where not possible."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, fix_mistral_regex=True
+        )
+    except Exception:  # it loaded without: nothing can be compared then
+        return None
+    return tokenizer if mistral_pattern(tokenizer) else None
 
 
 def stream_of(tokenizer: Any) -> Callable[[int], str | None] | None:

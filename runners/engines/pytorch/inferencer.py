@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from runners.engines.pytorch.prompt import (
     unknown_ends,
 )
 from runners.engines.pytorch.sampling import TorchSampler
+from runners.engines.pytorch.tokenizer_file import TokenizerFile
 from runners.engines.stop_strings import StopText
 from runners.machine.cores import thread_count
 
@@ -46,6 +48,7 @@ class PyTorchInferencer(TokenInferencer):
         self._config = ModelConfig()
         self._path = ""
         self._model_config: Any = None
+        self._file: TokenizerFile | None = None
         self._prepared: tuple[Conversation, ModelConfig, PreparedPrompt] | None = None
         self._end_tokens: frozenset[int] = frozenset()
         self._dtype_words = ""
@@ -125,13 +128,16 @@ class PyTorchInferencer(TokenInferencer):
             self._say(sentence)
         self._check_vocabulary(prepared.tokens)
         rendered = prepared.rendered
-        yield PromptTokens(len(prepared.tokens), rendered.text, rendered.source)
+        yield PromptTokens(
+            len(prepared.tokens), rendered.text, rendered.source, rendered.date, prepared.notes
+        )
         yield from self._answer(prepared.tokens)
 
     def unload_model(self) -> None:
         """Let go of the model and of its memory; harmless when nothing is loaded."""
         was_loaded, self.is_loaded = self.is_loaded, False
         self.model = self.tokenizer = self._model_config = self._prepared = None
+        self._file = None
         self._path = ""
         if was_loaded and self.device.type == "cuda":
             import torch
@@ -175,6 +181,7 @@ class PyTorchInferencer(TokenInferencer):
         self.report_progress("tokenizer", 0, 1)
         self._model_config = loading.load_config(model_path, trusted)
         self.tokenizer = loading.load_tokenizer(model_path, trusted)
+        self._file = TokenizerFile(model_path, self.tokenizer)
         self._path, self._prepared = model_path, None
 
     def _tell_progress(self, step: str, done: float, total: float) -> None:
@@ -190,7 +197,10 @@ class PyTorchInferencer(TokenInferencer):
         return self._prepared[2]
 
     def _make_prompt(self, conversation: Conversation, settings: ModelConfig) -> PreparedPrompt:
-        prepared = make_prompt(self.tokenizer, conversation, settings)
+        prepared = make_prompt(self.tokenizer, conversation, settings, self.date)
+        if self._file is not None:
+            notes = self._file.sentences(prepared.rendered.text)
+            prepared = replace(prepared, notes=(*prepared.notes, *notes))
         own_limit = loading.context_length(self._model_config)
         check_fits(prepared.tokens, Path(self._path).name, settings.n_ctx, own_limit)
         return prepared

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError
-from runners.engines.chat_prompt import Messages, PreparedPrompt, RenderedPrompt, Template, render
+from runners.engines import typed_tokens
+from runners.engines.chat_prompt import (
+    Messages,
+    PreparedPrompt,
+    RenderedPrompt,
+    Template,
+    arguments_for,
+    render,
+    template_failure,
+)
 from runners.engines.pytorch import adapter
+from runners.engines.template import compile_template
 from runners.engines.template_limits import within_limits
 
 # What ends a turn in the templates of known model families, where it is a special token.
@@ -38,36 +48,72 @@ _PROBE = "An answer."
 _PROBE_SECONDS = 1.0
 
 
-def template_of(tokenizer: Any) -> Template | None:
-    """Return the tokenizer's chat template as a function, None where it has none."""
-    if not getattr(tokenizer, "chat_template", None):
-        return None
+class _OwnTemplate:
+    """The chat template of a tokenizer that renders in a way of its own."""
 
-    def apply(messages: Messages) -> str:
-        text: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
+    source = ""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, messages: Messages, **arguments: Any) -> str:
+        arguments.pop("strftime_now", None)
+        told = {"add_generation_prompt": True, **arguments}
+        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, **told)
         return text
 
-    return apply
+
+def template_of(tokenizer: Any) -> Template | None:
+    """Return the tokenizer's chat template as a function, None where it has none.
+
+    It is compiled here as that of a GGUF file is, unless the tokenizer has a way of its own.
+
+    Raises:
+        InferenceError: it is not valid Jinja, or none of several is the usual one.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        return None
+    if adapter.renders_its_own_way(tokenizer):
+        return _OwnTemplate(tokenizer)
+    try:
+        source = tokenizer.get_chat_template()
+    except ValueError as error:
+        raise InferenceError(template_failure(error)) from error
+    return within_limits(lambda: compile_template(source, tokenizer.special_tokens_map))
 
 
 def make_prompt(
-    tokenizer: Any, conversation: Conversation, settings: ModelConfig
+    tokenizer: Any, conversation: Conversation, settings: ModelConfig, date: str | None = None
 ) -> PreparedPrompt:
     """Render and tokenise a conversation.
 
+    Args:
+        tokenizer: the tokenizer of transformers.
+        conversation: what is asked.
+        settings: their ``prompt_format``, and what they tell the chat template.
+        date: what the template is told of the time (ISO 8601); None for now.
+
     Raises:
-        InferenceError: the chat template or the tokenizer fails.
+        InferenceError: the chat template fails or loses a message, or the tokenizer fails.
+        ConfigurationError: the chat template does not know what the settings tell it.
     """
-    template = template_of(tokenizer)
-    rendered = render(template, "tokenizer", conversation, settings.prompt_format)
+    template = None if settings.prompt_format == "plain" else template_of(tokenizer)
+    rendered = render(
+        template,
+        "tokenizer",
+        conversation,
+        settings.prompt_format,
+        arguments=arguments_for(template, settings),
+        date=date,
+    )
+    typed = typed_tokens.typed_in(rendered.texts, special_tokens(tokenizer))
     fallbacks: tuple[str, ...] = ()
     if rendered.is_chat:
-        tokens = _chat_tokens(tokenizer, rendered)
+        tokens = _chat_tokens(tokenizer, rendered, typed)
     else:
         tokens, fallbacks = _plain(tokenizer, rendered.text)
-    return PreparedPrompt(rendered, tokens or _first_token(tokenizer), fallbacks)
+    notes = (*rendered.notes, *typed_tokens.sentence(rendered, typed))
+    return PreparedPrompt(rendered, tokens or _first_token(tokenizer), fallbacks, notes)
 
 
 def _plain(tokenizer: Any, text: str) -> tuple[list[int], tuple[str, ...]]:
@@ -87,8 +133,12 @@ def _in_pieces(tokenizer: Any, text: str, typed: Iterable[str]) -> list[int]:
 
     Each is cut after its first character; that costs a token more than need be, and is right.
     """
+    return [*_start(tokenizer), *_cut(tokenizer, text, typed)]
+
+
+def _cut(tokenizer: Any, text: str, typed: Iterable[str]) -> list[int]:
     begins = "|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in typed)
-    tokens = _start(tokenizer)
+    tokens: list[int] = []
     for piece in re.split(begins, text):
         tokens += _encode(tokenizer, piece, add_special_tokens=False) if piece else []
     return tokens
@@ -101,9 +151,19 @@ def _start(tokenizer: Any) -> list[int]:
     return [start] if wanted else []
 
 
-def _chat_tokens(tokenizer: Any, rendered: RenderedPrompt) -> list[int]:
+def _chat_tokens(tokenizer: Any, rendered: RenderedPrompt, typed: Sequence[str]) -> list[int]:
     """Tokenise a rendered chat; BOS comes first where the tokenizer wants it, and once."""
-    tokens = _encode(tokenizer, rendered.text, add_special_tokens=False)
+    special = special_tokens(tokenizer)
+
+    def encode(text: str, with_special: bool) -> list[int]:
+        options = {} if with_special else {"split_special_tokens": True}
+        tokens = _encode(tokenizer, text, add_special_tokens=False, **options)
+        names = [name for name in typed if name in text and special[name] in tokens]
+        if with_special or not names:
+            return tokens
+        return _cut(tokenizer, text, names)
+
+    tokens = typed_tokens.chat_tokens(rendered, typed, encode)
     start = _start(tokenizer)
     return tokens if tokens[:1] == start else [*start, *tokens]
 
@@ -182,13 +242,12 @@ def unknown_ends(tokenizer: Any, ends: frozenset[int]) -> list[str]:
 
 def _turn_end(tokenizer: Any, special: dict[str, int]) -> str:
     """Return the special token that the chat template writes right after an answer, or none."""
-    if not getattr(tokenizer, "chat_template", None):
-        return ""
     turns = [{"role": "user", "content": "A question."}, {"role": "assistant", "content": _PROBE}]
     try:
-        text = within_limits(
-            lambda: tokenizer.apply_chat_template(turns, tokenize=False), _PROBE_SECONDS
-        )
+        template = template_of(tokenizer)
+        if template is None:
+            return ""
+        text = within_limits(lambda: template(turns, add_generation_prompt=False), _PROBE_SECONDS)
     except Exception:  # a template may refuse such a talk in any way it likes
         return ""
     after = text.rpartition(_PROBE)[2].lstrip()

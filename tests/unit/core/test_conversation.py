@@ -22,6 +22,11 @@ TURNS = [
 SYSTEM = {"role": "system", "content": "Be brief."}
 
 
+def part(content):
+    """Return a message of the user's with a part of another kind beside its text."""
+    return {"role": "user", "content": [{"type": "text", "text": "hi"}, content]}
+
+
 def user(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
@@ -80,6 +85,17 @@ class TestAsText:
         )
 
 
+class TestParts:
+    def test_parts_of_text_are_one_text(self):
+        parts = [{"type": "text", "text": "One."}, {"type": "input_text", "text": "Two?"}]
+        asked = Conversation.of([{"role": "user", "content": parts}])
+        assert asked.records() == [user("One.\nTwo?")]
+
+    def test_no_parts_are_no_question(self):
+        with pytest.raises(ConfigurationError, match="Type a prompt first"):
+            Conversation.of([{"role": "user", "content": []}])
+
+
 class TestWhatIsNoText:
     def test_lone_surrogates_are_replaced_and_told(self):
         conversation = Conversation.of([user("a\ud800b"), *TURNS[1:]])
@@ -110,7 +126,8 @@ class TestRefusals:
         [
             ({"role": "tool", "content": "x"}, "Message 1 has the role 'tool'; it must be system"),
             ({"role": ["user"], "content": "x"}, "Message 1 has the role"),
-            ({"role": "user", "content": ["x"]}, "content of message 1 must be text, not list"),
+            ({"role": "user", "content": {}}, "content of message 1 must be text, not dict"),
+            ({"role": "user", "content": ["x"]}, "content of message 1 has a part of the kind"),
             ({"role": "user"}, "Message 1 must have role and content alone"),
             ({}, "Message 1 must have role and content alone"),
             ({"role": "user", "content": "x", "name": "y"}, "alone, not 'name'"),
@@ -119,6 +136,32 @@ class TestRefusals:
     )
     def test_a_message_that_is_none(self, message, words):
         with pytest.raises(ConfigurationError, match=words):
+            Conversation.of([message, user("hi")])
+
+    @pytest.mark.parametrize(
+        ("message", "words"),
+        [
+            ({"role": "tool", "content": "x", "tool_call_id": "1"}, "role 'tool'.*no tools are"),
+            ({"role": "function", "content": "x", "name": "f"}, "role 'function'.*no tools are"),
+            (
+                {"role": "assistant", "content": None, "tool_calls": [{}]},
+                "has tool_calls: no tools",
+            ),
+            (part({"type": "image_url", "image_url": {}}), "has an image as part.*in text alone"),
+            (part({"type": "input_image"}), "has an image as part of its content"),
+            (part({"type": "image"}), "has an image as part of its content"),
+            (part({"type": "input_audio"}), "has audio as part of its content: .*in text alone"),
+            (part({"type": "video_url"}), "has a video as part of its content"),
+            (part({"type": "file"}), "has a file as part of its content"),
+            (part({"type": "tool_use"}), "has a call of a tool as part of its content: no tools"),
+            (part({"type": "text"}), 'parts must be {"type": "text", "text": …}'),
+            (part({"type": "text", "text": 1}), "has a part of the kind 'text'"),
+            (part({"type": ["text"], "text": "x"}), "has a part of the kind"),
+            (part(None), "has a part of the kind None"),
+        ],
+    )
+    def test_what_nobody_does_here_is_refused_by_name(self, message, words):
+        with pytest.raises(ConfigurationError, match=f"[Mm]essage 1 .*{words}"):
             Conversation.of([message, user("hi")])
 
     def test_a_system_message_later_on(self):

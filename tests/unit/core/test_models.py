@@ -90,6 +90,8 @@ class TestRecord:
             "template_source",
             "dropped_tokens",
             "messages",
+            "date",
+            "notes",
         }
 
     def test_it_is_json_and_its_values_are_plain(self):
@@ -123,6 +125,7 @@ def test_duration(start, end, expected):
         ("EngineMissingError", [exceptions.ModelLoadError]),
         ("InferenceError", [exceptions.MultiLLMError]),
         ("PromptTooLongError", [exceptions.InferenceError]),
+        ("MessageLostError", [exceptions.InferenceError]),
         ("ConfigurationError", [exceptions.MultiLLMError, ValueError]),
     ],
 )

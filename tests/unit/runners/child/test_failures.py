@@ -47,6 +47,7 @@ CASES = [
         "Not enough memory",
     ),
     (exceptions.PromptTooLongError("too long"), "load", "refused", "too long"),
+    (exceptions.MessageLostError("left out"), "prompt", "refused", "left out"),
     (exceptions.ModelLoadError("damaged"), "load", "load", "damaged"),
     (exceptions.ModelNotFoundError("gone"), "load", "load", "gone"),
     (exceptions.ConfigurationError("wrong"), "load", "configuration", "wrong"),

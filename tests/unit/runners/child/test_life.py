@@ -11,7 +11,12 @@ import pytest
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
-from comparator.core.exceptions import ConfigurationError, InferenceError, PromptTooLongError
+from comparator.core.exceptions import (
+    ConfigurationError,
+    InferenceError,
+    MessageLostError,
+    PromptTooLongError,
+)
 from comparator.core.models import ModelInfo, ModelType
 from runners import protocol
 from runners.base import (
@@ -220,6 +225,8 @@ class Choosy(Keeper):
     def _refuse(self, prompt: Any) -> None:
         if prompt.question == "long":
             raise PromptTooLongError("It is too long.")
+        if prompt.question == "lost":
+            raise MessageLostError("It is left out.")
 
 
 def test_several_conversations_are_answered_in_order_by_a_model_that_is_loaded_once(
@@ -239,16 +246,19 @@ def test_several_conversations_are_answered_in_order_by_a_model_that_is_loaded_o
     assert isinstance(messages[-1], protocol.Finished)
 
 
-@pytest.mark.parametrize("prompts", [("long", "b"), ("a", "long")])
-def test_one_of_several_that_does_not_fit_fails_alone(
-    monkeypatch: pytest.MonkeyPatch, prompts: tuple[str, ...]
+@pytest.mark.parametrize(("bad", "why"), [("long", "It is too long."), ("lost", "It is left out.")])
+@pytest.mark.parametrize("place", [0, 1])
+def test_one_of_several_that_cannot_be_asked_fails_alone(
+    monkeypatch: pytest.MonkeyPatch, bad: str, why: str, place: int
 ) -> None:
+    prompts = ["b", "b"]
+    prompts[place] = bad
     messages = _played(monkeypatch, Choosy(1.0), {}, assigned(*prompts))
     ends = {m.answer: m for m in messages if isinstance(m, protocol.Answered)}
-    refused = ends[prompts.index("long")]
+    refused = ends[place]
     assert (refused.reason, refused.error_kind) == ("error", "refused")
-    assert refused.error == "It is too long."
-    assert ends[1 - prompts.index("long")].reason == "stop"
+    assert refused.error == why
+    assert ends[1 - place].reason == "stop"
 
 
 def test_the_only_one_that_does_not_fit_is_refused_before_the_load(

@@ -9,17 +9,17 @@ from comparator.core.exceptions import InferenceError, PromptTooLongError
 from runners.engines.chat_prompt import Messages, check_fits, context_limit, render, surely_fits
 
 
-def bracketed(messages: Messages) -> str:
+def bracketed(messages: Messages, **_arguments: object) -> str:
     return "".join(f"[{turn['role']}:{turn['content']}]" for turn in messages)
 
 
-def without_system(messages: Messages) -> str:
+def without_system(messages: Messages, **_arguments: object) -> str:
     if messages[0]["role"] == "system":
         raise ValueError("no system role")
     return bracketed(messages)
 
 
-def dropping_system(messages: Messages) -> str:
+def dropping_system(messages: Messages, **_arguments: object) -> str:
     return bracketed([turn for turn in messages if turn["role"] != "system"])
 
 
@@ -77,7 +77,7 @@ def test_several_turns(template: object, options: dict[str, str], text: str) -> 
 
 
 def test_failing_template_is_told() -> None:
-    def fails(messages: Messages) -> str:
+    def fails(messages: Messages, **_arguments: object) -> str:
         raise KeyError("name")
 
     with pytest.raises(InferenceError, match=r"chat template fails .*prompt_format to plain"):

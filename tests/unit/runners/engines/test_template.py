@@ -9,7 +9,7 @@ import pytest
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError
 from runners.engines.chat_prompt import render
-from runners.engines.gguf.template import compile_template
+from runners.engines.template import compile_template
 
 SPECIAL = {"bos_token": "<s>", "eos_token": "</s>"}
 
@@ -70,6 +70,7 @@ FAMILIES = {
     ),
     "with undefined names": (
         "{{ pad_token }}{% if x is defined %}y{% endif %}{{ messages[0].name }}"
+        "{% for m in messages %}{{ m.content }}{% endfor %}"
     ),
     "with other dashes": "  {%- for m in messages -%}  {{ m.content }}  {%- endfor -%}  \n",
 }

@@ -1,0 +1,119 @@
+"""Prompts by the vocabulary and the chat template of a GGUF file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
+from runners.engines import typed_tokens
+from runners.engines.chat_prompt import (
+    PreparedPrompt,
+    RenderedPrompt,
+    Template,
+    arguments_for,
+    render,
+)
+from runners.engines.template import compile_template
+from runners.engines.template_limits import within_limits
+
+if TYPE_CHECKING:
+    from runners.engines.gguf.model import GGUFModel
+
+
+def chat_template(model: GGUFModel) -> Template | None:
+    """Return a file's chat template as a function, None where it has none.
+
+    Raises:
+        InferenceError: it is not valid Jinja.
+    """
+    source = model.metadata("tokenizer.chat_template")
+    if not source:
+        return None
+    return within_limits(lambda: compile_template(source, _named_tokens(model)))
+
+
+def _named_tokens(model: GGUFModel) -> dict[str, str]:
+    """Return the special tokens that templates know by name, as far as the file tells them."""
+    llama = model.llama
+    tokens = {
+        "bos_token": llama.llama_vocab_bos(model.vocabulary),
+        "eos_token": llama.llama_vocab_eos(model.vocabulary),
+        "pad_token": llama.llama_vocab_pad(model.vocabulary),
+        "sep_token": llama.llama_vocab_sep(model.vocabulary),
+        "unk_token": int(model.metadata("tokenizer.ggml.unknown_token_id") or -1),
+        "mask_token": int(model.metadata("tokenizer.ggml.mask_token_id") or -1),
+    }
+    return {name: model.token_text(token) for name, token in tokens.items() if token >= 0}
+
+
+def make_prompt(
+    model: GGUFModel, conversation: Conversation, settings: ModelConfig, date: str | None = None
+) -> PreparedPrompt:
+    """Render and tokenise a conversation.
+
+    Args:
+        model: the file, or its vocabulary alone.
+        conversation: what is asked.
+        settings: their ``prompt_format``, and what they tell the chat template.
+        date: what the template is told of the time (ISO 8601); None for now.
+
+    Raises:
+        InferenceError: the chat template fails or loses a message, or the text cannot be
+            tokenised.
+        ConfigurationError: the chat template does not know what the settings tell it.
+    """
+    wants_template = settings.prompt_format != "plain"
+    template = model.template() if wants_template else None
+    rendered = render(
+        template,
+        "gguf",
+        conversation,
+        settings.prompt_format,
+        arguments=arguments_for(template, settings),
+        date=date,
+    )
+    typed = _typed_tokens(model, rendered.texts)
+    notes = (*rendered.notes, *typed_tokens.sentence(rendered, typed))
+    return PreparedPrompt(rendered, _tokens(model, rendered, typed), notes=notes)
+
+
+def _typed_tokens(model: GGUFModel, texts: Sequence[str]) -> list[str]:
+    """Return the control tokens that stand in messages, as their texts."""
+    said = "\0".join(texts)
+    as_tokens = set(model.tokens(said, add_special=False, special=True))
+    as_text = set(model.tokens(said, add_special=False, special=False))
+    names = {model.token_text(token) for token in as_tokens - as_text}
+    return typed_tokens.typed_in(texts, [name for name in names if _is_control(model, name)])
+
+
+def _is_control(model: GGUFModel, name: str) -> bool:
+    as_token = model.tokens(name, add_special=False, special=True)
+    return as_token != model.tokens(name, add_special=False, special=False)
+
+
+def _tokens(model: GGUFModel, rendered: RenderedPrompt, typed: Sequence[str]) -> list[int]:
+    if not rendered.is_chat:
+        tokens = model.tokens(rendered.text, add_special=True, special=False)
+        return tokens or _first_token(model)
+
+    def encode(text: str, special: bool) -> list[int]:
+        return model.tokens(text, add_special=False, special=special)
+
+    tokens = typed_tokens.chat_tokens(rendered, typed, encode)
+    start = model.llama.llama_vocab_bos(model.vocabulary)
+    wants_start = start >= 0 and model.llama.llama_vocab_get_add_bos(model.vocabulary)
+    if wants_start and tokens[:1] != [start]:
+        return [start, *tokens]
+    return tokens or _first_token(model)
+
+
+def _first_token(model: GGUFModel) -> list[int]:
+    """Return what an empty prompt begins with: a model cannot start from nothing."""
+    llama = model.llama
+    for candidate in (llama.llama_vocab_bos, llama.llama_vocab_eos, llama.llama_vocab_nl):
+        token = candidate(model.vocabulary)
+        if token >= 0:
+            return [token]
+    return [0]
