@@ -30,6 +30,11 @@ _WORDS: dict[str, Any] = {
     "none": None,
     "null": None,
 }
+_WITHOUT_A_LIMIT = {
+    "max_tokens": ("none", "to write until the model ends"),
+    "n_ctx": ("fit", "for as much as fits"),
+}
+_NUMBER = re.compile(r"[-+]?[0-9]{1,20}")
 _DECODER = json.JSONDecoder()
 
 
@@ -90,6 +95,28 @@ def whole_number(name: str, value: Any) -> int | None:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER:
         raise ConfigurationError(f"{name} must be a whole number or empty, not {text[:40]!r}.")
+    return int(text)
+
+
+def number_or_none(name: str, value: Any) -> Any:
+    """Return the number of a setting that may go without one, as a form or an option has it.
+
+    None stands for an empty field and for ``none``, of a context also for ``fit``; what is a
+    number already stays as it is.
+
+    Raises:
+        ConfigurationError: there is something else in it.
+    """
+    if isinstance(value, (int, float)):
+        return value
+    text = str(value if value is not None else "").strip()
+    word, meaning = _WITHOUT_A_LIMIT[name]
+    if text.lower() in ("", "none", word):
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise ConfigurationError(
+            f"{name} must be a whole number, or {word} {meaning}, not {text[:40]!r}."
+        )
     return int(text)
 
 

@@ -14,10 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from comparator.core.config import ModelConfig
+from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
 from comparator.core.exceptions import ModelLoadError
+from comparator.core.lora import adapter_of
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.placement import wanted_layers
+from comparator.library.adapters import sizes_of
 from comparator.library.facts.lookup import ModelFacts, facts_of, read_config
 from comparator.memory.placement import Load, placed
 
@@ -49,6 +51,8 @@ _REPACKED_BITS_ARM = {"Q5_K": 5.5, "Q6_K": 6.5625, "Q8_0": 8.5}
 REPACKED = "repacked bits of "  # a figure's name in runners.engines.gguf.trial, then the type
 _NUMBER_BYTES = {"float32": 4, "f32": 4, "float64": 8, "f64": 8}
 _HALF = ("float16", "f16")
+# A number of the cache of llama.cpp: blocks of 32 numbers share a scale of two bytes.
+CACHE_NUMBER_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 
 
@@ -145,14 +149,14 @@ def _parts(
     """Return what is needed where the processor does everything."""
     kind = model.model_type
     context = _context(config, facts)
-    used = context if prompt is None else min(context, prompt + config.max_tokens)
+    used = _used(context, prompt, config.max_tokens)
     rows = min(context if prompt is None else prompt, PROMPT_TOKENS_AT_ONCE, context)
     kept = context if kind is ModelType.GGUF else used
     growth = 1.0 if kind is not ModelType.PYTORCH else _growth(config, facts, on_device, figures)
     weights, droppable = _weights(model, facts, growth, figures)
     return MemoryNeed(
-        weights,
-        int(_cache(kind, facts, _rounded(kept)) * _cache_growth(kind, facts, growth)),
+        weights + sizes_of(map(adapter_of, config.lora)),
+        int(_cache(kind, facts, _rounded(kept)) * _cache_growth(kind, facts, growth, config)),
         _engine(kind, facts),
         compute=_compute(kind, facts, rows, used),
         droppable=droppable,
@@ -165,7 +169,13 @@ def _compute_on_device(model: ModelInfo, config: ModelConfig, facts: ModelFacts)
 
 
 def _context(config: ModelConfig, facts: ModelFacts) -> int:
-    return min(config.n_ctx, facts.context_length or config.n_ctx)
+    own = facts.context_length or USUAL_CONTEXT_TOKENS
+    return own if config.n_ctx is None else min(config.n_ctx, facts.context_length or config.n_ctx)
+
+
+def _used(context: int, prompt: int | None, answer: int | None) -> int:
+    """Return the tokens of prompt and answer; all of the context where nothing bounds them."""
+    return context if prompt is None or answer is None else min(context, prompt + answer)
 
 
 def _rounded(tokens: int) -> int:
@@ -269,8 +279,10 @@ def _growth(
     return (4 if config.torch_dtype == "float32" else 2) / _NUMBER_BYTES.get(stored, 2)
 
 
-def _cache_growth(kind: ModelType, facts: ModelFacts, growth: float) -> float:
+def _cache_growth(kind: ModelType, facts: ModelFacts, growth: float, config: ModelConfig) -> float:
     """Return how large a number of the cache is, compared with 16 bits."""
+    if kind is ModelType.GGUF:
+        return CACHE_NUMBER_BYTES[config.kv_cache_type] / CACHE_NUMBER_BYTES["f16"]
     if kind is not ModelType.PYTORCH:
         return 1.0
     stored = (facts.quantisation or "").lower()

@@ -26,7 +26,7 @@ from tests.ui.conftest import Server, public_server, until
 LIMITS = ("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=40", "all_per_minute=40")
 ENDPOINTS = {
     *("compare", "models", "stop", "page_load", "page_refresh", "page_run", "page_retry"),
-    *("page_stop", "page_stop_column", "page_choose"),
+    *("page_stop", "page_stop_column", "page_choose", "page_advise"),
     *("library_open", "library_rescan", "library_look", "library_compare", "library_ladder"),
 }
 LIST_ROUTES = """

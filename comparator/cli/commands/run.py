@@ -24,6 +24,7 @@ from comparator.cli.commands.options import (
     NoSource,
     Output,
     Prompt,
+    SamplingChoice,
     Seed,
     System,
     Temperature,
@@ -32,16 +33,22 @@ from comparator.cli.commands.options import (
     TokenTimeout,
     TotalTimeout,
     Warm,
-    look_up_in,
+    look_ups_in,
 )
 from comparator.cli.display.live import LiveColumns, Show, StateLines
 from comparator.comparison import exports
 from comparator.comparison.request import Files, Request
-from comparator.core.config_text import parse_assignment
+from comparator.core.config_text import number_or_none, parse_assignment
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, RunState
 from comparator.hosting.options import deadlines_from
-from comparator.hosting.requests import LookUp, RequestDraft, SlotDraft, request_of
+from comparator.hosting.requests import (
+    AdapterLookUp,
+    LookUp,
+    RequestDraft,
+    SlotDraft,
+    request_of,
+)
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
 
@@ -73,6 +80,7 @@ def command(
     seed: Seed = None,
     greedy: Greedy = False,
     ctx_size: ContextSize = None,
+    sampling: SamplingChoice = None,
     threads: Threads = None,
     assignments: Assignments = None,
     together: Together = False,
@@ -93,32 +101,43 @@ def command(
     They run one after another, so that none slows another down.
     """
     common = {
-        "max_tokens": max_tokens,
         "temperature": temperature,
         "seed": seed,
         "do_sample": False if greedy else None,
-        "n_ctx": ctx_size,
         "n_threads": threads,
+        "sampling": sampling,
     }
     settings = {key: value for key, value in common.items() if value is not None}
+    settings |= _without_limits(max_tokens=max_tokens, n_ctx=ctx_size)
     slots = slots_of(model, assignments or ())
     draft = RequestDraft(prompt, slots, system or "", settings, together, files_of(cold, warm))
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     options = RunOptions(max_memory_gb, force, output.value, limits)
-    return run(draft, options, look_up_in(models_dir, no_source))
+    look_up, adapter = look_ups_in(models_dir, no_source)
+    return run(draft, options, look_up, adapter)
 
 
-def run(draft: RequestDraft, options: RunOptions, look_up: LookUp) -> int:
+def run(
+    draft: RequestDraft,
+    options: RunOptions,
+    look_up: LookUp,
+    adapter: AdapterLookUp | None = None,
+) -> int:
     """Run the comparison that a draft asks for; return 0 only if every model answered."""
     engine = InferenceEngine(
         MemoryManager(options.max_memory_gb, enforce=not options.force),
         deadlines_from(*options.limits),
     )
     try:
-        results = _watch(engine, _request(draft, engine, look_up), options.output)
+        results = _watch(engine, _request(draft, engine, look_up, adapter), options.output)
     finally:
         engine.cleanup_resources()
     return 0 if all(result.state is RunState.DONE for result in results) else 1
+
+
+def _without_limits(**texts: str | None) -> dict[str, Any]:
+    """Return the settings that options give as a number or as a word for None."""
+    return {name: number_or_none(name, text) for name, text in texts.items() if text is not None}
 
 
 def files_of(cold: bool, warm: bool) -> Files:
@@ -146,12 +165,17 @@ def slots_of(models: Sequence[str], assignments: Sequence[str]) -> list[SlotDraf
     return [SlotDraft(*pair) for pair in zip(models, settings, strict=True)]
 
 
-def _request(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) -> Request:
+def _request(
+    draft: RequestDraft,
+    engine: InferenceEngine,
+    look_up: LookUp,
+    adapter: AdapterLookUp | None,
+) -> Request:
     """Return the request; a wrong name is told before anything is read from standard input."""
     if draft.prompt == "-":
         engine.warm_up([look_up(slot.model) for slot in draft.slots])
         draft = replace(draft, prompt=sys.stdin.read())
-    return request_of(draft, engine, look_up)
+    return request_of(draft, engine, look_up, adapter)
 
 
 def _watch(engine: InferenceEngine, request: Request, output: str) -> list[InferenceResult]:

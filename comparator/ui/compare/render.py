@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from comparator.core.models import InferenceResult, RunState
@@ -50,6 +51,12 @@ def column(result: InferenceResult, text: str, label: str, position: int = 0) ->
 def refused(sentence: str) -> dict[str, Any]:
     """Return the view of a question that was not taken."""
     return {"run": 0, "running": False, "note": "", "refused": sentence, "columns": []}
+
+
+def advice(sentences: Iterable[str]) -> str:
+    """Return what makers advise, as HTML; empty sentences are left out."""
+    said = (f'<p class="notice">{html.escape(text)}</p>' for text in sentences if text)
+    return "".join(said)
 
 
 def state_words(result: InferenceResult, position: int = 0) -> str:

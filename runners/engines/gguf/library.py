@@ -135,10 +135,26 @@ def load_failure(name: str, llama: Any = None) -> ModelLoadError:
     )
 
 
-def context_failure(name: str, context: int) -> ModelLoadError:
+def adapter_failure(name: str) -> ModelLoadError:
+    """Make an error for an adapter that llama.cpp refused, of the lines that it logged."""
+    lines = list(_Log.errors)
+    found = (adapter.REFUSED_ADAPTER.search(line) for line in lines)
+    reason = next((match[1] for match in found if match), lines[-1] if lines else "no reason given")
+    return ModelLoadError(
+        f"llama.cpp cannot use the adapter {name}: {reason.rstrip('.')}. Choose the model that it "
+        "was made for, or download it again."
+    )
+
+
+def context_failure(name: str, context: int, cache_type: str = "f16") -> ModelLoadError:
     """Make an error for a context that could not be created."""
     lines = list(_Log.errors)
     reason = f" ({lines[-1]})" if lines else ""
+    if cache_type != "f16":
+        return ModelLoadError(
+            f"{name} could not keep its KV cache as {cache_type}{reason}. Set kv_cache_type to "
+            "f16, or choose a smaller context (n_ctx) if memory ran out."
+        )
     return ModelLoadError(
         f"{name} could not get a context of {context} tokens{reason}. "
         "Most likely there is not enough memory: choose a smaller context (n_ctx) or model."
