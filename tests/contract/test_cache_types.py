@@ -1,4 +1,4 @@
-"""KV caches of smaller numbers, and adapters, against whatever builds of llama.cpp are installed."""
+"""KV caches of smaller numbers, and adapters, in whatever builds of llama.cpp are installed."""
 
 from __future__ import annotations
 
@@ -94,11 +94,8 @@ def test_without_flash_attention_the_values_stay_and_it_is_said(
 def test_heads_that_do_not_fill_a_block_are_refused_by_name(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    import model_files
-
     pytest.importorskip("llama_cpp")
-    folder = model_files.write_directory(tmp_path / "tiny")
-    path = model_files.write_gguf(tmp_path / "tiny.gguf", folder)
+    path = write_wide_gguf(tmp_path / "heads of 16.gguf", head_count=16, head_count_kv=8)
     with pytest.raises(ModelLoadError, match=r"as q8_0 \(.*Set kv_cache_type to f16"):
         load(path, {}, kv_cache_type="q8_0")
     capfd.readouterr()

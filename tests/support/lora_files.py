@@ -1,4 +1,4 @@
-"""LoRA adapters that the tests make: the same random change as a folder of PEFT and as a GGUF file."""
+"""LoRA adapters that the tests make: one random change as a folder of PEFT and as a GGUF file."""
 
 from __future__ import annotations
 
