@@ -42,7 +42,7 @@ def parse_settings(text: str) -> dict[str, Any]:
     """Return the settings in a text of ``name=value`` pairs; ``greedy`` stands alone.
 
     Values are numbers, true or false, null, "quoted texts" or JSON lists; anything else is
-    taken as text. Spaces, commas, semicolons and line ends part the pairs.
+    taken as text; one adapter (``lora=NAME``) needs no list. Spaces, commas, semicolons and line ends part the pairs.
 
     Raises:
         ConfigurationError: the text is no such list, or a setting is unknown or out of range.
@@ -130,10 +130,19 @@ def _pair(text: str, position: int) -> tuple[str, Any, int]:
     name = match["name"].replace("-", "_")
     if match["equals"]:
         value, end = _value(text, match.end())
-        return name, value, end
+        return name, _meant(name, value), end
     if name == "greedy":
         return "do_sample", False, match.end()
     raise ConfigurationError(f"{name} has no value. Write it as {name}=value.")
+
+
+def _meant(name: str, value: Any) -> Any:
+    """Return what a value is meant to be where that depends on the setting."""
+    if name == "lora" and isinstance(value, str):
+        return [value]
+    if name == "thinking" and isinstance(value, bool):
+        return "on" if value else "off"
+    return None if name == "n_ctx" and value == "fit" else value
 
 
 def _value(text: str, position: int) -> tuple[Any, int]:

@@ -96,6 +96,11 @@ def _of_file(path: Path) -> AdapterFiles:
         raise ModelLoadError(
             f"{path.name} is no LoRA adapter: its header says {_shown(made_as or kind or 'model')}."
         )
+    if metadata.get("adapter.alora.invocation_tokens"):
+        raise ModelLoadError(
+            f"The adapter {path.name} is turned on by words of its own (aLoRA), which is not "
+            "supported here."
+        )
     gguf_header.check_complete(path)
     matrices = {tensor.name: _matrix(path, tensor.name, tensor.shape) for tensor in tensors}
     base = metadata.get("general.base_model.0.name")

@@ -129,7 +129,7 @@ def as_text(found: Sequence[LibraryAdapter]) -> str:
         base = f"for {adapter.base}" if adapter.base else "its base is not named"
         said = adapter.problem or f"{base}, rank {adapter.rank}, {units.size(adapter.size)}"
         lines.append(with_controls_shown(f"  {adapter.id}  {adapter.name}: {said}"))
-    head = "Adapters (--set N.lora='[\"NAME\"]' puts one on the N-th model):"
+    head = "Adapters, each put on the N-th model of a run by --set N.lora=NAME:"
     return "\n".join([head, *lines]) if lines else ""
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from comparator.core.config import WITHOUT_A_LIMIT
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 from comparator.core.units import load_time, percent, seconds, size, speed
@@ -95,7 +96,7 @@ def details(result: InferenceResult) -> list[list[str]]:
         ["Processor", _processor(result)],
         ["Prompt as sent", result.prompt.rendered],
         ["Template", TEMPLATES.get(result.prompt.template_source, result.prompt.template_source)],
-        ["Settings", _settings(result.config)],
+        ["Settings", _settings(result.config, result.config_sources)],
         ["Log", result.log_tail],
     ]
     if not result.prompt.rendered:  # it never came to a prompt
@@ -143,9 +144,18 @@ def _processor(result: InferenceResult) -> str:
     return f"Of the time that it asked for it got {', '.join(told)}" if told else ""
 
 
-def _settings(config: dict[str, Any]) -> str:
-    shown = {name: value for name, value in config.items() if value not in (None, "", [])}
-    return "\n".join(f"{name} = {json.dumps(v, ensure_ascii=False)}" for name, v in shown.items())
+def _settings(config: dict[str, Any], sources: Mapping[str, str]) -> str:
+    """Return the settings one a line, each with where it comes from unless that is the default."""
+    shown = {
+        name: value
+        for name, value in config.items()
+        if value not in (None, "", [], {}) or name in WITHOUT_A_LIMIT
+    }
+    told = {name: f" ({source})" for name, source in sources.items() if source != "default"}
+    return "\n".join(
+        f"{name} = {json.dumps(value, ensure_ascii=False)}{told.get(name, '')}"
+        for name, value in shown.items()
+    )
 
 
 def _escaped(text: str) -> str:
