@@ -42,7 +42,8 @@ def parse_settings(text: str) -> dict[str, Any]:
     """Return the settings in a text of ``name=value`` pairs; ``greedy`` stands alone.
 
     Values are numbers, true or false, null, "quoted texts" or JSON lists; anything else is
-    taken as text; one adapter (``lora=NAME``) needs no list. Spaces, commas, semicolons and line ends part the pairs.
+    taken as text; one adapter (``lora=NAME``) needs no list. Spaces, commas, semicolons and line
+    ends part the pairs.
 
     Raises:
         ConfigurationError: the text is no such list, or a setting is unknown or out of range.

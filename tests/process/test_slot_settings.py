@@ -95,8 +95,7 @@ def test_without_a_limit_an_answer_fills_its_context(pair: list[ModelInfo]) -> N
 def test_what_an_engine_has_not_is_refused_by_name_before_it_is_started(
     pair: list[ModelInfo],
 ) -> None:
-    of_file, of_folder = pair
-    (result,) = ask([of_folder], ModelConfig(kv_cache_type="q8_0"))
+    (result,) = ask(pair[1:], ModelConfig(kv_cache_type="q8_0"))
     assert result.error_kind == "configuration"
     assert "kv_cache_type=q8_0 is for GGUF models alone; tiny is none" in (result.error or "")
     assert result.stats.load_seconds is None
