@@ -9,7 +9,7 @@ from comparator.core.config import LARGEST_CONTEXT_TOKENS, USUAL_CONTEXT_TOKENS,
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.units import fine_size
 from comparator.library.facts.lookup import facts_of
-from comparator.memory.need import CACHE_NUMBER_BYTES, CONTEXT_STEP, MemoryNeed
+from comparator.memory.need import CONTEXT_STEP, MemoryNeed
 from comparator.memory.verdicts import TIGHT_SHARE
 
 _LEAST_CONTEXT = 512
@@ -112,10 +112,8 @@ def said_of(model: ModelInfo, config: ModelConfig, need: MemoryNeed, context: in
             "room for no more."
         )
     if config.kv_cache_type != "f16" and model.model_type is ModelType.GGUF:
-        share = CACHE_NUMBER_BYTES[config.kv_cache_type] / CACHE_NUMBER_BYTES["f16"]
-        saved = int(need.key_value_cache / share) - need.key_value_cache
         said.append(
             f"Its KV cache as {config.kv_cache_type} takes about "
-            f"{fine_size(need.key_value_cache)}, {fine_size(saved)} less than as f16."
+            f"{fine_size(need.key_value_cache)}, {fine_size(need.cache_saved)} less than as f16."
         )
     return " ".join(said)

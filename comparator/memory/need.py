@@ -52,6 +52,7 @@ REPACKED = "repacked bits of "  # a figure's name in runners.engines.gguf.trial,
 _NUMBER_BYTES = {"float32": 4, "f32": 4, "float64": 8, "f64": 8}
 _HALF = ("float16", "f16")
 # A number of the cache of llama.cpp: blocks of 32 numbers share a scale of two bytes.
+VALUES_STAY = "values of the cache stay f16"  # a figure's name: flash attention is off here
 CACHE_NUMBER_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 
@@ -69,6 +70,7 @@ class MemoryNeed:
         droppable: pages of the model's files that were read once and can be dropped.
         surplus: what the model's last run here took beyond the estimate, for reasons unknown.
         gpu_layers: layers chosen for the accelerator where the user chose none; -1 is all.
+        cache_saved: how much larger the cache would be in numbers of 16 bits.
     """
 
     weights: int
@@ -79,6 +81,7 @@ class MemoryNeed:
     droppable: int = 0
     surplus: int = 0
     gpu_layers: int | None = None
+    cache_saved: int = 0
 
     @property
     def total(self) -> int:
@@ -154,12 +157,15 @@ def _parts(
     kept = context if kind is ModelType.GGUF else used
     growth = 1.0 if kind is not ModelType.PYTORCH else _growth(config, facts, on_device, figures)
     weights, droppable = _weights(model, facts, growth, figures)
+    plain_cache = _cache(kind, facts, _rounded(kept))
+    cache = int(plain_cache * _cache_growth(kind, facts, growth, _cache_share(config, figures)))
     return MemoryNeed(
         weights + sizes_of(map(adapter_of, config.lora)),
-        int(_cache(kind, facts, _rounded(kept)) * _cache_growth(kind, facts, growth, config)),
+        cache,
         _engine(kind, facts),
         compute=_compute(kind, facts, rows, used),
         droppable=droppable,
+        cache_saved=max(0, plain_cache - cache),
     )
 
 
@@ -279,14 +285,21 @@ def _growth(
     return (4 if config.torch_dtype == "float32" else 2) / _NUMBER_BYTES.get(stored, 2)
 
 
-def _cache_growth(kind: ModelType, facts: ModelFacts, growth: float, config: ModelConfig) -> float:
+def _cache_growth(kind: ModelType, facts: ModelFacts, growth: float, chosen_share: float) -> float:
     """Return how large a number of the cache is, compared with 16 bits."""
     if kind is ModelType.GGUF:
-        return CACHE_NUMBER_BYTES[config.kv_cache_type] / CACHE_NUMBER_BYTES["f16"]
+        return chosen_share
     if kind is not ModelType.PYTORCH:
         return 1.0
     stored = (facts.quantisation or "").lower()
     return max(1.0, _NUMBER_BYTES.get(stored, 2) * growth / 2)
+
+
+def _cache_share(config: ModelConfig, figures: Mapping[str, float]) -> float:
+    """Return how large a number is that ``kv_cache_type`` chose, compared with 16 bits."""
+    keys = CACHE_NUMBER_BYTES[config.kv_cache_type]
+    values = CACHE_NUMBER_BYTES["f16"] if figures.get(VALUES_STAY) else keys
+    return (keys + values) / (2 * CACHE_NUMBER_BYTES["f16"])
 
 
 def _has_experts(model: ModelInfo) -> bool:

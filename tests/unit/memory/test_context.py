@@ -13,7 +13,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, ModelType
 from comparator.memory import devices
 from comparator.memory.context import said_of
-from comparator.memory.need import estimate
+from comparator.memory.need import VALUES_STAY, estimate
 from comparator.memory.verdicts import TIGHT_SHARE
 from comparator.services.memory_manager import MemoryManager
 
@@ -124,6 +124,10 @@ def test_a_cache_of_smaller_numbers_is_counted_as_such(model: ModelInfo) -> None
     assert q8_0.key_value_cache == 2048 * TOKEN_BYTES * 34 // 64
     assert q4_0.key_value_cache == 2048 * TOKEN_BYTES * 18 // 64
     assert f16.total - q8_0.total == f16.key_value_cache - q8_0.key_value_cache
+    keys_alone = estimate(
+        model, ModelConfig(kv_cache_type="q8_0"), figures={VALUES_STAY: 1.0}
+    )  # without flash attention
+    assert keys_alone.key_value_cache == 2048 * TOKEN_BYTES * (34 + 64) // 128
     said = said_of(model, ModelConfig(kv_cache_type="q8_0"), q8_0, 2048)
     assert said == "Its KV cache as q8_0 takes about 20 MB, 18 MB less than as f16."
 
