@@ -17,7 +17,7 @@ from comparator.ui.static_files import static_text
 
 BOARD_SCRIPTS = ("formulas.js", "markdown.js", "column.js", "board.js")
 LETTERS = "ABCD"
-SAMPLING_WORDS = {"given": "the same for all models", "maker": "as each maker advises"}
+SAMPLING_WORDS = {"given": "same for all", "maker": "the maker's"}
 NO_MODELS = (
     "<h2>No models yet</h2><p>Whoever runs this page has to put some into its models folder, such "
     "as the starter set with <code>comparator starter</code>.</p>"
