@@ -14,9 +14,11 @@ import numpy
 import pytest
 
 from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import InferenceResult, ModelInfo, told_apart
 from comparator.services.inference_engine import InferenceEngine
 from runners.engines.gguf import library
+from runners.engines.pytorch.lora import scaling
 from runners.registry import create_inferencer
 
 TEXT = "The quick brown fox, 你好 😀."
@@ -177,3 +179,40 @@ def test_what_is_no_adapter_of_a_model_is_refused_by_name(
         assert result.error_kind == "load", path
         assert result.content == ""
         assert re.search(words, result.error or ""), (path, result.error)
+
+
+@pytest.mark.parametrize(
+    ("config", "number", "words"),
+    [
+        ({}, numpy.nan, "holds numbers that are none"),
+        ({"lora_alpha": "big"}, 0.0, "lora_alpha must be a number, not 'big'"),
+        ({"lora_alpha": numpy.inf}, 0.0, "lora_alpha must be a number"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(
+    tmp_path: Path,
+    tiny_folder: Path,
+    peft: Path,
+    config: dict[str, Any],
+    number: float,
+    words: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from safetensors.torch import save_file
+
+    copy = change(peft, tmp_path / "copy", **config)
+    tensors = {name: tensor + number for name, tensor in lora_files.tensors_of(peft).items()}
+    save_file(tensors, copy / "adapter_model.safetensors")
+    inferencer: Any = create_inferencer("pytorch")
+    with pytest.raises(ModelLoadError, match=words):
+        inferencer.load_model(str(tiny_folder), asdict(ModelConfig(lora=[str(copy)], **GREEDY)))
+    capfd.readouterr()
+
+
+def test_alpha_may_be_a_layers_own_and_rank_stabilised() -> None:
+    """As PEFT counts: alpha / rank, or alpha / sqrt(rank); a pattern is the end of a name."""
+    config = {"lora_alpha": 16, "alpha_pattern": {"q_proj": 8, r"layers\.1\.mlp\..*": 4, "(": 1}}
+    assert scaling(config, "model.layers.0.self_attn.v_proj", 4) == 4.0
+    assert scaling(config, "model.layers.0.self_attn.q_proj", 4) == 2.0
+    assert scaling(config, "model.layers.1.mlp.up_proj", 4) == 1.0
+    assert scaling({**config, "use_rslora": True}, "model.layers.0.self_attn.v_proj", 4) == 8.0
