@@ -65,15 +65,6 @@ def refusal(slot: Slot) -> protocol.Failed | None:
     return None
 
 
-def said_of(slot: Slot) -> list[str]:
-    """Return what a reader should know of a slot that may run: of its memory and its adapters."""
-    try:
-        said = slot_checks.check(slot.model, slot.config.kv_cache_type, slot.adapters)
-    except MultiLLMError:  # a file was lost since: the load tells it
-        said = []
-    return [slot.estimate_notice, *said]
-
-
 def _config_sent(request: Request, slot: Slot, config: ModelConfig) -> ModelConfig:
     """Return a slot's settings; models that run together share the cores."""
     threads, layers = config.n_threads, config.n_gpu_layers

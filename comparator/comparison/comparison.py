@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.comparison import file_cache, read_ahead
-from comparator.comparison.assignments import assignment_of, refusal, said_of
+from comparator.comparison.assignments import assignment_of, refusal
 from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Files, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
+from comparator.comparison.slot_checks import said_of
 from comparator.core.models import InferenceResult
 from comparator.core.quiet import MeasuredRun, quiet
 from runners import protocol

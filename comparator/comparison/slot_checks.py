@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from comparator.core.exceptions import ConfigurationError
+from comparator.comparison.request import Slot
+from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.lora import adapter_of
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library import adapters
@@ -30,3 +31,12 @@ def check(model: ModelInfo, kv_cache_type: str, lora: tuple[str, ...]) -> list[s
     if model.model_type in _BY_OTHERS:
         return []
     return adapters.check(map(adapter_of, lora), model)
+
+
+def said_of(slot: Slot) -> list[str]:
+    """Return what a reader should know of a slot that may run: of its memory and its adapters."""
+    try:
+        said = check(slot.model, slot.config.kv_cache_type, slot.adapters)
+    except MultiLLMError:  # a file was lost since: the load tells it
+        said = []
+    return [slot.estimate_notice, *said]

@@ -30,12 +30,12 @@ _WORDS: dict[str, Any] = {
     "none": None,
     "null": None,
 }
-_WITHOUT_A_LIMIT = {
+_DECODER = json.JSONDecoder()
+_NUMBER = re.compile(r"[-+]?[0-9]{1,20}")
+_WITHOUT_A_LIMIT = {  # setting -> the word for None, and what that means
     "max_tokens": ("none", "to write until the model ends"),
     "n_ctx": ("fit", "for as much as fits"),
 }
-_NUMBER = re.compile(r"[-+]?[0-9]{1,20}")
-_DECODER = json.JSONDecoder()
 
 
 def parse_settings(text: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def parse_settings(text: str) -> dict[str, Any]:
         name, value, position = _pair(text, position)
         if name in settings:
             raise ConfigurationError(f"The setting {name} is given twice. Give it once.")
-        settings[name] = value
+        settings[name] = _meant(name, value)
         position = _skip_space(text, position)
     ModelConfig.from_dict(settings)
     return settings
@@ -131,7 +131,7 @@ def _pair(text: str, position: int) -> tuple[str, Any, int]:
     name = match["name"].replace("-", "_")
     if match["equals"]:
         value, end = _value(text, match.end())
-        return name, _meant(name, value), end
+        return name, value, end
     if name == "greedy":
         return "do_sample", False, match.end()
     raise ConfigurationError(f"{name} has no value. Write it as {name}=value.")
@@ -141,8 +141,6 @@ def _meant(name: str, value: Any) -> Any:
     """Return what a value is meant to be where that depends on the setting."""
     if name == "lora" and isinstance(value, str):
         return [value]
-    if name == "thinking" and isinstance(value, bool):
-        return "on" if value else "off"
     return None if name == "n_ctx" and value == "fit" else value
 
 

@@ -41,6 +41,9 @@ PROMPT_TOKENS_AT_ONCE = (
     512  # runners.engines.gguf.model.BATCH_TOKENS, runners.engines.pytorch.forward
 )
 MASK_BYTES = {ModelType.GGUF: 2, ModelType.PYTORCH: 4}  # of a pair of tokens
+VALUES_STAY = "values of the cache stay f16"  # a figure's name: flash attention is off here
+# A number of the cache of llama.cpp: blocks of 32 numbers share a scale of two bytes.
+CACHE_NUMBER_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 CONTEXT_STEP = 256  # tokens by which a cache grows, in both engines
 TEMPLATE_TOKENS = 32
 # Types that llama.cpp copies into rows of eight for the processor's vector units, with the
@@ -51,9 +54,6 @@ _REPACKED_BITS_ARM = {"Q5_K": 5.5, "Q6_K": 6.5625, "Q8_0": 8.5}
 REPACKED = "repacked bits of "  # a figure's name in runners.engines.gguf.trial, then the type
 _NUMBER_BYTES = {"float32": 4, "f32": 4, "float64": 8, "f64": 8}
 _HALF = ("float16", "f16")
-# A number of the cache of llama.cpp: blocks of 32 numbers share a scale of two bytes.
-VALUES_STAY = "values of the cache stay f16"  # a figure's name: flash attention is off here
-CACHE_NUMBER_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 
 
@@ -158,7 +158,8 @@ def _parts(
     growth = 1.0 if kind is not ModelType.PYTORCH else _growth(config, facts, on_device, figures)
     weights, droppable = _weights(model, facts, growth, figures)
     plain_cache = _cache(kind, facts, _rounded(kept))
-    cache = int(plain_cache * _cache_growth(kind, facts, growth, _cache_share(config, figures)))
+    share = _cache_growth(kind, facts, growth) * _cache_share(kind, config, figures)
+    cache = int(plain_cache * share)
     return MemoryNeed(
         weights + sizes_of(map(adapter_of, config.lora)),
         cache,
@@ -285,18 +286,18 @@ def _growth(
     return (4 if config.torch_dtype == "float32" else 2) / _NUMBER_BYTES.get(stored, 2)
 
 
-def _cache_growth(kind: ModelType, facts: ModelFacts, growth: float, chosen_share: float) -> float:
+def _cache_growth(kind: ModelType, facts: ModelFacts, growth: float) -> float:
     """Return how large a number of the cache is, compared with 16 bits."""
-    if kind is ModelType.GGUF:
-        return chosen_share
     if kind is not ModelType.PYTORCH:
         return 1.0
     stored = (facts.quantisation or "").lower()
     return max(1.0, _NUMBER_BYTES.get(stored, 2) * growth / 2)
 
 
-def _cache_share(config: ModelConfig, figures: Mapping[str, float]) -> float:
+def _cache_share(kind: ModelType, config: ModelConfig, figures: Mapping[str, float]) -> float:
     """Return how large a number is that ``kv_cache_type`` chose, compared with 16 bits."""
+    if kind is not ModelType.GGUF:
+        return 1.0
     keys = CACHE_NUMBER_BYTES[config.kv_cache_type]
     values = CACHE_NUMBER_BYTES["f16"] if figures.get(VALUES_STAY) else keys
     return (keys + values) / (2 * CACHE_NUMBER_BYTES["f16"])

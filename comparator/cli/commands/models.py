@@ -50,10 +50,10 @@ def command(
         _print_json([model_record(model) for model in offered])
     else:
         _print_table(offered, manager)
-        if adapters := adapters_as_text(manager.get_adapters()):
-            print(f"\n{adapters}")
     if passed_over:
         print(_hint(len(passed_over)), file=sys.stderr)
+    if not as_json and (adapters := adapters_as_text(manager.get_adapters())):
+        print(f"\n{adapters}")
     return 0
 
 

@@ -140,7 +140,7 @@ ContextSize = Annotated[
         f"Default: {_USUAL.n_ctx}.",
     ),
 ]
-SamplingChoice = Annotated[
+SlotSampling = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
         "--sampling",

@@ -24,8 +24,8 @@ from comparator.cli.commands.options import (
     NoSource,
     Output,
     Prompt,
-    SamplingChoice,
     Seed,
+    SlotSampling,
     System,
     Temperature,
     Threads,
@@ -38,6 +38,7 @@ from comparator.cli.commands.options import (
 from comparator.cli.display.live import LiveColumns, Show, StateLines
 from comparator.comparison import exports
 from comparator.comparison.request import Files, Request
+from comparator.core.config import WITHOUT_A_LIMIT
 from comparator.core.config_text import number_or_none, parse_assignment
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, RunState
@@ -80,7 +81,7 @@ def command(
     seed: Seed = None,
     greedy: Greedy = False,
     ctx_size: ContextSize = None,
-    sampling: SamplingChoice = None,
+    sampling: SlotSampling = None,
     threads: Threads = None,
     assignments: Assignments = None,
     together: Together = False,
@@ -101,14 +102,15 @@ def command(
     They run one after another, so that none slows another down.
     """
     common = {
+        "max_tokens": max_tokens,
         "temperature": temperature,
         "seed": seed,
         "do_sample": False if greedy else None,
+        "n_ctx": ctx_size,
         "n_threads": threads,
         "sampling": sampling,
     }
-    settings = {key: value for key, value in common.items() if value is not None}
-    settings |= _without_limits(max_tokens=max_tokens, n_ctx=ctx_size)
+    settings = _read({key: value for key, value in common.items() if value is not None})
     slots = slots_of(model, assignments or ())
     draft = RequestDraft(prompt, slots, system or "", settings, together, files_of(cold, warm))
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
@@ -135,9 +137,12 @@ def run(
     return 0 if all(result.state is RunState.DONE for result in results) else 1
 
 
-def _without_limits(**texts: str | None) -> dict[str, Any]:
-    """Return the settings that options give as a number or as a word for None."""
-    return {name: number_or_none(name, text) for name, text in texts.items() if text is not None}
+def _read(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with None in place of the options' words for it."""
+    return {
+        name: number_or_none(name, value) if name in WITHOUT_A_LIMIT else value
+        for name, value in settings.items()
+    }
 
 
 def files_of(cold: bool, warm: bool) -> Files:

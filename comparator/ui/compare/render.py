@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from comparator.core.config import WITHOUT_A_LIMIT
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 from comparator.core.units import load_time, percent, seconds, size, speed
@@ -149,7 +148,7 @@ def _settings(config: dict[str, Any], sources: Mapping[str, str]) -> str:
     shown = {
         name: value
         for name, value in config.items()
-        if value not in (None, "", [], {}) or name in WITHOUT_A_LIMIT
+        if value not in (None, "", [], {}) or name in ("max_tokens", "n_ctx")
     }
     told = {name: f" ({source})" for name, source in sources.items() if source != "default"}
     return "\n".join(

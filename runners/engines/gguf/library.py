@@ -135,6 +135,16 @@ def load_failure(name: str, llama: Any = None) -> ModelLoadError:
     )
 
 
+def context_failure(name: str, context: int) -> ModelLoadError:
+    """Make an error for a context that could not be created."""
+    lines = list(_Log.errors)
+    reason = f" ({lines[-1]})" if lines else ""
+    return ModelLoadError(
+        f"{name} could not get a context of {context} tokens{reason}. "
+        "Most likely there is not enough memory: choose a smaller context (n_ctx) or model."
+    )
+
+
 def adapter_failure(name: str) -> ModelLoadError:
     """Make an error for an adapter that llama.cpp refused, of the lines that it logged."""
     lines = list(_Log.errors)
@@ -146,16 +156,11 @@ def adapter_failure(name: str) -> ModelLoadError:
     )
 
 
-def context_failure(name: str, context: int, cache_type: str = "f16") -> ModelLoadError:
-    """Make an error for a context that could not be created."""
+def cache_failure(name: str, cache_type: str) -> ModelLoadError:
+    """Make an error for a context whose KV cache was to have other numbers than usual."""
     lines = list(_Log.errors)
     reason = f" ({lines[-1]})" if lines else ""
-    if cache_type != "f16":
-        return ModelLoadError(
-            f"{name} could not keep its KV cache as {cache_type}{reason}. Set kv_cache_type to "
-            "f16, or choose a smaller context (n_ctx) if memory ran out."
-        )
     return ModelLoadError(
-        f"{name} could not get a context of {context} tokens{reason}. "
-        "Most likely there is not enough memory: choose a smaller context (n_ctx) or model."
+        f"{name} could not keep its KV cache as {cache_type}{reason}. Set kv_cache_type to f16, "
+        "or choose a smaller context (n_ctx) if memory ran out."
     )

@@ -297,7 +297,9 @@ class GGUFContext:
         library.forget_errors()
         self.pointer = llama.llama_init_from_model(model.pointer, parameters)
         if not self.pointer:
-            raise library.context_failure(model.name, limit, cache_type)
+            if cache_type != "f16":
+                raise library.cache_failure(model.name, cache_type)
+            raise library.context_failure(model.name, limit)
         self._single = adapter.batch(llama, [0])
 
     def close(self) -> None:
