@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from comparator.comparison import slot_checks
 from comparator.comparison.request import Request, Slot
 from comparator.core.config import ModelConfig
-from comparator.core.exceptions import MultiLLMError
+from comparator.core.exceptions import ConfigurationError, MultiLLMError
+from comparator.core.lora import adapter_of
 from comparator.core.models import ModelInfo, ModelType
 from comparator.formats import checks
 from comparator.formats.shards import shards_of
@@ -39,7 +41,7 @@ def assignment_of(
         ),
         started=started,
         factories=request.factories,
-        readable=_files_of(slot.model),
+        readable=(*_files_of(slot.model), *_adapters_of(slot)),
         needed_bytes=slot.needed_bytes,
         memory_limit_bytes=slot.memory_limit_bytes,
         verdict=verdict or {},
@@ -55,6 +57,9 @@ def refusal(slot: Slot) -> protocol.Failed | None:
         checks.check(slot.model, slot.config)
         if slot.model.model_type.value in registry.ENGINES:
             registry.check_installed(slot.model.model_type.value)
+        slot_checks.check(slot.model, slot.config.kv_cache_type, slot.adapters)
+    except ConfigurationError as error:
+        return protocol.Failed("start", "configuration", str(error))
     except MultiLLMError as error:
         return protocol.Failed("start", "load", str(error))
     if slot.refusal:
@@ -70,7 +75,17 @@ def _config_sent(request: Request, slot: Slot, config: ModelConfig) -> ModelConf
         threads = cores.threads_for_one_of(running)
     if slot.gpu_layers is not None:
         layers = slot.gpu_layers
-    return replace(config, n_threads=threads, n_gpu_layers=layers)
+    return replace(
+        config,
+        n_threads=threads,
+        n_gpu_layers=layers,
+        n_ctx=slot.as_admitted.n_ctx,
+        lora=list(slot.adapters),
+    )
+
+
+def _adapters_of(slot: Slot) -> list[str]:
+    return [str(Path(adapter_of(text).name).expanduser()) for text in slot.adapters]
 
 
 def _files_of(model: ModelInfo) -> tuple[str, ...]:

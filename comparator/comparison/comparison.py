@@ -20,6 +20,7 @@ from comparator.comparison.assignments import assignment_of, refusal
 from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Files, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
+from comparator.comparison.slot_checks import said_of
 from comparator.comparison.written import Added, Place
 from comparator.core.models import InferenceResult
 from comparator.core.quiet import MeasuredRun, quiet
@@ -102,7 +103,13 @@ class Comparison:
         self._executor_for = executor_for or executors_here(request.deadlines)
         self._configs = [slot.config.with_seed() for slot in request.slots]
         self._builders = [
-            ResultBuilder(slot.model, config, request.notice, request.conversation)
+            ResultBuilder(
+                slot.model,
+                config,
+                " ".join(filter(None, (request.notice, slot.notice))) or None,
+                request.conversation,
+                sources=slot.sources,
+            )
             for slot, config in zip(request.slots, self._configs, strict=True)
         ]
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
@@ -245,7 +252,7 @@ class Comparison:
             advice,
             start_seconds=advice.start_seconds + measured.waited_seconds,
             files_cached=cached,
-            notice=notice,
+            notice=" ".join(filter(None, (notice, *said_of(slot)))),
         )
         started = time.monotonic()
         self._news.put(News(number, advice, started))

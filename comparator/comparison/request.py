@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from comparator.comparison.slot_settings import Given, settings_of
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
+from comparator.core.lora import Adapter, adapter_of
 from comparator.core.models import ModelInfo
 from comparator.library.labels import kind_line
 from runners.process import Deadlines
@@ -35,6 +38,11 @@ class Slot:
         surplus_bytes: what of that is known from an earlier run alone.
         estimated_device_bytes: what it is expected to take of accelerators.
         gpu_layers: layers chosen for the accelerator where its settings leave that open.
+        context_tokens: the context chosen where its settings ask for as much as fits.
+        lora: its adapters as paths, where its settings have their names in the library.
+        sources: where each of its settings comes from (``slot_settings``).
+        notice: what a reader should know of it.
+        estimate_notice: what the estimate of its memory says of its settings.
     """
 
     model: ModelInfo
@@ -47,11 +55,55 @@ class Slot:
     surplus_bytes: int = 0
     estimated_device_bytes: int = 0
     gpu_layers: int | None = None
+    context_tokens: int | None = None
+    lora: tuple[str, ...] | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    notice: str = ""
+    estimate_notice: str = ""
 
     @classmethod
-    def of(cls, model: ModelInfo, config: ModelConfig) -> Slot:
-        """Return a slot that is labelled: a look at the store of facts, not to be done again."""
-        return cls(model, config, kind_line(model))
+    def of(cls, model: ModelInfo, config: ModelConfig, given: Given | None = None) -> Slot:
+        """Return a slot with its label and the values really sent.
+
+        A look at the model's facts, not to be done again. ``given`` are the settings that a person
+        gave, None for those that are not as by default.
+        """
+        settings = settings_of(model, config, given)
+        label = " · ".join([kind_line(model), *map(_adapter_label, settings.config.lora)])
+        return cls(model, settings.config, label, sources=settings.sources, notice=settings.notice)
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Its adapters, each a path or ``PATH:SCALE``."""
+        return self.lora if self.lora is not None else tuple(self.config.lora)
+
+    @property
+    def needed(self) -> ModelConfig:
+        """Its settings as the estimate of its memory reads them."""
+        return replace(self.config, lora=list(self.adapters))
+
+    @property
+    def as_admitted(self) -> ModelConfig:
+        """Its settings with what was chosen for it."""
+        context = self.context_tokens if self.config.n_ctx is None else self.config.n_ctx
+        return replace(self.needed, n_ctx=context)
+
+    def anew(self) -> Slot:
+        """Return it as it was before anybody decided whether it may run."""
+        return Slot(
+            self.model,
+            self.config,
+            self.label,
+            lora=self.lora,
+            sources=self.sources,
+            notice=self.notice,
+        )
+
+
+def _adapter_label(text: str) -> str:
+    adapter = adapter_of(text)
+    name = os.path.basename(adapter.name.rstrip("/")).removesuffix(".gguf")
+    return f"LoRA {Adapter(name, adapter.scale).as_text()}"
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class ResultBuilder:
         notice: str | None = None,
         conversation: Conversation | None = None,
         answer: int = 0,
+        sources: Mapping[str, str] | None = None,
     ) -> None:
         """Begin with what is known before a run.
 
@@ -57,6 +58,7 @@ class ResultBuilder:
             notice: what a reader should know from the start.
             conversation: what it is asked; the settings' system prompt goes before it.
             answer: the number of the answer among those of one run.
+            sources: where each setting comes from.
         """
         self.written = Written()
         self._kind = model.model_type
@@ -71,6 +73,7 @@ class ResultBuilder:
             stats=InferenceStats(start_time=time.time()),
             model=model,
             config=asdict(config),
+            config_sources=dict(sources or {}),
             prompt=PromptReport(messages=_messages(conversation, config)),
             notice=notice,
         )

@@ -20,6 +20,7 @@ from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
 from comparator.library.changes.child_jobs import ShouldStop, never
 from comparator.library.facts.store import stamp_of
+from comparator.memory.need import VALUES_STAY
 from comparator.storage.digests import Digests
 from comparator.storage.verdicts import SAFE_FOR_DAYS, BuildVerdict, Failure, Verdicts
 from runners import registry, safe_settings
@@ -119,7 +120,8 @@ class Trials:
     def figures_of(self, kind: str) -> dict[str, float]:
         """Return what the trial of a kind of model measured; empty before it, or during it.
 
-        Beside that, the bytes of a number as it is loaded, by the type that is stored.
+        Beside that, the bytes of a number as it is loaded, by the type that is stored, and whether
+        flash attention is off.
         """
         builds, lock = _builds(kind), self._lock_of(kind)
         if not builds or not lock.acquire(blocking=False):
@@ -128,7 +130,10 @@ class Trials:
             verdict = self._believed(kind, builds)
         finally:
             lock.release()
-        return {**verdict.figures, **_loaded_bytes(verdict.settings)} if verdict else {}
+        if not verdict:
+            return {}
+        off = {VALUES_STAY: 1.0} if verdict.settings.get("flash_attention") == "off" else {}
+        return {**verdict.figures, **_loaded_bytes(verdict.settings), **off}
 
     def server_of(self, kind: str) -> str:
         """Return the fork server that runs a kind of model, as far as its verdict is known."""

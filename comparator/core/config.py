@@ -15,13 +15,17 @@ from typing import Any
 
 from comparator.core.atomic_file import write_atomically
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.lora import LARGEST_SCALE, is_adapter_text
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 PROMPT_FORMATS = ("auto", "chat", "plain")
 SAMPLINGS = ("given", "maker")
 THINKINGS = ("auto", "on", "off")
 KV_CACHE_TYPES = ("f16", "q8_0", "q4_0")
+MOST_TOKENS = 4096  # of an answer, where their number is given
 LARGEST_CONTEXT_TOKENS = 16_777_216
+USUAL_CONTEXT_TOKENS = 2048  # also where a model does not say what it was made for
+WITHOUT_A_LIMIT = ("max_tokens", "n_ctx")  # settings whose None is a choice and no default
 LONGEST_ARGUMENTS_BYTES = 16_384  # of a chat template, as JSON
 LARGEST_SEED = 2**32 - 2  # llama.cpp reads 2**32 - 1 as "choose one at random"
 
@@ -92,7 +96,7 @@ def _adapters(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
         and len(value) <= 8
-        and all(isinstance(text, str) and 0 < len(text) <= 4096 for text in value)
+        and all(isinstance(text, str) and is_adapter_text(text) for text in value)
     )
 
 
@@ -100,8 +104,8 @@ def _adapters(value: Any) -> bool:
 _RULES: dict[str, tuple[Check, str]] = {
     "temperature": (_temperature, "between 0.1 and 2.0, or 0 for greedy"),
     "max_tokens": (
-        _optional(_integer_within(1, 4096)),
-        "a whole number between 1 and 4096, or null to write until the model ends",
+        _optional(_integer_within(1, MOST_TOKENS)),
+        f"a whole number between 1 and {MOST_TOKENS}, or null to write until the model ends",
     ),
     "top_p": (
         lambda value: _is_number(value) and 0 < value <= 1,
@@ -135,7 +139,10 @@ _RULES: dict[str, tuple[Check, str]] = {
         f"an object of names and JSON values, {LONGEST_ARGUMENTS_BYTES} bytes at the most",
     ),
     "kv_cache_type": (_one_of(KV_CACHE_TYPES), f"one of {', '.join(KV_CACHE_TYPES)}"),
-    "lora": (_adapters, "a list of at most 8 adapters, each PATH or PATH:SCALE"),
+    "lora": (
+        _adapters,
+        f"a list of at most 8 adapters, each PATH or PATH:SCALE (up to {LARGEST_SCALE})",
+    ),
 }
 
 
@@ -185,7 +192,7 @@ class ModelConfig:
     eos_token_id: int | None = None
     top_k: int = 40
     repeat_penalty: float = 1.1
-    n_ctx: int | None = 2048
+    n_ctx: int | None = USUAL_CONTEXT_TOKENS
     n_threads: int | None = None
     use_gpu: bool = True
     low_cpu_mem_usage: bool = True
@@ -230,12 +237,17 @@ class ModelConfig:
     def of(cls, values: Mapping[str, Any] | ModelConfig) -> ModelConfig:
         """Return the settings that an inferencer is given, as they are: nothing is checked.
 
-        What is missing or None is as by default; names that are no setting are left out, since
-        an inferencer of one's own may be told more than these.
+        What is missing is as by default, and so is None but for ``max_tokens`` and ``n_ctx``, where
+        it means something. Names that are no setting are left out, since an inferencer of one's
+        own may be told more than these.
         """
         if isinstance(values, ModelConfig):
             return values
-        known = {name: values[name] for name in _RULES if values.get(name) is not None}
+        known = {
+            name: values[name]
+            for name in _RULES
+            if name in values and (values[name] is not None or name in WITHOUT_A_LIMIT)
+        }
         return cls(**known)
 
     @classmethod

@@ -32,13 +32,19 @@ _WORDS: dict[str, Any] = {
 }
 _ON_OR_OFF = frozenset({"thinking"})  # settings whose values are these words themselves
 _DECODER = json.JSONDecoder()
+_NUMBER = re.compile(r"[-+]?[0-9]{1,20}")
+_WITHOUT_A_LIMIT = {  # setting -> the word for None, and what that means
+    "max_tokens": ("none", "to write until the model ends"),
+    "n_ctx": ("fit", "for as much as fits"),
+}
 
 
 def parse_settings(text: str) -> dict[str, Any]:
     """Return the settings in a text of ``name=value`` pairs; ``greedy`` stands alone.
 
     Values are numbers, true or false, null, "quoted texts" or JSON lists; anything else is
-    taken as text. Spaces, commas, semicolons and line ends part the pairs.
+    taken as text; one adapter (``lora=NAME``) needs no list. Spaces, commas, semicolons and line
+    ends part the pairs.
 
     Raises:
         ConfigurationError: the text is no such list, or a setting is unknown or out of range.
@@ -53,7 +59,7 @@ def parse_settings(text: str) -> dict[str, Any]:
         name, value, position = _pair(text, position)
         if name in settings:
             raise ConfigurationError(f"The setting {name} is given twice. Give it once.")
-        settings[name] = value
+        settings[name] = _meant(name, value)
         position = _skip_space(text, position)
     ModelConfig.from_dict(settings)
     return settings
@@ -94,6 +100,28 @@ def whole_number(name: str, value: Any) -> int | None:
     return int(text)
 
 
+def number_or_none(name: str, value: Any) -> Any:
+    """Return the number of a setting that may go without one, as a form or an option has it.
+
+    None stands for an empty field and for ``none``, of a context also for ``fit``; what is a
+    number already stays as it is.
+
+    Raises:
+        ConfigurationError: there is something else in it.
+    """
+    if isinstance(value, (int, float)):
+        return value
+    text = str(value if value is not None else "").strip()
+    word, meaning = _WITHOUT_A_LIMIT[name]
+    if text.lower() in ("", "none", word):
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise ConfigurationError(
+            f"{name} must be a whole number, or {word} {meaning}, not {text[:40]!r}."
+        )
+    return int(text)
+
+
 def _pair(text: str, position: int) -> tuple[str, Any, int]:
     match = _NAME.match(text, position)
     if match is None:
@@ -110,6 +138,13 @@ def _pair(text: str, position: int) -> tuple[str, Any, int]:
     if name == "greedy":
         return "do_sample", False, match.end()
     raise ConfigurationError(f"{name} has no value. Write it as {name}=value.")
+
+
+def _meant(name: str, value: Any) -> Any:
+    """Return what a value is meant to be where that depends on the setting."""
+    if name == "lora" and isinstance(value, str):
+        return [value]
+    return None if name == "n_ctx" and value == "fit" else value
 
 
 def _value(text: str, position: int) -> tuple[Any, int]:

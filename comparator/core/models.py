@@ -223,6 +223,8 @@ class InferenceResult:
         state: where the run stands; ``progress`` adds the share of the load done (0 to 1).
         model: the model asked.
         config: every setting really sent.
+        config_sources: where each of them comes from: ``default``, ``given``, ``maker`` or
+            ``drawn`` (a seed).
         prompt: what the model was really given.
         engine: name, version, device, dtype, threads and context length of what answered, the
             ``way`` in which it decodes tokens, and ``fallbacks``: sentences on what is off.
@@ -245,6 +247,7 @@ class InferenceResult:
     progress: float | None = None
     model: ModelInfo | None = None
     config: dict[str, Any] = field(default_factory=dict)
+    config_sources: dict[str, str] = field(default_factory=dict)
     prompt: PromptReport = field(default_factory=PromptReport)
     engine: dict[str, Any] = field(default_factory=dict)
     receipt: dict[str, Any] = field(default_factory=dict)
@@ -269,6 +272,7 @@ class InferenceResult:
             "state": self.state.value,
             "stats": self.stats.to_record(),
             "config": dict(self.config),
+            "config_sources": dict(self.config_sources),
             "prompt": asdict(self.prompt),
             "engine": dict(self.engine),
             "receipt": dict(self.receipt),

@@ -136,7 +136,7 @@ class Tensor:
     """A tensor's name, where its bytes end (from the begin of all data), type and size.
 
     ``kind`` is ggml's number of its type, ``weights`` how many numbers it has, and ``size``
-    its bytes; 0 where this build does not know the type.
+    its bytes; 0 where this build does not know the type. ``shape`` begins with the row's length.
     """
 
     name: str
@@ -144,6 +144,7 @@ class Tensor:
     kind: int
     weights: int
     size: int
+    shape: tuple[int, ...] = ()
 
 
 @contextlib.contextmanager
@@ -200,7 +201,7 @@ class _Reader:
             raise _damaged(f"a tensor of {weights} weights")
         block, size = TENSOR_TYPES.get(kind, (1, 0))  # of newer types only the begin is known
         size *= -(-weights // block)
-        return Tensor(name, offset + size, kind, weights, size)
+        return Tensor(name, offset + size, kind, weights, size, tuple(shape))
 
     def _counts(self) -> tuple[int, int]:
         if self._exactly(4) != GGUF_MAGIC:

@@ -26,6 +26,22 @@ def read_sizes(path: Path) -> dict[str, tuple[int, int]]:
     Raises:
         ModelLoadError: the file is no safetensors file, and why.
     """
+    return _summed(path, _read_header(path))
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all tensors by their names.
+
+    Raises:
+        ModelLoadError: the file is no safetensors file, and why.
+    """
+    content = _read_header(path)
+    content.pop("__metadata__", None)
+    _summed(path, content)
+    return {name: tuple(entry["shape"]) for name, entry in content.items()}
+
+
+def _read_header(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb", opener=without_waiting) as file:
             head = file.read(_LENGTH.size)
@@ -39,7 +55,7 @@ def read_sizes(path: Path) -> dict[str, tuple[int, int]]:
         raise _damaged(path, "its header is not JSON") from error
     if not isinstance(content, dict):
         raise _damaged(path, "its header is no object")
-    return _summed(path, content)
+    return content
 
 
 def _summed(path: Path, content: dict[str, Any]) -> dict[str, tuple[int, int]]:

@@ -22,6 +22,8 @@ from comparator.hosting.options import ServerOptions
 from comparator.hosting.records import Record
 from comparator.hosting.requests import (
     RequestDraft,
+    adapters_offered_by,
+    advice_of,
     offered_by,
     refuse_foreign_code,
     request_of,
@@ -107,8 +109,16 @@ class Host:
             draft = self.options.limits.with_usual_settings(draft)
         if not self.manager.available_models:
             self.shelf()
-        request = request_of(draft, self.engine, offered_by(self.manager))
+        adapters = adapters_offered_by(self.manager)
+        request = request_of(draft, self.engine, offered_by(self.manager), adapters)
         return self._take(session_key, request, None, on_news, visitor)
+
+    def advice(self, draft: RequestDraft) -> list[str]:
+        """Return for each slot what its maker advises where it is not what would be sent.
+
+        Empty where nothing is to be said. May read files: not for the loop.
+        """
+        return [advice_of(draft, slot, offered_by(self.manager)) for slot in draft.slots]
 
     def again(
         self,

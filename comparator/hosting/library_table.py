@@ -18,7 +18,8 @@ from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
 from comparator.core.units import fine_size
 from comparator.hosting.model_checks import mark_problems
-from comparator.library import families
+from comparator.library import adapters, families
+from comparator.library.facts import sampling
 from comparator.library.facts.lookup import ModelFacts, facts_of
 from comparator.library.facts.purposes import why_not_offered
 from comparator.library.shelf import Shelf
@@ -122,6 +123,7 @@ class LibraryTable:
         self._memory, self._measurements, self._is_public = memory, measurements, is_public
         self._models: dict[str, ModelInfo] = {}
         self._rows: dict[str, Row] = {}
+        self._shelf = Shelf()
         self._unusable: tuple[Apart, ...] = ()
         self._skipped: tuple[Apart, ...] = ()
         self._apart: dict[str, Apart] = {}
@@ -135,7 +137,7 @@ class LibraryTable:
         with self._lock:
             if self._waiting and _sizes(models) == _sizes(self._models):
                 return  # the same is being read already
-            before = self._rows
+            before, self._shelf = self._rows, shelf
             self._models, self._waiting, self._apart = models, set(models), {}
             self._rows = {key: self._first_row(m, before.get(key)) for key, m in models.items()}
             self._unusable = tuple(
@@ -186,7 +188,10 @@ class LibraryTable:
         model = self.model(model_id)
         with self._lock:
             row = self._rows[model_id]
-        pairs = [*_said(facts_of(model)), ("Fit", row.fit_sentence)]
+            shelf = self._shelf
+        found = adapters.adapters_among(shelf.offered, shelf.skipped)
+        advised = [*sampling.details(model), *adapters.details(model, found)]
+        pairs = [*_said(facts_of(model)), *advised, ("Fit", row.fit_sentence)]
         if not self._is_public:
             pairs += [("Place", place) for place in _places(model)]
         return [(label, text) for label, text in pairs if text]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from comparator.core.config import ModelConfig
+from comparator.core.config import MOST_TOKENS, ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from runners.machine import cores, memory
@@ -106,7 +106,22 @@ class PublicLimits:
         """Return the draft with the page's own values where it leaves them to a default."""
         usual = self.usual_settings
         chosen = {"max_tokens": usual.max_tokens, "n_ctx": usual.n_ctx}
-        return replace(draft, settings={**chosen, **draft.settings})
+        slots = [replace(slot, settings=self._bounded(slot.settings)) for slot in draft.slots]
+        settings = {**chosen, **self._bounded(draft.settings)}
+        given = draft.given if draft.given is not None else frozenset(draft.settings)
+        return replace(draft, settings=settings, slots=slots, given=given)
+
+    def _bounded(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings with the page's limits in place of none at all."""
+        most = {"max_tokens": self._most_tokens, "n_ctx": self.context_tokens}
+        return {
+            name: most.get(name) if value is None else value for name, value in settings.items()
+        }
+
+    @property
+    def _most_tokens(self) -> int:
+        """The largest ``max_tokens`` that is both allowed and a setting."""
+        return min(self.tokens, MOST_TOKENS)
 
     @property
     def usual_settings(self) -> ModelConfig:
@@ -114,8 +129,8 @@ class PublicLimits:
         usual = ModelConfig()
         return replace(
             usual,
-            max_tokens=min(usual.max_tokens, self.tokens),
-            n_ctx=min(usual.n_ctx, self.context_tokens),
+            max_tokens=min(usual.max_tokens or self.tokens, self.tokens),
+            n_ctx=min(usual.n_ctx or self.context_tokens, self.context_tokens),
         )
 
     def deadlines(self, usual: Deadlines) -> Deadlines:

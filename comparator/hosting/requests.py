@@ -11,12 +11,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from comparator.comparison.request import Files, Request
-from comparator.core.config import ModelConfig
-from comparator.core.config_text import parse_settings, stop_strings, whole_number
+from comparator.comparison.slot_settings import Given
+from comparator.core.config import WITHOUT_A_LIMIT, ModelConfig
+from comparator.core.config_text import (
+    number_or_none,
+    parse_settings,
+    stop_strings,
+    whole_number,
+)
 from comparator.core.conversation import Prompt
-from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
+from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, MultiLLMError
 from comparator.core.limits import MOST_MODELS
+from comparator.core.lora import Adapter, adapter_of
 from comparator.core.models import ModelInfo, told_apart
+from comparator.core.text import with_controls_shown
+from comparator.library import adapters
+from comparator.library.facts import sampling
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.model_manager import ModelManager
 
@@ -29,6 +39,7 @@ NO_FOREIGN_CODE = (
 _WHOLE_NUMBERS = ("seed", "n_threads")  # which the page's form holds as text
 
 LookUp = Callable[[str], ModelInfo]
+AdapterLookUp = Callable[[str], str]  # from what names an adapter to its path
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,7 @@ class RequestDraft:
         together: run all models at once where the memory allows it.
         files: whether the models' files are made cold or warm before each run.
         on_page: whether a browser on this machine shows the answers as they come.
+        given: which of ``settings`` a person gave; None for all of them.
     """
 
     prompt: Prompt
@@ -60,15 +72,22 @@ class RequestDraft:
     together: bool = False
     files: Files = Files.AS_THEY_ARE
     on_page: bool = False
+    given: frozenset[str] | None = None
 
 
-def request_of(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) -> Request:
+def request_of(
+    draft: RequestDraft,
+    engine: InferenceEngine,
+    look_up: LookUp,
+    adapter: AdapterLookUp | None = None,
+) -> Request:
     """Return what a draft asks of an engine.
 
     Args:
         draft: what was given.
         engine: what is to run it.
         look_up: returns the model of a name; what names are taken is the caller's to say.
+        adapter: likewise for the path of an adapter; None takes paths alone.
 
     Raises:
         ConfigurationError: no model or too many, one that cannot be loaded, no prompt, or a
@@ -85,8 +104,27 @@ def request_of(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) ->
         model.id: ModelConfig.from_dict({**common, **slot.settings})
         for model, slot in zip(models, draft.slots, strict=True)
     }
-    request = engine.request(draft.prompt, models, configs, together=draft.together)
+    given = {model.id: _given(draft, slot) for model, slot in zip(models, draft.slots, strict=True)}
+    request = engine.request(draft.prompt, models, configs, together=draft.together, given=given)
+    if adapter is not None:
+        slots = [replace(slot, lora=_paths(slot.config.lora, adapter)) for slot in request.slots]
+        request = replace(request, slots=slots)
     return replace(request, files=draft.files, on_page=draft.on_page)
+
+
+def _given(draft: RequestDraft, slot: SlotDraft) -> Given:
+    """Return what a person gave; the maker's values of one slot go before values for all."""
+    common = set(draft.settings) if draft.given is None else set(draft.given)
+    if draft.system_prompt:
+        common.add("system_prompt")
+    own = set(slot.settings)
+    return Given(own | common, own if "sampling" in own else own | common)
+
+
+def _paths(lora: Sequence[str], look_up: AdapterLookUp) -> tuple[str, ...]:
+    """Return adapters with their paths in place of what names them."""
+    asked = map(adapter_of, lora)
+    return tuple(Adapter(look_up(name), scale).as_text() for name, scale in asked)
 
 
 def offered_by(manager: ModelManager) -> LookUp:
@@ -99,6 +137,29 @@ def offered_by(manager: ModelManager) -> LookUp:
         return model
 
     return look_up
+
+
+def adapters_offered_by(manager: ModelManager) -> AdapterLookUp:
+    """Return the look-up of adapters for visitors: by id or name, and never by path."""
+
+    def look_up(wanted: str) -> str:
+        adapter = adapters.meant(manager.get_adapters(), wanted)
+        if adapter.problem:
+            raise ConfigurationError(f"The adapter {adapter.name} cannot be used: it is damaged.")
+        return adapter.path
+
+    return look_up
+
+
+def advice_of(draft: RequestDraft, slot: SlotDraft, look_up: LookUp) -> str:
+    """Return what a slot's maker advises where its settings differ, with the model's name."""
+    try:
+        model = look_up(slot.model)
+        config = ModelConfig.from_dict({**draft.settings, **slot.settings})
+    except MultiLLMError:  # said when it is asked
+        return ""
+    said = sampling.hint(model, config)
+    return f"{with_controls_shown(model.name)}: {said}" if said else ""
 
 
 def refuse_foreign_code(draft: RequestDraft) -> None:
@@ -126,7 +187,8 @@ def from_page(
         system_prompt: what every model is told first.
         chosen: pairs of a model's id (empty or None for none) and its own settings as text.
         form: settings of all models, by name, as the page's fields hold them: ``seed`` and
-            ``n_threads`` as text, ``stop`` as lines, ``greedy`` in place of ``do_sample``.
+            ``n_threads`` as text, ``max_tokens`` and ``n_ctx`` empty for None, ``stop`` as lines,
+            ``greedy`` in place of ``do_sample``. What is as by default counts as not given.
         together: run all models at once where the memory allows it.
 
     Raises:
@@ -138,11 +200,16 @@ def from_page(
         if model
     ]
     settings = dict(form)
+    for name in settings.keys() & set(WITHOUT_A_LIMIT):
+        settings[name] = number_or_none(name, settings[name])
     settings["stop"] = stop_strings(settings.get("stop") or "")
     settings["do_sample"] = not settings.pop("greedy", False)
     for name in _WHOLE_NUMBERS:
         settings[name] = whole_number(name, settings.get(name))
-    return RequestDraft(prompt, slots, system_prompt or "", settings, together)
+    usual = ModelConfig()
+    changed = (name for name, value in settings.items() if value != getattr(usual, name, value))
+    given = frozenset(changed)
+    return RequestDraft(prompt, slots, system_prompt or "", settings, together, given=given)
 
 
 def from_endpoint(prompt: Any, models: Any, system_prompt: Any, config: Any) -> RequestDraft:

@@ -14,10 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from comparator.core.config import ModelConfig
+from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
 from comparator.core.exceptions import ModelLoadError
+from comparator.core.lora import adapter_of
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.placement import wanted_layers
+from comparator.library.adapters import sizes_of
 from comparator.library.facts.lookup import ModelFacts, facts_of, read_config
 from comparator.memory.placement import Load, placed
 
@@ -39,6 +41,9 @@ PROMPT_TOKENS_AT_ONCE = (
     512  # runners.engines.gguf.model.BATCH_TOKENS, runners.engines.pytorch.forward
 )
 MASK_BYTES = {ModelType.GGUF: 2, ModelType.PYTORCH: 4}  # of a pair of tokens
+VALUES_STAY = "values of the cache stay f16"  # a figure's name: flash attention is off here
+# A number of the cache of llama.cpp: blocks of 32 numbers share a scale of two bytes.
+CACHE_NUMBER_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 CONTEXT_STEP = 256  # tokens by which a cache grows, in both engines
 TEMPLATE_TOKENS = 32
 # Types that llama.cpp copies into rows of eight for the processor's vector units, with the
@@ -65,6 +70,7 @@ class MemoryNeed:
         droppable: pages of the model's files that were read once and can be dropped.
         surplus: what the model's last run here took beyond the estimate, for reasons unknown.
         gpu_layers: layers chosen for the accelerator where the user chose none; -1 is all.
+        cache_saved: how much larger the cache would be in numbers of 16 bits.
     """
 
     weights: int
@@ -75,6 +81,7 @@ class MemoryNeed:
     droppable: int = 0
     surplus: int = 0
     gpu_layers: int | None = None
+    cache_saved: int = 0
 
     @property
     def total(self) -> int:
@@ -145,17 +152,21 @@ def _parts(
     """Return what is needed where the processor does everything."""
     kind = model.model_type
     context = _context(config, facts)
-    used = context if prompt is None else min(context, prompt + config.max_tokens)
+    used = _used(context, prompt, config.max_tokens)
     rows = min(context if prompt is None else prompt, PROMPT_TOKENS_AT_ONCE, context)
     kept = context if kind is ModelType.GGUF else used
     growth = 1.0 if kind is not ModelType.PYTORCH else _growth(config, facts, on_device, figures)
     weights, droppable = _weights(model, facts, growth, figures)
+    plain_cache = _cache(kind, facts, _rounded(kept))
+    share = _cache_growth(kind, facts, growth) * _cache_share(kind, config, figures)
+    cache = int(plain_cache * share)
     return MemoryNeed(
-        weights,
-        int(_cache(kind, facts, _rounded(kept)) * _cache_growth(kind, facts, growth)),
+        weights + sizes_of(map(adapter_of, config.lora)),
+        cache,
         _engine(kind, facts),
         compute=_compute(kind, facts, rows, used),
         droppable=droppable,
+        cache_saved=max(0, plain_cache - cache),
     )
 
 
@@ -165,7 +176,13 @@ def _compute_on_device(model: ModelInfo, config: ModelConfig, facts: ModelFacts)
 
 
 def _context(config: ModelConfig, facts: ModelFacts) -> int:
-    return min(config.n_ctx, facts.context_length or config.n_ctx)
+    own = facts.context_length or USUAL_CONTEXT_TOKENS
+    return own if config.n_ctx is None else min(config.n_ctx, facts.context_length or config.n_ctx)
+
+
+def _used(context: int, prompt: int | None, answer: int | None) -> int:
+    """Return the tokens of prompt and answer; all of the context where nothing bounds them."""
+    return context if prompt is None or answer is None else min(context, prompt + answer)
 
 
 def _rounded(tokens: int) -> int:
@@ -275,6 +292,15 @@ def _cache_growth(kind: ModelType, facts: ModelFacts, growth: float) -> float:
         return 1.0
     stored = (facts.quantisation or "").lower()
     return max(1.0, _NUMBER_BYTES.get(stored, 2) * growth / 2)
+
+
+def _cache_share(kind: ModelType, config: ModelConfig, figures: Mapping[str, float]) -> float:
+    """Return how large a number is that ``kv_cache_type`` chose, compared with 16 bits."""
+    if kind is not ModelType.GGUF:
+        return 1.0
+    keys = CACHE_NUMBER_BYTES[config.kv_cache_type]
+    values = CACHE_NUMBER_BYTES["f16"] if figures.get(VALUES_STAY) else keys
+    return (keys + values) / (2 * CACHE_NUMBER_BYTES["f16"])
 
 
 def _has_experts(model: ModelInfo) -> bool:

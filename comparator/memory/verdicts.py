@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from comparator.core.config import ModelConfig
+from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.placement import ALL_LAYERS, can_spread
 from comparator.core.units import fine_size
@@ -126,7 +126,8 @@ def _smaller_context(
     if not need.key_value_cache:
         return "another model"
     left = available - (need.host - need.key_value_cache)
-    context = min(config.n_ctx, facts_of(model).context_length or config.n_ctx)
+    wanted = config.n_ctx or USUAL_CONTEXT_TOKENS
+    context = min(wanted, facts_of(model).context_length or wanted)
     step = CONTEXT_STEP
     tokens = int(context * left / need.key_value_cache) // step * step
     if need.device or tokens < _LEAST_CONTEXT:

@@ -12,6 +12,7 @@ from comparator.comparison.comparison import Comparison
 from comparator.comparison.cooldown import Cooldown
 from comparator.comparison.request import Lesson, Request, Slot
 from comparator.comparison.results import error_kind_of
+from comparator.comparison.slot_settings import Given
 from comparator.comparison.trials import Trials
 from comparator.comparison.warm_up import EngineStart
 from comparator.core.config import ModelConfig
@@ -22,6 +23,7 @@ from comparator.core.dates import moment_told
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo, told_apart
 from comparator.memory import devices
+from comparator.memory.context import said_of
 from comparator.memory.need import likely_tokens
 from comparator.memory.verdicts import Neighbour
 from comparator.services.memory_manager import MemoryManager, Plan
@@ -112,8 +114,12 @@ class InferenceEngine:
         system_prompt: str | None = None,
         together: bool = False,
         date: str | None = None,
+        given: Mapping[str, Given] | None = None,
     ) -> Request:
         """Check a question and its settings. Who may run is decided at the start (``start``).
+
+        ``given`` tells by model id which settings a person gave, which go before those that a
+        model's maker advises; without it, what is not as by default counts as given.
 
         Raises:
             ConfigurationError: what is wrong and what would be right.
@@ -124,7 +130,10 @@ class InferenceEngine:
         settings = [_settings_of(model, configs or {}, system_prompt) for model in models]
         return Request(
             conversation=conversation,
-            slots=[Slot.of(*parts) for parts in zip(models, settings, strict=True)],
+            slots=[
+                Slot.of(model, config, (given or {}).get(model.id))
+                for model, config in zip(models, settings, strict=True)
+            ],
             wants_together=together,
             factories=pickled(self._factories),
             deadlines=self.deadlines,
@@ -137,8 +146,7 @@ class InferenceEngine:
 
         The conversation and that model's settings stay as they were.
         """
-        column = request.slots[slot]
-        alone = Slot(column.model, column.config, column.label)
+        alone = request.slots[slot].anew()
         return replace(request, slots=[alone], together=False, wants_together=False)
 
     def compare(self, request: Request, on_news: Callable[[], None] | None = None) -> Comparison:
@@ -262,9 +270,11 @@ class InferenceEngine:
                 surplus_bytes=need.surplus,
                 estimated_device_bytes=need.device,
                 gpu_layers=need.gpu_layers,
+                context_tokens=context,
+                estimate_notice=said_of(slot.model, slot.config, need, context),
             )
-            for slot, refusal, need, limit in zip(
-                request.slots, plan.refusals, plan.needs, plan.limits, strict=True
+            for slot, refusal, need, limit, context in zip(
+                request.slots, plan.refusals, plan.needs, plan.limits, plan.contexts, strict=True
             )
         ]
         return replace(request, slots=slots, together=plan.order == "together")
@@ -281,7 +291,7 @@ class InferenceEngine:
         return plan
 
     def _plan(self, request: Request, spare_bytes: int = 0) -> Plan:
-        configs = [slot.config for slot in request.slots]
+        configs = [slot.needed for slot in request.slots]
         texts = [request.conversation.with_system(c.system_prompt).as_text() for c in configs]
         return self.memory_manager.plan(
             [slot.model for slot in request.slots],
@@ -296,7 +306,7 @@ class InferenceEngine:
         """Return the children of this engine that run now, with what they need and hold."""
         return [
             Neighbour(
-                self.memory_manager.estimate(slot.model, slot.config),
+                self.memory_manager.estimate(slot.model, slot.as_admitted),
                 memory.taken_bytes(pid),
                 devices.held_by(pid),
             )

@@ -12,6 +12,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo
 from comparator.memory import devices, verdicts
 from comparator.memory import need as memory_need
+from comparator.memory.context import Room, fitted
 from comparator.memory.need import MemoryNeed
 from comparator.memory.verdicts import TIGHT_SHARE, Neighbour, Verdict
 from comparator.storage.measurements import Measured
@@ -27,12 +28,14 @@ class Plan:
         refusals: for each model why it may not run, or None.
         needs: for each model what it is expected to need.
         limits: for each model the most RAM that its child may take, in bytes; 0 for no ceiling.
+        contexts: for each model its context in tokens, None where nobody has to know.
     """
 
     order: str
     refusals: tuple[str | None, ...]
     needs: tuple[MemoryNeed, ...] = ()
     limits: tuple[int, ...] = ()
+    contexts: tuple[int | None, ...] = ()
 
     @property
     def rank(self) -> tuple[int, bool]:
@@ -145,8 +148,12 @@ class MemoryManager:
     ) -> Plan:
         """Decide who may run, whether all at once where that was asked for, and the ceilings.
 
-        ``spare_bytes`` counts as free: what this program could give back.
+        ``spare_bytes`` counts as free: what this program could give back. A context that is to be
+        as large as fits is chosen here.
         """
+        available = self.available_bytes(neighbours, spare_bytes)
+        room = Room(available, self._free_device_bytes(models, configs, neighbours), prompt_tokens)
+        configs = fitted(models, configs, room, self.estimate, together)
         pairs = zip(models, configs, strict=True)
         verdicts = [self.verdict(*pair, neighbours, prompt_tokens, spare_bytes) for pair in pairs]
         needs = tuple(verdict.need for verdict in verdicts)
@@ -155,17 +162,31 @@ class MemoryManager:
             for verdict in verdicts
         )
         running = [need for need, refused in zip(needs, refusals, strict=True) if not refused]
-        available = self.available_bytes(neighbours, spare_bytes)
         fits = sum(need.host for need in running) <= available * TIGHT_SHARE
         fits = fits and self._devices_hold(running, neighbours)
         order = "together" if together and fits else "in turn"
         others = sum(need.host for need in running) if order == "together" else 0
         limits = tuple(self._limit(need, available - max(0, others - need.host)) for need in needs)
-        return Plan(order, refusals, needs, limits)
+        return Plan(order, refusals, needs, limits, tuple(config.n_ctx for config in configs))
 
     def cleanup(self) -> None:
         """Collect garbage in this process; the models' memory went with their processes."""
         gc.collect()
+
+    def _free_device_bytes(
+        self,
+        models: Sequence[ModelInfo],
+        configs: Sequence[ModelConfig],
+        neighbours: Sequence[Neighbour],
+    ) -> int:
+        """Return what is free of accelerators for models whose context is to be chosen."""
+        if not any(
+            config.n_ctx is None and devices.can_use_device(model.model_type)
+            for model, config in zip(models, configs, strict=True)
+        ):
+            return 0
+        free = sum(int(device["free_bytes"]) for device in self.device_memory())
+        return max(0, free - sum(n.to_come_on_device for n in neighbours))
 
     def _devices_hold(self, needs: Sequence[MemoryNeed], neighbours: Sequence[Neighbour]) -> bool:
         wanted = sum(need.device for need in needs)

@@ -9,6 +9,7 @@ from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.core.limits import MOST_MODELS
 from comparator.core.models import ModelInfo, told_apart
 from comparator.library import discovery, lookup, sources
+from comparator.library.adapters import LibraryAdapter, adapters_among
 from comparator.library.duplicates import merged_by_content
 from comparator.storage.digests import Digests
 
@@ -46,6 +47,7 @@ class ModelManager:
         self.skipped: list[discovery.Skipped] = []
         self.max_models = MOST_MODELS
         self._digests = Digests()
+        self._adapters: list[LibraryAdapter] | None = None
 
     def scan_models(self, directory: str | Path | None = None) -> list[ModelInfo]:
         """Scan everything, or only one folder, and return the models, each once.
@@ -66,7 +68,7 @@ class ModelManager:
             found = sources.find_all(folders, self.sources)
             if not found.found:
                 _existing(self.models_dir)
-        self.skipped = found.skipped
+        self.skipped, self._adapters = found.skipped, None
         self.available_models = merged_by_content(found.models, self._digests.known)
         return self.get_available_models()
 
@@ -105,6 +107,12 @@ class ModelManager:
     def get_available_models(self) -> list[ModelInfo]:
         """Return what the last scan found, as a list of its own."""
         return self.available_models.copy()
+
+    def get_adapters(self) -> list[LibraryAdapter]:
+        """Return the LoRA adapters that the last scan found, by path; reads their headers."""
+        if self._adapters is None:
+            self._adapters = adapters_among(self.available_models, self.skipped)
+        return self._adapters.copy()
 
     def get_selected_models(self) -> list[ModelInfo]:
         """Return the choice, as a list of its own."""

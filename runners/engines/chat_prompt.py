@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from comparator.core.config import ModelConfig
+from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
 from comparator.core.conversation import Conversation, Message
 from comparator.core.dates import Clock
 from comparator.core.exceptions import (
@@ -316,7 +316,7 @@ def template_failure(error: Exception) -> str:
     return f"The model's chat template fails ({name}: {error}). {_ADVICE}"
 
 
-def surely_fits(conversation: Conversation, context: int) -> bool:
+def surely_fits(conversation: Conversation, context: int | None) -> bool:
     """Tell without a tokenizer whether a conversation is far below a context in tokens.
 
     A token is at least one byte of UTF-8; half of the context is left for the template. The
@@ -325,16 +325,17 @@ def surely_fits(conversation: Conversation, context: int) -> bool:
     texts = (message.content for message in conversation.messages)
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     size += _BYTES_AROUND_A_TURN * (len(conversation.turns) - 1)
-    return size <= min(context, _LARGEST_SURE_CONTEXT_TOKENS) // 2 - 256
+    sure = min(context or USUAL_CONTEXT_TOKENS, _LARGEST_SURE_CONTEXT_TOKENS)
+    return size <= sure // 2 - 256
 
 
-def check_fits(tokens: Sequence[int], name: str, wanted: int, own_limit: int | None) -> None:
+def check_fits(tokens: Sequence[int], name: str, wanted: int | None, own_limit: int | None) -> None:
     """Refuse a prompt that leaves no room for one token of answer.
 
     Args:
         tokens: the prompt.
         name: what a person calls the model.
-        wanted: the configured context (n_ctx) in tokens.
+        wanted: the configured context (n_ctx) in tokens, None for the model's own.
         own_limit: the longest context that the model was made for, None where unknown.
 
     Raises:
@@ -354,6 +355,12 @@ def check_fits(tokens: Sequence[int], name: str, wanted: int, own_limit: int | N
     )
 
 
-def context_limit(wanted: int, own_limit: int | None) -> int:
-    """Return the tokens that prompt and answer may use together."""
+def context_limit(wanted: int | None, own_limit: int | None) -> int:
+    """Return the tokens that prompt and answer may use together.
+
+    Where none is wanted it is the model's own limit; what memory has room for was decided before
+    (``comparator.memory.context``).
+    """
+    if wanted is None:
+        return own_limit or USUAL_CONTEXT_TOKENS
     return min(wanted, own_limit) if own_limit else wanted

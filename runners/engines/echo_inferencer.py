@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from comparator.core.config import ModelConfig
+from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
 from comparator.core.conversation import Prompt
 from comparator.core.exceptions import InferenceError, ModelLoadError
 from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText, as_conversation
@@ -135,7 +135,7 @@ class EchoInferencer(TokenInferencer):
         """Return what is shown of this engine."""
         if not self.is_loaded:
             return {}
-        context = self._config.n_ctx
+        context = self._config.n_ctx or USUAL_CONTEXT_TOKENS
         return {"model_type": "echo", "device": "cpu", "engine": "echo", "context_length": context}
 
     @staticmethod

@@ -61,6 +61,8 @@ def make_ready() -> None:
 def lent_seconds(assignment: protocol.Assignment, *_descriptors: int) -> int:
     """Return the GPU time to ask for: less is granted sooner, more costs the visitor's quota."""
     config = assignment.config or ModelConfig()
+    if config.max_tokens is None:
+        return LONGEST_SECONDS
     tokens = config.max_tokens * max(1, assignment.answers)
     wanted = _LOAD_SECONDS + tokens // _TOKENS_PER_SECOND
     return min(max(wanted, SHORTEST_SECONDS), LONGEST_SECONDS)

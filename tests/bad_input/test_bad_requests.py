@@ -182,7 +182,7 @@ WRONG = {
     "min_p": (-0.1, 1.1, float("inf")),
     "seed": (-1, 2**40, 1.5, "lucky"),
     "repeat_penalty": (0, -1, 100, float("nan")),
-    "max_tokens": (0, -1, 10**9, 1.5, "all", None),
+    "max_tokens": (0, -1, 10**9, 1.5, "all"),
     "n_ctx": (0, -1, 2 * 10**9, "wide"),
     "n_threads": (0, -1, 10**6),
     "stop": ("text", [1], [""], ["x"] * 17),

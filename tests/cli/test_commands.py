@@ -94,6 +94,21 @@ def test_run_prints_only_records_on_standard_output(folder: Path) -> None:
     assert "good (echo): done" in result.stderr
 
 
+def test_limits_may_be_left_out_by_a_word(folder: Path) -> None:
+    result = comparator(
+        *("run", "-m", "good", "-p", "a b c", "-o", "json", "--models-dir", str(folder)),
+        *("--max-tokens", "none", "--ctx-size", "fit", "--sampling", "maker", "--temp", "0.7"),
+    )
+    (record,) = json.loads(result.stdout)
+    assert [record["config"][name] for name in ("max_tokens", "n_ctx")] == [None, None]
+    assert record["engine"]["context_length"] == 2048
+    sources = record["config_sources"]
+    assert {name for name, source in sources.items() if source == "given"} == {
+        *("max_tokens", "n_ctx", "sampling", "temperature"),
+    }
+    assert "advise no sampling values" in record["notice"]
+
+
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv", "md", "text"])
 def test_every_format_has_the_answer(folder: Path, form: str) -> None:
     result = comparator("run", "-m", "good", "-p", "x, y", "-o", form, "--models-dir", str(folder))
@@ -137,6 +152,10 @@ def test_a_failed_model_makes_the_exit_code_1_and_spares_the_others(folder: Path
         (["-m", "good", "-p", "x", "--set", "sed=1"], "Did you mean seed"),
         (["-m", "good", "-p", "x", "--set", "3.seed=1"], "model 3 of 1"),
         (["-m", "good"] * 5 + ["-p", "x"], "up to 4"),
+        (["-m", "good", "-p", "x", "--max-tokens", "lots"], "or none to write until the model"),
+        (["-m", "good", "-p", "x", "--ctx-size", "all"], "or fit for as much as fits"),
+        (["-m", "good", "-p", "x", "--sampling", "mine"], "sampling must be one of given, maker"),
+        (["-m", "good", "-p", "x", "--set", 'lora=["gone"]'], "No adapter 'gone'"),
     ],
 )
 def test_a_wrong_request_is_a_sentence(folder: Path, arguments: list[str], words: str) -> None:

@@ -136,14 +136,14 @@ def test_only_runs_that_use_the_gpu_ask_for_it(
 
 
 def test_more_tokens_ask_for_more_time_within_bounds() -> None:
-    def asked(tokens: int, answers: int = 1) -> int:
+    def asked(tokens: int | None, answers: int = 1) -> int:
         work = answer("pytorch", answers, max_tokens=tokens)
         return zero_gpu.lent_seconds(protocol.Assignment(work, 0.0))
 
     assert asked(1) == zero_gpu.SHORTEST_SECONDS
     assert asked(1) < asked(512) < asked(1500) <= zero_gpu.LONGEST_SECONDS
     assert asked(512) < asked(512, answers=2)
-    assert asked(100_000) == zero_gpu.LONGEST_SECONDS
+    assert asked(100_000) == asked(None) == zero_gpu.LONGEST_SECONDS
 
 
 def test_everywhere_else_the_package_is_not_imported() -> None:

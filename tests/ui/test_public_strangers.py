@@ -26,7 +26,7 @@ from tests.ui.conftest import Server, public_server, until
 LIMITS = ("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=40", "all_per_minute=40")
 ENDPOINTS = {
     *("compare", "models", "stop", "page_load", "page_refresh", "page_run", "page_retry"),
-    *("page_stop", "page_stop_column", "page_choose"),
+    *("page_stop", "page_stop_column", "page_choose", "page_advise"),
     *("library_open", "library_rescan", "library_look", "library_compare", "library_ladder"),
 }
 LIST_ROUTES = """
@@ -217,7 +217,6 @@ def test_other_endpoints_are_unknown(public: Server, name: str) -> None:
         ({"n_ctx": 10**6}, "n_ctx may be up to 4096"),
         ({"max_tokens": "600"}, "max_tokens must be"),
         ({"max_tokens": -1}, "max_tokens must be"),
-        ({"max_tokens": None}, "max_tokens must be"),
         ({"max_tokens": [1]}, "max_tokens must be"),
         ({"system_prompt": "x" * 201}, "system prompt has 201 bytes"),
         ({"per_model": {"Quick": {"system_prompt": "x" * 201}}}, "system prompt has 201 bytes"),
@@ -226,6 +225,8 @@ def test_other_endpoints_are_unknown(public: Server, name: str) -> None:
         ({"together": 1}, "together must be true or false"),
         ([], "config must be an object"),
         ("max_tokens=1", "config must be an object"),
+        ({"lora": ["/etc/passwd:0.5"]}, "No adapter '/etc/passwd'"),
+        ({"lora": ["../Quick.echo.json"]}, "No adapter"),
     ],
 )
 def test_settings_that_are_none_of_a_visitors(public: Server, config: Any, words: str) -> None:

@@ -13,6 +13,7 @@ from comparator.cli.commands.options import ModelsDirs, NoSource, library_of
 from comparator.cli.display.model_table import model_record, models_as_text, shown
 from comparator.core.models import ModelInfo
 from comparator.hosting.model_checks import mark_problems
+from comparator.library.adapters import as_text as adapters_as_text
 from comparator.library.discovery import Skipped
 from comparator.library.facts.lookup import facts_of
 from comparator.library.facts.purposes import why_not_offered
@@ -51,6 +52,8 @@ def command(
         _print_table(offered, manager)
     if passed_over:
         print(_hint(len(passed_over)), file=sys.stderr)
+    if not as_json and (adapters := adapters_as_text(manager.get_adapters())):
+        print(f"\n{adapters}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Annotated, Optional
 
 import typer
 
-from comparator.core.config import ModelConfig
+from comparator.core.config import MOST_TOKENS, ModelConfig
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.models import ModelInfo
 from comparator.hosting.options import chosen_sources, default_models_dir
+from comparator.library import adapters
 from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager
 from runners.timeouts import Deadlines
@@ -115,10 +117,12 @@ System = Annotated[
     ),
 ]
 MaxTokens = Annotated[
-    Optional[int],  # noqa: UP045
+    Optional[str],  # noqa: UP045
     typer.Option(
         "--max-tokens",
-        help=f"Tokens to write at the most (1 to 4096). Default: {_USUAL.max_tokens}.",
+        metavar="N|none",
+        help=f"Tokens to write at the most (1 to {MOST_TOKENS}); none: until the model ends or its "
+        f"context is full. Default: {_USUAL.max_tokens}.",
     ),
 ]
 Temperature = Annotated[
@@ -157,8 +161,23 @@ NoThinking = Annotated[
     ),
 ]
 ContextSize = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--ctx-size", "-c", help=f"Context in tokens. Default: {_USUAL.n_ctx}."),
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--ctx-size",
+        "-c",
+        metavar="N|fit",
+        help="Context in tokens; fit: as much as the model was made for and memory has room for. "
+        f"Default: {_USUAL.n_ctx}.",
+    ),
+]
+SlotSampling = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--sampling",
+        metavar="given|maker",
+        help="given: the same values for all models, unless told otherwise; maker: those that "
+        f"each model's maker advises. Default: {_USUAL.sampling}.",
+    ),
 ]
 Threads = Annotated[
     Optional[int],  # noqa: UP045
@@ -224,9 +243,17 @@ def library_of(models_dirs: Sequence[Path] | None, no_source: Sequence[str] | No
 def look_up_in(
     models_dirs: Sequence[Path] | None, no_source: Sequence[str] | None
 ) -> Callable[[str], ModelInfo]:
-    """Return what finds a model by id, name or path; the folders are scanned when it is asked.
+    """Return the first of ``look_ups_in``."""
+    return look_ups_in(models_dirs, no_source)[0]
 
-    Without a folder that was named, none has to be there: a path is enough.
+
+def look_ups_in(
+    models_dirs: Sequence[Path] | None, no_source: Sequence[str] | None
+) -> tuple[Callable[[str], ModelInfo], Callable[[str], str]]:
+    """Return what finds a model, and what finds an adapter's path, by id, name or path.
+
+    The folders are scanned when one of them is asked. Without a folder that was named, none has
+    to be there: a path is enough.
 
     Raises:
         ModelNotFoundError: the first folder was named and is not there.
@@ -244,4 +271,10 @@ def look_up_in(
         manager.close()
         return manager
 
-    return lambda wanted: scanned().find_model(wanted)
+    def adapter(wanted: str) -> str:
+        path = Path(wanted).expanduser()
+        if os.path.exists(path):
+            return os.path.abspath(path)
+        return adapters.meant(scanned().get_adapters(), wanted).path
+
+    return lambda wanted: scanned().find_model(wanted), adapter

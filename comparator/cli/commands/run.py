@@ -27,6 +27,7 @@ from comparator.cli.commands.options import (
     Prompt,
     ReasoningEffort,
     Seed,
+    SlotSampling,
     System,
     Temperature,
     ThinkingSwitch,
@@ -35,16 +36,23 @@ from comparator.cli.commands.options import (
     TokenTimeout,
     TotalTimeout,
     Warm,
-    look_up_in,
+    look_ups_in,
 )
 from comparator.cli.display.live import LiveColumns, Show, StateLines
 from comparator.comparison import exports
 from comparator.comparison.request import Files, Request
-from comparator.core.config_text import parse_assignment
+from comparator.core.config import WITHOUT_A_LIMIT
+from comparator.core.config_text import number_or_none, parse_assignment
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, RunState
 from comparator.hosting.options import deadlines_from
-from comparator.hosting.requests import LookUp, RequestDraft, SlotDraft, request_of
+from comparator.hosting.requests import (
+    AdapterLookUp,
+    LookUp,
+    RequestDraft,
+    SlotDraft,
+    request_of,
+)
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
 
@@ -81,6 +89,7 @@ def command(
     reasoning_effort: ReasoningEffort = None,
     no_thinking: NoThinking = False,
     ctx_size: ContextSize = None,
+    sampling: SlotSampling = None,
     threads: Threads = None,
     assignments: Assignments = None,
     together: Together = False,
@@ -109,26 +118,41 @@ def command(
         "reasoning_effort": reasoning_effort,
         "n_ctx": ctx_size,
         "n_threads": threads,
+        "sampling": sampling,
     }
-    settings = {key: value for key, value in common.items() if value is not None}
+    settings = _read({key: value for key, value in common.items() if value is not None})
     slots = slots_of(model, assignments or ())
     draft = RequestDraft(prompt, slots, system or "", settings, together, files_of(cold, warm))
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     options = RunOptions(max_memory_gb, force, output.value, limits, not no_thinking)
-    return run(draft, options, look_up_in(models_dir, no_source))
+    look_up, adapter = look_ups_in(models_dir, no_source)
+    return run(draft, options, look_up, adapter)
 
 
-def run(draft: RequestDraft, options: RunOptions, look_up: LookUp) -> int:
+def run(
+    draft: RequestDraft,
+    options: RunOptions,
+    look_up: LookUp,
+    adapter: AdapterLookUp | None = None,
+) -> int:
     """Run the comparison that a draft asks for; return 0 only if every model answered."""
     engine = InferenceEngine(
         MemoryManager(options.max_memory_gb, enforce=not options.force),
         deadlines_from(*options.limits),
     )
     try:
-        results = _watch(engine, _request(draft, engine, look_up), options)
+        results = _watch(engine, _request(draft, engine, look_up, adapter), options)
     finally:
         engine.cleanup_resources()
     return 0 if all(result.state is RunState.DONE for result in results) else 1
+
+
+def _read(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with None in place of the options' words for it."""
+    return {
+        name: number_or_none(name, value) if name in WITHOUT_A_LIMIT else value
+        for name, value in settings.items()
+    }
 
 
 def files_of(cold: bool, warm: bool) -> Files:
@@ -156,12 +180,17 @@ def slots_of(models: Sequence[str], assignments: Sequence[str]) -> list[SlotDraf
     return [SlotDraft(*pair) for pair in zip(models, settings, strict=True)]
 
 
-def _request(draft: RequestDraft, engine: InferenceEngine, look_up: LookUp) -> Request:
+def _request(
+    draft: RequestDraft,
+    engine: InferenceEngine,
+    look_up: LookUp,
+    adapter: AdapterLookUp | None,
+) -> Request:
     """Return the request; a wrong name is told before anything is read from standard input."""
     if draft.prompt == "-":
         engine.warm_up([look_up(slot.model) for slot in draft.slots])
         draft = replace(draft, prompt=sys.stdin.read())
-    return request_of(draft, engine, look_up)
+    return request_of(draft, engine, look_up, adapter)
 
 
 def _watch(engine: InferenceEngine, request: Request, options: RunOptions) -> list[InferenceResult]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from comparator.core.exceptions import MultiLLMError
 from comparator.core.limits import MOST_MODELS
 from comparator.hosting.background_work import BackgroundWork
 from comparator.hosting.host import Host
@@ -29,6 +30,10 @@ from comparator.ui.visitors import session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
 
 MOST_BOARDS = 256
+SAMPLED_FIELDS = (
+    *("temperature", "greedy", "top_p", "top_k", "min_p", "repeat_penalty"),
+    "sampling",
+)
 FORGOTTEN = "This comparison is not known any more. Ask the question again."
 
 
@@ -44,6 +49,7 @@ class CompareHandlers:
     leave: Handler
     install: Handler
     choose: Handler
+    advise: Handler
 
 
 class Boards:
@@ -81,6 +87,7 @@ def make_compare_handlers(host: Host, tab: CompareTab) -> CompareHandlers:
         leave=leave,
         install=_make_install(host, tab),
         choose=_make_choose(host),
+        advise=_make_advise(host, tab),
     )
 
 
@@ -90,6 +97,18 @@ def _make_choose(host: Host) -> Handler:
         host.choose(chosen)
 
     return choose
+
+
+def _make_advise(host: Host, tab: CompareTab) -> Handler:
+    async def advise(values: Values) -> Updates:
+        """Say what the chosen models' makers advise, where it is not what would be sent."""
+        try:
+            said = await in_thread(host.advice, draft_of(tab, values))
+        except MultiLLMError:  # Run says what is wrong in the form
+            said = []
+        return {tab.advice: gr.update(value=render.advice(said), visible=any(said))}
+
+    return advise
 
 
 def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
@@ -104,6 +123,9 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
     refresh_at(tab.refresh.click, host, lists, api_name="page_refresh")
     asked = {tab.prompt, tab.system_prompt, tab.together, *tab.settings.values()}
     asked |= {*lists.models, *tab.own_settings}
+    fields = [tab.settings[name] for name in SAMPLED_FIELDS]
+    changes += [field.change for field in fields] + [field.blur for field in tab.own_settings]
+    gr.on(changes, handlers.advise, asked, tab.advice, api_name="page_advise", **AT_ONCE)
     tab.run.click(handlers.run, asked, tab.board, api_name="page_run", **STREAM)
     tab.stop.click(handlers.stop, None, None, api_name="page_stop", **AT_ONCE)
     board = tab.board

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from comparator.comparison.exports import thinking_figures
@@ -72,6 +73,12 @@ def refused(sentence: str) -> dict[str, Any]:
     return {"run": 0, "running": False, "note": "", "refused": sentence, "columns": []}
 
 
+def advice(sentences: Iterable[str]) -> str:
+    """Return what makers advise, as HTML; empty sentences are left out."""
+    said = (f'<p class="notice">{html.escape(text)}</p>' for text in sentences if text)
+    return "".join(said)
+
+
 def state_words(result: InferenceResult, position: int = 0) -> str:
     """Return a run's state in words, with how far it has come."""
     if result.state is RunState.WAITING and position:
@@ -114,7 +121,7 @@ def details(result: InferenceResult) -> list[list[str]]:
         ["Processor", _processor(result)],
         ["Prompt as sent", result.prompt.rendered],
         ["Template", TEMPLATES.get(result.prompt.template_source, result.prompt.template_source)],
-        ["Settings", _settings(result.config)],
+        ["Settings", _settings(result.config, result.config_sources)],
         ["Log", result.log_tail],
     ]
     if not result.prompt.rendered:  # it never came to a prompt
@@ -162,9 +169,18 @@ def _processor(result: InferenceResult) -> str:
     return f"Of the time that it asked for it got {', '.join(told)}" if told else ""
 
 
-def _settings(config: dict[str, Any]) -> str:
-    shown = {name: value for name, value in config.items() if value not in (None, "", [])}
-    return "\n".join(f"{name} = {json.dumps(v, ensure_ascii=False)}" for name, v in shown.items())
+def _settings(config: dict[str, Any], sources: Mapping[str, str]) -> str:
+    """Return the settings one a line, each with where it comes from unless that is the default."""
+    shown = {
+        name: value
+        for name, value in config.items()
+        if value not in (None, "", [], {}) or name in ("max_tokens", "n_ctx")
+    }
+    told = {name: f" ({source})" for name, source in sources.items() if source != "default"}
+    return "\n".join(
+        f"{name} = {json.dumps(value, ensure_ascii=False)}{told.get(name, '')}"
+        for name, value in shown.items()
+    )
 
 
 def _escaped(text: str) -> str:

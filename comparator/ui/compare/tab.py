@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from comparator.core.config import DTYPES, PROMPT_FORMATS
+from comparator.core.config import DTYPES, PROMPT_FORMATS, SAMPLINGS
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import FOREIGN_CODE
 from comparator.ui import adapter, browser_libraries
@@ -17,6 +17,7 @@ from comparator.ui.static_files import static_text
 
 BOARD_SCRIPTS = ("formulas.js", "markdown.js", "column.js", "board.js")
 LETTERS = "ABCD"
+SAMPLING_WORDS = {"given": "same for all", "maker": "the maker's"}
 NO_MODELS = (
     "<h2>No models yet</h2><p>Whoever runs this page has to put some into its models folder, such "
     "as the starter set with <code>comparator starter</code>.</p>"
@@ -33,6 +34,7 @@ class CompareTab:
         settings: the fields for all models' settings, by the setting's name.
         starter_button: None on a public page, like ``starter_progress``.
         board: the columns with the answers.
+        advice: what the chosen models' makers advise, where it is not what would be sent.
     """
 
     lists: ModelLists
@@ -47,6 +49,7 @@ class CompareTab:
     together: Widget
     settings: dict[str, Widget]
     board: Widget
+    advice: Widget = None
 
 
 def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
@@ -60,6 +63,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         panel, button, progress = _starter_panel(offered.is_public)
         letters = LETTERS[: offered.most_models]
         models, refresh = _model_row(letters)
+        advice = gr.HTML("", visible=False, padding=False, elem_id="advice")
         catalogue = _script_only("choices.js", "catalogue")
         prompt, system_prompt, run, stop, settings = _question_row(offered)
         with gr.Accordion("More settings", open=False, elem_id="more"):
@@ -79,6 +83,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         together=together,
         settings={**settings, **more},
         board=board,
+        advice=advice,
     )
 
 
@@ -164,10 +169,11 @@ def _question_row(
 def _main_settings(offered: ServerOptions) -> dict[str, Widget]:
     default = offered.usual_settings
     most = offered.limits.tokens if offered.is_public else None
+    tokens = default.max_tokens
     with gr.Row(elem_id="main-settings", equal_height=True):
         return {
             "temperature": _number("Temperature", default.temperature, 0.1, "temperature"),
-            "max_tokens": _number("Max tokens", default.max_tokens, 1, "max-tokens", most),
+            "max_tokens": _limit("Max tokens", "until it ends", tokens, "max-tokens", most),
             "seed": _optional_number("Seed", "random", "seed"),
             "greedy": gr.Checkbox(False, label="Greedy", min_width=80, elem_id="greedy"),
         }
@@ -182,12 +188,19 @@ def _more_settings(offered: ServerOptions) -> tuple[dict[str, Widget], Widget]:
             "top_k": _number("top_k", default.top_k, 1),
             "min_p": _number("min_p", default.min_p, 0.01),
             "repeat_penalty": _number("Repeat penalty", default.repeat_penalty, 0.05),
-            "n_ctx": _number("Context (tokens)", default.n_ctx, 1, "context", most),
+            "n_ctx": _limit("Context (tokens)", "what fits", default.n_ctx, "context", most),
         }
         if not is_public:
             sampling["n_threads"] = _optional_number("Threads", "automatic", "threads")
     with gr.Row(equal_height=True):
         others = {
+            "sampling": gr.Dropdown(
+                [(SAMPLING_WORDS[name], name) for name in SAMPLINGS],
+                value=default.sampling,
+                label="Sampling",
+                min_width=140,
+                elem_id="sampling",
+            ),
             "prompt_format": gr.Dropdown(
                 list(PROMPT_FORMATS),
                 value=default.prompt_format,
@@ -236,10 +249,23 @@ def _number(
     return adapter.unbounded(field)
 
 
-def _optional_number(label: str, placeholder: str, name: str) -> Widget:
+def _limit(label: str, empty: str, value: int | None, name: str, most: int | None) -> Widget:
+    """Return a field for a limit; where the page sets none, it may be left empty."""
+    if most is not None:
+        return _number(label, value or most, 1, name, most)
+    return _optional_number(label, empty, name, "" if value is None else str(value))
+
+
+def _optional_number(label: str, placeholder: str, name: str, value: str = "") -> Widget:
     """Return a text field for a number that may be left out: an empty gr.Number sends 0."""
     return gr.Textbox(
-        label=label, placeholder=placeholder, lines=1, max_lines=1, min_width=80, elem_id=name
+        value,
+        label=label,
+        placeholder=placeholder,
+        lines=1,
+        max_lines=1,
+        min_width=80,
+        elem_id=name,
     )
 
 

@@ -26,6 +26,7 @@ MODEL_MEBIBYTES = re.compile(r"model size\s*=\s*([\d.]+) MiB")
 QUANTISED_MEBIBYTES = re.compile(r"quant size\s*=\s*([\d.]+) MiB \(([\d.]+) BPW\)")
 SUBSTITUTED_TENSORS = re.compile(r"(\d+) of \d+ tensor\(s\) required fallback")
 NOT_QUANTISED = re.compile(r"failed to quantize: (.+)")
+REFUSED_ADAPTER = re.compile(r"failed to apply lora adapter: (.+)")
 NEEDS_MATRIX = "require an imatrix"
 # Weights that lie in memory of their own, in another order, and not in the mapped file.
 UNMAPPED_MEBIBYTES = re.compile(r"(?<!_Mapped) model buffer size\s*=\s*([\d.]+) MiB")
@@ -34,6 +35,7 @@ DEBUG, ERROR, CONTINUED = 1, 4, 5  # ggml.h: enum ggml_log_level
 # ---- numbers ----
 
 _FLASH_OFF, _FLASH_ON = 0, 1  # llama.h: enum llama_flash_attn_type
+_CACHE_TYPES = {"f16": 1, "q8_0": 8, "q4_0": 2}  # ggml.h: enum ggml_type
 PROCESSOR, _ACCELERATORS = 0, (1, 2)  # ggml-backend.h: enum ggml_backend_dev_type
 
 # ---- structures ----
@@ -56,7 +58,7 @@ _FIELDS = {
     ),
     "llama_context_params": (
         "n_ctx", "n_batch", "n_ubatch", "n_outputs_max", "n_threads", "n_threads_batch",
-        "flash_attn_type", "swa_full", "no_perf",
+        "flash_attn_type", "swa_full", "no_perf", "type_k", "type_v",
     ),
     "llama_batch": _FIRST_FIELDS_OF_A_BATCH,
 }  # fmt: skip
@@ -292,6 +294,22 @@ def flash_numbers(library: Any) -> dict[str, int]:
     if name_of is None or name_of(_FLASH_OFF) == b"disabled":
         numbers |= {"off": _FLASH_OFF, "on": _FLASH_ON}
     return numbers
+
+
+def cache_type(llama: Any, name: str) -> int:
+    """Return the number of a type for the KV cache, believed where ggml calls it by that name.
+
+    Raises:
+        EngineMissingError: it calls it otherwise, or tells no names.
+    """
+    number, ggml = _CACHE_TYPES[name], ggml_of(llama)
+    function = getattr(ggml, "ggml_type_name", None)
+    if function is None:
+        raise changed("it does not name its types of numbers")
+    function.restype, function.argtypes = ctypes.c_char_p, [ctypes.c_int]
+    if function(number) != name.encode():
+        raise changed(f"its type {number} is not {name}")
+    return number
 
 
 # ---- devices ----

@@ -9,12 +9,14 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.exceptions import InferenceError
+from comparator.core.lora import adapter_of
 from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layers
 from comparator.formats.checks import check_gguf_file
 from runners.base import End, Piece, PromptTokens, TokenInferencer, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
 from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
+from runners.engines.gguf.lora import LoadedAdapters
 from runners.engines.gguf.model import GGUFContext, GGUFModel
 from runners.engines.gguf.sampling import GGUFSampler
 from runners.engines.gguf.text import GGUFText, thought_marks
@@ -24,6 +26,10 @@ _PROGRESS_STEP = 0.02
 _UNKNOWN_DEVICES = (
     "What this model takes of a graphics card's memory is not known: this version of llama.cpp "
     "does not tell which cards there are."
+)
+_VALUES_STAY = (
+    "Of the KV cache only the keys are kept as {}: the values stay f16, since smaller ones need "
+    "flash attention, which is off on this machine."
 )
 _SLOW_PENALTY = (
     "The repeat penalty is left to llama.cpp, which is slower: this version no longer chooses "
@@ -95,7 +101,15 @@ class GGUFInferencer(TokenInferencer):
             self._threads = thread_count(self._config.n_threads or settings.get("threads"))
             limit = context_limit(self._config.n_ctx, self.model.trained_context)
             flash_attention = str(settings.get("flash_attention") or "auto")
-            self._context = GGUFContext(self.model, limit, self._threads, flash_attention)
+            cache_type = self._config.kv_cache_type
+            if cache_type != "f16" and flash_attention == "off":
+                self.fallbacks.append(_VALUES_STAY.format(cache_type))
+            wanted = list(map(adapter_of, self._config.lora))
+            adapters = LoadedAdapters(self.model.llama, self.model.pointer, wanted)
+            self._context = GGUFContext(
+                self.model, limit, self._threads, flash_attention, cache_type
+            )
+            adapters.set_on(self._context.pointer)
         except BaseException:
             self._free()
             raise
@@ -211,7 +225,9 @@ class GGUFInferencer(TokenInferencer):
         yield End("stop" if text.found else reason, rest)
 
     def _most_tokens(self, context: GGUFContext) -> int:
-        return min(self._config.max_tokens, context.limit - context.used)
+        room = context.limit - context.used
+        most = self._config.max_tokens
+        return room if most is None else min(most, room)
 
     def _ends(self, token: int) -> bool:
         return token == self._config.eos_token_id or bool(self.model.ends_answer(token))

@@ -143,3 +143,24 @@ def context_failure(name: str, context: int) -> ModelLoadError:
         f"{name} could not get a context of {context} tokens{reason}. "
         "Most likely there is not enough memory: choose a smaller context (n_ctx) or model."
     )
+
+
+def adapter_failure(name: str) -> ModelLoadError:
+    """Make an error for an adapter that llama.cpp refused, of the lines that it logged."""
+    lines = list(_Log.errors)
+    found = (adapter.REFUSED_ADAPTER.search(line) for line in lines)
+    reason = next((match[1] for match in found if match), lines[-1] if lines else "no reason given")
+    return ModelLoadError(
+        f"llama.cpp cannot use the adapter {name}: {reason.rstrip('.')}. Choose the model that it "
+        "was made for, or download it again."
+    )
+
+
+def cache_failure(name: str, cache_type: str) -> ModelLoadError:
+    """Make an error for a context whose KV cache was to have other numbers than usual."""
+    lines = list(_Log.errors)
+    reason = f" ({lines[-1]})" if lines else ""
+    return ModelLoadError(
+        f"{name} could not keep its KV cache as {cache_type}{reason}. Set kv_cache_type to f16, "
+        "or choose a smaller context (n_ctx) if memory ran out."
+    )

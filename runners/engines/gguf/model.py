@@ -220,7 +220,12 @@ class GGUFContext:
     """
 
     def __init__(
-        self, model: GGUFModel, limit: int, threads: int, flash_attention: str = "auto"
+        self,
+        model: GGUFModel,
+        limit: int,
+        threads: int,
+        flash_attention: str = "auto",
+        cache_type: str = "f16",
     ) -> None:
         """Allocate the context.
 
@@ -229,6 +234,7 @@ class GGUFContext:
             limit: tokens of prompt and answer together.
             threads: to compute with.
             flash_attention: ``auto``, ``on`` or ``off``.
+            cache_type: the number format of the KV cache; of its values only with flash attention.
 
         Raises:
             ModelLoadError: llama.cpp cannot, most likely for want of memory.
@@ -248,9 +254,16 @@ class GGUFContext:
             swa_full=False,  # the past is never rewritten here
             no_perf=False,  # llama.cpp's own counters are what tests hold our speeds against
         )
+        if cache_type != "f16":
+            number = adapter.cache_type(llama, cache_type)
+            adapter.with_fields(parameters, type_k=number)
+            if flash_attention != "off":
+                adapter.with_fields(parameters, type_v=number)
         library.forget_errors()
         self.pointer = llama.llama_init_from_model(model.pointer, parameters)
         if not self.pointer:
+            if cache_type != "f16":
+                raise library.cache_failure(model.name, cache_type)
             raise library.context_failure(model.name, limit)
         self._single = adapter.batch(llama, [0])
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
-from comparator.core.exceptions import InferenceError, ModelLoadError
+from comparator.core.exceptions import ConfigurationError, InferenceError, ModelLoadError
+from comparator.core.lora import adapter_of
 from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit
-from runners.engines.pytorch import adapter, loading, ways
+from runners.engines.pytorch import adapter, loading, lora, ways
 from runners.engines.pytorch.cuda_graphs import pays
 from runners.engines.pytorch.detokenizer import Detokenizer, thought_marks
 from runners.engines.pytorch.forward import RecomputingStepper
@@ -75,6 +76,7 @@ class PyTorchInferencer(TokenInferencer):
             ModelLoadError: the directory is no causal language model.
         """
         settings = ModelConfig.of(config)
+        _refuse_cache_type(settings)
         self._read_small_files(model_path, settings)
         self._prompt(as_conversation(prompt, settings.system_prompt), settings)
 
@@ -89,6 +91,7 @@ class PyTorchInferencer(TokenInferencer):
         self.model, self.is_loaded = None, False
         self.way, self.fallbacks = "", []
         settings = self._config = ModelConfig.of(config)
+        _refuse_cache_type(settings)
         self._read_small_files(model_path, settings)
         self._threads = thread_count(settings.n_threads or self._setting("threads"))
         torch.set_num_threads(self._threads)
@@ -107,6 +110,7 @@ class PyTorchInferencer(TokenInferencer):
         if self.model.device.type == "cuda":
             self.device = self.model.device  # which of several it went to
         self._settle_dtype()
+        lora.merge(self.model, map(adapter_of, settings.lora))
         self._end_tokens = end_tokens(self.tokenizer, self.model, settings)
         self.fallbacks += unknown_ends(self.tokenizer, self._end_tokens)
         self.fallbacks += loading.slow_attention(self.model)
@@ -324,7 +328,15 @@ class PyTorchInferencer(TokenInferencer):
 
     def _most_tokens(self, prompt_tokens: int) -> int:
         room = self._context_length() - prompt_tokens
-        return min(self._config.max_tokens, room)
+        most = self._config.max_tokens
+        return room if most is None else min(most, room)
+
+
+def _refuse_cache_type(settings: ModelConfig) -> None:
+    if settings.kv_cache_type != "f16":
+        raise ConfigurationError(
+            f"kv_cache_type={settings.kv_cache_type} is for GGUF models alone. Set it to f16."
+        )
 
 
 def _name(dtype: Any) -> str:

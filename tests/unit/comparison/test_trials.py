@@ -14,6 +14,7 @@ from comparator.comparison.trial_job import NotTried, Tried
 from comparator.comparison.trials import Trials
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.quiet import MeasuredRun, Quiet
+from comparator.memory.need import VALUES_STAY
 from comparator.storage.digests import Digests
 from comparator.storage.verdicts import Failure, Verdicts
 from runners import registry
@@ -101,6 +102,13 @@ def test_a_level_that_is_wrong_leads_to_the_next(make, ends, left, words):
     assert [settings for _library, settings in script.tried] == [
         dict(level) for level in registry.GGUF_LEVELS[: len(ends)]
     ]
+
+
+@pytest.mark.parametrize(("ends", "is_off"), [([RIGHT], False), ([DIED, DIED, RIGHT], True)])
+def test_estimates_are_told_where_flash_attention_is_off(make, ends, is_off):
+    tried = make(Script(llama_cpp=list(ends)))
+    tried.verdict_for("gguf")
+    assert (VALUES_STAY in tried.figures_of("gguf")) is is_off
 
 
 def test_a_processor_with_amx_is_named_with_what_it_would_gain(make, monkeypatch):

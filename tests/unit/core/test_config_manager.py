@@ -36,6 +36,10 @@ def test_round_trip(manager):
     configs = {
         "abc": ModelConfig(temperature=0, seed=7, stop=["\n", "用户"], system_prompt="说中文 🙂"),
         "def#2": ModelConfig(n_threads=3, torch_dtype="float32", do_sample=False),
+        "ghi": ModelConfig(max_tokens=None, n_ctx=None, sampling="maker", thinking="off"),
+        "jkl": ModelConfig(
+            kv_cache_type="q4_0", lora=["/a b:0.5"], template_args={"tools": [{"a": None}]}
+        ),
     }
     manager.save_config(configs)
     assert manager.load_config() == configs

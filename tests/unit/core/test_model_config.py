@@ -19,14 +19,14 @@ NO_BOOLEANS = [None, 0, 1, "true", []]
 # field -> (good values, bad values)
 TABLE = {
     "temperature": ([0, 0.0, 0.1, 0.7, 1, 2.0], [-1, 0.05, 2.01, 1e9, NAN, INFINITY, True, "1"]),
-    "max_tokens": ([1, 512, 4096], [0, -1, 4097, 10**9, 1.5, 1.0, True, None, "512", NAN]),
+    "max_tokens": ([None, 1, 512, 4096], [0, -1, 4097, 10**9, 1.5, 1.0, True, "512", NAN]),
     "top_p": ([0.0001, 0.9, 1], [0, -0.1, 1.01, 2, NAN, None, True, "0.9"]),
     "do_sample": ([True, False], NO_BOOLEANS),
     "pad_token_id": ([None, 0, 2**31 - 1], [-1, 2**31, 1.0, True, "0"]),
     "eos_token_id": ([None, 0, 2**31 - 1], [-1, 2**31, 1.0, True, [2]]),
     "top_k": ([0, 40, 1_000_000], [-5, -1, 1_000_001, 40.0, True, None]),
     "repeat_penalty": ([0.1, 1, 1.1, 10.0], [0, -1, 0.09, 10.1, NAN, INFINITY, True, None]),
-    "n_ctx": ([1, 2048, 16_777_216], [0, -1, 16_777_217, 2 * 10**9, 2048.0, True, None]),
+    "n_ctx": ([None, 1, 2048, 16_777_216], [0, -1, 16_777_217, 2 * 10**9, 2048.0, True]),
     "n_threads": ([None, 1, 1024], [0, -1, 1025, 2.0, True]),
     "use_gpu": ([True, False], NO_BOOLEANS),
     "low_cpu_mem_usage": ([True, False], NO_BOOLEANS),
@@ -41,6 +41,18 @@ TABLE = {
     "prompt_format": (["auto", "chat", "plain"], ["raw", "", None, 1]),
     "n_gpu_layers": ([None, -1, 0, 100_000], [-2, 100_001, 1.0, True, "all"]),
     "trust_remote_code": ([True, False], NO_BOOLEANS),
+    "sampling": (["given", "maker"], ["", None, "Maker", 1]),
+    "thinking": (["auto", "on", "off"], ["", None, True, "yes"]),
+    "reasoning_effort": ([None, "low", "very_high"], ["", 1, "Low", "a b", "x" * 21]),
+    "template_args": (
+        [{}, {"a": 1}, {"tools": [{"b": None}]}],
+        [None, [], {"a b": 1}, {1: 2}, {"a": NAN}, {"a": {1}}, {"a": "x" * 20_000}],
+    ),
+    "kv_cache_type": (["f16", "q8_0", "q4_0"], ["Q8_0", "q5_0", "", None, 8]),
+    "lora": (
+        [[], ["a.gguf"], ("a", "b:0.5"), ["C:\\x"], ["a:-100"], ["x"] * 8],
+        ["a", None, [""], ["x"] * 9, [1], ["a:nan"], ["a:inf"], ["a:101"], ["x" * 4097]],
+    ),
 }
 
 
@@ -143,7 +155,11 @@ def test_any_mapping_is_accepted_or_refused_by_name(values):
 class TestAsAnInferencerReadsThem:
     def test_what_is_missing_or_none_is_as_by_default(self):
         assert ModelConfig.of({}) == ModelConfig()
-        assert ModelConfig.of({"n_ctx": None, "stop": None, "seed": 4}) == ModelConfig(seed=4)
+        assert ModelConfig.of({"top_k": None, "stop": None, "seed": 4}) == ModelConfig(seed=4)
+
+    def test_none_is_none_where_it_says_that_there_is_no_limit(self):
+        assert ModelConfig.of({"max_tokens": None}) == ModelConfig(max_tokens=None)
+        assert ModelConfig.of({"n_ctx": None, "seed": 4}) == ModelConfig(n_ctx=None, seed=4)
 
     def test_what_is_no_setting_is_left_out(self):
         assert ModelConfig.of({"own": 1, "top_k": 3}) == ModelConfig(top_k=3)

@@ -76,7 +76,17 @@ class TestRecord:
         record = self.RESULT.to_record()
         assert list(record) == [
             *("model", "content", "is_complete", "error", "error_kind"),
-            *("state", "stats", "config", "prompt", "engine", "receipt", "notice", "log_tail"),
+            *(
+                "state",
+                "stats",
+                "config",
+                "config_sources",
+                "prompt",
+                "engine",
+                "receipt",
+                "notice",
+                "log_tail",
+            ),
         ]
         assert set(record["model"]) == {"id", "name", "model_type", "path", "size"}
         assert set(record["stats"]) == {

@@ -242,3 +242,20 @@ def test_one_ladder_is_made_at_a_time_and_closing_ends_it(
     status = host.library.work.status
     assert (status.is_over, status.was_stopped, status.trouble) == (True, True, "")
     assert [path.name for path in source.parent.iterdir()] == [source.name]
+
+
+def test_details_have_what_makers_advise_and_the_adapters_that_fit(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    import lora_files
+    import model_files
+
+    place = tmp_path / "models"
+    base = model_files.write_directory(place / "base")
+    model_files.change_json(base / "generation_config.json", temperature=0.6, top_k=-1)
+    lora_files.write_peft(place / "polite", base)
+    host = make_host(place)
+    (row,) = whole(host).rows
+    details = dict(host.library.table.details(row.id))
+    assert details["Adapters"] == "polite"
+    assert details["Maker's sampling"].startswith("temperature 0.6 What generation_config.json")

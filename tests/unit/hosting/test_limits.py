@@ -92,6 +92,18 @@ def test_defaults_are_lowered_to_the_limits() -> None:
     assert LIMITS.with_usual_settings(draft(max_tokens=7)).settings["max_tokens"] == 7
 
 
+def test_no_limit_becomes_the_pages_limit() -> None:
+    slots = [SlotDraft("m", {"max_tokens": None, "n_ctx": None, "seed": None}), SlotDraft("m")]
+    asked = RequestDraft("hi", slots, settings={"max_tokens": None})
+    LIMITS.check(asked)
+    bounded = LIMITS.with_usual_settings(asked)
+    assert bounded.settings == {"max_tokens": 100, "n_ctx": 1000}
+    assert bounded.slots[0].settings == {"max_tokens": 100, "n_ctx": 1000, "seed": None}
+    assert bounded.given == {"max_tokens"}
+    generous = PublicLimits(tokens=10_000).with_usual_settings(asked)
+    assert generous.settings["max_tokens"] == 4096
+
+
 def test_a_whole_run_is_bounded() -> None:
     limits = PublicLimits(total_seconds=60)
     assert limits.deadlines(Deadlines()).total_seconds == 60

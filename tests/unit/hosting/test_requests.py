@@ -13,6 +13,8 @@ from comparator.core.models import ModelInfo
 from comparator.hosting.requests import (
     RequestDraft,
     SlotDraft,
+    adapters_offered_by,
+    advice_of,
     from_endpoint,
     from_page,
     offered_by,
@@ -216,3 +218,128 @@ def test_the_commands_options_say_how_files_are_to_be(cold: bool, warm: bool, fi
     assert files_of(cold, warm) is files
     with pytest.raises(MultiLLMError, match="--cold and --warm exclude each other"):
         files_of(True, True)
+
+
+# ---- limits that may be left out ----
+
+
+@pytest.mark.parametrize(
+    ("tokens", "context", "expected"),
+    [
+        ("", "", (None, None)),
+        (" none ", "fit", (None, None)),
+        ("NONE", "none", (None, None)),
+        ("12", "+300", (12, 300)),
+        (12, 300, (12, 300)),
+        (None, None, (None, None)),
+    ],
+)
+def test_an_empty_field_is_no_limit(tokens: Any, context: Any, expected: Any) -> None:
+    form = {"max_tokens": tokens, "n_ctx": context}
+    draft = from_page("hi", "", [("a", "")], form, False)
+    assert (draft.settings["max_tokens"], draft.settings["n_ctx"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("max_tokens", "1.5", "a whole number, or none to write until the model ends, not '1.5'"),
+        ("max_tokens", "fit", "max_tokens must be a whole number"),
+        ("n_ctx", "lots", "a whole number, or fit for as much as fits, not 'lots'"),
+        ("n_ctx", "9" * 30, "n_ctx must be a whole number"),
+    ],
+)
+def test_what_is_no_limit_and_no_word_for_none_is_refused(
+    name: str, value: str, words: str
+) -> None:
+    with pytest.raises(MultiLLMError, match=words):
+        from_page("hi", "", [("a", "")], {name: value}, False)
+
+
+# ---- the maker's sampling ----
+
+
+@pytest.fixture
+def advised(tmp_path: Path) -> ModelManager:
+    from gguf import GGUFWriter
+
+    writer = GGUFWriter(tmp_path / "wise.gguf", "llama")
+    writer.add_float32("general.sampling.temp", 0.6)
+    writer.add_int32("general.sampling.top_k", 20)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    manager = ModelManager(tmp_path)
+    manager.scan_models()
+    return manager
+
+
+def _sampled(manager: ModelManager, draft: RequestDraft) -> list[tuple[float, int]]:
+    slots = _request(manager, draft).slots
+    return [(slot.config.temperature, slot.config.top_k) for slot in slots]
+
+
+def test_the_makers_values_for_all_or_for_one(advised: ModelManager) -> None:
+    """A value for all goes before the maker's for all, and behind the maker's for one slot."""
+    two = [SlotDraft("wise"), SlotDraft("wise", {"sampling": "maker"})]
+    assert _sampled(advised, RequestDraft("hi", two)) == [(0.7, 40), (0.6, 20)]
+    common = {"temperature": 0.7, "top_k": 5}
+    assert _sampled(advised, RequestDraft("hi", two, settings=common)) == [(0.7, 5), (0.6, 20)]
+    common["sampling"] = "maker"
+    own = [SlotDraft("wise"), SlotDraft("wise", {"temperature": 0.9})]
+    assert _sampled(advised, RequestDraft("hi", own, settings=common)) == [(0.7, 5), (0.9, 5)]
+
+
+def test_a_form_that_was_not_touched_gives_nothing(advised: ModelManager) -> None:
+    form = {"temperature": 0.7, "top_k": 40, "sampling": "maker", "greedy": False, "seed": ""}
+    draft = from_page("hi", "", [("wise", ""), ("wise", "top_k=3")], form, False)
+    request = _request(advised, draft)
+    assert [slot.config.temperature for slot in request.slots] == [0.6, 0.6]
+    assert [slot.config.top_k for slot in request.slots] == [20, 3]
+    assert [slot.sources["top_k"] for slot in request.slots] == ["maker", "given"]
+    assert [slot.sources["seed"] for slot in request.slots] == ["drawn", "drawn"]
+    assert request.slots[0].sources["max_tokens"] == "default"
+
+
+def test_the_hint_beside_a_slot(advised: ModelManager) -> None:
+    slots = [SlotDraft("wise"), SlotDraft("wise", {"sampling": "maker"}), SlotDraft("gone")]
+    draft = RequestDraft("hi", slots, settings={"temperature": 0.6})
+    said = [advice_of(draft, slot, offered_by(advised)) for slot in slots]
+    assert said == ["wise: Its maker advises top_k 20.", "", ""]
+
+
+# ---- adapters ----
+
+
+@pytest.fixture
+def with_adapter(tmp_path: Path) -> ModelManager:
+    import lora_files
+    import model_files
+
+    base = model_files.write_directory(tmp_path / "base")
+    lora_files.write_peft(tmp_path / "polite", base)
+    manager = ModelManager(tmp_path)
+    manager.scan_models()
+    return manager
+
+
+def test_visitors_name_adapters_of_the_library_and_never_paths(
+    with_adapter: ModelManager, tmp_path: Path
+) -> None:
+    (adapter,) = with_adapter.get_adapters()
+    offered = adapters_offered_by(with_adapter)
+
+    def asked(text: str) -> Request:
+        draft = from_endpoint("hi", ["base"], "", {"lora": [text]})
+        return request_of(draft, InferenceEngine(), offered_by(with_adapter), offered)
+
+    for text, path in (
+        ("polite", f"{tmp_path}/polite"),
+        (f"{adapter.id}:0.5", f"{tmp_path}/polite:0.5"),
+    ):
+        (slot,) = asked(text).slots
+        assert slot.adapters == (path,)
+        assert slot.config.lora == [text], "a record tells no place"
+    for path in (adapter.path, f"{adapter.path}:1", "/etc/passwd", "../polite"):
+        with pytest.raises(ModelNotFoundError, match=r"No adapter .* There are: polite"):
+            asked(path)

@@ -58,7 +58,8 @@ def test_a_column_of_a_finished_run() -> None:
     result = _result(
         RunState.DONE,
         stats=stats,
-        config={"seed": 3, "stop": [], "n_threads": None},
+        config={"seed": 3, "stop": [], "max_tokens": None, "n_threads": None, "top_k": 20},
+        config_sources={"seed": "drawn", "stop": "default", "top_k": "maker"},
         prompt=PromptReport("<|user|>hi", "gguf"),
         engine={
             "name": "llama.cpp",
@@ -87,7 +88,7 @@ def test_a_column_of_a_finished_run() -> None:
         ["Ran on", "llama.cpp, cpu, 2 threads, decoding: cached"],
         ["Prompt as sent", "<|user|>hi"],
         ["Template", "chat template of the GGUF file"],
-        ["Settings", "seed = 3"],
+        ["Settings", "seed = 3 (drawn)\nmax_tokens = null\ntop_k = 20 (maker)"],
     ]
 
 

@@ -1,0 +1,62 @@
+"""Fields that may be left empty, and what makers advise, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import Server, ask, choose, reply, start_server, wait_for_state
+
+
+@pytest.fixture(scope="module")
+def advised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A page with an echo model, and with the header of a file whose maker advises a sampling."""
+    from gguf import GGUFWriter
+
+    folder = tmp_path_factory.mktemp("advised")
+    (folder / "Quick.echo.json").write_text("{}")
+    writer = GGUFWriter(folder / "Wise.gguf", "llama")
+    writer.add_float32("general.sampling.temp", 0.6)
+    writer.add_float32("general.sampling.top_p", 0.95)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    server = start_server(folder, tmp_path_factory.mktemp("log") / "log.txt")
+    try:
+        yield server
+    finally:
+        server.end()
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_makers_advice_is_shown_while_it_is_not_taken(
+    open_tab: Callable[..., Page], advised: Server
+) -> None:
+    tab = open_tab(advised.url)
+    choose(tab, "Wise", "Quick")
+    said = tab.locator("#advice")
+    expect(said).to_have_text("Wise: Its maker advises temperature 0.6, top_p 0.95.")
+    tab.fill("#temperature input", "0.6")
+    expect(said).to_have_text("Wise: Its maker advises top_p 0.95.")
+    tab.click("#more button")
+    expect(tab.locator("#sampling input")).to_have_value("same for all")
+    tab.click("#sampling input")
+    tab.click('ul[role=listbox] li:has-text("the maker\'s")')
+    expect(said).not_to_be_visible()
+
+
+def test_an_empty_field_is_no_limit(open_tab: Callable[..., Page], advised: Server) -> None:
+    tab = open_tab(advised.url)
+    choose(tab, "Quick")
+    field = tab.locator("#max-tokens input")
+    expect(field).to_have_value("512")
+    field.fill("2")
+    ask(tab, "one two three", "Quick")
+    wait_for_state(tab, 0, "done")
+    expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("one two ")
+    field.fill("")
+    expect(field).to_have_attribute("placeholder", "until it ends")
+    ask(tab, "one two three", "Quick")
+    expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("one two three")
