@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -16,8 +17,9 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import with_controls_shown
 from comparator.formats import gguf_header
 from comparator.formats.json_files import read_config, read_json
-from comparator.formats.model_files import is_gguf, is_safetensors_name, is_weights_name
+from comparator.formats.model_files import is_gguf, is_safetensors_name
 from comparator.formats.shards import shards_of
+from comparator.formats.weights import is_read_by_transformers, left_over, weights_of
 
 _LFS_POINTER = b"version https://git-lfs"
 _ARCHIVE = b"PK\x03\x04"  # PyTorch's files are ZIP archives, before 1.6 bare pickles
@@ -25,11 +27,6 @@ _PICKLED = (_ARCHIVE, b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _WEB_PAGE = (b"<!doctype", b"<html")
 _WRONG_SHAPE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 _MOST_LAYERS = 10_000
-_READ_BY_TRANSFORMERS = {
-    name + ending
-    for name in ("model.safetensors", "pytorch_model.bin")
-    for ending in ("", ".index.json")
-}
 _LARGEST_SIZE = 100_000_000
 _MOST = {  # the same numbers have several names, one for each family of models
     **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers"), _MOST_LAYERS),
@@ -204,40 +201,28 @@ def _check_sizes(content: dict[str, Any]) -> None:
 
 
 def _check_weights(path: Path, names: set[str]) -> None:
-    indexes = [name for name in names if name.endswith(".index.json")]
-    for name in indexes:
-        _check_index(path, name)
-    weights = [name for name in names if is_weights_name(name)]
-    if not weights:
+    found = weights_of(path, names)
+    if found.problem:
+        raise ModelLoadError(found.problem)
+    if not found.names:
         raise ModelLoadError(
             f"The folder {path} has a config.json but no weights. Download the model again."
         )
-    if not names & _READ_BY_TRANSFORMERS:
+    if not is_read_by_transformers(found):
         raise ModelLoadError(
-            f"Weights named {sorted(weights)[0]} are not read by transformers. Rename them to "
+            f"Weights named {found.names[0]} are not read by transformers. Rename them to "
             "model.safetensors (or pytorch_model.bin), or put their index file beside them."
         )
-    for name in weights:
+    for name in found.names:
         _check_beginning(path / name, _status(path / name))
         if is_safetensors_name(name):
             _check_safetensors(path / name)
         else:
             _check_pickled(path / name)
-
-
-def _check_index(path: Path, name: str) -> None:
-    try:
-        shards = set(json.loads((path / name).read_text("utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise ModelLoadError(f"{name} is no valid index of shards. Download it again.") from error
-    for shard in shards:
-        if not isinstance(shard, str) or shard != os.path.basename(shard) or shard in ("", ".."):
-            raise ModelLoadError(f"{name}: shard name {shard!r} leaves the folder; refused.")
-    missing = sorted(shard for shard in shards if not (path / shard).exists())
-    if missing:
-        raise ModelLoadError(
-            f"{missing[0]} is missing ({len(missing)} of {len(shards)} shards). Download it again."
-        )
+    for name in left_over(path, names):
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG((path / name).stat().st_mode):
+                raise ModelLoadError(f"{name} is not a regular file.")
 
 
 def _check_safetensors(path: Path) -> None:

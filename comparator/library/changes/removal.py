@@ -37,6 +37,7 @@ _OF_A_MODEL = re.compile(
 )
 _TOOLS = {
     "huggingface": "the Hugging Face cache (hf cache delete)",
+    "modelscope": "the ModelScope cache (modelscope clear-cache)",
     "ollama": "Ollama (ollama rm)",
     "lmstudio": "LM Studio",
     "gpt4all": "GPT4All",

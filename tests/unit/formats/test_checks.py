@@ -301,6 +301,20 @@ def test_a_missing_shard_is_named(folder):
     assert "model-2.safetensors is missing (1 of 2 shards)" in refused(folder)
 
 
+def test_left_over_files_are_not_checked(folder):
+    (folder / "consolidated.safetensors").write_bytes(b"damaged")
+    (folder / "gone.safetensors").symlink_to("nowhere")
+    shards = json.dumps({"weight_map": {"a": "pytorch_model-1.bin"}})
+    (folder / "pytorch_model.bin.index.json").write_text(shards)
+    passes(folder, ModelType.PYTORCH)
+
+
+def test_shards_without_their_index_are_told(folder):
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(b"PK")
+    assert "put their index file beside them" in refused(folder)
+
+
 @pytest.mark.parametrize(
     "content", ["{", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"a": []}}']
 )
