@@ -52,6 +52,7 @@ FILE_TYPES = {
     17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS",
     23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
+    39: "NVFP4", 40: "Q1_0",
 }  # fmt: skip
 
 # Type of a tensor -> its name, from ggml.h's enum ggml_type.
@@ -59,7 +60,7 @@ TENSOR_TYPE_NAMES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K",
     11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS",
     18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 28: "F64",
-    29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+    29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0",
 }  # fmt: skip
 
 # Type of a tensor -> (weights in a block, bytes of a block), from ggml.c's type_traits.
@@ -135,8 +136,8 @@ def _check_complete(path: str, _stamp: tuple[int, ...]) -> None:
 class Tensor:
     """A tensor's name, where its bytes end (from the begin of all data), type and size.
 
-    ``kind`` is ggml's number of its type, ``weights`` how many numbers it has, and ``size``
-    its bytes; 0 where this build does not know the type.
+    ``kind`` is ggml's number of its type, ``weights`` how many numbers it has, ``size`` its
+    bytes, 0 where this build does not know the type, and ``row`` the length of a row in numbers.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Tensor:
     kind: int
     weights: int
     size: int
+    row: int = 0
 
 
 @contextlib.contextmanager
@@ -200,7 +202,7 @@ class _Reader:
             raise _damaged(f"a tensor of {weights} weights")
         block, size = TENSOR_TYPES.get(kind, (1, 0))  # of newer types only the begin is known
         size *= -(-weights // block)
-        return Tensor(name, offset + size, kind, weights, size)
+        return Tensor(name, offset + size, kind, weights, size, shape[0] if shape else 0)
 
     def _counts(self) -> tuple[int, int]:
         if self._exactly(4) != GGUF_MAGIC:

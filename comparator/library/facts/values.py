@@ -13,8 +13,8 @@ class ModelFacts:
 
     Attributes:
         architecture: as llama.cpp or transformers calls it.
-        quantisation: what its weights really are: ``Q4_K_M``, ``bfloat16``, or a mix by share,
-            such as ``Q4_0 + Q8_0``.
+        quantisation: as people call it: ``Q4_K_M``, ``UD-Q4_K_XL``, ``bf16``, ``GPTQ 4-bit``;
+            what its weights really are is in ``tensor_types``.
         context_length: tokens.
         layers: of the decoder.
         has_chat_template: whether it brings one.
@@ -31,6 +31,8 @@ class ModelFacts:
         family: the name of the weights without their quantisation.
         purpose: ``language``, or what else it is for (see ``purposes``).
         needs_remote_code: whether it comes with program code of its own that must be run.
+        maker: who quantised it, such as ``unsloth``.
+        quantisation_warning: a sentence where its weights are not what its name says.
         cache_layers: for layers with equal reach: bytes of the KV cache of one token in 16-bit
             floats, of all of them together, and how many tokens they keep (0 for all).
     """
@@ -54,6 +56,8 @@ class ModelFacts:
     purpose: str | None = None
     needs_remote_code: bool = False
     cache_layers: tuple[tuple[int, int], ...] = ()
+    maker: str | None = None
+    quantisation_warning: str | None = None
 
     def cache_bytes(self, context_length: int) -> int:
         """Return the size of the KV cache of so many tokens in 16-bit floats; 0 where unknown."""

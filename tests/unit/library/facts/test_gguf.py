@@ -14,8 +14,6 @@ from gguf import GGUFReader, GGUFWriter
 from wide_gguf import write_wide_gguf, write_wide_shards
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.formats.gguf_header import Tensor
-from comparator.library.facts.quantisation_labels import label_of
 from comparator.library.facts.store import read_facts
 
 WINDOW, LAYERS, HEADS, HEAD = 64, 6, 2, 16
@@ -154,26 +152,6 @@ def test_a_claim_of_four_billion_layers_costs_nothing(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 50_000_000
     finally:
         tracemalloc.stop()
-
-
-def tensor(kind: int, weights: int, name: str = "blk.0.x") -> Tensor:
-    return Tensor(name, 0, kind, weights, 1)
-
-
-@pytest.mark.parametrize(
-    ("declared", "tensors", "label"),
-    [
-        ("Q4_K_M", [tensor(12, 80), tensor(14, 20), tensor(14, 90, "output.weight")], "Q4_K_M"),
-        ("Q4_K_M", [tensor(8, 100)], "Q8_0"),
-        ("Q2_K", [tensor(2, 60), tensor(8, 30), tensor(0, 1)], "Q4_0 + Q8_0"),
-        (None, [tensor(3, 100)], "Q4_1"),
-        ("IQ3_M", [tensor(21, 100)], "IQ3_M"),
-        ("F16", [], "F16"),
-        (None, [], None),
-    ],
-)
-def test_labels_tell_the_true_mix(declared: str | None, tensors: list[Tensor], label: str) -> None:
-    assert label_of(declared, tensors) == label
 
 
 def test_a_large_vocabulary_costs_little_time(tmp_path: Path, bounds: Bounds) -> None:
