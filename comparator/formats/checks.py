@@ -15,7 +15,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import with_controls_shown
-from comparator.formats import gguf_header
+from comparator.formats import gguf_header, packed_weights
 from comparator.formats.json_files import read_config, read_json
 from comparator.formats.model_files import is_gguf, is_safetensors_name
 from comparator.formats.shards import shards_of
@@ -145,8 +145,12 @@ def _check_directory(path: Path, status: os.stat_result, config: ModelConfig) ->
             f"{path.name} is a LoRA adapter; it needs its base model{_base_of(path)}. "
             "Merge the two, or choose a model that is whole."
         )
-    _check_config(read_config(path), config)
+    content = read_config(path)
+    _check_config(content, config)
     _check_weights(path, names)
+    reason = packed_weights.why_not_here(content)
+    if reason:
+        raise ModelLoadError(reason)
 
 
 def _base_of(path: Path) -> str:

@@ -301,6 +301,19 @@ def test_a_missing_shard_is_named(folder):
     assert "model-2.safetensors is missing (1 of 2 shards)" in refused(folder)
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"quant_method": "exl2", "bits": 4.0}, "ExLlamaV2 runs it"),
+        ({"group_size": 64, "bits": 4}, "mlx-lm runs it"),
+    ],
+)
+def test_weights_for_another_program_are_refused_with_its_name(folder, settings, words):
+    content = {**CONFIG, "quantization_config": settings}
+    (folder / "config.json").write_text(json.dumps(content))
+    assert words in refused(folder)
+
+
 def test_left_over_files_are_not_checked(folder):
     (folder / "consolidated.safetensors").write_bytes(b"damaged")
     (folder / "gone.safetensors").symlink_to("nowhere")

@@ -86,7 +86,7 @@ def test_the_facts_are_those_of_transformers(tmp_path: Path, name: str) -> None:
     assert facts.vocabulary_size == config.vocab_size
     assert facts.context_length == config.max_position_embeddings
     assert facts.parameters == sum(p.numel() for p in model.parameters())
-    assert (facts.quantisation, facts.bits_per_weight) == ("float32", 32.0)
+    assert (facts.quantisation, facts.bits_per_weight) == ("fp32", 32.0)
     assert (facts.purpose, facts.needs_remote_code) == ("language", False)
     assert facts.cache_bytes(TOKENS) == cached_bytes(model, TOKENS) > 0
     beyond = facts.cache_bytes(2 * WINDOW)
