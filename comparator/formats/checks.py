@@ -15,7 +15,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import with_controls_shown
-from comparator.formats import gguf_header, packed_weights
+from comparator.formats import gguf_header, gguf_kinds, packed_weights
 from comparator.formats.json_files import read_config, read_json
 from comparator.formats.model_files import is_gguf, is_safetensors_name
 from comparator.formats.shards import shards_of
@@ -127,7 +127,18 @@ def _check_gguf(path: Path, status: os.stat_result) -> None:
     for shard in shards_of(path):
         if shard != path:
             _check_beginning(shard, _status(shard))
-        gguf_header.check_complete(shard)
+        summary = gguf_header.check_complete(shard)
+        _check_made_for(path.name, summary)
+
+
+def _check_made_for(name: str, summary: gguf_header.Summary) -> None:
+    """Refuse parts of other models, at which llama.cpp ends, and files for another program."""
+    is_head = gguf_kinds.PURPOSES.get(summary.architecture or "") == "draft head"
+    if is_head or summary.is_head:
+        raise ModelLoadError(f"{name} is no model. {gguf_kinds.DRAFT_HEAD}")
+    reason = gguf_kinds.of_another_program(summary.architecture, summary.kinds)
+    if reason:
+        raise ModelLoadError(f"{name} is made for another program. {reason}")
 
 
 def _check_directory(path: Path, status: os.stat_result, config: ModelConfig) -> None:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.text import with_controls_shown
+from comparator.formats.gguf_kinds import is_mtp_head
 from comparator.formats.json_files import without_waiting
 from comparator.formats.model_files import GGUF_MAGIC
 
@@ -98,7 +99,7 @@ def read_header(path: str | Path) -> tuple[dict[str, Any], list[Tensor]]:
         return reader.metadata(), [reader.tensor() for _ in range(reader.tensor_count)]
 
 
-def check_complete(path: str | Path) -> None:
+def check_complete(path: str | Path) -> Summary:
     """Compare a file's length with where its header says that its tensors are.
 
     A file that was whole is not read again until it changes.
@@ -110,13 +111,16 @@ def check_complete(path: str | Path) -> None:
         status = os.stat(path)
     except OSError as error:
         raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
-    _check_complete(str(path), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+    return _check_complete(
+        str(path), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    )
 
 
 @lru_cache(maxsize=256)
-def _check_complete(path: str, _stamp: tuple[int, ...]) -> None:
+def _check_complete(path: str, _stamp: tuple[int, ...]) -> Summary:
     with _opened(path) as reader:
-        alignment = reader.metadata().get("general.alignment", DEFAULT_ALIGNMENT)
+        metadata = reader.metadata()
+        alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
         tensors = [reader.tensor() for _ in range(reader.tensor_count)]
         if not isinstance(alignment, int) or not 0 < alignment <= LARGEST_ALIGNMENT:
             raise _damaged(f"an alignment of {str(alignment)[:40]} bytes")
@@ -130,6 +134,25 @@ def _check_complete(path: str, _stamp: tuple[int, ...]) -> None:
                 f"'{with_controls_shown(tensor.name[:80])}' does ({size} of {whole} bytes). "
                 "Download it again."
             )
+    architecture = metadata.get("general.architecture")
+    return Summary(
+        architecture if isinstance(architecture, str) else None,
+        frozenset(tensor.kind for tensor in tensors),
+        is_mtp_head(tensor.name for tensor in tensors),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a file is made for.
+
+    ``architecture`` is as its header says, ``kinds`` are ggml's numbers of its tensors' types, and
+    ``is_head`` tells that it is the head of another model alone.
+    """
+
+    architecture: str | None
+    kinds: frozenset[int]
+    is_head: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +83,21 @@ def refresh_at(event: Any, host: Host, lists: ModelLists, **names: str) -> None:
 
 
 def names_and_kinds(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
-    """Return by each model's id its name, and its engine, quantisation and size in words."""
-    return {model.id: [with_controls_shown(model.name), kind_line(model)] for model in models}
+    """Return by each model's id its name, and its engine, quantisation and size in words.
+
+    Models of one name, such as the ``checkpoint-500`` of two trainings, are told apart by the
+    folder in which they lie.
+    """
+    counts = Counter(model.name for model in models)
+    return {
+        model.id: [with_controls_shown(_name(model, counts[model.name] > 1)), kind_line(model)]
+        for model in models
+    }
+
+
+def _name(model: ModelInfo, is_shared: bool) -> str:
+    folder = os.path.basename(os.path.dirname(model.path)) if is_shared else ""
+    return f"{folder}/{model.name}" if folder else model.name
 
 
 def unusable_note(shelf: Shelf) -> str:

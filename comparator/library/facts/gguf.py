@@ -13,6 +13,7 @@ from typing import Any
 
 from comparator.formats import gguf_header
 from comparator.formats.gguf_header import FILE_TYPES, TENSOR_TYPE_NAMES, ArrayLength, Tensor
+from comparator.formats.gguf_kinds import is_mtp_head
 from comparator.formats.model_files import without_gguf_suffix
 from comparator.formats.quantisation_names import label_in
 from comparator.formats.shards import shards_of
@@ -127,15 +128,22 @@ def _with_tensors(facts: ModelFacts, tensors: Sequence[Tensor]) -> ModelFacts:
         numbers[name] = numbers.get(name, 0) + tensor.weights
     weights = sum(numbers.values())
     known = all(tensor.size for tensor in tensors if tensor.weights)
-    is_reranker = any(tensor.name.startswith("cls.output") for tensor in tensors)
+    purpose = _purpose_of_tensors(tensors)
     return replace(
         facts,
         parameters=weights or None,
         tensor_types=shares(numbers),
         bits_per_weight=sum(t.size for t in tensors) * 8 / weights if weights and known else None,
-        purpose="reranker" if is_reranker else facts.purpose,
-        kind=None if is_reranker else facts.kind,
+        purpose=purpose or facts.purpose,
+        kind=None if purpose else facts.kind,
     )
+
+
+def _purpose_of_tensors(tensors: Sequence[Tensor]) -> str | None:
+    """Return what a file is for where its tensors say more than its header."""
+    if any(tensor.name.startswith("cls.output") for tensor in tensors):
+        return "reranker"
+    return "draft head" if is_mtp_head(tensor.name for tensor in tensors) else None
 
 
 def _with_card(facts: ModelFacts, path: Path) -> ModelFacts:

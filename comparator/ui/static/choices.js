@@ -1,6 +1,8 @@
 // The closed lists of models: engine, quantisation and size beside the label, where no long name
 // can push them out, and the name alone in the field. Its value: name and kind by the model's id.
 
+const LONG_NAME = 30; // letters that a narrow list holds on one line; more take two smaller ones
+
 function draw() {
   const catalogue = props.value || {};
   const chosen = window.comparatorChosen || [];
@@ -10,7 +12,9 @@ function draw() {
     const input = block.querySelector("input");
     const label = block.querySelector("[data-testid='block-info']");
     put(part(label, "facts"), kind);
-    put(part(input.parentElement, "chosen-name"), name);
+    const shown = part(input.parentElement, "chosen-name");
+    put(shown, name);
+    shown.classList.toggle("long", name.length > LONG_NAME);
     input.parentElement.title = name ? `${name} · ${kind}` : "";
   });
 }

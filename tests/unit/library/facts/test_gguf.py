@@ -96,10 +96,45 @@ def test_the_cache_of_an_architecture(tmp_path: Path, architecture: str) -> None
         ("qwen3", {"pooling_type": 4}, "reranker"),
         ("llama", {"attention.causal": False}, "embedding"),
         ("t5", {}, "encoder-decoder"),
+        ("t5encoder", {}, "embedding"),
+        ("eurobert", {}, "embedding"),
+        ("modern-bert", {}, "embedding"),
+        ("gemma-embedding", {}, "embedding"),
+        ("eagle3", {}, "draft head"),
+        ("dflash", {}, "draft head"),
+        ("gemma4-assistant", {}, "draft head"),
+        ("wavtokenizer-dec", {}, "speech"),
+        ("qwen3tts", {}, "speech"),
+        ("controlvector", {}, "control vector"),
+        ("llada", {}, "diffusion language"),
+        ("dream", {}, "diffusion language"),
+        ("flux", {}, "image generation"),
+        ("imatrix", {"general.type": "imatrix"}, "importance matrix"),
+        ("gemma3", {"general.type": "mmproj"}, "projector"),
     ],
 )
 def test_purposes(tmp_path: Path, architecture: str, more: dict[str, Any], purpose: str) -> None:
     assert read_facts(write(tmp_path / "m.gguf", architecture, **more)).purpose == purpose
+
+
+@pytest.mark.parametrize(
+    ("tensors", "purpose"),
+    [
+        (["blk.61.nextn.eh_proj.weight", "blk.61.attn_q.weight"], "draft head"),
+        (["blk.0.attn_q.weight", "blk.61.nextn.eh_proj.weight"], "language"),
+        (["blk.3.attn_q.weight"], "language"),
+    ],
+)
+def test_a_head_without_its_model(tmp_path: Path, tensors: list[str], purpose: str) -> None:
+    writer = GGUFWriter(tmp_path / "m.gguf", "glm4moe")
+    for name in tensors:
+        writer.add_tensor(name, numpy.zeros((4, 64), numpy.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    model = ModelInfo("", "m", str(tmp_path / "m.gguf"), ModelType.GGUF, 1)
+    assert read_facts(model).purpose == purpose
 
 
 def test_names_of_the_header(tmp_path: Path) -> None:
