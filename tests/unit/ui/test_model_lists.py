@@ -5,7 +5,7 @@ from __future__ import annotations
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library.discovery import Skipped
 from comparator.library.shelf import Shelf
-from comparator.ui.model_lists import ModelLists, shelf_updates, unusable_note
+from comparator.ui.model_lists import ModelLists, names_and_kinds, shelf_updates, unusable_note
 
 LISTS = ModelLists(["a", "b", "c", "d"], "catalogue", "unusable", "starter panel")
 FIRST = ModelInfo("1", "alpha", "/a.echo.json", ModelType.ECHO, 10)
@@ -40,6 +40,17 @@ def test_all_of_them_are_drawn_anew() -> None:
         "1": ["alpha", "Echo · 10 bytes"],
         "2": ["beta", "Echo · 10 bytes"],
     }
+
+
+def test_models_of_one_name_are_told_apart_by_their_folders() -> None:
+    paths = ("/one/checkpoint-500", "/two/checkpoint-500", "/two/other")
+    models = [ModelInfo(path, path.rsplit("/", 1)[-1], path, ModelType.ECHO, 10) for path in paths]
+    told = names_and_kinds(models)
+    assert [told[path][0] for path in paths] == [
+        "one/checkpoint-500",
+        "two/checkpoint-500",
+        "other",
+    ]
 
 
 def test_the_starter_set_is_offered_while_there_is_nothing_else() -> None:
