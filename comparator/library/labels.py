@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from comparator.core import units
 from comparator.core.models import ModelInfo
+from comparator.formats.quantisation_names import prefix_of
 from comparator.library.facts.lookup import ModelFacts, facts_of
 
 ENGINE_NAMES = {"gguf": "GGUF", "pytorch": "PyTorch", "echo": "Echo", "custom": "Custom"}
@@ -19,7 +20,7 @@ def kind_line(model: ModelInfo) -> str:
     engine = ENGINE_NAMES.get(model.model_type.value, model.model_type.value)
     facts = facts_of(model)
     quantisation = facts.quantisation or ""
-    if quantisation and facts.maker:
+    if quantisation and facts.maker and not prefix_of(quantisation):  # UD is Unsloth's own sign
         quantisation += f" by {facts.maker}"
     if facts.quantisation_warning:  # without the other's name: who types that means another file
         quantisation += " (doubtful)"

@@ -21,9 +21,9 @@ from comparator.memory.verdicts import WORDS
 COLUMNS: tuple[tuple[str, str, bool, int], ...] = (
     ("name", "Name", False, 232),
     ("engine", "Engine", False, 60),
-    ("family", "Family", False, 80),
+    ("family", "Family", False, 104),
     ("quantisation", "Quantisation", False, 100),
-    ("maker", "Maker", False, 84),
+    ("maker", "Maker", False, 96),
     ("bits", "Bits", True, 48),
     ("size", "Size", True, 66),
     ("parameters", "Weights", True, 70),

@@ -1,7 +1,9 @@
 // The closed lists of models: engine, quantisation and size beside the label, where no long name
 // can push them out, and the name alone in the field. Its value: name and kind by the model's id.
 
-const LONG_NAME = 30; // letters that a narrow list holds on one line; more take two smaller ones
+// Letters that a narrow list holds on one line, and on two smaller ones; more take three.
+const LONG_NAME = 28;
+const LONGEST_NAME = 58;
 
 function draw() {
   const catalogue = props.value || {};
@@ -15,6 +17,7 @@ function draw() {
     const shown = part(input.parentElement, "chosen-name");
     put(shown, name);
     shown.classList.toggle("long", name.length > LONG_NAME);
+    shown.classList.toggle("longest", name.length > LONGEST_NAME);
     input.parentElement.title = name ? `${name} · ${kind}` : "";
   });
 }

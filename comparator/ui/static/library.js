@@ -5,7 +5,7 @@
 const LOOK_MILLISECONDS = 120;
 const ROW_PIXELS = 32; // as in library.css: rows out of sight are not drawn, so that 1000 stay quick
 const SPARE_ROWS = 12;
-const LONG_TEXT = 54; // letters that two lines of the widest column hold; more are written smaller
+const LETTERS_A_PIXEL = 0.24; // that two lines hold, with room to break them; more are smaller
 const root = element.querySelector("#library-root");
 const bar = make("div", root, "library-bar");
 const search = make("input", bar, "library-search");
@@ -201,10 +201,10 @@ function drawCells(line, row) {
   while (line.cells.length > row.cells.length) line.cells.pop().remove();
   row.cells.forEach((value, place) => {
     const node = line.cells[place] || (line.cells[place] = make("td", line.node));
-    const [key, , numeric] = columns[place];
+    const [key, , numeric, width] = columns[place];
     const text = node.firstChild || make("span", node);
     node.className = numeric ? "number" : key;
-    node.classList.toggle("long", !numeric && textOf(value).length > LONG_TEXT);
+    node.classList.toggle("long", !numeric && textOf(value).length > width * LETTERS_A_PIXEL);
     put(text, textOf(value));
     node.title = key === "fit" ? row.why : textOf(value);
     if (key === "fit") node.dataset.fit = textOf(value);

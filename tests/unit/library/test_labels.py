@@ -34,7 +34,7 @@ def test_a_line_names_quantisation_and_maker(models: list[ModelInfo]) -> None:
         "GGUF · Q4_K_M · 98 MB",
         "GGUF · Q4_K_M (doubtful) · 98 MB",
         "GGUF · Q8_0 by bartowski · 98 MB",
-        "GGUF · UD-Q4_K_XL by unsloth · 98 MB",
+        "GGUF · UD-Q4_K_XL · 98 MB",
         "GGUF · bf16 · 98 MB",
     ]
 
