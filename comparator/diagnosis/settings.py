@@ -10,7 +10,8 @@ from comparator.diagnosis.privacy import is_secret
 from comparator.diagnosis.values import Part
 
 _OURS = re.compile(
-    r"^(COMPARATOR_.*|GRADIO_.*|HF_.*|HUGGINGFACE_.*|TRANSFORMERS_.*|OLLAMA_MODELS|LLAMA_CACHE|MODELSCOPE_CACHE|"
+    r"^(COMPARATOR_.*|GRADIO_.*|HF_.*|HUGGINGFACE_.*|TRANSFORMERS_.*|OLLAMA_MODELS|LLAMA_CACHE|"
+    r"MODELSCOPE_CACHE|"
     r"GGML_.*|LLAMA_.*|OMP_.*|GOMP_.*|KMP_.*|MKL_.*|OPENBLAS_.*|ONEDNN_.*|DNNL_.*|TORCH.*|"
     r"PYTORCH_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|HSA_.*|LD_LIBRARY_PATH|LD_PRELOAD|DYLD_.*|"
     r"MALLOC_.*|PYTHONMALLOC|PYTHONPATH|SPACE_ID|SYSTEM|TMPDIR|XDG_.*_HOME|.*_PROXY)$",

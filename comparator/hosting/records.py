@@ -8,7 +8,7 @@ from typing import Any
 
 from comparator.comparison.comparison import Comparison
 from comparator.library.facts.lookup import facts_of
-from comparator.library.shelf import Shelf
+from comparator.library.shelf import Shelf, can_be_asked
 
 Record = dict[str, Any]
 
@@ -21,7 +21,7 @@ def of_models(shelf: Shelf, models_dir: Path) -> list[Record]:
             "quantisation": facts_of(model).quantisation,
             "problem": model.problem,
         }
-        for model in [*shelf.offered, *shelf.unusable]
+        for model in [*can_be_asked(shelf.offered), *shelf.unusable]
     ]
 
 

@@ -17,6 +17,7 @@ from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown, without_surrogates
 from comparator.formats.model_files import is_gguf_name, without_gguf_suffix
 from comparator.formats.quantisation_names import label_in, recipe_of
+from comparator.formats.shards import WEIGHT_SHARD
 
 # What is taken where a repository has several quantisations and none was named: a usual
 # compromise first.
@@ -208,7 +209,17 @@ def _weights(top: dict[str, RemoteFile], suffix: str, plain: str) -> list[Remote
         for name, file in sorted(top.items())
         if name.startswith(plain) and name.endswith(suffix) and _SHARDED_WEIGHTS.match(name)
     ]
-    return [*shards, top[index]] if shards and index in top else []
+    return [*_one_set(shards), top[index]] if shards and index in top else []
+
+
+def _one_set(shards: Sequence[RemoteFile]) -> list[RemoteFile]:
+    """Leave out shards of another count that were left behind; all where it is not clear."""
+    sets: dict[int, list[RemoteFile]] = {}
+    for file in shards:
+        match = WEIGHT_SHARD.match(file.name)
+        sets.setdefault(int(match["total"]) if match else 0, []).append(file)
+    whole = [files for total, files in sets.items() if len(files) == total]
+    return whole[0] if len(whole) == 1 else list(shards)
 
 
 def _default(offered: Sequence[Offer]) -> Offer:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.formats.shards import GGUF_SHARD, MOST_SHARDS
+from comparator.formats.shards import GGUF_SHARD, shards_of
 from comparator.formats.weights import weights_of
 
 FileKey = tuple[tuple[str, int, int], ...]
@@ -108,11 +108,7 @@ def _parts(model: ModelInfo) -> Iterator[tuple[str, Path]]:
         read = weights_of(path, names).names
         beside = {name for name in names if name.lower().endswith(_BESIDE_WEIGHTS)}
         yield from ((name, path / name) for name in sorted({*read, *beside}))
-    elif match := GGUF_SHARD.match(path.name):
-        names = sorted(os.listdir(path.parent))
-        others = ((name, GGUF_SHARD.match(name)) for name in names)
-        shards = [name for name, other in others if other and other["stem"] == match["stem"]]
-        shards = shards[:MOST_SHARDS]
-        yield from ((str(number), path.with_name(name)) for number, name in enumerate(shards))
+    elif GGUF_SHARD.match(path.name):
+        yield from ((str(number), shard) for number, shard in enumerate(shards_of(path)))
     else:
         yield "", path

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from comparator.core.models import ModelInfo
 from comparator.library.discovery import Skipped
-from comparator.library.facts.lookup import store
+from comparator.library.facts.lookup import facts_of, store
 from comparator.library.facts.purposes import why_not_offered
 
 
@@ -31,6 +31,14 @@ class Shelf:
             [model for model in models if model.problem],
             [*skipped, *(Skipped(m.path, others[m.id]) for m in models if m.id in others)],
         )
+
+
+def can_be_asked(models: Sequence[ModelInfo]) -> list[ModelInfo]:
+    """Leave out what is no language model by its files: heads, projectors, embedding models.
+
+    Reads the headers of files that are new, as whoever names quantisations does anyway.
+    """
+    return [model for model in models if why_not_offered(facts_of(model).purpose) is None]
 
 
 def _known_reason(model: ModelInfo) -> str | None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from model_files import write_gguf
+
 from comparator.core.models import ModelInfo, ModelType
+from comparator.library import discovery
 from comparator.library.discovery import Skipped
 from comparator.library.shelf import Shelf
 from comparator.ui.model_lists import ModelLists, names_and_kinds, shelf_updates, unusable_note
@@ -51,6 +56,16 @@ def test_models_of_one_name_are_told_apart_by_their_folders() -> None:
         "two/checkpoint-500",
         "other",
     ]
+
+
+def test_what_answers_nothing_alone_is_not_offered(tmp_path: Path) -> None:
+    """Also where nothing was known of the file before."""
+    write_gguf(tmp_path / "head.gguf", architecture="eagle3")
+    found = discovery.scan(tmp_path).models
+    shelf = Shelf.of([*found, FIRST], [])
+    updates = shelf_updates(LISTS, shelf)
+    assert list(updates["catalogue"]) == ["1"]
+    assert [value for _words, value in updates["a"]["choices"]] == ["", "1"]
 
 
 def test_the_starter_set_is_offered_while_there_is_nothing_else() -> None:
