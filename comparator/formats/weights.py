@@ -150,7 +150,10 @@ def _named(path: str, _stamp: tuple[int, int]) -> tuple[str, ...]:
     for file in named:
         if not isinstance(file, str) or file != os.path.basename(file) or file in ("", ".", ".."):
             shown = with_controls_shown(repr(file)[:200])
-            raise ModelLoadError(f"{name}: shard name {shown} leaves the folder; refused.")
+            raise ModelLoadError(
+                f"{name}: shard name {shown} leaves the folder; refused. An index may not name "
+                "files outside the folder."
+            )
     return tuple(sorted(named))
 
 

@@ -26,9 +26,15 @@ _REASONS = {
     "importance matrix": "An importance matrix: what a quantiser reads, and no model.",
 }
 _EMBEDS = re.compile(r"bert(-|$)|embed")
-_ENCODERS = re.compile(r"(clip|siglip|^vit$|dinov2|dinov3|^deit|^swin|^beit)")
+_ENCODERS = re.compile(
+    r"(clip|siglip|^vit|dinov2|dinov3|^deit|^swin|^beit|^sam\d?(_|$)|detr|^resnet|^segformer"
+    r"|^convnext|^dpt$|^yolos$|^owl|^mobilenet|^efficientnet|^depth_|^mask2?former|^timm_)"
+)
 _TEXT_ENCODERS = re.compile(r"(bert|electra|mpnet|^e5|^xlm|^nomic|^gte|^bge)")
-_SPEECH = re.compile(r"(whisper|wav2vec|hubert|speech|^bark$|^encodec$|^vits$|^mimi$)")
+_SPEECH = re.compile(
+    r"(whisper|wav2vec|hubert|wavlm|speech|seamless|musicgen|^bark$|^encodec$|^dac$|^vits$|^mimi$"
+    r"|^clap|^parler|^audio_spectrogram)"
+)
 _OF_CLASSES = (
     (
         (
