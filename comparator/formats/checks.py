@@ -159,9 +159,12 @@ def _check_directory(path: Path, status: os.stat_result, config: ModelConfig) ->
     content = read_config(path)
     _check_config(content, config)
     _check_weights(path, names)
-    reason = packed_weights.why_not_here(content)
-    if reason:
-        raise ModelLoadError(reason)
+    packed = packed_weights.method_of(content)
+    if packed:
+        label = packed_weights.label_of(content) or packed[0]
+        reason = packed_weights.why_not_here(packed[0], label)
+        if reason:
+            raise ModelLoadError(reason)
 
 
 def _base_of(path: Path) -> str:

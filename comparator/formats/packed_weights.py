@@ -70,28 +70,29 @@ _METHODS = {
 }
 
 
-def method_of(config: Mapping[str, Any]) -> tuple[Method, int | None] | None:
-    """Return how the weights of a ``config.json`` are quantised, and in how many bits.
+def method_of(config: Mapping[str, Any]) -> tuple[str, int | None] | None:
+    """Return by which method the weights of a ``config.json`` are quantised, and in how many bits.
 
-    None where they are not. A method without an entry here keeps the name that it has there.
+    None where they are not.
     """
     packed = _settings(config)
     if packed is None:
         return None
-    name = packed.get("quant_method")
-    bits = packed.get("bits", packed.get("w_bit"))
+    name, bits = packed.get("quant_method"), packed.get("bits", packed.get("w_bit"))
+    four, eight = packed.get("load_in_4bit") is True, packed.get("load_in_8bit") is True
+    if four or eight:
+        bits = 4 if four else 8
     if not isinstance(name, str) or not name:
-        if packed.get("load_in_4bit") is True or packed.get("load_in_8bit") is True:
+        if four or eight:
             name = "bitsandbytes"
         elif type(bits) is int and "group_size" in packed:
             name = "mlx"
         else:
             return None
-    if packed.get("load_in_4bit") is True or packed.get("load_in_8bit") is True:
-        bits = 4 if packed.get("load_in_4bit") is True else 8
     shown = with_controls_shown(name).replace("\n", " ")[:_LONGEST_NAME]
-    found = _METHODS.get(name.lower().replace("compressed_tensors", "compressed-tensors"))
-    return found or Method(shown), bits if type(bits) is int and 0 < bits <= 64 else None
+    known = shown.lower().replace("compressed_tensors", "compressed-tensors")
+    whole = bits if type(bits) is int and 0 < bits <= 64 else None
+    return (known if known in _METHODS else shown), whole
 
 
 def _settings(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -111,27 +112,28 @@ def label_of(config: Mapping[str, Any]) -> str | None:
     found = method_of(config)
     if found is None:
         return None
-    method, bits = found
-    return f"{method.title} {bits}-bit" if bits else method.title
+    name, bits = found
+    title = _METHODS[name].title if name in _METHODS else name
+    return f"{title} {bits}-bit" if bits else title
 
 
-def why_not_here(config: Mapping[str, Any], has: Callable[[str], bool] | None = None) -> str | None:
+def why_not_here(name: str, label: str, has: Callable[[str], bool] | None = None) -> str | None:
     """Return why weights cannot be loaded here, and what would; None where nothing is missing.
 
     Args:
-        config: the content of ``config.json``.
+        name: of the method.
+        label: of the quantisation, for people.
         has: tells whether a module is installed; None looks.
     """
-    found = method_of(config)
-    if found is None:
+    method = _METHODS.get(name)
+    if method is None:
         return None
-    method, label = found[0], label_of(config)
     if method.runs_elsewhere:
         return (
             f"Its weights are quantised for {label}, which transformers does not read: "
             f"{method.runs_elsewhere}. The same model as GGUF or unquantised runs here."
         )
-    missing = [name for name in method.packages if not (has or is_installed)(name)]
+    missing = [package for package in method.packages if not (has or is_installed)(package)]
     if not missing:
         return None
     return (

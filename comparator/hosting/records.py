@@ -8,20 +8,21 @@ from typing import Any
 
 from comparator.comparison.comparison import Comparison
 from comparator.library.facts.lookup import facts_of
-from comparator.library.shelf import Shelf, can_be_asked
+from comparator.library.shelf import Shelf
 
 Record = dict[str, Any]
 
 
 def of_models(shelf: Shelf, models_dir: Path) -> list[Record]:
     """Return every model, those that can be asked first."""
+    shelf = shelf.by_facts()
     return [
         {
             **_without_path(model.to_record(), models_dir),
             "quantisation": facts_of(model).quantisation,
             "problem": model.problem,
         }
-        for model in [*can_be_asked(shelf.offered), *shelf.unusable]
+        for model in [*shelf.offered, *shelf.unusable]
     ]
 
 

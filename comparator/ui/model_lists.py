@@ -15,7 +15,7 @@ from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
 from comparator.hosting.host import Host
 from comparator.library.labels import kind_line
-from comparator.library.shelf import Shelf, can_be_asked
+from comparator.library.shelf import Shelf
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
 from comparator.ui.threads import in_thread
 
@@ -46,23 +46,23 @@ class ModelLists:
 
 def shelf_updates(lists: ModelLists, shelf: Shelf, values: Values | None = None) -> Updates:
     """Return updates of all lists; what is chosen by ``values`` stays so while it is there."""
-    offered = can_be_asked(shelf.offered)
-    told = names_and_kinds(offered)
+    shelf = shelf.by_facts()
+    told = names_and_kinds(shelf.offered)
     choices = [("none", ""), *((" · ".join(words), model_id) for model_id, words in told.items())]
-    chosen = _chosen(lists, offered, values or {})
+    chosen = _chosen(lists, shelf, values or {})
     note = unusable_note(shelf)
     updates = (gr.update(choices=choices, value=model_id) for model_id in chosen)
     return {
         **dict(zip(lists.models, updates, strict=True)),
         lists.catalogue: told,
         lists.unusable: gr.update(value=note, visible=bool(note)),
-        lists.starter_panel: gr.update(visible=not offered),
+        lists.starter_panel: gr.update(visible=not shelf.offered),
     }
 
 
-def _chosen(lists: ModelLists, offered: Sequence[ModelInfo], values: Values) -> list[str]:
+def _chosen(lists: ModelLists, shelf: Shelf, values: Values) -> list[str]:
     """Return the chosen model of each list by id: two to begin with, empty where none is."""
-    known = [model.id for model in offered]
+    known = [model.id for model in shelf.offered]
     chosen = [values.get(widget) for widget in lists.models]
     if any(model_id in known for model_id in chosen):
         return [model_id if model_id in known else "" for model_id in chosen]

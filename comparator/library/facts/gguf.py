@@ -13,7 +13,7 @@ from typing import Any
 
 from comparator.formats import gguf_header
 from comparator.formats.gguf_header import FILE_TYPES, TENSOR_TYPE_NAMES, ArrayLength, Tensor
-from comparator.formats.gguf_kinds import is_mtp_head
+from comparator.formats.gguf_kinds import is_mtp_head, of_another_program
 from comparator.formats.model_files import without_gguf_suffix
 from comparator.formats.quantisation_names import label_in
 from comparator.formats.shards import shards_of
@@ -134,6 +134,7 @@ def _with_tensors(facts: ModelFacts, tensors: Sequence[Tensor]) -> ModelFacts:
         parameters=weights or None,
         tensor_types=shares(numbers),
         bits_per_weight=sum(t.size for t in tensors) * 8 / weights if weights and known else None,
+        made_for=of_another_program(facts.architecture, (tensor.kind for tensor in tensors)),
         purpose=purpose or facts.purpose,
         kind=None if purpose else facts.kind,
     )

@@ -23,6 +23,7 @@ _KNOWN = {
     )
 }  # fmt: skip
 _HUB_FOLDER = re.compile(r"^models--(?P<owner>[^-].*?)--.+")
+_KEEP_OWNERS = (".lmstudio", "lm-studio", "modelscope")
 _LONGEST_NAME = 40
 
 
@@ -55,6 +56,9 @@ def _by_traces(metadata: Mapping[str, Any]) -> str | None:
 
 
 def _by_place(path: Path) -> str | None:
+    owner = _owner(path.parts)
+    if owner:
+        return _KNOWN.get(owner.lower(), owner)
     for part in reversed(path.parts[-6:]):
         hub = _HUB_FOLDER.match(part)
         if hub:
@@ -63,4 +67,13 @@ def _by_place(path: Path) -> str | None:
         known = _KNOWN.get(name) or _KNOWN.get(name.partition("_")[0])
         if known:
             return known
+    return None
+
+
+def _owner(parts: tuple[str, ...]) -> str | None:
+    """Return whose folder it is in programs that keep ``models/OWNER/NAME``."""
+    for number, part in enumerate(parts[:-4]):
+        if part in _KEEP_OWNERS:
+            behind = [name for name in parts[number + 1 : -1] if name not in ("hub", "models")]
+            return behind[0] if len(behind) > 1 and "--" not in behind[0] else None
     return None

@@ -56,7 +56,7 @@ def facts_of_directory(directory: Path) -> ModelFacts:
     purpose = _purpose(directory, config)
     origin = _origin(config)
     kind = purposes.kind_of((directory.name, origin, *card.tags), has_template)
-    packed = packed_weights.method_of(config) is not None
+    packed = packed_weights.method_of(config)
     total = sum(weights.numbers.values())
     return ModelFacts(
         architecture=text_of(config.get("model_type")),
@@ -78,6 +78,7 @@ def facts_of_directory(directory: Path) -> ModelFacts:
         purpose=purpose,
         needs_remote_code=_needs_remote_code(config),
         cache_layers=cache_layers(text),
+        quantisation_method=packed[0] if packed else None,
     )
 
 

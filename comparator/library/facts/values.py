@@ -32,6 +32,8 @@ class ModelFacts:
         purpose: ``language``, or what else it is for (see ``purposes``).
         needs_remote_code: whether it comes with program code of its own that must be run.
         maker: who quantised it, such as ``unsloth``.
+        quantisation_method: of a transformers folder, such as ``gptq``.
+        made_for: a sentence where its file is made for another program than llama.cpp.
         quantisation_warning: a sentence where its weights are not what its name says.
         cache_layers: for layers with equal reach: bytes of the KV cache of one token in 16-bit
             floats, of all of them together, and how many tokens they keep (0 for all).
@@ -58,6 +60,8 @@ class ModelFacts:
     cache_layers: tuple[tuple[int, int], ...] = ()
     maker: str | None = None
     quantisation_warning: str | None = None
+    quantisation_method: str | None = None
+    made_for: str | None = None
 
     def cache_bytes(self, context_length: int) -> int:
         """Return the size of the KV cache of so many tokens in 16-bit floats; 0 where unknown."""

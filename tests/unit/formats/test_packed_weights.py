@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from comparator.formats.packed_weights import label_of, why_not_here
+from comparator.formats import packed_weights
+from comparator.formats.packed_weights import label_of, method_of
 
 
 def packed(**settings: Any) -> dict[str, Any]:
     return {"model_type": "llama", "quantization_config": settings}
+
+
+def why_not_here(config: dict[str, Any], has: Callable[[str], bool]) -> str | None:
+    found = method_of(config)
+    return packed_weights.why_not_here(found[0], str(label_of(config)), has) if found else None
 
 
 NONE, ALL = (lambda _name: False), (lambda _name: True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from model_files import write_gguf
@@ -58,14 +59,22 @@ def test_models_of_one_name_are_told_apart_by_their_folders() -> None:
     ]
 
 
-def test_what_answers_nothing_alone_is_not_offered(tmp_path: Path) -> None:
-    """Also where nothing was known of the file before."""
+def test_what_cannot_be_asked_is_not_offered_but_told(tmp_path: Path) -> None:
+    """Also where nothing was known of the files before."""
     write_gguf(tmp_path / "head.gguf", architecture="eagle3")
-    found = discovery.scan(tmp_path).models
-    shelf = Shelf.of([*found, FIRST], [])
+    write_gguf(tmp_path / "foreign.gguf", architecture="gptoss")
+    packed = {"model_type": "llama", "quantization_config": {"quant_method": "exl2"}}
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "config.json").write_text(json.dumps(packed))
+    (tmp_path / "packed" / "model.safetensors").touch()
+    shelf = Shelf.of([*discovery.scan(tmp_path).models, FIRST], [])
     updates = shelf_updates(LISTS, shelf)
     assert list(updates["catalogue"]) == ["1"]
     assert [value for _words, value in updates["a"]["choices"]] == ["", "1"]
+    note = updates["unusable"]["value"]
+    for words in ("head.gguf", "cannot answer alone", "Ollama", "ExLlamaV2 runs it"):
+        assert words in note
+    assert {m.name: m.problem is None for m in shelf.offered}["foreign"]  # it is not changed
 
 
 def test_the_starter_set_is_offered_while_there_is_nothing_else() -> None:

@@ -176,6 +176,8 @@ def test_a_lying_file_keeps_its_name_and_is_marked(tmp_path: Path) -> None:
         ("X.Q4_K_M.gguf", {"quantize__imatrix__file": "X-GGUF/imatrix_unsloth.dat"}, "unsloth"),
         ("bartowski_X-GGUF/X-Q4_K_M.gguf", {}, "bartowski"),
         ("lmstudio-community/X-GGUF/X-Q4_K_M.gguf", {}, "lmstudio-community"),
+        (".lmstudio/models/someone/X-GGUF/X-Q4_K_M.gguf", {}, "someone"),
+        ("modelscope/hub/models/Qwen/X/X-Q4_K_M.gguf", {}, "Qwen"),
         ("models--Qwen--X-GGUF/snapshots/abc/X-Q4_K_M.gguf", {}, "Qwen"),
     ],
 )
