@@ -50,6 +50,7 @@ _PASSED_OVER = (
     (_PROJECTOR, "A projector for images: a part of another model, which runs without it."),
     (_TRAINING, _IS_TRAINING),
 )
+_INDEXES = frozenset(single + INDEX_ENDING for single in SINGLE_FILES)
 _PART_OF_FOLDER = (  # what makes two folders with the same weights two models
     "config.json",
     "generation_config.json",
@@ -57,7 +58,7 @@ _PART_OF_FOLDER = (  # what makes two folders with the same weights two models
     "tokenizer.model",
     "tokenizer_config.json",
     "chat_template.jinja",
-    *(single + INDEX_ENDING for single in SINGLE_FILES),
+    *_INDEXES,
 )
 _LOOSE_WEIGHTS = (
     "Weights only: config.json and the tokenizer files are missing beside it, "
@@ -204,7 +205,8 @@ class _Walk:
         has_config = "config.json" in files
         is_read = has_config and is_read_by_transformers(weights_of(directory, files))
         other = format_of(entries.names, is_read)
-        is_model = has_config and bool(weights) and (other is None or not other.format.is_folder)
+        has_weights = bool(weights) or not _INDEXES.isdisjoint(files)
+        is_model = has_config and has_weights and not (other and other.format.is_folder)
         if other is not None:
             self._tell_format(directory, other, is_inside)
         if is_model:

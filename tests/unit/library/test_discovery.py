@@ -88,6 +88,13 @@ class TestTransformersDirectories:
         assert model.problem.startswith("model-2.safetensors is missing (1 of 2 shards)")
         assert "model.safetensors.index.json" in model.problem
 
+    def test_an_index_without_any_of_its_files_is_a_problem(self, tmp_path):
+        folder = transformer(tmp_path / "m")
+        index(folder, "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+        (model,) = discovery.scan(tmp_path).models
+        assert (model.name, model.size) == ("m", 0)
+        assert "model-00001-of-00002.safetensors is missing (2 of 2 shards)" in model.problem
+
     def test_an_index_that_names_files_outside_is_a_problem(self, tmp_path):
         put(tmp_path / "secret.safetensors", 99)
         folder = transformer(tmp_path / "deep" / "m", **{"model-1__safetensors": 10})
