@@ -31,7 +31,7 @@ from comparator.formats.weights import (
     weights_of,
 )
 from comparator.library.duplicates import FileKey, PlacedModel, key_of, merged
-from comparator.library.other_formats import Found, format_of
+from comparator.library.other_formats import BUNDLES, Found, formats_of
 
 DEEPEST_LEVEL = 32
 _HALF = re.compile(
@@ -169,7 +169,8 @@ class _Walk:
                 self._skip(directory / name, reason)
         if not has_parts and level < DEEPEST_LEVEL:
             for name in sorted_out.folders:
-                self.visit(directory / name, level + 1, is_inside or is_model)
+                if not name.lower().endswith(BUNDLES):
+                    self.visit(directory / name, level + 1, is_inside or is_model)
 
     def _sort(self, directory: Path, entries: list[os.DirEntry[str]]) -> _Entries:
         found = _Entries()
@@ -204,23 +205,24 @@ class _Walk:
         weights = {name: files[name] for name in names if not _ADAPTER.match(name.lower())}
         has_config = "config.json" in files
         is_read = has_config and is_read_by_transformers(weights_of(directory, files))
-        other = format_of(entries.names, is_read)
+        others = formats_of(entries.names, is_read)
+        is_others = any(other.format.is_folder for other in others)
         has_weights = bool(weights) or not _INDEXES.isdisjoint(files)
-        is_model = has_config and has_weights and not (other and other.format.is_folder)
-        if other is not None:
+        is_model = has_config and has_weights and not is_others
+        for other in others:
             self._tell_format(directory, other, is_inside)
         if is_model:
             self._add_directory(directory, files, weights)
-        elif not is_inside and not (other and other.format.is_folder):
+        elif not is_inside and not is_others:
             for name, status in weights.items():
-                if not (other and other.is_of(name)):
+                if not any(other.is_of(name) for other in others):
                     self.add_file(directory / name, name, ModelType.PYTORCH, status, _LOOSE_WEIGHTS)
         self._add_gguf_files(directory, files)
         for name, status in files.items():
             if name.endswith(ECHO_SUFFIX):
                 stem = name[: -len(ECHO_SUFFIX)]
                 self.add_file(directory / name, stem, ModelType.ECHO, status)
-        return is_model, bool(other and other.format.has_parts)
+        return is_model, any(other.format.has_parts for other in others)
 
     def _tell_format(self, directory: Path, other: Found, is_inside: bool) -> None:
         """Say what another program runs; copies of a model inside its own folder are no news."""

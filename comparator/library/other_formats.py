@@ -31,7 +31,7 @@ class Format:
     reason: str
     is_folder: bool = True
     goes_before: bool = False
-    has_parts: bool = True
+    has_parts: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ def _format(names: str, reason: str, **more: bool) -> Format:
     return Format(tuple(re.compile(f"{name}$") for name in names.split()), reason, **more)
 
 
-_FIRST = {"goes_before": True}
-_FILE = {"is_folder": False, "has_parts": False}
+BUNDLES = (".mlpackage", ".mlmodelc")  # folders that are one model of Core ML
+_FIRST = {"goes_before": True, "has_parts": True}
+_FILE = {"is_folder": False}
 _FORMATS = (
     _format(
         r"adapter_config\.json",
         "A LoRA adapter: it needs its base model.",
         goes_before=True,
-        has_parts=False,
     ),
     _format(
         r"model_index\.json",
@@ -71,10 +71,11 @@ _FORMATS = (
         **_FIRST,
     ),
     _format(
-        r"(rank\d+\.engine|.*\.(engine|plan))",
-        "An engine of TensorRT, built for one kind of GPU: TensorRT-LLM runs it. The same model "
+        r"rank\d+\.(engine|safetensors)",
+        "Built for TensorRT-LLM, which runs it on the GPU that it was built for. The same model "
         "as safetensors or GGUF runs here.",
     ),
+    _format(r".*\.(engine|plan)", "An engine of TensorRT, which runs it.", **_FILE),
     _format(
         r"mlc-chat-config\.json",
         "Compiled for MLC LLM, which runs it. The same model as safetensors or GGUF runs here.",
@@ -102,12 +103,13 @@ _FORMATS = (
     _format(
         r".*\.(mlpackage|mlmodelc)/",
         "In the format of Core ML, which runs it on Apple's devices.",
-        is_folder=False,
+        **_FILE,
     ),
     _format(r".*\.mlmodel", "In the format of Core ML, which runs it on Apple's devices.", **_FILE),
     _format(
         r"weights(\.\d+)?\.npz",
         "In an early format of MLX, Apple's library, which runs it on a Mac.",
+        **_FILE,
     ),
     _format(
         r"params\.json consolidated.*\.(pth|safetensors)",
@@ -120,6 +122,7 @@ _FORMATS = (
     _format(
         r"(zero_to_fp32\.py|mp_rank_\d+_model_states\.pt)",
         "A training's state in pieces (DeepSpeed). Join it: python zero_to_fp32.py . OUTPUT",
+        has_parts=True,
     ),
     _format(
         r".*\.distcp",
@@ -138,11 +141,13 @@ _FORMATS = (
         r"(tf_model\.h5|saved_model\.pb|.*\.keras|.*\.ckpt\.index)",
         "Weights of TensorFlow only, which transformers no longer reads. Download the same model "
         "as safetensors.",
+        **_FILE,
     ),
     _format(
         r"(flax_model\.msgpack|flax_model-\d+-of-\d+\.msgpack|_checkpoint_metadata)",
         "Weights of JAX or Flax only, which transformers no longer reads. Download the same model "
         "as safetensors.",
+        **_FILE,
     ),
     _format(
         r".*\.(litertlm|tflite|task)",
@@ -177,14 +182,17 @@ _FORMATS = (
 )  # fmt: skip
 
 
-def format_of(names: Iterable[str], is_read_by_transformers: bool) -> Found | None:
-    """Return the format of another program that a folder's names show, or None.
+def formats_of(names: Iterable[str], is_read_by_transformers: bool) -> list[Found]:
+    """Return the formats of other programs that a folder's names show.
+
+    One that the whole folder has stands alone; else each of which there is a file.
 
     Args:
         names: of what lies in the folder; those of folders end with a slash.
         is_read_by_transformers: whether a configuration and weights of transformers are there.
     """
     lower = {name.lower(): name for name in names if not is_gguf_name(name)}
+    found: list[Found] = []
     for kind in _FORMATS if lower else ():
         if is_read_by_transformers and not kind.goes_before:
             continue
@@ -192,5 +200,9 @@ def format_of(names: Iterable[str], is_read_by_transformers: bool) -> Found | No
         if first is None:
             continue
         if all(any(need.match(name) for name in lower) for need in kind.needs[1:]):
-            return Found(kind, lower[first].rstrip(_FOLDER))
-    return None
+            shown = Found(kind, lower[first].rstrip(_FOLDER))
+            if kind.is_folder:
+                return [shown]
+            if not any(other.name == shown.name for other in found):
+                found.append(shown)
+    return found

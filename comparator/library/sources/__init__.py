@@ -15,7 +15,7 @@ from comparator.library.sources.ollama import Ollama
 
 SOURCES: dict[str, type[Source]] = {
     kind.key: kind
-    for kind in (HuggingFace, ModelScope, Ollama, LmStudio, Gpt4All, Jan, Textgen, LlamaCpp)
+    for kind in (HuggingFace, Ollama, ModelScope, LmStudio, Gpt4All, Jan, Textgen, LlamaCpp)
 }
 
 

@@ -187,13 +187,13 @@ class TestOtherFormats:
             (["genai_config.json", "model.onnx"], "", "ONNX Runtime GenAI"),
             (["Model.mlpackage/Data/weights/weight.bin"], "Model.mlpackage", "Core ML"),
             (["mlc-chat-config.json", "params_shard_0.bin"], "", "MLC LLM"),
-            (["config.json", "tf_model.h5"], "", "TensorFlow"),
-            (["config.json", "flax_model.msgpack"], "", "Flax"),
+            (["config.json", "tf_model.h5"], "tf_model.h5", "TensorFlow"),
+            (["config.json", "flax_model.msgpack"], "flax_model.msgpack", "Flax"),
             (["llm.nemo"], "llm.nemo", "NeMo"),
             (["model.pt", "dict.txt"], "", "fairseq"),
             (["params.json", "consolidated.00.pth"], "", "original format"),
             (["params.json", "consolidated.safetensors", "tekken.json"], "", "original format"),
-            (["weights.00.npz", "config.json"], "", "MLX"),
+            (["weights.00.npz", "config.json"], "weights.00.npz", "MLX"),
             (["ggml-base.en.bin"], "ggml-base.en.bin", "whisper.cpp"),
             (["ggml-model-q4_0.bin"], "ggml-model-q4_0.bin", "before GGUF"),
             (["zero_to_fp32.py", "global_step1/mp_rank_00_model_states.pt"], "", "DeepSpeed"),
@@ -218,12 +218,13 @@ class TestOtherFormats:
         assert (names(scan), scan.skipped) == (["m"], [])
 
     def test_models_beside_a_file_in_another_format_are_found(self, tmp_path):
-        for name in ("a.onnx", "b.gguf", "loose.safetensors"):
+        stray = ("X.mlpackage", "a.onnx", "ggml-tiny.bin", "x.engine")
+        for name in ("X.mlpackage/weight.bin", *stray[1:], "b.gguf", "loose.safetensors"):
             put(tmp_path / name)
         transformer(tmp_path / "m", model__safetensors=1)
         scan = discovery.scan(tmp_path)
         assert sorted(names(scan)) == ["b", "loose.safetensors", "m"]
-        assert [Path(entry.path).name for entry in scan.skipped] == ["a.onnx"]
+        assert {Path(entry.path).name for entry in scan.skipped} == set(stray)
 
     def test_adapters_of_a_training_are_told_each(self, tmp_path):
         for folder in (tmp_path / "lora", tmp_path / "lora" / "checkpoint-10"):

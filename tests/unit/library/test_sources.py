@@ -397,6 +397,6 @@ class TestTogether:
 
 def test_the_table_has_every_program(home: Path) -> None:
     assert list(sources.SOURCES) == [
-        "huggingface", "modelscope", "ollama", "lmstudio", "gpt4all", "jan", "textgen", "llamacpp",
+        "huggingface", "ollama", "modelscope", "lmstudio", "gpt4all", "jan", "textgen", "llamacpp",
     ]  # fmt: skip
     assert json.dumps([sources.title_of(key) for key in ("folder", *sources.SOURCES)])
