@@ -124,17 +124,21 @@ def _check_beginning(path: Path, status: os.stat_result) -> None:
 
 def _check_gguf(path: Path, status: os.stat_result) -> None:
     _check_beginning(path, status)
-    for shard in shards_of(path):
+    shards = shards_of(path)
+    for shard in shards:
         if shard != path:
             _check_beginning(shard, _status(shard))
         summary = gguf_header.check_complete(shard)
-        _check_made_for(path.name, summary)
+        _check_made_for(path.name, summary, is_whole=len(shards) == 1)
 
 
-def _check_made_for(name: str, summary: gguf_header.Summary) -> None:
-    """Refuse parts of other models, at which llama.cpp ends, and files for another program."""
+def _check_made_for(name: str, summary: gguf_header.Summary, is_whole: bool) -> None:
+    """Refuse parts of other models, at which llama.cpp ends, and files for another program.
+
+    The last of several shards may well hold nothing but a head.
+    """
     is_head = gguf_kinds.PURPOSES.get(summary.architecture or "") == "draft head"
-    if is_head or summary.is_head:
+    if is_head or (is_whole and summary.is_head):
         raise ModelLoadError(f"{name} is no model. {gguf_kinds.DRAFT_HEAD}")
     reason = gguf_kinds.of_another_program(summary.architecture, summary.kinds)
     if reason:

@@ -187,6 +187,12 @@ def test_files_for_another_program_and_heads_are_refused_by_name(tmp_path, more,
     assert words in refused(gguf_of(tmp_path / "m.gguf", **more))
 
 
+def test_a_head_may_be_the_last_shard_of_its_model(tmp_path):
+    first = gguf_of(tmp_path / "m-00001-of-00002.gguf")
+    gguf_of(tmp_path / "m-00002-of-00002.gguf", tensor="blk.9.nextn.eh_proj.weight")
+    passes(first, ModelType.GGUF)
+
+
 @pytest.mark.parametrize("more", [{}, {"kind": 12}, {"kind": 99}, {"architecture": "of tomorrow"}])
 def test_what_a_newer_version_may_know_is_left_to_it(tmp_path, more):
     passes(gguf_of(tmp_path / "m.gguf", **more), ModelType.GGUF)
