@@ -70,11 +70,6 @@ def label_of(named: str | None, declared: str | None, tensors: Sequence[Tensor])
     return Label(main if warning else declared, warning)
 
 
-def main_type(tensors: Sequence[Tensor]) -> str | None:
-    """Return the type that most weights of the layers' matrices have."""
-    return next(iter(_shares(_matrices(tensors))), None)
-
-
 def _doubt(what: str, label: str, tensors: Sequence[Tensor]) -> str | None:
     """Return why the weights are not what a name says; None where they may be."""
     matrices = _matrices(tensors)
@@ -108,7 +103,8 @@ def _fits(label: str, matrices: Sequence[Tensor]) -> bool:
     block = _SMALL_BLOCK if own in _plain_types() else _LARGE_BLOCK
     whole = [tensor for tensor in matrices if tensor.row % block == 0]
     if 2 * sum(t.weights for t in whole) < sum(t.weights for t in matrices):
-        return _fits_in_place(recipe, own, _shares(matrices))
+        is_free = prefix_of(label) == "UD"  # chosen for each tensor by measuring
+        return is_free or _fits_in_place(recipe, own, _shares(matrices))
     shares = _shares(whole)
     main = next(iter(shares))
     if main in _OF_ITS_MAKER:

@@ -60,6 +60,7 @@ def layers(row: int = 1024, **shares: int) -> list[Tensor]:
         ("Q6_K", layers(576, Q8_0=100)),
         ("IQ3_M", layers(576, IQ4_NL=100)),
         ("Q8_0", layers(40, F16=100)),
+        ("UD-Q4_K_XL", layers(640, Q8_0=100)),
         # names that this build knows nothing of
         ("IQ4_KSS", layers(Q4_K=100)),
         ("Q4_K_M", []),
