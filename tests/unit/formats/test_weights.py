@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,34 @@ def test_an_index_is_read_anew_when_it_changes(tmp_path):
     assert weights_of(tmp_path, found).names == ("a.safetensors",)
     put(tmp_path, index={SAFE: ["a.safetensors", "b.safetensors"]})
     assert weights_of(tmp_path, found).names == ("a.safetensors", "b.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no valid index"),
+        (b"[]", "no valid index"),
+        (b"{}", "no valid index"),
+        (b"\xff\xfe", "no valid index"),
+        (b"[" * 200_000, "no valid index"),
+        (b'{"weight_map": {}}', "no valid index"),
+        (b'{"weight_map": {"a": ["b"]}}', "no valid index"),
+        (b'{"weight_map": {"a": 7}}', "leaves the folder"),
+        (b'{"weight_map": {"a": ".."}}', "leaves the folder"),
+        (b'{"weight_map": {"a": "/etc/passwd"}}', "leaves the folder"),
+        (b'{"weight_map": {"a": "../b.safetensors"}}', "outside the folder"),
+        (b'{"weight_map": {"a": "b\\u0000.safetensors"}}', "is missing (1 of 1 shards)"),
+        (b'{"weight_map": {"a": "gone.safetensors"}}', "is missing (1 of 1 shards)"),
+    ],
+)
+def test_an_index_that_is_none_is_a_problem_with_its_name(tmp_path, content, words):
+    (tmp_path / SAFE).write_bytes(content)
+    found = weights_of(tmp_path, put(tmp_path, "a.safetensors") | {SAFE})
+    assert words in (found.problem or "")
+    assert SAFE in (found.problem or "")
+
+
+def test_an_index_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / SAFE)
+    found = weights_of(tmp_path, put(tmp_path, "a.safetensors") | {SAFE})
+    assert "no valid index" in (found.problem or "")
