@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.formats.model_files import is_weights_name
+from comparator.formats.weights import weight_files
 from runners.machine import memory
 
 SPARE_FACTOR = 2.0  # only where this many times the model's size is available
@@ -25,7 +25,6 @@ def begin(model: ModelInfo) -> None:
 
 def _advise(path: Path) -> None:
     with contextlib.suppress(OSError):
-        files = [path] if path.is_file() else [f for f in path.iterdir() if is_weights_name(f.name)]
-        for file in files:
+        for file in [path] if path.is_file() else weight_files(path):
             with open(file, "rb") as opened:
                 os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)

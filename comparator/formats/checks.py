@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -14,10 +15,11 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import with_controls_shown
-from comparator.formats import gguf_header
+from comparator.formats import gguf_header, gguf_kinds, packed_weights
 from comparator.formats.json_files import read_config, read_json
-from comparator.formats.model_files import is_gguf, is_safetensors_name, is_weights_name
+from comparator.formats.model_files import is_gguf, is_safetensors_name
 from comparator.formats.shards import shards_of
+from comparator.formats.weights import is_read_by_transformers, left_over, weights_of
 
 _LFS_POINTER = b"version https://git-lfs"
 _ARCHIVE = b"PK\x03\x04"  # PyTorch's files are ZIP archives, before 1.6 bare pickles
@@ -25,11 +27,6 @@ _PICKLED = (_ARCHIVE, b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _WEB_PAGE = (b"<!doctype", b"<html")
 _WRONG_SHAPE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 _MOST_LAYERS = 10_000
-_READ_BY_TRANSFORMERS = {
-    name + ending
-    for name in ("model.safetensors", "pytorch_model.bin")
-    for ending in ("", ".index.json")
-}
 _LARGEST_SIZE = 100_000_000
 _MOST = {  # the same numbers have several names, one for each family of models
     **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers"), _MOST_LAYERS),
@@ -127,10 +124,25 @@ def _check_beginning(path: Path, status: os.stat_result) -> None:
 
 def _check_gguf(path: Path, status: os.stat_result) -> None:
     _check_beginning(path, status)
-    for shard in shards_of(path):
+    shards = shards_of(path)
+    for shard in shards:
         if shard != path:
             _check_beginning(shard, _status(shard))
-        gguf_header.check_complete(shard)
+        summary = gguf_header.check_complete(shard)
+        _check_made_for(path.name, summary, is_whole=len(shards) == 1)
+
+
+def _check_made_for(name: str, summary: gguf_header.Summary, is_whole: bool) -> None:
+    """Refuse parts of other models, at which llama.cpp ends, and files for another program.
+
+    The last of several shards may well hold nothing but a head.
+    """
+    is_head = gguf_kinds.PURPOSES.get(summary.architecture or "") == "draft head"
+    if is_head or (is_whole and summary.is_head):
+        raise ModelLoadError(f"{name} is no model. {gguf_kinds.DRAFT_HEAD}")
+    reason = gguf_kinds.of_another_program(summary.architecture, summary.kinds)
+    if reason:
+        raise ModelLoadError(f"{name} is made for another program. {reason}")
 
 
 def _check_directory(path: Path, status: os.stat_result, config: ModelConfig) -> None:
@@ -148,8 +160,15 @@ def _check_directory(path: Path, status: os.stat_result, config: ModelConfig) ->
             f"{path.name} is a LoRA adapter; it needs its base model{_base_of(path)}. "
             "Merge the two, or choose a model that is whole."
         )
-    _check_config(read_config(path), config)
+    content = read_config(path)
+    _check_config(content, config)
     _check_weights(path, names)
+    packed = packed_weights.method_of(content)
+    if packed:
+        label = packed_weights.label_of(content) or packed[0]
+        reason = packed_weights.why_not_here(packed[0], label)
+        if reason:
+            raise ModelLoadError(reason)
 
 
 def _base_of(path: Path) -> str:
@@ -204,40 +223,28 @@ def _check_sizes(content: dict[str, Any]) -> None:
 
 
 def _check_weights(path: Path, names: set[str]) -> None:
-    indexes = [name for name in names if name.endswith(".index.json")]
-    for name in indexes:
-        _check_index(path, name)
-    weights = [name for name in names if is_weights_name(name)]
-    if not weights:
+    found = weights_of(path, names)
+    if found.problem:
+        raise ModelLoadError(found.problem)
+    if not found.names:
         raise ModelLoadError(
             f"The folder {path} has a config.json but no weights. Download the model again."
         )
-    if not names & _READ_BY_TRANSFORMERS:
+    if not is_read_by_transformers(found):
         raise ModelLoadError(
-            f"Weights named {sorted(weights)[0]} are not read by transformers. Rename them to "
+            f"Weights named {found.names[0]} are not read by transformers. Rename them to "
             "model.safetensors (or pytorch_model.bin), or put their index file beside them."
         )
-    for name in weights:
+    for name in found.names:
         _check_beginning(path / name, _status(path / name))
         if is_safetensors_name(name):
             _check_safetensors(path / name)
         else:
             _check_pickled(path / name)
-
-
-def _check_index(path: Path, name: str) -> None:
-    try:
-        shards = set(json.loads((path / name).read_text("utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise ModelLoadError(f"{name} is no valid index of shards. Download it again.") from error
-    for shard in shards:
-        if not isinstance(shard, str) or shard != os.path.basename(shard) or shard in ("", ".."):
-            raise ModelLoadError(f"{name}: shard name {shard!r} leaves the folder; refused.")
-    missing = sorted(shard for shard in shards if not (path / shard).exists())
-    if missing:
-        raise ModelLoadError(
-            f"{missing[0]} is missing ({len(missing)} of {len(shards)} shards). Download it again."
-        )
+    for name in left_over(path, names):
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG((path / name).stat().st_mode):
+                raise ModelLoadError(f"{name} is not a regular file.")
 
 
 def _check_safetensors(path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.text import with_controls_shown
+from comparator.formats.gguf_kinds import is_mtp_head
 from comparator.formats.json_files import without_waiting
 from comparator.formats.model_files import GGUF_MAGIC
 
@@ -52,6 +53,7 @@ FILE_TYPES = {
     17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS",
     23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
+    39: "NVFP4", 40: "Q1_0",
 }  # fmt: skip
 
 # Type of a tensor -> its name, from ggml.h's enum ggml_type.
@@ -59,7 +61,7 @@ TENSOR_TYPE_NAMES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K",
     11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS",
     18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 28: "F64",
-    29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+    29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0",
 }  # fmt: skip
 
 # Type of a tensor -> (weights in a block, bytes of a block), from ggml.c's type_traits.
@@ -97,7 +99,7 @@ def read_header(path: str | Path) -> tuple[dict[str, Any], list[Tensor]]:
         return reader.metadata(), [reader.tensor() for _ in range(reader.tensor_count)]
 
 
-def check_complete(path: str | Path) -> None:
+def check_complete(path: str | Path) -> Summary:
     """Compare a file's length with where its header says that its tensors are.
 
     A file that was whole is not read again until it changes.
@@ -109,13 +111,16 @@ def check_complete(path: str | Path) -> None:
         status = os.stat(path)
     except OSError as error:
         raise ModelLoadError(f"Cannot read {path}: {error.strerror or error}.") from error
-    _check_complete(str(path), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+    return _check_complete(
+        str(path), (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    )
 
 
 @lru_cache(maxsize=256)
-def _check_complete(path: str, _stamp: tuple[int, ...]) -> None:
+def _check_complete(path: str, _stamp: tuple[int, ...]) -> Summary:
     with _opened(path) as reader:
-        alignment = reader.metadata().get("general.alignment", DEFAULT_ALIGNMENT)
+        metadata = reader.metadata()
+        alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
         tensors = [reader.tensor() for _ in range(reader.tensor_count)]
         if not isinstance(alignment, int) or not 0 < alignment <= LARGEST_ALIGNMENT:
             raise _damaged(f"an alignment of {str(alignment)[:40]} bytes")
@@ -129,6 +134,25 @@ def _check_complete(path: str, _stamp: tuple[int, ...]) -> None:
                 f"'{with_controls_shown(tensor.name[:80])}' does ({size} of {whole} bytes). "
                 "Download it again."
             )
+    architecture = metadata.get("general.architecture")
+    return Summary(
+        architecture if isinstance(architecture, str) else None,
+        frozenset(tensor.kind for tensor in tensors),
+        is_mtp_head(tensor.name for tensor in tensors),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a file is made for.
+
+    ``architecture`` is as its header says, ``kinds`` are ggml's numbers of its tensors' types, and
+    ``is_head`` tells that it is the head of another model alone.
+    """
+
+    architecture: str | None
+    kinds: frozenset[int]
+    is_head: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +169,11 @@ class Tensor:
     weights: int
     size: int
     shape: tuple[int, ...] = ()
+
+    @property
+    def row(self) -> int:
+        """The length of a row in numbers."""
+        return self.shape[0] if self.shape else 0
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from comparator.library import adapters, families
 from comparator.library.facts import sampling
 from comparator.library.facts.lookup import ModelFacts, facts_of
 from comparator.library.facts.purposes import why_not_offered
+from comparator.library.labels import quantisation_line
 from comparator.library.shelf import Shelf
 from comparator.services.memory_manager import MemoryManager
 from comparator.storage.measurements import Measured, Measurements
@@ -40,7 +41,8 @@ class Row:
         source: key of the tool whose folder it was found in; empty on a public page.
         size: bytes of its weight files.
         family: which models have the same base.
-        quantisation: the file's true mix.
+        quantisation: as people call it; with what it really is where its name says another.
+        maker: who quantised it.
         bits_per_weight: the true mean.
         parameters: how many weights.
         context_length: tokens that it was made for.
@@ -60,6 +62,7 @@ class Row:
     size: int
     family: str = ""
     quantisation: str = ""
+    maker: str = ""
     bits_per_weight: float | None = None
     parameters: int | None = None
     context_length: int | None = None
@@ -258,7 +261,8 @@ class LibraryTable:
         return replace(
             self._first_row(model, None),
             family=facts.family or "",
-            quantisation=facts.quantisation or "",
+            quantisation=quantisation_line(facts),
+            maker=facts.maker or "",
             bits_per_weight=facts.bits_per_weight,
             parameters=facts.parameters,
             context_length=facts.context_length,
@@ -272,14 +276,12 @@ class LibraryTable:
         )
 
     def _reason_apart(self, model: ModelInfo, facts: ModelFacts) -> Apart | None:
+        reason = why_not_offered(facts.purpose)
+        if reason:
+            return replace(self._put_apart(model.path, reason, model), is_problem=False)
         if model.problem:
             return self._put_apart(model.path, model.problem, model)
-        reason = why_not_offered(facts.purpose)
-        return (
-            replace(self._put_apart(model.path, reason, model), is_problem=False)
-            if reason
-            else None
-        )
+        return None
 
     def _put_apart(self, path: str, reason: str, model: ModelInfo | None = None) -> Apart:
         name = model.name if model else os.path.basename(path)
@@ -307,6 +309,8 @@ def _said(facts: ModelFacts) -> list[tuple[str, str]]:
     cache = facts.cache_bytes(4096)
     return [
         ("Architecture", facts.architecture or ""),
+        ("Quantised by", facts.maker or ""),
+        ("Doubtful", facts.quantisation_warning or ""),
         ("Parameters", _grouped(facts.parameters)),
         ("Tensors", _mix(facts.tensor_types or {})),
         ("Layers", _grouped(facts.layers)),

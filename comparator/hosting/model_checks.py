@@ -12,12 +12,12 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.quiet import quiet
-from comparator.formats import checks
+from comparator.formats import checks, packed_weights
 from comparator.formats.shards import shards_of
 from comparator.storage import database
 from comparator.storage.store import Kind, Store
 
-_SCHEMA_VERSION = 1  # also to be raised when the checks of preflight change
+_SCHEMA_VERSION = 2  # also to be raised when the checks of preflight change
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS checks (
     path TEXT PRIMARY KEY,
@@ -95,6 +95,8 @@ def _stamp(model: ModelInfo) -> str | None:
             digest.update(line.encode())
     except OSError:
         return None
+    if model.model_type is ModelType.PYTORCH:  # some need a package that may come
+        digest.update(packed_weights.installed_packages().encode())
     return digest.hexdigest()
 
 

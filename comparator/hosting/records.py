@@ -15,6 +15,7 @@ Record = dict[str, Any]
 
 def of_models(shelf: Shelf, models_dir: Path) -> list[Record]:
     """Return every model, those that can be asked first."""
+    shelf = shelf.by_facts()
     return [
         {
             **_without_path(model.to_record(), models_dir),

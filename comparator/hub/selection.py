@@ -16,6 +16,8 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown, without_surrogates
 from comparator.formats.model_files import is_gguf_name, without_gguf_suffix
+from comparator.formats.quantisation_names import label_in, recipe_of
+from comparator.formats.shards import WEIGHT_SHARD
 
 # What is taken where a repository has several quantisations and none was named: a usual
 # compromise first.
@@ -25,12 +27,12 @@ PREFERRED = (
 )  # fmt: skip
 
 _LONGEST_SEGMENT_BYTES = 255
-_QUANTISATION = re.compile(
-    r"(?:^|[.\-_])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|NVFP4|BF16|FP?16|FP?32))$",
+_SHARD = re.compile(r"-\d{5}-of-(\d{5})$")
+_NO_MODEL = re.compile(
+    r"mmproj|imatrix|(^|[.\-_])lora([.\-_]|$)|vocab-only"
+    r"|(^|/)(eagle\d?|dflash|mtp|vocoder|wavtokenizer|control-vector)[.\-_]",
     re.IGNORECASE,
 )
-_SHARD = re.compile(r"-\d{5}-of-(\d{5})$")
-_NO_MODEL = re.compile(r"mmproj|imatrix|(^|[.\-_])lora([.\-_]|$)|vocab-only", re.IGNORECASE)
 _SHARDED_WEIGHTS = re.compile(r"^(?:model|pytorch_model)-\d{5}-of-\d{5}\.(?:safetensors|bin)$")
 _BESIDE_WEIGHTS = re.compile(
     r"^(?:config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens"
@@ -176,9 +178,9 @@ def _whole(files: Sequence[RemoteFile]) -> Sequence[RemoteFile]:
 def quantisation_of(stem: str) -> str | None:
     """Return the quantisation that a file's name (without its suffix) or its folder says."""
     for part in (stem.rsplit("/", 1)[-1], *reversed(stem.split("/")[:-1])):
-        match = _QUANTISATION.search(part)
-        if match:
-            return match[1].upper().replace("FP16", "F16").replace("FP32", "F32")
+        label = label_in(part)
+        if label:
+            return label
     return None
 
 
@@ -207,13 +209,23 @@ def _weights(top: dict[str, RemoteFile], suffix: str, plain: str) -> list[Remote
         for name, file in sorted(top.items())
         if name.startswith(plain) and name.endswith(suffix) and _SHARDED_WEIGHTS.match(name)
     ]
-    return [*shards, top[index]] if shards and index in top else []
+    return [*_one_set(shards), top[index]] if shards and index in top else []
+
+
+def _one_set(shards: Sequence[RemoteFile]) -> list[RemoteFile]:
+    """Leave out shards of another count that were left behind; all where it is not clear."""
+    sets: dict[int, list[RemoteFile]] = {}
+    for file in shards:
+        match = WEIGHT_SHARD.match(file.name)
+        sets.setdefault(int(match["total"]) if match else 0, []).append(file)
+    whole = [files for total, files in sets.items() if len(files) == total]
+    return whole[0] if len(whole) == 1 else list(shards)
 
 
 def _default(offered: Sequence[Offer]) -> Offer:
     if len(offered) == 1:
         return offered[0]
-    by_name = {offer.name.removeprefix("UD-"): offer for offer in reversed(offered)}
+    by_name = {recipe_of(offer.name): offer for offer in reversed(offered)}
     by_name.update({offer.name: offer for offer in offered})
     return next((by_name[name] for name in PREFERRED if name in by_name), offered[0])
 

@@ -1,7 +1,8 @@
 """Finding models below a folder, without opening their weights.
 
-A transformers directory (``config.json`` beside weights) is one model; the shards of a GGUF
-are one model; projectors, adapters and half-downloaded files are none, each with its reason.
+A transformers directory (``config.json`` beside weights) is one model, and a checkpoint inside it
+another; the shards of a GGUF are one model; projectors, adapters, half-downloaded files and the
+formats of other programs are none, each with its reason.
 """
 
 from __future__ import annotations
@@ -20,11 +21,17 @@ from comparator.formats.model_files import (
     is_gguf,
     is_gguf_name,
     is_weights_name,
-    weights_read,
     without_gguf_suffix,
 )
 from comparator.formats.shards import GGUF_SHARD, WEIGHT_SHARD, shards_of
+from comparator.formats.weights import (
+    INDEX_ENDING,
+    SINGLE_FILES,
+    is_read_by_transformers,
+    weights_of,
+)
 from comparator.library.duplicates import FileKey, PlacedModel, key_of, merged
+from comparator.library.other_formats import BUNDLES, Found, formats_of
 
 DEEPEST_LEVEL = 32
 _HALF = re.compile(
@@ -36,17 +43,14 @@ _TRAINING = re.compile(
     r"^(optimizer|training_args|scheduler|rng_state|trainer_state).*\.(bin|pt|pth|safetensors)$"
 )
 _ADAPTER = re.compile(r"^adapter_model.*\.(bin|safetensors)$")
+_IS_TRAINING = "The state of a training, no weights."
 _IS_HALF = "Half downloaded: finish the download, or remove it."
 _PASSED_OVER = (
     (_HALF, _IS_HALF),
     (_PROJECTOR, "A projector for images: a part of another model, which runs without it."),
-    (_TRAINING, "The state of a training, no weights."),
+    (_TRAINING, _IS_TRAINING),
 )
-_FOLDER_KINDS = {  # a file that says what its folder is
-    "adapter_config.json": "A LoRA adapter: it needs its base model.",
-    "model_index.json": "A pipeline that makes images (diffusers), no language model.",
-    "modules.json": "An embedding model (sentence-transformers): it writes no text.",
-}
+_INDEXES = frozenset(single + INDEX_ENDING for single in SINGLE_FILES)
 _PART_OF_FOLDER = (  # what makes two folders with the same weights two models
     "config.json",
     "generation_config.json",
@@ -54,6 +58,7 @@ _PART_OF_FOLDER = (  # what makes two folders with the same weights two models
     "tokenizer.model",
     "tokenizer_config.json",
     "chat_template.jinja",
+    *_INDEXES,
 )
 _LOOSE_WEIGHTS = (
     "Weights only: config.json and the tokenizer files are missing beside it, "
@@ -67,6 +72,16 @@ class Skipped:
 
     path: str
     reason: str
+
+
+@dataclass
+class _Entries:
+    """What lies in a folder: what may be a model, folders, all names, and what is passed over."""
+
+    files: dict[str, os.stat_result] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -115,7 +130,8 @@ def inspect(path: Path) -> ModelInfo | None:
         walk.add_file(path, without_gguf_suffix(path.name), ModelType.GGUF, path.stat())
     else:
         shards = (shard for shard in shards_of(path) if shard.exists())
-        walk.visit_files(path.parent, {shard.name: shard.stat() for shard in shards})
+        files = {shard.name: shard.stat() for shard in shards}
+        walk.visit_files(path.parent, _Entries(files, names=list(files)))
     if not path.is_dir():
         return walk.result.found[0].model if walk.result.found else None
     return next((f.model for f in walk.result.found if f.model.path == str(path)), None)
@@ -137,67 +153,84 @@ class _Walk:
         self._source = source
         self._seen: set[tuple[int, int]] = set()
 
-    def visit(self, directory: Path, level: int) -> None:
+    def visit(self, directory: Path, level: int, is_inside: bool = False) -> None:
+        """Walk a folder; ``is_inside`` says that it lies in a model's, as checkpoints do."""
         try:
             entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
         except OSError as error:
             self._skip(directory, f"Cannot be read: {error.strerror or error}.")
             return
-        files, folders = self._sort(directory, entries)
+        sorted_out = self._sort(directory, entries)
         if not self._new(directory):
             return
-        whole = self.visit_files(directory, files)
-        if not whole and level < DEEPEST_LEVEL:
-            for name in folders:
-                self.visit(directory / name, level + 1)
+        is_model, has_parts = self.visit_files(directory, sorted_out, is_inside)
+        for name, reason in sorted_out.passed_over:
+            if reason != _IS_TRAINING or not is_model:  # what lies beside its model is part of it
+                self._skip(directory / name, reason)
+        if not has_parts and level < DEEPEST_LEVEL:
+            for name in sorted_out.folders:
+                if not name.lower().endswith(BUNDLES):
+                    self.visit(directory / name, level + 1, is_inside or is_model)
 
-    def _sort(
-        self, directory: Path, entries: list[os.DirEntry[str]]
-    ) -> tuple[dict[str, os.stat_result], list[str]]:
-        files: dict[str, os.stat_result] = {}
-        folders: list[str] = []
+    def _sort(self, directory: Path, entries: list[os.DirEntry[str]]) -> _Entries:
+        found = _Entries()
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             try:
                 if entry.is_dir():
-                    folders.append(entry.name)
-                elif _is_interesting(entry.name.lower()):
-                    files[entry.name] = entry.stat()
-                else:
-                    self._pass_over(directory, entry.name)
+                    found.folders.append(entry.name)
+                    found.names.append(f"{entry.name}/")
+                    continue
+                found.names.append(entry.name)
+                lower = entry.name.lower()
+                if _is_interesting(lower):
+                    found.files[entry.name] = entry.stat()
+                elif reason := next((w for kind, w in _PASSED_OVER if kind.search(lower)), None):
+                    found.passed_over.append((entry.name, reason))
             except OSError as error:
                 self._skip(directory / entry.name, f"Cannot be read: {error.strerror or error}.")
-        return files, folders
+        return found
 
-    def _pass_over(self, directory: Path, name: str) -> None:
-        lower = name.lower()
-        reason = next((words for kind, words in _PASSED_OVER if kind.search(lower)), None)
-        if reason:
-            self._skip(directory / name, reason)
+    def visit_files(
+        self, directory: Path, entries: _Entries, is_inside: bool = False
+    ) -> tuple[bool, bool]:
+        """Add the models among the files of a folder.
 
-    def visit_files(self, directory: Path, files: dict[str, os.stat_result]) -> bool:
-        """Add the models among the files of a folder; return whether it is one itself."""
-        files = self._without_half_ones(directory, files)
-        weights = {
-            name: status
-            for name, status in files.items()
-            if is_weights_name(name) and not _ADAPTER.match(name.lower())
-        }
-        kind = next((name for name in _FOLDER_KINDS if name in files), None)
-        if kind:
-            self._skip(directory, _FOLDER_KINDS[kind])
-        elif "config.json" in files and weights:
+        Returns:
+            Whether it is a model itself, and whether the folders in it are parts and no models.
+        """
+        files = self._without_half_ones(directory, entries.files)
+        names = [name for name in files if is_weights_name(name)]
+        weights = {name: files[name] for name in names if not _ADAPTER.match(name.lower())}
+        has_config = "config.json" in files
+        is_read = has_config and is_read_by_transformers(weights_of(directory, files))
+        others = formats_of(entries.names, is_read)
+        is_others = any(other.format.is_folder for other in others)
+        has_weights = bool(weights) or not _INDEXES.isdisjoint(files)
+        is_model = has_config and has_weights and not is_others
+        for other in others:
+            self._tell_format(directory, other, is_inside)
+        if is_model:
             self._add_directory(directory, files, weights)
-        else:
+        elif not is_inside and not is_others:
             for name, status in weights.items():
-                self.add_file(directory / name, name, ModelType.PYTORCH, status, _LOOSE_WEIGHTS)
+                if not any(other.is_of(name) for other in others):
+                    self.add_file(directory / name, name, ModelType.PYTORCH, status, _LOOSE_WEIGHTS)
         self._add_gguf_files(directory, files)
         for name, status in files.items():
             if name.endswith(ECHO_SUFFIX):
                 stem = name[: -len(ECHO_SUFFIX)]
                 self.add_file(directory / name, stem, ModelType.ECHO, status)
-        return bool(kind) or ("config.json" in files and bool(weights))
+        return is_model, any(other.format.has_parts for other in others)
+
+    def _tell_format(self, directory: Path, other: Found, is_inside: bool) -> None:
+        """Say what another program runs; copies of a model inside its own folder are no news."""
+        if is_inside and not other.format.goes_before:
+            return
+        self._skip(
+            directory if other.format.is_folder else directory / other.name, other.format.reason
+        )
 
     def _without_half_ones(
         self, directory: Path, files: dict[str, os.stat_result]
@@ -218,10 +251,11 @@ class _Walk:
         files: dict[str, os.stat_result],
         weights: dict[str, os.stat_result],
     ) -> None:
-        used = {name: weights[name] for name in weights_read(weights)}
+        read = weights_of(directory, files)
+        used = {name: weights[name] for name in read.names if name in weights}
         size = sum(status.st_size for status in used.values())
         parts = {**used, **{name: files[name] for name in _PART_OF_FOLDER if name in files}}
-        problem = _missing_shard(used)
+        problem = read.problem or _missing_shard(used)
         self._add(str(directory), directory.name, ModelType.PYTORCH, size, key_of(parts), problem)
 
     def _add_gguf_files(self, directory: Path, files: dict[str, os.stat_result]) -> None:
@@ -298,7 +332,7 @@ def _is_interesting(lower: str) -> bool:
         return False
     if is_gguf_name(lower) or is_weights_name(lower) or lower.endswith(ECHO_SUFFIX):
         return True
-    return lower in _FOLDER_KINDS or lower in _PART_OF_FOLDER
+    return lower in _PART_OF_FOLDER
 
 
 def _missing_shard(weights: dict[str, os.stat_result]) -> str | None:

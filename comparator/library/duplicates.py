@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.formats.model_files import WEIGHT_SUFFIXES
-from comparator.formats.shards import GGUF_SHARD, MOST_SHARDS
+from comparator.formats.shards import GGUF_SHARD, shards_of
+from comparator.formats.weights import weights_of
 
 FileKey = tuple[tuple[str, int, int], ...]
-_PARTS_OF_FOLDER = (*WEIGHT_SUFFIXES, ".json", ".jinja", ".model", ".txt")
+_BESIDE_WEIGHTS = (".json", ".jinja", ".model", ".txt")
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,11 @@ def _parts(model: ModelInfo) -> Iterator[tuple[str, Path]]:
     """Yield the files that make a model what it is, each with its name inside the model."""
     path = Path(model.path)
     if path.is_dir():
-        names = sorted(n for n in os.listdir(path) if n.lower().endswith(_PARTS_OF_FOLDER))
-        yield from ((name, path / name) for name in names)
-    elif match := GGUF_SHARD.match(path.name):
-        names = sorted(os.listdir(path.parent))
-        others = ((name, GGUF_SHARD.match(name)) for name in names)
-        shards = [name for name, other in others if other and other["stem"] == match["stem"]]
-        shards = shards[:MOST_SHARDS]
-        yield from ((str(number), path.with_name(name)) for number, name in enumerate(shards))
+        names = os.listdir(path)
+        read = weights_of(path, names).names
+        beside = {name for name in names if name.lower().endswith(_BESIDE_WEIGHTS)}
+        yield from ((name, path / name) for name in sorted({*read, *beside}))
+    elif GGUF_SHARD.match(path.name):
+        yield from ((str(number), shard) for number, shard in enumerate(shards_of(path)))
     else:
         yield "", path

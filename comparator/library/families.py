@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from comparator.core.models import ModelInfo
 from comparator.library.facts.lookup import facts_of
@@ -43,7 +44,7 @@ def families(models: Iterable[ModelInfo], facts: FactsOf = facts_of) -> list[Fam
 
 
 def ladder(family: Family, count: int = 3, facts: FactsOf = facts_of) -> tuple[ModelInfo, ...]:
-    """Return members spread from the most to the fewest bits per weight, each rung once.
+    """Return members spread from the most to the fewest bits per weight, each file once.
 
     Args:
         family: the family.
@@ -58,11 +59,19 @@ def ladder(family: Family, count: int = 3, facts: FactsOf = facts_of) -> tuple[M
 
 
 def _rungs(members: Sequence[ModelInfo], facts: FactsOf) -> list[ModelInfo]:
-    """Leave out further files of a quantisation that is there already."""
-    found: dict[str, ModelInfo] = {}
+    """Leave out further copies of a file that is there already.
+
+    Two files of one quantisation differ where their makers do, or what was measured for them. So
+    only what has the same name, size and facts is taken for a copy.
+    """
+    found: list[ModelInfo] = []
+    known: list[tuple[object, ...]] = []
     for model in members:
-        found.setdefault(facts(model).quantisation or model.id or model.path, model)
-    return list(found.values())
+        key = (Path(model.path).name, model.size, facts(model))
+        if key not in known:
+            known.append(key)
+            found.append(model)
+    return found
 
 
 def _keys(model: ModelInfo, facts: ModelFacts) -> list[tuple[object, ...]]:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.models import ModelInfo
+from comparator.formats.quantisation_names import label_in
 from comparator.library import discovery
 from comparator.library.duplicates import place_ids
+from comparator.library.facts.lookup import facts_of
+from comparator.library.labels import ranked
 
 _MOST_NAMES = 20  # that a message lists
 
@@ -28,6 +31,8 @@ def by_id(models: Sequence[ModelInfo], model_id: str) -> ModelInfo | None:
 def meant(models: Sequence[ModelInfo], wanted: str) -> ModelInfo:
     """Return the model that an id, a name or a path means; a path may lie outside the models.
 
+    A quantisation's name alone, such as ``Q8_0``, means the only model that has it.
+
     Raises:
         ModelNotFoundError: nothing or more than one thing answers to it.
     """
@@ -39,7 +44,19 @@ def meant(models: Sequence[ModelInfo], wanted: str) -> ModelInfo:
     if len(matches) > 1:
         ids = ", ".join(f"{m.id} ({m.path})" for m in matches)
         raise ModelNotFoundError(f"Several models are named {wanted!r}. Use an id: {ids}.")
+    if len(called := _called(models, wanted)) == 1:
+        return called[0]
     return _at(wanted, models)
+
+
+def _called(models: Sequence[ModelInfo], wanted: str) -> list[ModelInfo]:
+    """Return the models whose quantisation has exactly that name, such as ``Q8_0``."""
+    if label_in(wanted) is None or _exists(Path(wanted)):
+        return []
+    label = wanted.casefold()
+    return [
+        m for m in models if not m.problem and (facts_of(m).quantisation or "").casefold() == label
+    ]
 
 
 def _at(wanted: str, models: Sequence[ModelInfo]) -> ModelInfo:
@@ -51,7 +68,9 @@ def _at(wanted: str, models: Sequence[ModelInfo]) -> ModelInfo:
         raise ModelNotFoundError(
             f"{path} is neither a GGUF file nor a transformers folder (config.json beside weights)."
         )
-    names = ", ".join(m.name for m in models[:_MOST_NAMES] if not m.problem)
+    found = ranked(models, wanted) if wanted.strip() else []
+    listed = [*found, *(model for model in models if model not in found)]
+    names = ", ".join(m.name for m in listed[:_MOST_NAMES] if not m.problem)
     known = f"There are: {names}." if names else "There are no models; see 'comparator starter'."
     raise ModelNotFoundError(f"No model {wanted!r}. {known}")
 

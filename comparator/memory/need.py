@@ -54,6 +54,7 @@ _REPACKED_BITS_ARM = {"Q5_K": 5.5, "Q6_K": 6.5625, "Q8_0": 8.5}
 REPACKED = "repacked bits of "  # a figure's name in runners.engines.gguf.trial, then the type
 _NUMBER_BYTES = {"float32": 4, "f32": 4, "float64": 8, "f64": 8}
 _HALF = ("float16", "f16")
+_TORCH_NAMES = {"fp64": "float64", "fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 
 
@@ -278,7 +279,7 @@ def _growth(
     Processors compute with some types slowly: what is loaded in their place was tried, and before
     that runners.engines.pytorch.inferencer takes float32 for float16.
     """
-    stored = (facts.quantisation or "").lower()
+    stored = _stored(facts)
     if config.torch_dtype == "auto":
         usual = 4.0 if stored in _HALF else _NUMBER_BYTES.get(stored, 2)
         loaded = figures.get(f"loaded bytes of {stored}", usual)
@@ -286,11 +287,17 @@ def _growth(
     return (4 if config.torch_dtype == "float32" else 2) / _NUMBER_BYTES.get(stored, 2)
 
 
+def _stored(facts: ModelFacts) -> str:
+    """Return the type of a folder's numbers as torch calls it."""
+    label = (facts.quantisation or "").lower()
+    return _TORCH_NAMES.get(label, label)
+
+
 def _cache_growth(kind: ModelType, facts: ModelFacts, growth: float) -> float:
     """Return how large a number of the cache is, compared with 16 bits."""
     if kind is not ModelType.PYTORCH:
         return 1.0
-    stored = (facts.quantisation or "").lower()
+    stored = _stored(facts)
     return max(1.0, _NUMBER_BYTES.get(stored, 2) * growth / 2)
 
 

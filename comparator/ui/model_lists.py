@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +48,7 @@ class ModelLists:
 
 def shelf_updates(lists: ModelLists, shelf: Shelf, values: Values | None = None) -> Updates:
     """Return updates of all lists; what is chosen by ``values`` stays so while it is there."""
+    shelf = shelf.by_facts()
     told = names_and_kinds(shelf.offered)
     labels = [(" · ".join(words[:2]), model_id) for model_id, words in told.items()]
     choices = [("none", ""), *labels]
@@ -84,15 +87,25 @@ def refresh_at(event: Any, host: Host, lists: ModelLists, **names: str) -> None:
 
 
 def names_and_kinds(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
-    """Return by each model's id its name, its kind in words, and what its template knows."""
+    """Return by each model's id its name, its kind in words, and what its template knows.
+
+    Models of one name, such as the ``checkpoint-500`` of two trainings, are told apart by the
+    folder in which they lie.
+    """
+    counts = Counter(model.name for model in models)
     return {
         model.id: [
-            with_controls_shown(model.name),
+            with_controls_shown(_name(model, counts[model.name] > 1)),
             kind_line(model),
             in_words(facts_of(model).template_arguments),
         ]
         for model in models
     }
+
+
+def _name(model: ModelInfo, is_shared: bool) -> str:
+    folder = os.path.basename(os.path.dirname(model.path)) if is_shared else ""
+    return f"{folder}/{model.name}" if folder else model.name
 
 
 def unusable_note(shelf: Shelf) -> str:

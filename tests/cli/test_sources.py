@@ -74,7 +74,7 @@ def test_json_has_places_sources_and_facts(home: Home) -> None:
     assert [place["source"] for place in one["places"]] == ["huggingface", "ollama", "llamacpp"]
     assert [place["name"] for place in one["places"]] == ["one", "small:135m", "org_quants_one"]
     assert one["path"] == one["places"][0]["path"]
-    assert (one["quantisation"], one["context_length"]) == ("Q4_1", 8192)
+    assert (one["quantisation"], one["context_length"]) == ("UD-Q4_1", 8192)
     assert records["org/whole"]["architecture"] == "llama"
     assert records["org/whole"]["problem"] is None
     assert records["studio"]["problem"], "a file of eleven bytes cannot be loaded, and says so"

@@ -23,8 +23,8 @@ def test_the_set_is_four_models_of_two_engines(starter_models_dir: Path) -> None
     assert [facts_of(model).quantisation for model in models] == [
         "Q4_1",
         "Q8_0",
-        "Q4_0 + Q8_0 + Q3_K",  # rows of 576 do not fit Q2_K
-        "bfloat16",
+        "Q2_K",
+        "bf16",
     ]
     assert all(model.problem is None for model in models)
 

@@ -106,6 +106,14 @@ def whole_home(home: Path, gguf: Path, folder: Path) -> dict[str, str]:
     write(data / "nomic.ai" / "GPT4All" / "incomplete-more.gguf")
     write(data / "Jan" / "data" / "llamacpp" / "models" / "tiny" / "model.gguf", b"GGUF jan")
     write(home / "text-generation-webui" / "user_data" / "models" / "web.gguf", b"GGUF web")
-    left_out = ("HF_", "HUGGINGFACE_", "XDG_", "OLLAMA_", "LLAMA_", "COMPARATOR_SOURCES")
+    left_out = (
+        "HF_",
+        "HUGGINGFACE_",
+        "XDG_",
+        "OLLAMA_",
+        "LLAMA_",
+        "MODELSCOPE_",
+        "COMPARATOR_SOURCES",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**kept, "HOME": str(home), "USERPROFILE": str(home)}

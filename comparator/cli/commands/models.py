@@ -17,11 +17,16 @@ from comparator.library.adapters import as_text as adapters_as_text
 from comparator.library.discovery import Skipped
 from comparator.library.facts.lookup import facts_of
 from comparator.library.facts.purposes import why_not_offered
+from comparator.library.labels import ranked
 from comparator.library.sources import title_of
 from comparator.services.model_manager import ModelManager
 
 
 def command(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only models with these words, such as a quantisation."),
+    ] = None,
     models_dir: ModelsDirs = None,
     no_source: NoSource = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
@@ -43,13 +48,15 @@ def command(
     manager.close()
     mark_problems(models)
     offered, passed_over = _sorted(models, manager.skipped)
+    if words:
+        offered = ranked(offered, " ".join(words))
     if skipped:
         _print_skipped(passed_over, as_json)
         return 0
     if as_json:
         _print_json([model_record(model) for model in offered])
     else:
-        _print_table(offered, manager)
+        _print_table(offered, manager, words or ())
     if passed_over:
         print(_hint(len(passed_over)), file=sys.stderr)
     if not as_json and (adapters := adapters_as_text(manager.get_adapters())):
@@ -72,7 +79,10 @@ def _sorted(
     return offered, passed_over
 
 
-def _print_table(models: Sequence[ModelInfo], manager: ModelManager) -> None:
+def _print_table(models: Sequence[ModelInfo], manager: ModelManager, words: Sequence[str]) -> None:
+    if not models and words:
+        print(f"No model has {shown(' '.join(words))!r} in its name or as its quantisation.")
+        return
     if not models:
         print(
             f"No models in {manager.models_dir}. 'comparator starter' brings a set to begin with."

@@ -11,10 +11,12 @@ from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown, without_surrogates
 from comparator.core.units import count, fine_size
 from comparator.library.facts.lookup import facts_of
+from comparator.library.labels import quantisation_line
 from comparator.library.sources import title_of
 
-_HEAD = ("id", "engine", "quant", "size", "parameters", "context", "source", "name")
-_RIGHT = {3, 4, 5}
+_HEAD = ("id", "engine", "quant", "maker", "size", "parameters", "context", "source", "name")
+_RIGHT = {"size", "parameters", "context"}
+_UNKNOWN = "–"
 
 
 def model_record(model: ModelInfo) -> dict[str, Any]:
@@ -29,9 +31,17 @@ def model_record(model: ModelInfo) -> dict[str, Any]:
 
 
 def models_as_text(models: Sequence[ModelInfo]) -> str:
-    """Return the models that can be run as a table, and below it those that cannot, with why."""
+    """Return the models that can be run as a table, and below it those that cannot, with why.
+
+    A file whose weights are not what its name says has a line of its own as well.
+    """
     rows = [_row(model) for model in models if model.problem is None]
-    lines = list(_aligned([_HEAD, *rows])) if rows else []
+    lines = list(_aligned(_without_empty([_HEAD, *rows]))) if rows else []
+    lines += [
+        f"doubtful: {shown(model.name)}: {shown(warning)}"
+        for model in models
+        if model.problem is None and (warning := facts_of(model).quantisation_warning)
+    ]
     lines += [
         f"cannot be loaded: {shown(model.path)}: {shown(model.problem)}"
         for model in models
@@ -46,14 +56,15 @@ def shown(text: str) -> str:
 
 
 def _row(model: ModelInfo) -> tuple[str, ...]:
-    facts = asdict(facts_of(model))
+    facts = facts_of(model)
     return (
         model.id,
         model.model_type.value,
-        facts["quantisation"] or "–",
+        quantisation_line(facts) or _UNKNOWN,
+        shown(facts.maker or _UNKNOWN),
         fine_size(model.size),
-        count(facts.get("parameters"), "–"),
-        str(facts["context_length"] or "–"),
+        count(facts.parameters, _UNKNOWN),
+        str(facts.context_length or _UNKNOWN),
         _sources(model),
         shown(model.name),
     )
@@ -64,13 +75,22 @@ def _sources(model: ModelInfo) -> str:
     return ", ".join(title_of(key) for key in keys)
 
 
+def _without_empty(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Leave out the column of makers where none is known."""
+    place = _HEAD.index("maker")
+    if any(row[place] != _UNKNOWN for row in rows[1:]):
+        return list(rows)
+    return [(*row[:place], *row[place + 1 :]) for row in rows]
+
+
 def _aligned(rows: Iterable[Sequence[str]]) -> Iterable[str]:
     """Yield rows with columns of equal width; the last one is as long as it is."""
     rows = list(rows)
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    right = {number for number, head in enumerate(rows[0]) if head in _RIGHT}
     for row in rows:
         cells = [
-            _padded(text, width, number in _RIGHT)
+            _padded(text, width, number in right)
             for number, (text, width) in enumerate(zip(row[:-1], widths[:-1], strict=True))
         ]
         yield "  ".join([*cells, row[-1]])

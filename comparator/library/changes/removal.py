@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,13 @@ import psutil
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
+from comparator.formats.model_files import is_weights_name
 from comparator.formats.shards import shards_of
+from comparator.formats.weights import weight_files
 
 _HIDDEN = ".removed-"
-_CONFIG = "config.json"
+_OWN_MODELS = frozenset({"config.json", "adapter_config.json"})  # say that a folder is a model
 _DOWNLOAD_NOTES = Path(".cache") / "huggingface"  # what huggingface_hub keeps beside a download
 # What repositories of transformers models hold; anything else in the folder is someone's own.
 _OF_A_MODEL = re.compile(
@@ -37,6 +40,7 @@ _OF_A_MODEL = re.compile(
 )
 _TOOLS = {
     "huggingface": "the Hugging Face cache (hf cache delete)",
+    "modelscope": "the ModelScope cache (modelscope clear-cache)",
     "ollama": "Ollama (ollama rm)",
     "lmstudio": "LM Studio",
     "gpt4all": "GPT4All",
@@ -152,21 +156,38 @@ def _planned(model: ModelInfo, home: Path, place: Path) -> Removal:
 def _planned_folder(model: ModelInfo, home: Path, folder: Path) -> Removal:
     going, kept = _sorted_out(folder)
     whole = folder if not kept else None
-    notes = [*_notes(going), *_other_places(model, folder)]
+    notes = [*_notes(going), *_other_places(model, folder), *_left_over(folder, going)]
     if kept:
-        names = ", ".join(with_controls_shown(str(path.relative_to(folder))) for path in kept[:5])
-        more = f" and {len(kept) - 5} more" if len(kept) > 5 else ""
-        notes.append(f"These files are no part of the model and stay: {names}{more}.")
+        notes.append(f"These files are no part of the model and stay: {_named(kept, folder)}.")
     return Removal(model, home, tuple(going), _bytes_freed(going), whole, tuple(kept), tuple(notes))
+
+
+def _named(paths: Sequence[Path], folder: Path) -> str:
+    names = ", ".join(with_controls_shown(str(path.relative_to(folder))) for path in paths[:5])
+    return f"{names} and {len(paths) - 5} more" if len(paths) > 5 else names
+
+
+def _left_over(folder: Path, going: Iterable[Path]) -> Iterator[str]:
+    """Name the weights that go with a model's folder though no load of it reads them."""
+    read = set(weight_files(folder))
+    others = [path for path in going if is_weights_name(path.name) and path not in read]
+    if others:
+        yield (
+            f"Of these, the model itself does not use {_named(others, folder)} "
+            f"({fine_size(_bytes_freed(others))}): copies or what is left of something else."
+        )
 
 
 def _sorted_out(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the files of a transformers folder that are the model's, and the others."""
     going: list[Path] = []
     kept: list[Path] = []
+    others: list[Path] = []  # models of their own, such as checkpoints
     for place, folders, files in os.walk(folder, onerror=_raise):
         here = Path(place)
-        is_another = here != folder and _CONFIG in files  # a checkpoint, a model of its own
+        if here != folder and not _OWN_MODELS.isdisjoint(files):
+            others.append(here)
+        is_another = any(here.is_relative_to(other) for other in others)
         is_notes = _DOWNLOAD_NOTES.parts[0] in here.relative_to(folder).parts
         links = [name for name in folders if (here / name).is_symlink()]
         for name in sorted([*files, *links]):

@@ -13,9 +13,13 @@ from typing import Any
 
 from comparator.formats import gguf_header
 from comparator.formats.gguf_header import FILE_TYPES, TENSOR_TYPE_NAMES, ArrayLength, Tensor
+from comparator.formats.gguf_kinds import is_mtp_head, of_another_program
+from comparator.formats.model_files import without_gguf_suffix
+from comparator.formats.quantisation_names import label_in
 from comparator.formats.shards import shards_of
 from comparator.library import names
 from comparator.library.facts import model_card, purposes
+from comparator.library.facts.makers import maker_of
 from comparator.library.facts.quantisation_labels import label_of
 from comparator.library.facts.template_arguments import arguments_asked_by
 from comparator.library.facts.values import (
@@ -43,8 +47,12 @@ _LAYERS_WITH_OWN_CACHE = {"gemma3n": 20}  # the layers behind use the cache of t
 _MOST_LAYERS = 4096
 
 
-def facts_of_gguf(path: Path) -> ModelFacts:
+def facts_of_gguf(path: Path, name: str = "") -> ModelFacts:
     """Return the facts of a GGUF model by the path of its first file; shards are added up.
+
+    Args:
+        path: of the file.
+        name: what the model is called where its file has no name of its own, as in Ollama's store.
 
     Raises:
         ModelLoadError: its header cannot be read.
@@ -53,7 +61,8 @@ def facts_of_gguf(path: Path) -> ModelFacts:
     for shard in shards_of(path):
         if shard != path and shard.exists():
             tensors += gguf_header.read_header(shard)[1]
-    facts = _with_tensors(_of_metadata(metadata, path), metadata, tensors)
+    facts = _with_tensors(_of_metadata(metadata, path), tensors)
+    facts = _with_label(facts, metadata, tensors, _name_of(path, name), path)
     return _with_card(facts, path)
 
 
@@ -90,27 +99,54 @@ def _of_metadata(metadata: dict[str, Any], path: Path) -> ModelFacts:
     )
 
 
-def _with_tensors(
-    facts: ModelFacts, metadata: Mapping[str, Any], tensors: Sequence[Tensor]
+def _name_of(path: Path, name: str) -> str | None:
+    """Return the quantisation that a file's name says, else its model's or its folder's."""
+    texts = (without_gguf_suffix(path.name), name, path.parent.name)
+    return next((label for text in texts if (label := label_in(text))), None)
+
+
+def _with_label(
+    facts: ModelFacts,
+    metadata: Mapping[str, Any],
+    tensors: Sequence[Tensor],
+    named: str | None,
+    path: Path,
 ) -> ModelFacts:
+    file_type = metadata.get("general.file_type")
+    declared = FILE_TYPES.get(file_type) if isinstance(file_type, int) else None
+    label = label_of(named, declared, tensors)
+    return replace(
+        facts,
+        quantisation=label.name,
+        quantisation_warning=label.warning,
+        maker=maker_of(metadata, label.name, path),
+    )
+
+
+def _with_tensors(facts: ModelFacts, tensors: Sequence[Tensor]) -> ModelFacts:
     numbers: dict[str, int] = {}
     for tensor in tensors:
         name = TENSOR_TYPE_NAMES.get(tensor.kind, f"type {tensor.kind}")
         numbers[name] = numbers.get(name, 0) + tensor.weights
-    file_type = metadata.get("general.file_type")
-    declared = FILE_TYPES.get(file_type) if isinstance(file_type, int) else None
     weights = sum(numbers.values())
     known = all(tensor.size for tensor in tensors if tensor.weights)
-    is_reranker = any(tensor.name.startswith("cls.output") for tensor in tensors)
+    purpose = _purpose_of_tensors(tensors)
     return replace(
         facts,
         parameters=weights or None,
         tensor_types=shares(numbers),
         bits_per_weight=sum(t.size for t in tensors) * 8 / weights if weights and known else None,
-        quantisation=label_of(declared, tensors),
-        purpose="reranker" if is_reranker else facts.purpose,
-        kind=None if is_reranker else facts.kind,
+        made_for=of_another_program(facts.architecture, (tensor.kind for tensor in tensors)),
+        purpose=purpose or facts.purpose,
+        kind=None if purpose else facts.kind,
     )
+
+
+def _purpose_of_tensors(tensors: Sequence[Tensor]) -> str | None:
+    """Return what a file is for where its tensors say more than its header."""
+    if any(tensor.name.startswith("cls.output") for tensor in tensors):
+        return "reranker"
+    return "draft head" if is_mtp_head(tensor.name for tensor in tensors) else None
 
 
 def _with_card(facts: ModelFacts, path: Path) -> ModelFacts:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from comparator.formats import gguf_kinds
+
 LANGUAGE = "language"
 _OFFERED = frozenset({LANGUAGE, "language and images"})
 _REASONS = {
@@ -19,26 +21,40 @@ _REASONS = {
     "encoder-decoder": "An encoder-decoder model (such as T5), which this program cannot run.",
     "masked language": "A model that fills gaps (such as BERT): it writes no answers.",
     "diffusion language": "A diffusion language model, which this program cannot run.",
+    "draft head": gguf_kinds.DRAFT_HEAD,
+    "control vector": "A control vector: it steers the answers of another model and is none.",
     "importance matrix": "An importance matrix: what a quantiser reads, and no model.",
 }
-# From llama.cpp's src/llama-arch.cpp and convert_hf_to_gguf.py.
-_GGUF_PURPOSES = {
-    "clip": "projector",
-    "mmproj": "projector",
-    "t5": "encoder-decoder",
-    "t5encoder": "embedding",
-    "whisper": "speech",
-    "wavtokenizer-dec": "speech",
-    **dict.fromkeys(("dream", "llada", "llada-moe", "rnd1"), "diffusion language"),
-    **dict.fromkeys(
-        ("sd1", "sd3", "sdxl", "flux", "wan", "ltxv", "lumina2", "qwen_image", "aura", "hidream"),
-        "image generation",
-    ),
-}
-_EMBEDS = re.compile(r"(^|-)bert(-|$)|embed")
-_ENCODERS = re.compile(r"(clip|siglip|^vit$|dinov2|dinov3|^deit|^swin|^beit)")
+_EMBEDS = re.compile(r"bert(-|$)|embed")
+_ENCODERS = re.compile(
+    r"(clip|siglip|^vit|dinov2|dinov3|^deit|^swin|^beit|^sam\d?(_|$)|detr|^resnet|^segformer"
+    r"|^convnext|^dpt$|^yolos$|^owl|^mobilenet|^efficientnet|^depth_|^mask2?former|^timm_)"
+)
 _TEXT_ENCODERS = re.compile(r"(bert|electra|mpnet|^e5|^xlm|^nomic|^gte|^bge)")
-_SPEECH = re.compile(r"(whisper|wav2vec|hubert|speech|^bark$|^encodec$|^vits$|^mimi$)")
+_SPEECH = re.compile(
+    r"(whisper|wav2vec|hubert|wavlm|speech|seamless|musicgen|^bark$|^encodec$|^dac$|^vits$|^mimi$"
+    r"|^clap|^parler|^audio_spectrogram)"
+)
+_OF_CLASSES = (
+    (
+        (
+            "ForImageClassification", "ForObjectDetection", "ForSemanticSegmentation",
+            "ForInstanceSegmentation", "ForUniversalSegmentation", "ForImageSegmentation",
+            "ForDepthEstimation", "ForMaskGeneration", "ForMaskedImageModeling",
+            "ForVideoClassification", "ForKeypointDetection", "VisionModel", "ImageModel",
+        ),
+        "vision encoder",
+    ),
+    (
+        (
+            "ForCTC", "ForSpeechSeq2Seq", "ForAudioClassification", "ForTextToWaveform",
+            "ForTextToSpectrogram", "ForAudioXVector", "ForAudioFrameClassification",
+        ),
+        "speech",
+    ),
+    (("ForQuestionAnswering", "ForMultipleChoice", "ForNextSentencePrediction"), "classifier"),
+)  # fmt: skip
+_DIFFUSION = re.compile(r"(^|_)(dream|llada|sdar|rnd1|diffugpt|diffullama)(_|moe|$)")
 _CHAT_WORDS = frozenset(
     {"instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant", "thinking", "reasoning"}
 )
@@ -71,8 +87,8 @@ def of_gguf(
         return None
     if pooling == _POOLS_BY_RANK:
         return "reranker"
-    if architecture in _GGUF_PURPOSES:
-        return _GGUF_PURPOSES[architecture]
+    if architecture in gguf_kinds.PURPOSES:
+        return gguf_kinds.PURPOSES[architecture]
     if pooling or not is_causal or _EMBEDS.search(architecture):
         return "embedding"
     return LANGUAGE
@@ -87,6 +103,8 @@ def of_classes(names: Iterable[str], model_type: str | None, labels: int | None)
         labels: into how many classes it sorts, where it says so.
     """
     plain = model_type or ""
+    if _DIFFUSION.search(plain.lower()):
+        return "diffusion language"
     for name in names:
         found = _of_class(name, plain, labels)
         if found:
@@ -103,8 +121,9 @@ def _of_class(name: str, model_type: str, labels: int | None) -> str | None:
         return "classifier"
     if name.endswith("ForMaskedLM"):
         return "masked language"
-    if name.endswith("ForImageClassification"):
-        return "vision encoder"
+    for endings, purpose in _OF_CLASSES:
+        if name.endswith(endings):
+            return purpose
     if name.endswith("ForConditionalGeneration") and _of_type(model_type) == LANGUAGE:
         return "language and images"
     if name.endswith("Model") and _of_type(model_type) == LANGUAGE:

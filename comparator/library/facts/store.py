@@ -114,7 +114,7 @@ def read_facts(model: ModelInfo) -> ModelFacts:
     """Return the facts of a model from its files; empty ones where they cannot be read."""
     try:
         if model.model_type is ModelType.GGUF:
-            return facts_of_gguf(Path(model.path))
+            return facts_of_gguf(Path(model.path), model.name)
         if model.model_type is ModelType.PYTORCH:
             return facts_of_directory(Path(model.path))
     except (ModelLoadError, OSError):

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
-from comparator.formats import safetensors_header
+from comparator.formats import packed_weights, safetensors_header
 from comparator.formats.json_files import read_config, read_json
+from comparator.formats.model_files import is_safetensors_name
+from comparator.formats.weights import weight_files
 from comparator.library import names as model_names
 from comparator.library.facts import model_card, purposes
 from comparator.library.facts.key_value_cache import cache_layers
@@ -26,7 +28,10 @@ from comparator.library.facts.values import (
 )
 
 _MOST_WEIGHT_FILES = 10_000
-_NUMBER_TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_NUMBER_TYPES = {
+    "F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8",
+}  # fmt: skip
+_SHORT_NAMES = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 _HEADS = ("num_attention_heads", "n_head", "num_heads", "n_heads")
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
@@ -55,7 +60,7 @@ def facts_of_directory(directory: Path) -> ModelFacts:
     purpose = _purpose(directory, config)
     origin = _origin(config)
     kind = purposes.kind_of((directory.name, origin, *card.tags), has_template)
-    packed = isinstance(config.get("quantization_config"), dict)
+    packed = packed_weights.method_of(config)
     total = sum(weights.numbers.values())
     return ModelFacts(
         architecture=text_of(config.get("model_type")),
@@ -78,6 +83,7 @@ def facts_of_directory(directory: Path) -> ModelFacts:
         needs_remote_code=_needs_remote_code(config),
         template_arguments=arguments_asked_by(template_of_directory(directory)),
         cache_layers=cache_layers(text),
+        quantisation_method=packed[0] if packed else None,
     )
 
 
@@ -92,7 +98,7 @@ def _weights(directory: Path) -> _Weights:
     numbers: dict[str, int] = {}
     size = 0
     try:
-        for path in _weight_files(directory):
+        for path in _safetensors(directory):
             for kind, (number, length) in safetensors_header.read_sizes(path).items():
                 numbers[kind] = numbers.get(kind, 0) + number
                 size += length
@@ -101,16 +107,10 @@ def _weights(directory: Path) -> _Weights:
     return _Weights(numbers, size)
 
 
-def _weight_files(directory: Path) -> list[Path]:
-    """Return the files that an index names, or else all; never one outside the directory."""
-    with contextlib.suppress(ModelLoadError):
-        named = read_json(directory / "model.safetensors.index.json").get("weight_map")
-        if isinstance(named, dict):
-            names = {name for name in named.values() if isinstance(name, str)}
-            inside = sorted(name for name in names if Path(name).name == name)
-            return [directory / name for name in inside][:_MOST_WEIGHT_FILES]
-    whole = directory / "model.safetensors"
-    return [whole] if whole.exists() else sorted(directory.glob("*.safetensors"))
+def _safetensors(directory: Path) -> list[Path]:
+    """Return the weights that are read, where their headers can be; nothing of older kinds."""
+    files = [path for path in weight_files(directory) if is_safetensors_name(path.name)]
+    return files[:_MOST_WEIGHT_FILES]
 
 
 def _upper(name: str) -> str:
@@ -118,21 +118,14 @@ def _upper(name: str) -> str:
 
 
 def _label(config: dict[str, Any], weights: _Weights) -> str | None:
-    packed = config.get("quantization_config")
-    if isinstance(packed, dict):
-        method = text_of(packed.get("quant_method"))
-        bits = count_of(packed, "bits", "w_bit") or _bits_and_bytes(packed)
-        return f"{method} {bits}-bit" if method and bits else method
+    packed = packed_weights.label_of(config)
+    if packed:
+        return packed
     if weights.numbers:
         main = max(weights.numbers, key=weights.numbers.__getitem__)
         return _NUMBER_TYPES.get(main, main)
-    return text_of(config.get("dtype") or config.get("torch_dtype"))
-
-
-def _bits_and_bytes(packed: Mapping[str, Any]) -> int | None:
-    if packed.get("load_in_4bit") is True:
-        return 4
-    return 8 if packed.get("load_in_8bit") is True else None
+    declared = text_of(config.get("dtype") or config.get("torch_dtype"))
+    return _SHORT_NAMES.get(declared.removeprefix("torch."), declared) if declared else None
 
 
 def _origin(config: Mapping[str, Any]) -> str | None:

@@ -13,8 +13,8 @@ class ModelFacts:
 
     Attributes:
         architecture: as llama.cpp or transformers calls it.
-        quantisation: what its weights really are: ``Q4_K_M``, ``bfloat16``, or a mix by share,
-            such as ``Q4_0 + Q8_0``.
+        quantisation: as people call it: ``Q4_K_M``, ``UD-Q4_K_XL``, ``bf16``, ``GPTQ 4-bit``;
+            what its weights really are is in ``tensor_types``.
         context_length: tokens.
         layers: of the decoder.
         has_chat_template: whether it brings one.
@@ -32,6 +32,10 @@ class ModelFacts:
         purpose: ``language``, or what else it is for (see ``purposes``).
         needs_remote_code: whether it comes with program code of its own that must be run.
         template_arguments: what its chat template can be told beside the messages, by name.
+        maker: who quantised it, such as ``unsloth``.
+        quantisation_method: of a transformers folder, such as ``gptq``.
+        made_for: a sentence where its file is made for another program than llama.cpp.
+        quantisation_warning: a sentence where its weights are not what its name says.
         cache_layers: for layers with equal reach: bytes of the KV cache of one token in 16-bit
             floats, of all of them together, and how many tokens they keep (0 for all).
     """
@@ -56,6 +60,10 @@ class ModelFacts:
     needs_remote_code: bool = False
     template_arguments: tuple[str, ...] | None = None
     cache_layers: tuple[tuple[int, int], ...] = ()
+    maker: str | None = None
+    quantisation_warning: str | None = None
+    quantisation_method: str | None = None
+    made_for: str | None = None
 
     def cache_bytes(self, context_length: int) -> int:
         """Return the size of the KV cache of so many tokens in 16-bit floats; 0 where unknown."""

@@ -10,10 +10,12 @@ from comparator.library.duplicates import merged
 from comparator.library.sources.base import Source, add
 from comparator.library.sources.folders import Gpt4All, Jan, LlamaCpp, LmStudio, Textgen
 from comparator.library.sources.huggingface import HuggingFace
+from comparator.library.sources.modelscope import ModelScope
 from comparator.library.sources.ollama import Ollama
 
 SOURCES: dict[str, type[Source]] = {
-    kind.key: kind for kind in (HuggingFace, Ollama, LmStudio, Gpt4All, Jan, Textgen, LlamaCpp)
+    kind.key: kind
+    for kind in (HuggingFace, Ollama, ModelScope, LmStudio, Gpt4All, Jan, Textgen, LlamaCpp)
 }
 
 

@@ -21,8 +21,9 @@ from comparator.memory.verdicts import WORDS
 COLUMNS: tuple[tuple[str, str, bool, int], ...] = (
     ("name", "Name", False, 232),
     ("engine", "Engine", False, 60),
-    ("family", "Family", False, 80),
+    ("family", "Family", False, 104),
     ("quantisation", "Quantisation", False, 100),
+    ("maker", "Maker", False, 96),
     ("bits", "Bits", True, 48),
     ("size", "Size", True, 66),
     ("parameters", "Weights", True, 70),
@@ -34,7 +35,7 @@ COLUMNS: tuple[tuple[str, str, bool, int], ...] = (
     ("used", "Last used", True, 90),
     ("speed", "Speed", True, 80),
 )
-FILTERS = ("engine", "family", "quantisation", "kind", "licence", "source", "fit")
+FILTERS = ("engine", "family", "quantisation", "maker", "kind", "licence", "source", "fit")
 STEPS = {
     "wait": "Waiting: another program makes quantisations",
     "read": "Reading the source",
@@ -46,8 +47,14 @@ View = dict[str, Any]
 
 
 def view(table: Table, is_public: bool, most_models: int) -> View:
-    """Return what the table shows; on a public page without sources and without making."""
-    columns = [column for column in COLUMNS if not (is_public and column[0] == "source")]
+    """Return what the table shows; on a public page without sources and without making.
+
+    The column of makers is there where one is known.
+    """
+    left_out = {"source"} if is_public else set()
+    if not any(row.maker for row in table.rows):
+        left_out.add("maker")
+    columns = [column for column in COLUMNS if column[0] not in left_out]
     return {
         "columns": [list(column) for column in columns],
         "filters": [key for key in FILTERS if key in [column[0] for column in columns]],
@@ -160,6 +167,7 @@ def _cells(row: Row) -> dict[str, Any]:
         "engine": ENGINE_NAMES.get(row.engine, row.engine),
         "family": _plain(row.family),
         "quantisation": _plain(row.quantisation),
+        "maker": _plain(row.maker),
         "bits": [bits, f"{bits:.2f}" if bits else ""],
         "size": [row.size, size(row.size)],
         "parameters": [row.parameters, count(row.parameters)],

@@ -2,6 +2,10 @@
 // can push them out, and the name alone in the field; and which settings of its own a model's chat
 // template knows, where they are typed. Its value: name, kind and that by the model's id.
 
+// Letters that a narrow list holds on one line, and on two smaller ones; more take three.
+const LONG_NAME = 28;
+const LONGEST_NAME = 58;
+
 function draw() {
   const catalogue = props.value || {};
   const chosen = window.comparatorChosen || [];
@@ -11,7 +15,10 @@ function draw() {
     const input = block.querySelector("input");
     const label = block.querySelector("[data-testid='block-info']");
     put(part(label, "facts"), kind);
-    put(part(input.parentElement, "chosen-name"), name);
+    const shown = part(input.parentElement, "chosen-name");
+    put(shown, name);
+    shown.classList.toggle("long", name.length > LONG_NAME);
+    shown.classList.toggle("longest", name.length > LONGEST_NAME);
     input.parentElement.title = name ? `${name} · ${kind}` : "";
   });
   "abcd".split("").forEach((letter, place) => {

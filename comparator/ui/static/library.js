@@ -5,6 +5,7 @@
 const LOOK_MILLISECONDS = 120;
 const ROW_PIXELS = 32; // as in library.css: rows out of sight are not drawn, so that 1000 stay quick
 const SPARE_ROWS = 12;
+const LETTERS_A_PIXEL = 0.24; // that two lines hold, with room to break them; more are smaller
 const root = element.querySelector("#library-root");
 const bar = make("div", root, "library-bar");
 const search = make("input", bar, "library-search");
@@ -200,9 +201,11 @@ function drawCells(line, row) {
   while (line.cells.length > row.cells.length) line.cells.pop().remove();
   row.cells.forEach((value, place) => {
     const node = line.cells[place] || (line.cells[place] = make("td", line.node));
-    const [key, , numeric] = columns[place];
+    const [key, , numeric, width] = columns[place];
+    const text = node.firstChild || make("span", node);
     node.className = numeric ? "number" : key;
-    put(node, textOf(value));
+    node.classList.toggle("long", !numeric && textOf(value).length > width * LETTERS_A_PIXEL);
+    put(text, textOf(value));
     node.title = key === "fit" ? row.why : textOf(value);
     if (key === "fit") node.dataset.fit = textOf(value);
   });
@@ -220,6 +223,11 @@ function isWanted(line, words, wanted) {
     && wanted.every(([place, value]) => textOf(line.view.cells[place]) === value);
 }
 
+// What is called exactly so comes first: "Q8_0" means that quantisation, not a part of a name.
+function isExact(line, words) {
+  return line.view.cells.some((value) => words.includes(textOf(value).toLowerCase()));
+}
+
 // Show the rows that are wanted. They are sorted when a person asks for it and when all facts are
 // here; in between each keeps its place, so that nothing moves under the pointer.
 function arrange(sort) {
@@ -229,6 +237,7 @@ function arrange(sort) {
     .map((list) => [placeOf(list.dataset.key), list.value]);
   const found = [...lines.values()].filter((line) => isWanted(line, words, wanted));
   if (sort && sorted.byHand) found.sort(compareLines);
+  else if (sort && words.length) found.sort((one, other) => isExact(other, words) - isExact(one, words));
   else if (!sort) keepOrder(found);
   order = found;
   grid.setAttribute("aria-rowcount", String(order.length + 1));

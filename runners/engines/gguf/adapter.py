@@ -22,6 +22,8 @@ ROOM_BYTES = 128  # for what a newer llama.cpp appends to a structure that goes 
 
 UNKNOWN_ARCHITECTURE = re.compile(r"unknown model architecture: '([^']*)'")
 LOAD_REASON = re.compile(r"(?:error loading model(?: \w+)?|failed to load model): (.+)")
+UNKNOWN_TYPE = re.compile(r"has invalid ggml type (\d+)")
+MORE_TENSORS = re.compile(r"wrong number of tensors; expected (\d+), got (\d+)")
 MODEL_MEBIBYTES = re.compile(r"model size\s*=\s*([\d.]+) MiB")
 QUANTISED_MEBIBYTES = re.compile(r"quant size\s*=\s*([\d.]+) MiB \(([\d.]+) BPW\)")
 SUBSTITUTED_TENSORS = re.compile(r"(\d+) of \d+ tensor\(s\) required fallback")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from comparator.core.exceptions import EngineMissingError, ModelLoadError
+from comparator.formats import gguf_kinds
 from runners.engines.gguf import adapter, binaries, xllamacpp_library
 
 
@@ -123,16 +124,41 @@ def load_failure(name: str, llama: Any = None) -> ModelLoadError:
     for line in lines:
         found = adapter.UNKNOWN_ARCHITECTURE.search(line)
         if found:
+            own = gguf_kinds.of_architecture(found.group(1))
+            if own:
+                return ModelLoadError(f"{name} is made for another program. {own}")
             return ModelLoadError(
                 f"The architecture '{found.group(1)}' of {name} is not known to {version(llama)}. "
                 "A newer version may know it."
             )
+        made_for = _made_for(line, llama)
+        if made_for:
+            return ModelLoadError(f"llama.cpp cannot load {name}: {made_for}")
     reasons = [found.group(1) for line in lines if (found := adapter.LOAD_REASON.search(line))]
     reason = reasons[0] if reasons else (lines[-1] if lines else "no reason was given")
     return ModelLoadError(
         f"llama.cpp cannot load {name}: {reason.rstrip('.')}. "
         "The file is incomplete, damaged or not meant for this engine: download it again."
     )
+
+
+def _made_for(line: str, llama: Any) -> str | None:
+    """Return for which program a file is, where a line of the log shows it."""
+    found = adapter.UNKNOWN_TYPE.search(line)
+    if found:
+        return gguf_kinds.of_type(int(found.group(1))) or (
+            f"its weights are of a type that {version(llama)} does not know (number "
+            f"{found.group(1)}). "
+            "A newer version may know it, or the file is made for another program."
+        )
+    found = adapter.MORE_TENSORS.search(line)
+    if found and int(found.group(2)) > int(found.group(1)):
+        return (
+            f"it has {found.group(2)} tensors where its architecture has {found.group(1)}. Files "
+            "that Ollama's own engine runs hold the part for images too; download the GGUF made "
+            "for llama.cpp, or run it with Ollama."
+        )
+    return None
 
 
 def context_failure(name: str, context: int) -> ModelLoadError:

@@ -11,6 +11,8 @@ from typing import Any
 
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.text import with_controls_shown
+from comparator.formats.model_files import is_safetensors_name
+from comparator.formats.weights import WeightFiles, weights_of
 from runners.engines.pytorch import adapter, pinned_memory, placement
 from runners.engines.pytorch.progress import Progress, load_reported
 
@@ -193,12 +195,13 @@ def load_weights(
     Raises:
         ModelLoadError: weights are missing, damaged, or do not fit the configuration.
     """
+    weights = _weights_found(Path(path))
     arguments = {
         "config": config,
         "dtype": dtype,
         "local_files_only": True,
         "trust_remote_code": trust_remote_code,
-        "use_safetensors": _use_safetensors(Path(path)),
+        "use_safetensors": _use_safetensors(weights),
         "weights_only": True,
         "output_loading_info": True,
         "ignore_mismatched_sizes": True,  # so that they are named; _check_complete refuses them
@@ -206,7 +209,6 @@ def load_weights(
     place = placement.placement(device, placement.loaded_bytes(Path(path), config, dtype))
     pinned = placement.suits_pinned_memory(config, dtype, place)
     arguments |= placement.arguments_of(place, pinned)
-    _check_shards(Path(path))
     with load_reported(progress, placement.weight_bytes(Path(path))):
         model, info = _load_with_attention(path, arguments)
     _check_complete(info, model, Path(path).name)
@@ -251,22 +253,16 @@ def slow_attention(model: Any) -> list[str]:
     ]
 
 
-def _use_safetensors(path: Path) -> bool | None:
-    return True if any(path.glob("*.safetensors")) else None
+def _use_safetensors(found: WeightFiles) -> bool | None:
+    return True if found.names[:1] and is_safetensors_name(found.names[0]) else None
 
 
-def _check_shards(path: Path) -> None:
-    """Refuse an index that names a file outside the folder or one that is missing."""
-    for index in path.glob("*.index.json"):
-        try:
-            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ModelLoadError(f"{index.name} is damaged: download it again.") from error
-        for name in sorted(map(str, names)):
-            if name != os.path.basename(name) or name in ("", ".", ".."):
-                raise ModelLoadError(f"{index.name} names {name!r}, outside the folder; refused.")
-            if not (path / name).is_file():
-                raise ModelLoadError(f"The weight file {name} is missing. Download it again.")
+def _weights_found(path: Path) -> WeightFiles:
+    """Return which files are read; refuse an index that names others than are in the folder."""
+    found = weights_of(path, os.listdir(path))
+    if found.problem:
+        raise ModelLoadError(found.problem)
+    return found
 
 
 def _check_complete(info: dict[str, Any], model: Any, name: str) -> None:

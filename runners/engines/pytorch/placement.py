@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from comparator.core.placement import can_spread, spread
-from comparator.formats.model_files import weights_read
+from comparator.formats.weights import weight_files
 from runners.machine import memory
 
 RAM_RESERVE_BYTES = 1_000_000_000
@@ -78,7 +77,7 @@ def loaded_bytes(path: Path, config: Any, dtype: Any) -> int:
 
 def weight_bytes(path: Path) -> int:
     """Return the size of the weight files that transformers reads of a directory."""
-    return sum((path / name).stat().st_size for name in weights_read(os.listdir(path)))
+    return sum(file.stat().st_size for file in weight_files(path))
 
 
 def suits_pinned_memory(config: Any, dtype: Any, place: Placement) -> bool:

@@ -75,18 +75,9 @@ class TestRecord:
     def test_it_has_the_keys_of_the_contract_and_ours(self):
         record = self.RESULT.to_record()
         assert list(record) == [
-            *("model", "content", "is_complete", "error", "error_kind"),
-            *(
-                "state",
-                "stats",
-                "config",
-                "config_sources",
-                "prompt",
-                "engine",
-                "receipt",
-                "notice",
-                "log_tail",
-            ),
+            *("model", "content", "thinking", "is_complete", "error", "error_kind", "state"),
+            *("stats", "config", "config_sources", "prompt", "engine", "receipt", "notice"),
+            "log_tail",
         ]
         assert set(record["model"]) == {"id", "name", "model_type", "path", "size"}
         assert set(record["stats"]) == {

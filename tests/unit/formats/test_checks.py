@@ -157,6 +157,47 @@ def test_a_header_that_no_engine_reads_is_refused(tmp_path, content, words):
     assert words in refused(tmp_path / "m.gguf")
 
 
+def gguf_of(path, architecture="llama", kind=0, tensor="blk.0.x"):
+    """Write a GGUF with one tensor of a type."""
+    text = architecture.encode()
+    key = b"general.architecture"
+    entry = struct.pack("<Q", len(key)) + key + struct.pack("<IQ", 8, len(text)) + text
+    name = tensor.encode()
+    about = struct.pack("<Q", len(name)) + name + struct.pack("<IQIQ", 1, 32, kind, 0)
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + entry + about + bytes(4096))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"architecture": "gptoss"}, "Ollama's own engine calls its architecture (llama.cpp's is"),
+        ({"architecture": "mllama"}, "Ollama's own engine"),
+        ({"architecture": "bitnet-b1.58"}, "bitnet.cpp"),
+        ({"kind": 139}, "IQ4_K, a type of ik_llama.cpp"),
+        ({"kind": 212}, "Q4_K_R4, a type of ik_llama.cpp"),
+        ({"kind": 36}, "I2_S, a type of bitnet.cpp"),
+        ({"kind": 31}, "Q4_0_4_4, which llama.cpp has dropped"),
+        ({"architecture": "eagle3"}, "cannot answer alone"),
+        ({"architecture": "dflash"}, "cannot answer alone"),
+        ({"tensor": "blk.9.nextn.eh_proj.weight"}, "cannot answer alone"),
+    ],
+)
+def test_files_for_another_program_and_heads_are_refused_by_name(tmp_path, more, words):
+    assert words in refused(gguf_of(tmp_path / "m.gguf", **more))
+
+
+def test_a_head_may_be_the_last_shard_of_its_model(tmp_path):
+    first = gguf_of(tmp_path / "m-00001-of-00002.gguf")
+    gguf_of(tmp_path / "m-00002-of-00002.gguf", tensor="blk.9.nextn.eh_proj.weight")
+    passes(first, ModelType.GGUF)
+
+
+@pytest.mark.parametrize("more", [{}, {"kind": 12}, {"kind": 99}, {"architecture": "of tomorrow"}])
+def test_what_a_newer_version_may_know_is_left_to_it(tmp_path, more):
+    passes(gguf_of(tmp_path / "m.gguf", **more), ModelType.GGUF)
+
+
 @pytest.mark.parametrize("kind", [ModelType.GGUF, ModelType.ECHO, ModelType.PYTORCH])
 def test_a_pipe_is_not_opened(tmp_path, kind):
     os.mkfifo(tmp_path / "m.gguf")
@@ -299,6 +340,33 @@ def test_a_missing_shard_is_named(folder):
     shards = {"a": "model.safetensors", "b": "model-2.safetensors"}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     assert "model-2.safetensors is missing (1 of 2 shards)" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"quant_method": "exl2", "bits": 4.0}, "ExLlamaV2 runs it"),
+        ({"group_size": 64, "bits": 4}, "mlx-lm runs it"),
+    ],
+)
+def test_weights_for_another_program_are_refused_with_its_name(folder, settings, words):
+    content = {**CONFIG, "quantization_config": settings}
+    (folder / "config.json").write_text(json.dumps(content))
+    assert words in refused(folder)
+
+
+def test_left_over_files_are_not_checked(folder):
+    (folder / "consolidated.safetensors").write_bytes(b"damaged")
+    (folder / "gone.safetensors").symlink_to("nowhere")
+    shards = json.dumps({"weight_map": {"a": "pytorch_model-1.bin"}})
+    (folder / "pytorch_model.bin.index.json").write_text(shards)
+    passes(folder, ModelType.PYTORCH)
+
+
+def test_shards_without_their_index_are_told(folder):
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(b"PK")
+    assert "put their index file beside them" in refused(folder)
 
 
 @pytest.mark.parametrize(

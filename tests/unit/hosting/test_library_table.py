@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from model_files import write_directory, write_gguf
 
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, MultiLLMError
 from comparator.core.models import InferenceResult, InferenceStats
@@ -72,6 +73,24 @@ def test_rows_of_the_starter_models_have_every_fact(
     assert "GB is free" in row.fit_sentence
     assert len({row.family for row in rows.values()}) == 1
     assert all(row.has_facts for row in rows.values())
+
+
+def test_a_head_is_passed_over_and_a_lying_file_is_marked(
+    make_host: MakeHost, tmp_path: Path
+) -> None:
+    folder = write_directory(tmp_path / "made")
+    write_gguf(tmp_path / "models" / "X.Q8_0.gguf", folder)
+    write_gguf(tmp_path / "models" / "head.gguf", folder, architecture="eagle3")
+    host = make_host()
+    table = whole(host)
+    (row,) = table.rows
+    assert row.quantisation == "Q8_0, really F32"
+    details = dict(host.library.table.details(row.id))
+    assert details["Doubtful"].startswith("Its name says Q8_0, but ")
+    assert details["Tensors"] == "F32 100 %"
+    assert [(apart.name, apart.is_problem) for apart in table.passed_over] == [("head", False)]
+    assert "cannot answer alone" in table.passed_over[0].reason
+    assert table.unusable == ()
 
 
 def test_nothing_is_whole_before_relatives_are_called_alike(

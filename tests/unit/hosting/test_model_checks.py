@@ -12,9 +12,11 @@ from model_files import change_json, write_directory, write_gguf
 from source_trees import write
 
 from comparator.core.models import ModelInfo
-from comparator.formats import checks
+from comparator.formats import checks, packed_weights
 from comparator.hosting.model_checks import mark_problems
 from comparator.library import discovery
+
+PACKED = {"quant_method": "hqq"}
 
 
 def problems(folder: Path, cache: Path) -> dict[str, str | None]:
@@ -81,6 +83,15 @@ def test_nothing_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     write_directory(folder / "bad")
     assert problems(folder, cache) == {"bad": None}
     assert [model.name for model in checked] == ["bad"]
+
+
+def test_a_package_that_comes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, cache = tmp_path / "m", tmp_path / "checks"
+    change_json(write_directory(folder / "packed") / "config.json", quantization_config=PACKED)
+    monkeypatch.setattr(packed_weights, "is_installed", lambda _name: False)
+    assert "pip install hqq" in str(problems(folder, cache)["packed"])
+    monkeypatch.setattr(packed_weights, "is_installed", lambda _name: True)
+    assert problems(folder, cache) == {"packed": None}
 
 
 def test_a_model_that_went_away(tmp_path: Path) -> None:

@@ -98,6 +98,31 @@ def test_a_transformers_repository_gives_its_safetensors_and_no_copy_of_them():
     ]  # fmt: skip
 
 
+def test_shards_of_another_count_are_passed_over():
+    new = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    old = ["model-00001-of-00003.safetensors", "model-00003-of-00003.safetensors"]
+    (choice,) = choices(files("config.json", "model.safetensors.index.json", *new, *old))
+    assert [file.name for file in choice.files] == [
+        *new,
+        "model.safetensors.index.json",
+        "config.json",
+    ]
+
+
+def test_heads_are_not_offered():
+    names = ["mtp-m-Q8_0.gguf", "eagle3-m.gguf", "heads/dflash-m-F16.gguf", "m-Q8_0.gguf"]
+    assert [choice.name for choice in choices(files(*names))] == ["Q8_0"]
+
+
+def test_a_makers_sign_is_part_of_the_name():
+    found = choices(files("m.i1-Q4_K_M.gguf", "m.Q4_K_M.gguf", "m-UD-Q4_K_XL.gguf"))
+    assert {choice.name for choice in found} == {"i1-Q4_K_M", "Q4_K_M", "UD-Q4_K_XL"}
+    assert pick(found, None, "org/name").name == "Q4_K_M"
+    assert pick(choices(files("m.i1-Q4_K_M.gguf", "m.i1-Q8_0.gguf")), None, "org/name").name == (
+        "i1-Q4_K_M"
+    )
+
+
 def test_one_file_is_taken_rather_than_shards_of_the_same():
     (choice,) = choices(
         files(

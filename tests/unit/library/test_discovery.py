@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -23,6 +24,12 @@ def transformer(folder: Path, **files: int) -> Path:
     for name, size in files.items():
         put(folder / name.replace("__", "."), size)
     return folder
+
+
+def index(folder: Path, *named: str) -> None:
+    table = {f"w{number}": name for number, name in enumerate(named)}
+    text = json.dumps({"weight_map": table})
+    put(folder / "model.safetensors.index.json", content=text.encode())
 
 
 def names(scan: discovery.Scan) -> list[str]:
@@ -50,10 +57,51 @@ class TestTransformersDirectories:
         transformer(tmp_path / "m", **{f"model__{suffix}": 7})
         assert discovery.scan(tmp_path).models[0].size == 7
 
-    def test_checkpoints_inside_a_model_are_no_models(self, tmp_path):
-        folder = transformer(tmp_path / "m", model__safetensors=1)
-        transformer(folder / "checkpoint-100", model__safetensors=1)
-        assert names(discovery.scan(tmp_path)) == ["m"]
+    def test_checkpoints_inside_a_model_are_models_too(self, tmp_path):
+        out = transformer(tmp_path / "out", model__safetensors=1, optimizer__pt=9)
+        inner = transformer(out / "checkpoint-500", model__safetensors=2, optimizer__pt=9)
+        put(inner / "global_step500" / "mp_rank_00_model_states.pt")
+        scan = discovery.scan(tmp_path)
+        assert [(m.name, m.path, m.size, m.problem) for m in scan.models] == [
+            ("out", str(out), 1, None),
+            ("checkpoint-500", str(inner), 2, None),
+        ]
+        assert scan.skipped == []
+
+    def test_the_index_decides_which_files_are_the_model(self, tmp_path):
+        shards = {f"model-0000{n}-of-00002__safetensors": 10 for n in (1, 2)}
+        left = {"consolidated__safetensors": 20, "pytorch_model__bin": 20}
+        old = {f"model-0000{n}-of-00003__safetensors": 7 for n in (1, 2, 3)}
+        folder = transformer(tmp_path / "m", **shards, **left, **old)
+        put(folder / "original" / "consolidated.00.pth", 20)
+        put(folder / "original" / "params.json")
+        index(folder, "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+        scan = discovery.scan(tmp_path)
+        assert [(m.name, m.size, m.problem) for m in scan.models] == [("m", 20, None)]
+        assert scan.skipped == []
+
+    def test_an_index_that_names_what_is_not_there_is_a_problem(self, tmp_path):
+        folder = transformer(tmp_path / "m", **{"model-1__safetensors": 10})
+        index(folder, "model-1.safetensors", "model-2.safetensors")
+        (model,) = discovery.scan(tmp_path).models
+        assert model.size == 10
+        assert model.problem.startswith("model-2.safetensors is missing (1 of 2 shards)")
+        assert "model.safetensors.index.json" in model.problem
+
+    def test_an_index_without_any_of_its_files_is_a_problem(self, tmp_path):
+        folder = transformer(tmp_path / "m")
+        index(folder, "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+        (model,) = discovery.scan(tmp_path).models
+        assert (model.name, model.size) == ("m", 0)
+        assert "model-00001-of-00002.safetensors is missing (2 of 2 shards)" in model.problem
+
+    def test_an_index_that_names_files_outside_is_a_problem(self, tmp_path):
+        put(tmp_path / "secret.safetensors", 99)
+        folder = transformer(tmp_path / "deep" / "m", **{"model-1__safetensors": 10})
+        index(folder, "model-1.safetensors", "../../secret.safetensors")
+        (model,) = discovery.scan(tmp_path / "deep").models
+        assert model.size == 10
+        assert "leaves the folder; refused" in model.problem
 
     def test_a_training_state_is_no_weights(self, tmp_path):
         put(tmp_path / "optimizer.pt")
@@ -124,6 +172,67 @@ class TestGguf:
         folder = transformer(tmp_path / "m", model__safetensors=1)
         put(folder / "q8.gguf")
         assert sorted(names(discovery.scan(tmp_path))) == ["m", "q8"]
+
+
+class TestOtherFormats:
+    @pytest.mark.parametrize(
+        ("files", "folder", "words"),
+        [
+            (["model_index.json", "unet/model.safetensors"], "", "diffusers"),
+            (["modules.json", "config.json", "model.safetensors"], "", "sentence-transformers"),
+            (["config.json", "rank0.engine"], "", "TensorRT-LLM"),
+            (["config.json", "model.bin", "vocabulary.json"], "", "CTranslate2"),
+            (["config.json", "openvino_model.xml", "openvino_model.bin"], "", "OpenVINO"),
+            (["config.json", "model.onnx"], "model.onnx", "ONNX Runtime"),
+            (["genai_config.json", "model.onnx"], "", "ONNX Runtime GenAI"),
+            (["Model.mlpackage/Data/weights/weight.bin"], "Model.mlpackage", "Core ML"),
+            (["mlc-chat-config.json", "params_shard_0.bin"], "", "MLC LLM"),
+            (["config.json", "tf_model.h5"], "tf_model.h5", "TensorFlow"),
+            (["config.json", "flax_model.msgpack"], "flax_model.msgpack", "Flax"),
+            (["llm.nemo"], "llm.nemo", "NeMo"),
+            (["model.pt", "dict.txt"], "", "fairseq"),
+            (["params.json", "consolidated.00.pth"], "", "original format"),
+            (["params.json", "consolidated.safetensors", "tekken.json"], "", "original format"),
+            (["weights.00.npz", "config.json"], "weights.00.npz", "MLX"),
+            (["ggml-base.en.bin"], "ggml-base.en.bin", "whisper.cpp"),
+            (["ggml-model-q4_0.bin"], "ggml-model-q4_0.bin", "before GGUF"),
+            (["zero_to_fp32.py", "global_step1/mp_rank_00_model_states.pt"], "", "DeepSpeed"),
+        ],
+    )
+    def test_they_say_what_they_are_and_what_runs_them(self, tmp_path, files, folder, words):
+        for name in files:
+            put(tmp_path / "m" / name)
+        scan = discovery.scan(tmp_path)
+        assert scan.models == []
+        told = {entry.path: entry.reason for entry in scan.skipped}
+        assert list(told) == [str(tmp_path / "m" / folder).rstrip("/")]
+        assert words in told[str(tmp_path / "m" / folder).rstrip("/")]
+
+    def test_beside_weights_of_transformers_they_are_copies_of_the_model(self, tmp_path):
+        folder = transformer(tmp_path / "m", model__safetensors=1, tf_model__h5=1)
+        for name in ("model.onnx", "openvino_model.xml", "flax_model.msgpack", "params.json"):
+            put(folder / name)
+        put(folder / "onnx" / "model.onnx")
+        put(folder / "openvino" / "openvino_model.xml")
+        scan = discovery.scan(tmp_path)
+        assert (names(scan), scan.skipped) == (["m"], [])
+
+    def test_models_beside_a_file_in_another_format_are_found(self, tmp_path):
+        stray = ("X.mlpackage", "a.onnx", "ggml-tiny.bin", "x.engine")
+        for name in ("X.mlpackage/weight.bin", *stray[1:], "b.gguf", "loose.safetensors"):
+            put(tmp_path / name)
+        transformer(tmp_path / "m", model__safetensors=1)
+        scan = discovery.scan(tmp_path)
+        assert sorted(names(scan)) == ["b", "loose.safetensors", "m"]
+        assert {Path(entry.path).name for entry in scan.skipped} == set(stray)
+
+    def test_adapters_of_a_training_are_told_each(self, tmp_path):
+        for folder in (tmp_path / "lora", tmp_path / "lora" / "checkpoint-10"):
+            put(folder / "adapter_config.json", content=b"{}")
+            put(folder / "adapter_model.safetensors")
+        scan = discovery.scan(tmp_path)
+        assert scan.models == []
+        assert [Path(entry.path).name for entry in scan.skipped] == ["lora", "checkpoint-10"]
 
 
 class TestOddEntries:

@@ -99,6 +99,14 @@ def test_shards_are_compared_one_by_one(tmp_path: Path, digests: Digests) -> Non
     assert [len(model.places) for model in found] == [2, 1]
 
 
+def test_left_over_files_make_no_difference(tmp_path: Path, digests: Digests) -> None:
+    for name in ("a", "b"):
+        folder_with(tmp_path / name, "weights", "one")
+    write(tmp_path / "a" / "consolidated.safetensors", "the same once more")
+    (model,) = merged_by_content(models_in(tmp_path), digests.of)
+    assert len(model.places) == 2
+
+
 def test_a_model_that_went_away_is_no_copy(tmp_path: Path, digests: Digests) -> None:
     for name in ("a", "b"):
         folder_with(tmp_path / name, "weights", "one")

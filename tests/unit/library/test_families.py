@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from wide_gguf import write_wide_gguf
 
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library import discovery
+from comparator.library.facts.lookup import facts_of
 from comparator.library.facts.values import ModelFacts
 from comparator.library.families import families, ladder
 from comparator.library.names import key_of, plain_name
@@ -30,6 +32,38 @@ def test_the_starter_models_are_one_family(starter_models_dir: Path) -> None:
     assert len(rungs) == 3
     assert (rungs[0], rungs[-1]) == (found[0].members[0], found[0].members[-1])
     assert ladder(found[0], 1) == found[0].members[:1]
+
+
+def test_every_file_that_differs_is_a_rung(tmp_path: Path) -> None:
+    """Three files of one base and one recipe, by three makers."""
+    names = ("X.Q4_K_M", "X.i1-Q4_K_M", "X-UD-Q4_K_XL")
+    for name in names:
+        write_wide_gguf(tmp_path / f"{name}.gguf")
+    models = discovery.scan(tmp_path).models
+    (family,) = families(models)
+    assert {member.name for member in family.members} == set(names)
+    assert {model.name for model in ladder(family)} == set(names)
+    assert {(facts_of(m).quantisation, facts_of(m).maker) for m in models} == {
+        ("Q4_K_M", None),
+        ("i1-Q4_K_M", "mradermacher"),
+        ("UD-Q4_K_XL", "unsloth"),
+    }
+
+
+def test_one_label_of_two_makers_is_two_rungs_and_a_copy_is_none() -> None:
+    shape = {"family": "X", "quantisation": "Q4_K_M", "bits_per_weight": 4.8}
+    one, other = ModelFacts(maker="bartowski", **shape), ModelFacts(maker="unsloth", **shape)
+    places = (("a", one), ("b", other), ("copies", one))
+    models = [
+        ModelInfo(place, "X.Q4_K_M", f"/{place}/X.Q4_K_M.gguf", ModelType.GGUF, 1)
+        for place, _facts in places
+    ]
+    table = dict(places)
+    (family,) = families(models, lambda model: table[model.id])
+    assert len(family.members) == 3
+    rungs = ladder(family, 4, lambda model: table[model.id])
+    assert [model.id for model in rungs] == ["a", "b"]
+    assert [model.id for model in ladder(family, 2, lambda model: table[model.id])] == ["a", "b"]
 
 
 def test_metadata_come_before_names() -> None:

@@ -21,16 +21,19 @@ from source_trees import (
     write,
 )
 
+from comparator.core.exceptions import ConfigurationError
 from comparator.library import sources
+from comparator.library.changes.removal import plan_removal
 from comparator.library.discovery import Scan
 from comparator.library.sources.base import Source
 from comparator.library.sources.folders import Gpt4All, Jan, LlamaCpp, LmStudio, Textgen
 from comparator.library.sources.huggingface import HuggingFace
+from comparator.library.sources.modelscope import ModelScope
 from comparator.library.sources.ollama import Ollama
 
 VARIABLES = (
     "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME",
-    "OLLAMA_MODELS", "LLAMA_CACHE",
+    "OLLAMA_MODELS", "LLAMA_CACHE", "MODELSCOPE_CACHE",
 )  # fmt: skip
 
 
@@ -64,6 +67,8 @@ def reasons(scan: Scan) -> dict[str, str]:
         (LmStudio, {}, [".lmstudio/models", ".cache/lm-studio/models"]),
         (Gpt4All, {}, [".local/share/nomic.ai/GPT4All"]),
         (Gpt4All, {"XDG_DATA_HOME": "~/d"}, ["d/nomic.ai/GPT4All"]),
+        (ModelScope, {}, [".cache/modelscope"]),
+        (ModelScope, {"MODELSCOPE_CACHE": "~/m"}, ["m"]),
         (LlamaCpp, {}, [".cache/llama.cpp"]),
         (LlamaCpp, {"XDG_CACHE_HOME": "~/c"}, ["c/llama.cpp"]),
         (LlamaCpp, {"LLAMA_CACHE": "~/l"}, ["l"]),
@@ -134,6 +139,45 @@ def test_jan_calls_a_model_as_its_folder(home: Path) -> None:
     write(place / "model.gguf", b"GGUF alone")
     write(place / "named.gguf", b"GGUF named")
     assert sorted(names(Jan().find())) == ["model", "named", "org/tiny"]
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "hub/models/Qwen/Qwen3-0___6B",
+        "hub/Qwen/Qwen3-0___6B",
+        "models/Qwen/Qwen3-0___6B",
+        "models/Qwen--Qwen3-0.6B/snapshots/master",
+    ],
+)
+def test_modelscope_names_are_read_as_people_write_them(home: Path, folder: str) -> None:
+    place = home / ".cache/modelscope" / folder
+    write(place / "config.json", "{}")
+    write(place / "model.safetensors")
+    write(place / "small.Q8_0.gguf", b"GGUF q8")
+    write(home / ".cache/modelscope/hub/datasets/own/texts/model.gguf", b"GGUF no")
+    scan = ModelScope().find()
+    assert sorted(names(scan)) == ["Qwen/Qwen3-0.6B", "small.Q8_0"]
+    assert {entry.model.source for entry in scan.found} == {"modelscope"}
+    assert scan.skipped == []
+
+
+def test_modelscope_tells_what_is_half_downloaded(home: Path) -> None:
+    place = home / ".cache/modelscope/hub/models/org"
+    write(place / "m" / "._____temp" / "model.safetensors")
+    write(place / "._____temp" / "n" / "model.safetensors")
+    (place / "whole" / "._____temp").mkdir(parents=True)
+    write(place / "whole" / "a.gguf")
+    scan = ModelScope().find()
+    assert names(scan) == ["a"]
+    assert [entry.reason[:15] for entry in scan.skipped] == ["Half downloaded"] * 2
+
+
+def test_a_model_of_modelscope_is_left_alone(home: Path, tmp_path: Path) -> None:
+    write(home / ".cache/modelscope/hub/models/org/m/a.gguf")
+    (entry,) = ModelScope().find().found
+    with pytest.raises(ConfigurationError, match="belongs to the ModelScope cache"):
+        plan_removal(entry.model, tmp_path / "models")
 
 
 def test_textgen_has_files_and_folders(home: Path) -> None:
@@ -353,6 +397,6 @@ class TestTogether:
 
 def test_the_table_has_every_program(home: Path) -> None:
     assert list(sources.SOURCES) == [
-        "huggingface", "ollama", "lmstudio", "gpt4all", "jan", "textgen", "llamacpp",
+        "huggingface", "ollama", "modelscope", "lmstudio", "gpt4all", "jan", "textgen", "llamacpp",
     ]  # fmt: skip
     assert json.dumps([sources.title_of(key) for key in ("folder", *sources.SOURCES)])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+from model_files import write_gguf
+
 from comparator.core.models import ModelInfo, ModelType
+from comparator.library import discovery
 from comparator.library.discovery import Skipped
 from comparator.library.shelf import Shelf
-from comparator.ui.model_lists import ModelLists, shelf_updates, unusable_note
+from comparator.ui.model_lists import ModelLists, names_and_kinds, shelf_updates, unusable_note
 
 LISTS = ModelLists(["a", "b", "c", "d"], "catalogue", "unusable", "starter panel")
 FIRST = ModelInfo("1", "alpha", "/a.echo.json", ModelType.ECHO, 10)
@@ -40,6 +46,35 @@ def test_all_of_them_are_drawn_anew() -> None:
         "1": ["alpha", "Echo · 10 bytes", ""],
         "2": ["beta", "Echo · 10 bytes", ""],
     }
+
+
+def test_models_of_one_name_are_told_apart_by_their_folders() -> None:
+    paths = ("/one/checkpoint-500", "/two/checkpoint-500", "/two/other")
+    models = [ModelInfo(path, path.rsplit("/", 1)[-1], path, ModelType.ECHO, 10) for path in paths]
+    told = names_and_kinds(models)
+    assert [told[path][0] for path in paths] == [
+        "one/checkpoint-500",
+        "two/checkpoint-500",
+        "other",
+    ]
+
+
+def test_what_cannot_be_asked_is_not_offered_but_told(tmp_path: Path) -> None:
+    """Also where nothing was known of the files before."""
+    write_gguf(tmp_path / "head.gguf", architecture="eagle3")
+    write_gguf(tmp_path / "foreign.gguf", architecture="gptoss")
+    packed = {"model_type": "llama", "quantization_config": {"quant_method": "exl2"}}
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "config.json").write_text(json.dumps(packed))
+    (tmp_path / "packed" / "model.safetensors").touch()
+    shelf = Shelf.of([*discovery.scan(tmp_path).models, FIRST], [])
+    updates = shelf_updates(LISTS, shelf)
+    assert list(updates["catalogue"]) == ["1"]
+    assert [value for _words, value in updates["a"]["choices"]] == ["", "1"]
+    note = updates["unusable"]["value"]
+    for words in ("head.gguf", "cannot answer alone", "Ollama", "ExLlamaV2 runs it"):
+        assert words in note
+    assert {m.name: m.problem is None for m in shelf.offered}["foreign"]  # it is not changed
 
 
 def test_the_starter_set_is_offered_while_there_is_nothing_else() -> None:

@@ -100,6 +100,33 @@ def test_a_transformers_folder_goes_whole(own: Path) -> None:
     assert everything(own) == ["gguf"]
 
 
+def test_copies_that_no_load_reads_are_named(own: Path) -> None:
+    folder = folder_at(own / "pytorch" / "twice")
+    (folder / "original").mkdir()
+    for name in ("pytorch_model.bin", "original/consolidated.00.pth"):
+        (folder / name).write_bytes(bytes(BYTES))
+    plan = plan_of(own, "twice")
+    assert plan.model.size == BYTES
+    assert plan.folder == folder
+    (note,) = plan.notes
+    assert "does not use pytorch_model.bin, original/consolidated.00.pth (10 kB)" in note
+
+
+def test_a_checkpoint_stays_with_all_its_files(own: Path) -> None:
+    folder = folder_at(own / "pytorch" / "out")
+    inner = folder_at(folder / "checkpoint-500")
+    (inner / "global_step500").mkdir()
+    (inner / "global_step500" / "mp_rank_00_model_states.pt").write_bytes(bytes(BYTES))
+    (folder / "lora").mkdir()
+    (folder / "lora" / "adapter_config.json").write_text("{}")
+    (folder / "lora" / "adapter_model.safetensors").write_bytes(bytes(BYTES))
+    before = everything(inner)
+    remove(plan_of(own, "out"))
+    assert everything(inner) == before
+    assert everything(folder / "lora") == ["adapter_config.json", "adapter_model.safetensors"]
+    assert not (folder / "model.safetensors").exists()
+
+
 def test_somebodys_own_files_in_a_models_folder_stay(own: Path) -> None:
     folder = folder_at(own / "pytorch" / "mixed")
     (folder / "thesis.docx").write_text("years of work")

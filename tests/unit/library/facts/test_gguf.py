@@ -14,8 +14,6 @@ from gguf import GGUFReader, GGUFWriter
 from wide_gguf import write_wide_gguf, write_wide_shards
 
 from comparator.core.models import ModelInfo, ModelType
-from comparator.formats.gguf_header import Tensor
-from comparator.library.facts.quantisation_labels import label_of
 from comparator.library.facts.store import read_facts
 
 WINDOW, LAYERS, HEADS, HEAD = 64, 6, 2, 16
@@ -98,10 +96,45 @@ def test_the_cache_of_an_architecture(tmp_path: Path, architecture: str) -> None
         ("qwen3", {"pooling_type": 4}, "reranker"),
         ("llama", {"attention.causal": False}, "embedding"),
         ("t5", {}, "encoder-decoder"),
+        ("t5encoder", {}, "embedding"),
+        ("eurobert", {}, "embedding"),
+        ("modern-bert", {}, "embedding"),
+        ("gemma-embedding", {}, "embedding"),
+        ("eagle3", {}, "draft head"),
+        ("dflash", {}, "draft head"),
+        ("gemma4-assistant", {}, "draft head"),
+        ("wavtokenizer-dec", {}, "speech"),
+        ("qwen3tts", {}, "speech"),
+        ("controlvector", {}, "control vector"),
+        ("llada", {}, "diffusion language"),
+        ("dream", {}, "diffusion language"),
+        ("flux", {}, "image generation"),
+        ("imatrix", {"general.type": "imatrix"}, "importance matrix"),
+        ("gemma3", {"general.type": "mmproj"}, "projector"),
     ],
 )
 def test_purposes(tmp_path: Path, architecture: str, more: dict[str, Any], purpose: str) -> None:
     assert read_facts(write(tmp_path / "m.gguf", architecture, **more)).purpose == purpose
+
+
+@pytest.mark.parametrize(
+    ("tensors", "purpose"),
+    [
+        (["blk.61.nextn.eh_proj.weight", "blk.61.attn_q.weight"], "draft head"),
+        (["blk.0.attn_q.weight", "blk.61.nextn.eh_proj.weight"], "language"),
+        (["blk.3.attn_q.weight"], "language"),
+    ],
+)
+def test_a_head_without_its_model(tmp_path: Path, tensors: list[str], purpose: str) -> None:
+    writer = GGUFWriter(tmp_path / "m.gguf", "glm4moe")
+    for name in tensors:
+        writer.add_tensor(name, numpy.zeros((4, 64), numpy.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    model = ModelInfo("", "m", str(tmp_path / "m.gguf"), ModelType.GGUF, 1)
+    assert read_facts(model).purpose == purpose
 
 
 def test_names_of_the_header(tmp_path: Path) -> None:
@@ -154,26 +187,6 @@ def test_a_claim_of_four_billion_layers_costs_nothing(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 50_000_000
     finally:
         tracemalloc.stop()
-
-
-def tensor(kind: int, weights: int, name: str = "blk.0.x") -> Tensor:
-    return Tensor(name, 0, kind, weights, 1)
-
-
-@pytest.mark.parametrize(
-    ("declared", "tensors", "label"),
-    [
-        ("Q4_K_M", [tensor(12, 80), tensor(14, 20), tensor(14, 90, "output.weight")], "Q4_K_M"),
-        ("Q4_K_M", [tensor(8, 100)], "Q8_0"),
-        ("Q2_K", [tensor(2, 60), tensor(8, 30), tensor(0, 1)], "Q4_0 + Q8_0"),
-        (None, [tensor(3, 100)], "Q4_1"),
-        ("IQ3_M", [tensor(21, 100)], "IQ3_M"),
-        ("F16", [], "F16"),
-        (None, [], None),
-    ],
-)
-def test_labels_tell_the_true_mix(declared: str | None, tensors: list[Tensor], label: str) -> None:
-    assert label_of(declared, tensors) == label
 
 
 def test_a_large_vocabulary_costs_little_time(tmp_path: Path, bounds: Bounds) -> None:

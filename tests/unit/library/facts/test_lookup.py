@@ -41,7 +41,7 @@ def test_a_llama(facts):
         chat_template__jinja="{{ messages }}",
     )
     per_token = 2 * 30 * 3 * 64 * 2
-    assert (found.architecture, found.quantisation, found.kind) == ("llama", "bfloat16", "chat")
+    assert (found.architecture, found.quantisation, found.kind) == ("llama", "bf16", "chat")
     assert (found.context_length, found.layers, found.embedding_length) == (8192, 30, 576)
     assert (found.heads, found.key_value_heads, found.has_chat_template) == (9, 3, True)
     assert found.cache_bytes(100) == 100 * per_token
@@ -92,7 +92,7 @@ def test_values_of_the_wrong_type_are_no_facts(facts, config):
 
 
 def test_a_quantised_model(facts):
-    assert facts({"quantization_config": {"quant_method": "gptq"}}).quantisation == "gptq"
+    assert facts({"quantization_config": {"quant_method": "gptq"}}).quantisation == "GPTQ"
 
 
 def test_what_cannot_be_read_has_no_facts(tmp_path):

@@ -86,7 +86,7 @@ def test_the_facts_are_those_of_transformers(tmp_path: Path, name: str) -> None:
     assert facts.vocabulary_size == config.vocab_size
     assert facts.context_length == config.max_position_embeddings
     assert facts.parameters == sum(p.numel() for p in model.parameters())
-    assert (facts.quantisation, facts.bits_per_weight) == ("float32", 32.0)
+    assert (facts.quantisation, facts.bits_per_weight) == ("fp32", 32.0)
     assert (facts.purpose, facts.needs_remote_code) == ("language", False)
     assert facts.cache_bytes(TOKENS) == cached_bytes(model, TOKENS) > 0
     beyond = facts.cache_bytes(2 * WINDOW)
@@ -126,9 +126,19 @@ def test_facts_that_no_configuration_holds(tmp_path: Path) -> None:
         (["T5ForConditionalGeneration"], {"is_encoder_decoder": True}, "encoder-decoder"),
         (["CLIPModel"], {"model_type": "clip"}, "vision encoder"),
         (["LlamaForCausalLM"], {"model_type": "llama"}, "language"),
+        (["WhisperForConditionalGeneration"],
+         {"model_type": "whisper", "is_encoder_decoder": True}, "speech"),
+        (["Wav2Vec2ForCTC"], {"model_type": "wav2vec2"}, "speech"),
+        (["ViTForImageClassification"], {"model_type": "vit"}, "vision encoder"),
+        (["DetrForObjectDetection"], {"model_type": "detr"}, "vision encoder"),
+        (["SegformerForSemanticSegmentation"], {}, "vision encoder"),
+        (["BertForQuestionAnswering"], {"model_type": "bert"}, "classifier"),
+        (["LLaDAModelLM"], {"model_type": "llada"}, "diffusion language"),
+        (["DreamModel"], {"model_type": "Dream"}, "diffusion language"),
+        (["SegGptForCausalLM"], {"model_type": "segments"}, "language"),
         (["Gemma3ForConditionalGeneration"], {"model_type": "gemma3"}, "language and images"),
     ],
-)
+)  # fmt: skip
 def test_purposes(tmp_path: Path, classes: list[str], more: dict[str, Any], purpose: str) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"architectures": classes, **more}))
     assert read_facts(as_directory(tmp_path)).purpose == purpose
