@@ -85,6 +85,7 @@ class TestRecord:
             *("prompt_tokens", "token_count", "tokens_per_second", "memory_usage"),
             *("finish_reason", "device_memory_usage", "start_seconds"),
             *("cpu_share", "cpu_shares", "disturbed", "files_cached"),
+            *("time_to_first_answer_token", "characters_per_second"),
         }
         assert set(record["prompt"]) == {
             "rendered",
