@@ -85,7 +85,7 @@ def _config_sent(request: Request, slot: Slot, config: ModelConfig) -> ModelConf
 
 
 def _adapters_of(slot: Slot) -> list[str]:
-    return [str(Path(adapter_of(text).name).expanduser()) for text in slot.adapters]
+    return [adapter_of(text).name for text in slot.adapters]
 
 
 def _files_of(model: ModelInfo) -> tuple[str, ...]:

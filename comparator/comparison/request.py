@@ -11,7 +11,7 @@ from typing import Any
 from comparator.comparison.slot_settings import Given, settings_of
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
-from comparator.core.lora import Adapter, adapter_of
+from comparator.core.lora import Adapter, adapter_of, with_home
 from comparator.core.models import ModelInfo
 from comparator.library.labels import kind_line
 from runners.process import Deadlines
@@ -75,7 +75,7 @@ class Slot:
     @property
     def adapters(self) -> tuple[str, ...]:
         """Its adapters, each a path or ``PATH:SCALE``."""
-        return self.lora if self.lora is not None else tuple(self.config.lora)
+        return self.lora if self.lora is not None else tuple(map(with_home, self.config.lora))
 
     @property
     def needed(self) -> ModelConfig:

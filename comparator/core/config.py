@@ -32,8 +32,14 @@ LARGEST_SEED = 2**32 - 2  # llama.cpp reads 2**32 - 1 as "choose one at random"
 Check = Callable[[Any], bool]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 def _is_integer(value: Any) -> bool:
@@ -41,7 +47,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _number_within(low: float, high: float) -> Check:
-    return lambda value: _is_number(value) and low <= value <= high
+    return lambda value: is_number(value) and low <= value <= high
 
 
 def _integer_within(low: int, high: int) -> Check:
@@ -53,7 +59,7 @@ def _optional(check: Check) -> Check:
 
 
 def _temperature(value: Any) -> bool:
-    return _is_number(value) and (value == 0 or 0.1 <= value <= 2.0)
+    return is_number(value) and (value == 0 or 0.1 <= value <= 2.0)
 
 
 def _boolean(value: Any) -> bool:
@@ -108,7 +114,7 @@ _RULES: dict[str, tuple[Check, str]] = {
         f"a whole number between 1 and {MOST_TOKENS}, or null to write until the model ends",
     ),
     "top_p": (
-        lambda value: _is_number(value) and 0 < value <= 1,
+        lambda value: is_number(value) and 0 < value <= 1,
         "greater than 0 and at most 1 (1 turns it off)",
     ),
     "do_sample": (_boolean, "true or false"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 LARGEST_SCALE = 100
@@ -17,7 +18,8 @@ class Adapter(NamedTuple):
 
     def as_text(self) -> str:
         """Return it as it is written in settings."""
-        return self.name if self.scale == 1.0 else f"{self.name}:{self.scale:g}"
+        is_plain = self.scale == 1.0 and adapter_of(self.name).name == self.name
+        return self.name if is_plain else f"{self.name}:{self.scale!r}"
 
 
 def adapter_of(text: str) -> Adapter:
@@ -29,6 +31,12 @@ def adapter_of(text: str) -> Adapter:
         except ValueError:
             pass
     return Adapter(text)
+
+
+def with_home(text: str) -> str:
+    """Return an adapter with the home folder in the place of ``~``."""
+    one = adapter_of(text)
+    return Adapter(str(Path(one.name).expanduser()), one.scale).as_text()
 
 
 def is_adapter_text(text: str) -> bool:

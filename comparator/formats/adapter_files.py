@@ -23,6 +23,7 @@ PEFT_CONFIG, PEFT_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PEFT_BEGINNING = "base_model.model."  # of the names of its matrices, before the layer's own
 _PEFT_A, _PEFT_B = ".lora_A.weight", ".lora_B.weight"
 _GGUF_A, _GGUF_B = ".lora_a", ".lora_b"
+_GGUF_NORM = "_norm.weight"  # kept by the converter, left out by llama.cpp
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,11 @@ def _of_file(path: Path) -> AdapterFiles:
             "supported here."
         )
     gguf_header.check_complete(path)
-    matrices = {tensor.name: _matrix(path, tensor.name, tensor.shape) for tensor in tensors}
+    matrices = {
+        tensor.name: _matrix(path, tensor.name, tensor.shape)
+        for tensor in tensors
+        if not tensor.name.endswith(_GGUF_NORM)
+    }
     base = metadata.get("general.base_model.0.name")
     return AdapterFiles(
         path,

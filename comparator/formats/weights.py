@@ -3,7 +3,8 @@
 transformers takes ``model.safetensors``, else the files that ``model.safetensors.index.json``
 names, else the same of ``pytorch_model.bin`` (``modeling_utils``, the resolving of checkpoint
 files). What else lies there (``consolidated.safetensors``, ``original/``, shards of another
-count) is no part of the model. Where an index names the single file itself, the index decides.
+count) is no part of the model, nor is an index of shards beside the single file. Where an index
+names the single file itself, the index decides.
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ class WeightFiles:
         names: of the files that are read, there or not, in the order of the alphabet.
         index: the index that named them; None where there is none.
         problem: why they cannot be read, or None.
+        is_refused: whether the index is none, or leads outside the folder.
     """
 
     names: tuple[str, ...]
     index: str | None = None
     problem: str | None = None
+    is_refused: bool = False
 
 
 def weight_files(model: Path) -> list[Path]:
@@ -68,7 +71,8 @@ def weights_of(directory: Path, names: Collection[str]) -> WeightFiles:
         if single == SINGLE_FILES[1] and _has_shards(names):
             break  # downloaded without their index, which is said where the model is checked
         found = _by_index(directory, index, names) if index in names else None
-        if single in names and not (found and (found.problem or single in found.names)):
+        is_left_over = found is None or (single not in found.names and not found.is_refused)
+        if single in names and is_left_over:
             return WeightFiles((single,))
         if found is not None:
             return found
@@ -99,7 +103,7 @@ def _by_index(directory: Path, index: str, names: Collection[str]) -> WeightFile
     try:
         named = _named(str(directory / index), _stamp(directory / index))
     except ModelLoadError as error:
-        return WeightFiles(tuple(sorted(weights_read(names))), index, str(error))
+        return WeightFiles(tuple(sorted(weights_read(names))), index, str(error), True)
     missing = [name for name in named if name not in names]
     problem = None
     if missing:

@@ -30,7 +30,7 @@ _LONGEST_SEGMENT_BYTES = 255
 _SHARD = re.compile(r"-\d{5}-of-(\d{5})$")
 _NO_MODEL = re.compile(
     r"mmproj|imatrix|(^|[.\-_])lora([.\-_]|$)|vocab-only"
-    r"|(^|/)(eagle\d?|dflash|mtp|vocoder|wavtokenizer|control-vector)[.\-_]",
+    r"|(^|/)(eagle3|dflash|mtp|vocoder|wavtokenizer|control-vector)[.\-_]",
     re.IGNORECASE,
 )
 _SHARDED_WEIGHTS = re.compile(r"^(?:model|pytorch_model)-\d{5}-of-\d{5}\.(?:safetensors|bin)$")

@@ -110,10 +110,10 @@ def suits(adapter: LibraryAdapter, model: ModelInfo) -> bool:
     if adapter.problem or adapter.kind is not model.model_type:
         return False
     try:
-        check_base(read_adapter(Path(adapter.path)), model)
+        known = check_base(read_adapter(Path(adapter.path)), model)
     except ModelLoadError:
         return False
-    return True
+    return known or (bool(adapter.base) and _is_named_like(adapter.base, model))
 
 
 def details(model: ModelInfo, found: Iterable[LibraryAdapter]) -> list[tuple[str, str]]:
@@ -141,7 +141,7 @@ def check(adapters: Iterable[Adapter], model: ModelInfo) -> list[str]:
     """
     said = []
     for adapter in adapters:
-        files = read_adapter(Path(adapter.name).expanduser())
+        files = read_adapter(Path(adapter.name))
         check_base(files, model)
         if files.base and not _is_named_like(files.base, model):
             said.append(
@@ -156,20 +156,23 @@ def sizes_of(adapters: Iterable[Adapter]) -> int:
     total = 0
     for adapter in adapters:
         try:
-            total += read_adapter(Path(adapter.name).expanduser()).size
+            total += read_adapter(Path(adapter.name)).size
         except ModelLoadError:
             continue
     return total
 
 
-def check_base(files: AdapterFiles, model: ModelInfo) -> None:
+def check_base(files: AdapterFiles, model: ModelInfo) -> bool:
     """Refuse an adapter on a model that it was not made for.
+
+    Returns:
+        Whether the model's own weights tell that it fits; False where they are not known.
 
     Raises:
         ModelLoadError: the first thing that does not fit, by name.
     """
     if model.model_type is ModelType.CUSTOM:
-        return
+        return False
     if files.kind is not model.model_type:
         raise ModelLoadError(
             f"The adapter {files.name} is for {_ENGINES[files.kind]}, and {model.name} is none. "
@@ -178,8 +181,24 @@ def check_base(files: AdapterFiles, model: ModelInfo) -> None:
     if files.kind is ModelType.GGUF:
         _check_architecture(files, model)
         _compare(files, model, _shapes_of_gguf(model), must_be_there=True)
-    else:
-        _compare(files, model, _shapes_of_folder(Path(model.path)), must_be_there=False)
+        return True
+    shapes = _shapes_of_folder(Path(model.path))
+    _compare(files, model, shapes, must_be_there=False)
+    _check_layers(files, model, shapes)
+    return bool(shapes)
+
+
+def _check_layers(
+    files: AdapterFiles, model: ModelInfo, shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Refuse an adapter none of whose layers a model has; what holds the layers may differ."""
+    tails = tuple(f".{weight.partition('.')[2] or weight}" for weight in files.shapes)
+    if shapes and not any(f".{name}".endswith(tails) for name in shapes):
+        first = with_controls_shown(next(iter(files.shapes))[:80])
+        raise ModelLoadError(
+            f"The adapter {files.name} changes {first}, "
+            f"and {model.name} has no such layer. Choose the model that it was made for."
+        )
 
 
 def _check_architecture(files: AdapterFiles, model: ModelInfo) -> None:

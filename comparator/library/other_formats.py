@@ -122,7 +122,6 @@ _FORMATS = (
     _format(
         r"(zero_to_fp32\.py|mp_rank_\d+_model_states\.pt)",
         "A training's state in pieces (DeepSpeed). Join it: python zero_to_fp32.py . OUTPUT",
-        has_parts=True,
     ),
     _format(
         r".*\.distcp",

@@ -76,7 +76,7 @@ def make_refresh(host: Host, lists: ModelLists) -> Handler:
     """Return the handler that looks for models; its inputs are the lists."""
 
     async def refresh(values: Values) -> Updates:
-        return shelf_updates(lists, await in_thread(host.shelf), values)
+        return await in_thread(shelf_updates, lists, await in_thread(host.shelf), values)
 
     return refresh
 

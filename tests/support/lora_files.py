@@ -55,8 +55,19 @@ def tensors_of(folder: Path) -> dict[str, Any]:
     return dict(load_file(folder / "adapter_model.safetensors"))
 
 
-def write_gguf(path: Path, peft: Path, *, architecture: str = "llama", **metadata: Any) -> Path:
-    """Write a GGUF file of an adapter of PEFT, as convert_lora_to_gguf.py of llama.cpp does."""
+def write_gguf(
+    path: Path,
+    peft: Path,
+    *,
+    architecture: str = "llama",
+    with_norm: bool = False,
+    **metadata: Any,
+) -> Path:
+    """Write a GGUF file of an adapter of PEFT, as convert_lora_to_gguf.py of llama.cpp does.
+
+    Adapters that mergekit has extracted have norms as well (``with_norm``).
+    """
+    import numpy as np
     from gguf import GGUFWriter
 
     config = json.loads((peft / "adapter_config.json").read_text())
@@ -72,6 +83,8 @@ def write_gguf(path: Path, peft: Path, *, architecture: str = "llama", **metadat
             array = _in_order(layer, array)
         weight = model_files._gguf_name(f"{layer}.weight")
         writer.add_tensor(f"{weight}.lora_{part[0].lower()}", array)
+    if with_norm:
+        writer.add_tensor("blk.0.attn_norm.weight", np.ones(32, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -8,6 +8,7 @@ come of its recipe.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ _IN_PLACE = {
     "Q5_K": {"Q5_1"},
     "Q6_K": {"Q8_0"},
 }
+# Until 2024 llama.cpp gave most matrices of Q2_K three bits.
+_OWN = {"Q2_K": {"Q2_K", "Q3_K"}}
 _IN_PLACE_OF_IQ = {"IQ4_NL", "Q4_0", "Q5_0"}
 _OF_ITS_MAKER = frozenset({"MXFP4", "NVFP4"})  # trained so: every recipe leaves it alone
 # Bits of a weight below and above those of a recipe's name that its main type may have.
@@ -33,6 +36,7 @@ _ROOM_OF_IQ = (0.7, 1.4)
 _ROOM_OF_UNSLOTH = (1.3, 2.6)
 _ROOM_ABOVE_Q8 = 8.0  # UD-Q8_K_XL keeps much in 16 bits
 _BITS_OF_RECIPES = {"IQ2_M": 2.5, "IQ3_XS": 3.2, "IQ3_M": 3.44, "Q8_K": 8.5}
+_BITS_ALONE = re.compile(r"I?Q\d")
 _KEPT_WHOLE = frozenset({"F32", "F16", "BF16"})
 
 
@@ -62,6 +66,8 @@ def label_of(named: str | None, declared: str | None, tensors: Sequence[Tensor])
     """
     shares = _shares(_matrices(tensors))
     main = next(iter(shares), None)
+    if named and declared and _BITS_ALONE.fullmatch(named) and declared.startswith(f"{named}_"):
+        named = declared  # such as Q4, which leaves the recipe to the header
     if named is not None:
         return Label(named, _doubt("name", named, tensors))
     if declared is None or main is None:
@@ -114,7 +120,7 @@ def _fits(label: str, matrices: Sequence[Tensor]) -> bool:
     if recipe.startswith(("IQ", "TQ")):
         known = _bits_of_recipe(recipe) is not None  # else it is another program's
         return not known or (main.startswith(recipe[:2]) and _is_near(recipe, main, _ROOM_OF_IQ))
-    return own is None or shares.get(own, 0) >= _ENOUGH_SHARE
+    return own is None or sum(shares.get(kind, 0) for kind in _OWN.get(own, {own})) >= _ENOUGH_SHARE
 
 
 def _fits_in_place(recipe: str, own: str | None, shares: dict[str, float]) -> bool:

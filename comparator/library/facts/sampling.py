@@ -6,14 +6,13 @@ GGUF: ``general.sampling.*``, the names of llama.cpp's llama_model_meta_key_str.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from comparator.core.config import ModelConfig
+from comparator.core.config import ModelConfig, is_number
 from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import with_controls_shown
@@ -109,7 +108,7 @@ def _read(advice: Mapping[str, Any], names: Mapping[str, str], where: str) -> Ma
 
 def _number(name: str, value: Any) -> Any:
     """Return a number as people wrote it: a file keeps 0.6 in 32 bits as 0.60000002."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not is_number(value):
         return value
     if name in _WHOLE:
         return int(value) if value == int(value) else value

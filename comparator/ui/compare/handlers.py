@@ -145,7 +145,7 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
 
 def _make_load(host: Host, tab: CompareTab) -> Handler:
     async def load() -> Updates:
-        return shelf_updates(tab.lists, await in_thread(host.shelf))
+        return await in_thread(shelf_updates, tab.lists, await in_thread(host.shelf))
 
     return load
 
@@ -230,7 +230,8 @@ def _make_install(host: Host, tab: CompareTab) -> Handler:
             yield told(status.trouble)
             return
         shelf = await in_thread(host.shelf)
-        yield {**shelf_updates(tab.lists, shelf), tab.starter_progress: ""}
+        updates = await in_thread(shelf_updates, tab.lists, shelf)
+        yield {**updates, tab.starter_progress: ""}
 
     return install
 

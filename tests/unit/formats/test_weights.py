@@ -66,6 +66,9 @@ SAFE, BIN = "model.safetensors.index.json", "pytorch_model.bin.index.json"
         (["model.safetensors", "a.safetensors"], {SAFE: ["a.safetensors", "model.safetensors"]},
          ["a.safetensors", "model.safetensors"]),
         (["pytorch_model.bin", "tokens.bin"], {}, ["pytorch_model.bin"]),
+        # left over from before its shards were joined
+        (["model.safetensors"], {SAFE: ["model-00001-of-00002.safetensors"]},
+         ["model.safetensors"]),
     ],
 )  # fmt: skip
 def test_what_transformers_reads_is_the_model(tmp_path, found, index, read):

@@ -112,6 +112,7 @@ def test_shards_of_another_count_are_passed_over():
 def test_heads_are_not_offered():
     names = ["mtp-m-Q8_0.gguf", "eagle3-m.gguf", "heads/dflash-m-F16.gguf", "m-Q8_0.gguf"]
     assert [choice.name for choice in choices(files(*names))] == ["Q8_0"]
+    assert [choice.name for choice in choices(files("Eagle2-9B-Q4_K_M.gguf"))] == ["Q4_K_M"]
 
 
 def test_a_makers_sign_is_part_of_the_name():

@@ -10,7 +10,7 @@ import model_files
 import pytest
 
 from comparator.core.exceptions import ModelLoadError, ModelNotFoundError
-from comparator.core.lora import Adapter, adapter_of
+from comparator.core.lora import Adapter, adapter_of, with_home
 from comparator.core.models import ModelInfo, ModelType
 from comparator.formats.adapter_files import read_adapter
 from comparator.library import adapters
@@ -45,6 +45,17 @@ def test_a_scale_is_a_number_behind_the_last_colon(text: str, expected: Adapter)
     assert adapter_of(text) == expected
 
 
+@pytest.mark.parametrize("one", [Adapter("a"), Adapter("a:8"), Adapter("a", 1 / 3)])
+def test_what_is_written_means_the_same_when_it_is_read(one: Adapter) -> None:
+    assert adapter_of(one.as_text()) == one
+
+
+def test_the_home_folder_is_meant_by_a_wave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert with_home("~/polite:0.5") == "/home/me/polite:0.5"
+    assert with_home("polite") == "polite"
+
+
 def test_adapters_are_found_and_are_no_models(shelf: Path) -> None:
     broken, polite, rude = adapters.find_adapters(shelf)
     assert (polite.name, polite.kind, polite.base) == ("polite", ModelType.PYTORCH, "someone/base")
@@ -66,6 +77,25 @@ def test_each_is_shown_beside_the_base_that_it_fits(shelf: Path, tmp_path: Path)
     (tmp_path / "config.json").write_text("{}")
     model_files.write_weights(tmp_path, {"model.layers.0.mlp.down_proj.weight": _zeros(8, 8)})
     assert adapters.details(other, found) == []
+
+
+def test_an_adapter_of_other_layers_fits_no_model(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    model_files.write_weights(tmp_path, {"h.0.attn.c_attn.weight": _zeros(8, 8)})
+    other = ModelInfo("", "base", str(tmp_path), ModelType.PYTORCH, 1)
+    (polite,) = [one for one in adapters.find_adapters(shelf) if one.name == "polite"]
+    assert not adapters.suits(polite, other)
+    with pytest.raises(ModelLoadError, match="base has no such layer"):
+        adapters.check([Adapter(polite.path)], other)
+
+
+def test_of_a_base_whose_weights_tell_nothing_the_name_decides(shelf: Path, tmp_path: Path) -> None:
+    (polite,) = [one for one in adapters.find_adapters(shelf) if one.name == "polite"]
+    for name, fits in (("base", True), ("another", False)):
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True)
+        model = ModelInfo("", name, str(folder), ModelType.PYTORCH, 1)
+        assert adapters.suits(polite, model) is fits
 
 
 def _zeros(*shape: int) -> object:
@@ -107,6 +137,11 @@ def test_a_folder_that_cannot_be_used_says_why(tmp_path: Path, content: str, wor
     (tmp_path / "adapter_model.bin").write_bytes(b"PK")
     with pytest.raises(ModelLoadError, match=words):
         read_adapter(tmp_path)
+
+
+def test_norms_that_llama_cpp_leaves_out_are_no_damage(shelf: Path, tmp_path: Path) -> None:
+    path = lora_files.write_gguf(tmp_path / "m.gguf", shelf / "polite", with_norm=True)
+    assert read_adapter(path).shapes == read_adapter(shelf / "rude.gguf").shapes
 
 
 def test_matrices_without_a_partner_are_refused(shelf: Path, tmp_path: Path) -> None:

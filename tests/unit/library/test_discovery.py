@@ -196,7 +196,7 @@ class TestOtherFormats:
             (["weights.00.npz", "config.json"], "weights.00.npz", "MLX"),
             (["ggml-base.en.bin"], "ggml-base.en.bin", "whisper.cpp"),
             (["ggml-model-q4_0.bin"], "ggml-model-q4_0.bin", "before GGUF"),
-            (["zero_to_fp32.py", "global_step1/mp_rank_00_model_states.pt"], "", "DeepSpeed"),
+            (["zero_to_fp32.py"], "", "DeepSpeed"),
         ],
     )
     def test_they_say_what_they_are_and_what_runs_them(self, tmp_path, files, folder, words):
@@ -207,6 +207,11 @@ class TestOtherFormats:
         told = {entry.path: entry.reason for entry in scan.skipped}
         assert list(told) == [str(tmp_path / "m" / folder).rstrip("/")]
         assert words in told[str(tmp_path / "m" / folder).rstrip("/")]
+
+    def test_what_a_training_was_joined_into_is_listed_beside_its_pieces(self, tmp_path):
+        put(tmp_path / "out" / "zero_to_fp32.py")
+        transformer(tmp_path / "out" / "joined", model__safetensors=1)
+        assert [model.name for model in discovery.scan(tmp_path).models] == ["joined"]
 
     def test_beside_weights_of_transformers_they_are_copies_of_the_model(self, tmp_path):
         folder = transformer(tmp_path / "m", model__safetensors=1, tf_model__h5=1)

@@ -36,6 +36,7 @@ def layers(row: int = 1024, **shares: int) -> list[Tensor]:
         ("Q4_K_L", layers(Q4_K=80, Q6_K=20)),
         ("Q5_K_S", layers(Q5_K=99)),
         ("Q2_K", layers(Q2_K=60, Q3_K=40)),
+        ("Q2_K", layers(Q2_K=20, Q3_K=80)),  # before 2024
         ("Q3_K_L", layers(Q3_K=60, Q5_K=40)),
         ("Q6_K", layers(Q6_K=100)),
         ("Q8_0", layers(Q8_0=100)),
@@ -69,6 +70,11 @@ def layers(row: int = 1024, **shares: int) -> list[Tensor]:
 def test_usual_mixes_are_not_doubted(label: str, tensors: list[Tensor]) -> None:
     found = label_of(label, "Q4_0", tensors)
     assert (found.name, found.warning) == (label, None)
+
+
+def test_a_name_of_bits_alone_leaves_the_recipe_to_the_header() -> None:
+    assert label_of("Q4", "Q4_K_M", layers(Q4_K=80, Q6_K=20)).name == "Q4_K_M"
+    assert label_of("Q4", "Q8_0", layers(Q8_0=100)).name == "Q4"
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_a_bad_temperature_is_ignored_in_words(tmp_path: Path, value: Any) -> No
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        pytest.param("temperature", 10**400, id="beyond a float"),
         ("top_k", -3),
         ("top_k", 10**9),
         ("top_k", 0.5),
