@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from one_core import on_one_core
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLES = Path(__file__).parent / "examples"
@@ -50,6 +51,7 @@ def run(tmp_path: Path, starter_models_dir: Path) -> Callable[..., str]:
             capture_output=True,
             text=True,
             timeout=500,
+            preexec_fn=on_one_core,
         )
         assert done.returncode == 0, done.stderr
         assert noisy or done.stderr == ""
@@ -58,7 +60,7 @@ def run(tmp_path: Path, starter_models_dir: Path) -> Callable[..., str]:
     return play
 
 
-@pytest.mark.timeout(600)  # 1024 tokens: 11 s alone, minutes beside busy neighbours
+@pytest.mark.timeout(600)  # 1024 tokens
 def test_the_basic_example(run):
     printed = run(example("basic"))
     assert printed.startswith("Found 4 models\n")

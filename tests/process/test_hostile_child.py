@@ -203,7 +203,8 @@ def test_a_flood_on_standard_output_stays_bounded_and_can_be_stopped(
     hostile = Hostile(b"spam\n" * 100_000, 1_000_000, stream="flood")
     played = begin(custom_model, factories=(lambda _model: hostile,))
     assert wait_until(lambda: played.seen(protocol.Loading))
-    time.sleep(1.0)  # of flood
+    child = psutil.Process(played.run.pid)
+    assert wait_until(lambda: child.io_counters().write_chars > 5_000_000)  # of flood
     asked = time.monotonic()
     played.run.stop()
     played.to_end()

@@ -116,9 +116,16 @@ class Server:
 
 
 def start_server(
-    models_dir: Path, log: Path, command: Sequence[str] = ("app.py",), **environment: str
+    models_dir: Path,
+    log: Path,
+    command: Sequence[str] = ("app.py",),
+    begin: Callable[[], None] | None = None,
+    **environment: str,
 ) -> Server:
-    """Start ``python app.py``, or another command, on a free port and wait until it answers."""
+    """Start ``python app.py``, or another command, on a free port and wait until it answers.
+
+    ``begin`` is called in its process first.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -128,6 +135,7 @@ def start_server(
             cwd=REPOSITORY,
             stdout=output,
             stderr=subprocess.STDOUT,
+            preexec_fn=begin,
             env={
                 **os.environ,
                 "COMPARATOR_MODELS_DIR": str(models_dir),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from one_core import on_one_core
 from playwright.sync_api import Page, expect
 
 from comparator.library.changes.starter import PLACES
@@ -34,7 +35,7 @@ def test_the_starter_set_is_installed_in_the_browser_and_answers(
     open_tab: Callable[..., Page], tmp_path: Path
 ) -> None:
     models_dir = tmp_path / "models"
-    server = start_server(models_dir, tmp_path / "log.txt")
+    server = start_server(models_dir, tmp_path / "log.txt", begin=on_one_core)
     try:
         tab = open_tab(server.url)
         expect(tab.locator("#starter")).to_be_visible()
@@ -59,7 +60,7 @@ def test_the_starter_set_is_installed_in_the_browser_and_answers(
 def test_four_starter_models_answer_side_by_side(
     open_tab: Callable[..., Page], starter_models_dir: Path, tmp_path: Path
 ) -> None:
-    server = start_server(starter_models_dir, tmp_path / "log.txt")
+    server = start_server(starter_models_dir, tmp_path / "log.txt", begin=on_one_core)
     try:
         tab = open_tab(server.url)
         choose(tab, "Q2_K", "Q4_1", "Q8_0", "PyTorch")
