@@ -186,12 +186,12 @@ def test_many_large_valid_messages(attack):
     """What is delivered is bounded as a whole, not only message by message."""
     text = b"x" * 1_000_000
     finished = FINISHED.replace(b"}", b',"text":"' + text + b'"}')
-    prompted = (
-        b'{"type":"Prompted","seconds":0,"prompt_tokens":1,"template_source":"none",'
-        b'"rendered_prompt":"' + text + b'"}\n'
+    loaded = (
+        b'{"type":"Loaded","seconds":0,"context_length":1,"device":"cpu",'
+        b'"learned":{"x":"' + text + b'"}}\n'
     )
     assert isinstance(attack(ANSWERED + finished).final, protocol.Finished)
-    played = attack(prompted, 1000, then="live", most_growth_bytes=3 * 64 * 1024 * 1024)
+    played = attack(loaded, 1000, then="live", most_growth_bytes=3 * 64 * 1024 * 1024)
     assert isinstance(played.final, protocol.Failed)
     assert len(played.messages) < 100
 
