@@ -357,7 +357,8 @@ class ThoughtSplitter:
         split.thought += self._apart("thought", text)
 
     def _say(self, split: Split, text: str) -> None:
-        self._so_far.add(text)
+        if not self._had_thought:
+            self._so_far.add(text)
         split.answer += self._apart("answer", text)
 
     def _apart(self, kind: str, text: str) -> str:
