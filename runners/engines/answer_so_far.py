@@ -7,6 +7,7 @@ as the text comes, in pieces of any size.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # A fence, in a quotation or behind the mark of a list's item, and the rest of its line.
 _FENCE = re.compile(r"[ \t>]*((?:[-*+]|\d{1,9}[.)])[ \t]+)?(`{3,}|~{3,})(.*)", re.DOTALL)
@@ -45,14 +46,13 @@ class AnswerSoFar:
         """Whether what comes next begins a line."""
         return self._last[-1:] in ("", "\n")
 
-    @property
-    def is_in_code(self) -> bool:
-        """Whether what comes next is part of code, in a block or within a line."""
-        return bool(self._fence) or self._after_ticks() > 0
+    def talks_of(self, openers: Iterable[str]) -> bool:
+        """Tell whether a mark that comes next is but spoken of, and so are those that open it."""
+        is_in_code = bool(self._fence) or self._after_ticks() > 0
+        is_named = not self.named.isdisjoint(openers)
+        return is_in_code or is_named or self._is_behind_opening_quote()
 
-    @property
-    def is_behind_opening_quote(self) -> bool:
-        """Whether what comes next is the first of what is quoted."""
+    def _is_behind_opening_quote(self) -> bool:
         before, quote = self._last[:-1], self._last[-1:]
         is_open = not before or before.isspace() or before in _BEFORE_A_QUOTE
         return quote != "" and quote in _QUOTES and is_open

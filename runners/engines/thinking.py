@@ -87,10 +87,6 @@ class ThoughtMarks:
         there = frozenset(vocabulary) & frozenset(self.closers)
         return replace(self, expected=self.expected | there)
 
-    def openers_of(self, closer: str) -> frozenset[str]:
-        """Return what begins a thought that ends so; nothing where only its end is known."""
-        return frozenset(p.opener for p in self.pairs if p.closer == closer and p.opener)
-
     @property
     def openers(self) -> tuple[str, ...]:
         """What begins a thought, channels included."""
@@ -295,9 +291,7 @@ class ThoughtSplitter:
         marks, so_far = self._marks, self._so_far
         if closer in marks.special:
             return True
-        if so_far.is_in_code or so_far.is_behind_opening_quote:
-            return False
-        if not marks.openers_of(closer).isdisjoint(so_far.named):
+        if so_far.talks_of(pair.opener for pair in marks.pairs if pair.closer == closer):
             return False
         return so_far.is_at_line_begin or closer in marks.expected
 
