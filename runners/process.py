@@ -153,6 +153,7 @@ class Run:
                     needed_bytes=self.assignment.needed_bytes,
                     limit_bytes=self.assignment.memory_limit_bytes,
                     answers=self.assignment.answers,
+                    config=self.assignment.config,
                 )  # fmt: skip
                 watch.until_gone()
         return watch

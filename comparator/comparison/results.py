@@ -36,6 +36,8 @@ def error_kind_of(message: protocol.Message) -> str | None:
 
 NO_TEMPLATE = "No chat template in this model: the plain prompt is used."
 WITH_TEMPLATES = (ModelType.GGUF, ModelType.PYTORCH)
+# Far more than any run has to say; a child that tells ever more must not slow its parent.
+MOST_SAID = 5 * protocol.MOST_SENTENCES  # sentences
 
 
 class ResultBuilder:
@@ -64,6 +66,7 @@ class ResultBuilder:
         self._kind = model.model_type
         self._began: float | None = None
         self._fallbacks: tuple[str, ...] = ()
+        self._said = 0  # sentences added to the notice
         self._wall_clock_offset = time.time() - time.monotonic()  # once: clocks may jump
         self._result = InferenceResult(
             model_id=model.id,
@@ -220,7 +223,8 @@ class ResultBuilder:
 
     def _add_fallbacks(self, sentences: Sequence[str]) -> None:
         """Note what is off, each sentence once, in a list that earlier snapshots do not share."""
-        self._fallbacks = tuple(dict.fromkeys((*self._fallbacks, *sentences)))
+        if len(self._fallbacks) < MOST_SAID:
+            self._fallbacks = tuple(dict.fromkeys((*self._fallbacks, *sentences)))
         self._change(engine={**self._result.engine, "fallbacks": list(self._fallbacks)})
 
     def _prompted(self, message: protocol.Prompted) -> None:
@@ -293,9 +297,10 @@ class ResultBuilder:
             self._shares[stage] = together([ProcessorShare(**msgspec.structs.asdict(told))])
 
     def _say(self, sentence: str) -> None:
-        """Add to what a reader should know, each sentence once."""
+        """Add to what a reader should know, each sentence once and not without end."""
         said = self._result.notice or ""
-        if sentence and sentence not in said:
+        if sentence and self._said < MOST_SAID and sentence not in said:
+            self._said += 1
             self._change(notice=f"{said} {sentence}".strip())
 
     def _change(self, **values: Any) -> None:

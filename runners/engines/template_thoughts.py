@@ -25,7 +25,10 @@ _CLOSINGS = (("/", ""), ("end_of", "begin_of"), ("END", "START"), ("end", "begin
 
 def marks_of(source: str | None) -> ThoughtMarks:
     """Return what marks thoughts: what all know, and what a template's source tells beside it."""
-    return ThoughtMarks((*KNOWN, *told_by_template(source or "")))
+    told = told_by_template(source or "")
+    expected = {pair.closer for pair in KNOWN if source and pair.closer in source}
+    expected |= {pair.closer for pair in told}
+    return ThoughtMarks((*KNOWN, *told), expected=frozenset(expected))
 
 
 def told_by_template(source: str) -> tuple[Pair, ...]:

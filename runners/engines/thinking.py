@@ -5,14 +5,17 @@ A thought is opened by the prompt's end, where the chat template does that, or b
 closed, never closed, or closed without having been opened: then all before was the thought.
 
 In a text, an opener counts where nothing was answered before it. Where the vocabulary has it as a
-control token, which no ordinary text contains, it counts everywhere.
+control token, which no ordinary text contains, it counts everywhere. A closer without an opener
+ends a thought where it begins a line, or where template or vocabulary have it; but never in code
+or quotes, nor where the answer names its opener before: such an answer only talks of marks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from runners.engines.answer_so_far import AnswerSoFar
 from runners.engines.marks_in_text import marks_in_text
 
 LONGEST_HEADER = 200  # characters between two marks of a channel; what is longer is no header
@@ -62,10 +65,12 @@ class ThoughtMarks:
     Attributes:
         pairs: openers and closers.
         special: those marks that are control tokens of its vocabulary.
+        expected: closers that its template or its vocabulary has.
     """
 
     pairs: tuple[Pair, ...] = KNOWN
     special: frozenset[str] = frozenset()
+    expected: frozenset[str] = frozenset()
 
     def kept(self, special: Iterable[str]) -> ThoughtMarks:
         """Return these marks for a vocabulary with such control tokens, as far as they are marks.
@@ -75,7 +80,12 @@ class ThoughtMarks:
         there = frozenset(special)
         if not {CHANNEL, MESSAGE} <= there:
             there -= frozenset(CHANNELS)
-        return ThoughtMarks(self.pairs, there & frozenset(self.texts))
+        return replace(self, special=there & frozenset(self.texts))
+
+    def known_by(self, vocabulary: Iterable[str]) -> ThoughtMarks:
+        """Return these marks for a vocabulary with such tokens: those closers are expected."""
+        there = frozenset(vocabulary) & frozenset(self.closers)
+        return replace(self, expected=self.expected | there)
 
     @property
     def openers(self) -> tuple[str, ...]:
@@ -135,7 +145,7 @@ class ThoughtSplitter:
         self._held = ""
         self._header = ""  # the mark that began it
         self._label = ""  # what may yet follow an opener
-        self._ticks = 0  # in the answer: an odd number of them is an open piece of code
+        self._so_far = AnswerSoFar()
         self._had_thought, self._in_channels = had_thought, False
         self._told = {"answer": False, "thought": False}
         self._enter("start")
@@ -260,18 +270,30 @@ class ThoughtSplitter:
         at, mark = found
         before, self._held = self._held[:at], self._held[at + len(mark) :]
         self._say(split, before)
-        if not self._is_closer(mark) or self._ends_thought(mark):
+        if self._counts(mark):
             self._meet(mark, split)
         elif mark not in self._marks.special:
+            self._so_far.named.add(mark)
             self._say(split, mark)
         return True
 
     def _is_closer(self, mark: str) -> bool:
         return mark in self._marks.closers
 
-    def _ends_thought(self, mark: str) -> bool:
-        """Tell whether a closer without opener ends a thought; in code it is but a text."""
-        return not self._had_thought and (mark in self._marks.special or self._ticks % 2 == 0)
+    def _counts(self, mark: str) -> bool:
+        """Tell whether a mark in an answer is one; where it is not, it is but a text."""
+        if self._is_closer(mark):
+            return not self._had_thought and self._ends_thought(mark)
+        return mark in self._marks.special or mark in (*_TAILS, *_HEADS)
+
+    def _ends_thought(self, closer: str) -> bool:
+        """Tell whether a closer without opener ends a thought."""
+        marks, so_far = self._marks, self._so_far
+        if closer in marks.special:
+            return True
+        if so_far.talks_of(pair.opener for pair in marks.pairs if pair.closer == closer):
+            return False
+        return so_far.is_at_line_begin or closer in marks.expected
 
     # ---- from one state to another ----
 
@@ -317,7 +339,10 @@ class ThoughtSplitter:
             everywhere = (*marks.openers, *marks.closers)
             special = tuple(mark for mark in everywhere if mark in marks.special)
             ends = (*_TAILS, *_HEADS) if self._in_channels else ()
-            watched = (*special, *ends, *(() if self._had_thought else marks.closers))
+            texts = (pair.opener for pair in marks.pairs if pair.opener)  # which it may talk of
+            watched = (*special, *ends)
+            if not self._had_thought:
+                watched = (*watched, *texts, *marks.closers)
         self._watched = marks_in_text(watched)
 
     # ---- telling ----
@@ -326,7 +351,8 @@ class ThoughtSplitter:
         split.thought += self._apart("thought", text)
 
     def _say(self, split: Split, text: str) -> None:
-        self._ticks += text.count("`")
+        if not self._had_thought:
+            self._so_far.add(text)
         split.answer += self._apart("answer", text)
 
     def _apart(self, kind: str, text: str) -> str:

@@ -18,7 +18,7 @@ class AnswerOrder:
         self._answers = answers
         self._of_this_answer = 0
         self._of_its_thoughts = 0
-        self._was_thought = False
+        self._was_thought = self._is_prompted = False
         self._is_cancelled = False
 
     @property
@@ -34,7 +34,9 @@ class AnswerOrder:
         """
         if isinstance(message, (protocol.Prompted, protocol.Token, protocol.Answered)):
             self._check_number(message.answer)
-        if isinstance(message, protocol.Token):
+        if isinstance(message, protocol.Prompted):
+            self._prompted()
+        elif isinstance(message, protocol.Token):
             self._token(message)
         elif isinstance(message, protocol.Answered):
             self._answered(message)
@@ -44,6 +46,11 @@ class AnswerOrder:
     def _check_number(self, answer: int) -> None:
         if answer != self.ended or self.is_over:
             raise protocol.ProtocolError("answers are not told in order")
+
+    def _prompted(self) -> None:
+        if self._is_prompted or self._of_this_answer:
+            raise protocol.ProtocolError("an answer has one prompt, before its tokens")
+        self._is_prompted = True
 
     def _token(self, message: protocol.Token) -> None:
         self.tokens += 1
@@ -65,5 +72,5 @@ class AnswerOrder:
         self._thought(message)
         self.ended += 1
         self._of_this_answer = self._of_its_thoughts = 0
-        self._was_thought = False
+        self._was_thought = self._is_prompted = False
         self._is_cancelled = message.reason == "cancelled"

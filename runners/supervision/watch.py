@@ -13,11 +13,13 @@ from typing import Union
 
 import msgspec
 
+from comparator.core.config import ModelConfig
 from comparator.core.text import with_controls_shown, without_surrogates
 from runners import exit_diagnosis, protocol
 from runners.executor import Deliver
 from runners.machine import memory, nvml
 from runners.supervision import termination
+from runners.supervision.allowance import Allowance
 from runners.supervision.answer_order import AnswerOrder
 from runners.supervision.fork_server import ForkedChild, SpawnedChild
 from runners.supervision.zero_gpu import LentChild
@@ -33,8 +35,6 @@ SAMPLE_SECONDS = 0.25
 WRITING_SAMPLE_SECONDS = 5.0  # a look at its memory takes time from a writing model
 KEEPING_WAYS = ("llama.cpp",)  # their buffers for a prompt stay until the end
 EXIT_GRACE_SECONDS = 0.5  # after its final message a child has this long to be gone
-MESSAGE_LIMIT = 50_000  # messages of an answer; 4096 tokens and a load need far fewer
-RUN_LIMIT_BYTES = 64 * 1024 * 1024  # everything that one child may tell, for an answer
 
 Child = Union[ForkedChild, SpawnedChild, LentChild]  # noqa: UP007
 
@@ -58,6 +58,7 @@ class Watch:
         needed_bytes: int = 0,
         limit_bytes: int = 0,
         answers: int = 1,
+        config: ModelConfig | None = None,
     ) -> None:
         self._child = child
         self._wire, self._log = wire, log
@@ -69,14 +70,13 @@ class Watch:
         self._final: protocol.Message | None = None
         self._termination: termination.Termination | None = None
         self._channel_closed = False
-        self._messages = self._bytes = self._latest_bytes = 0
+        self._latest_bytes = 0
         self._began = self._last_sign = time.monotonic()
         self._final_at: float | None = None
         self._next_sample = self._next_look = self._look_seconds = 0.0
         self.stage = "start"
         self._order = AnswerOrder(answers)
-        self._most_messages = MESSAGE_LIMIT * max(1, answers)
-        self._most_bytes = RUN_LIMIT_BYTES * max(1, answers)
+        self._allowance = Allowance(config, answers)
         self.peak_bytes = 0
         self.peak_device_bytes = 0
         self.exit_seconds = 0.0
@@ -217,14 +217,14 @@ class Watch:
     def _take_in(self, data: bytes) -> None:
         if self.ending or isinstance(self._final, (protocol.Cancelled, protocol.TimedOut)):
             return  # nothing counts after the parent has ended the run
-        self._bytes += len(data)
         try:
-            if self._final is not None or self._bytes > self._most_bytes:
+            if self._final is not None:
                 raise protocol.ProtocolError("more than a run has to tell")
+            self._allowance.count_bytes(len(data))
             for message in self._lines.feed(data):
-                self._messages += 1
-                if self._final is not None or self._messages > self._most_messages:
+                if self._final is not None:
                     raise protocol.ProtocolError("more messages than a run has")
+                self._allowance.count(message)
                 self._receive_message(message)
         except protocol.ProtocolError as error:
             self._break_off(error)

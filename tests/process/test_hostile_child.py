@@ -20,6 +20,10 @@ from runners.process import Deadlines
 
 MOST_GROWTH_BYTES = 60_000_000
 TOKEN = b'{"type":"Token","text":"x","index":1,"seconds":0.1}\n'
+PROMPTED = (
+    b'{"type":"Prompted","seconds":0,"prompt_tokens":1,"template_source":"none",'
+    b'"rendered_prompt":"hi"}\n'
+)
 ANSWERED = b'{"type":"Answered","reason":"stop","tokens":1,"seconds":0.1}\n'
 FINISHED = b'{"type":"Finished","seconds":0.1}\n'
 
@@ -98,6 +102,8 @@ BROKEN = {
     "a huge count": b'{"type":"Answered","reason":"stop","tokens":1e30,"seconds":1}\n',
     "an index that is not next": TOKEN.replace(b'"index":1', b'"index":7'),
     "an index twice": TOKEN + TOKEN,
+    "two prompts": PROMPTED + PROMPTED,
+    "a prompt after a token": TOKEN + PROMPTED,
     "a token of another answer": TOKEN.replace(b'"index":1', b'"index":1,"answer":1'),
     "an answer twice": ANSWERED + ANSWERED,
     "an end without an answer": FINISHED,
@@ -182,16 +188,29 @@ def test_endless_valid_messages(attack):
     assert "more messages" in final.message
 
 
+@pytest.mark.parametrize(("context", "is_good"), [(70_000, True), (4096, False)])
+def test_an_answer_is_as_long_as_its_context(play, custom_model, context, is_good):
+    loaded = b'{"type":"Loaded","seconds":0,"context_length":%d,"device":"cpu"}\n' % context
+    tokens = (TOKEN.replace(b":1,", b":%d," % (number + 1)) for number in range(60_000))
+    data = loaded + b"".join(tokens) + ANSWERED + FINISHED
+    final = play(
+        custom_model,
+        factories=(lambda _model: Hostile(data),),
+        settings={"max_tokens": None, "n_ctx": None},
+    ).final
+    assert isinstance(final, protocol.Finished) == is_good, final
+
+
 def test_many_large_valid_messages(attack):
     """What is delivered is bounded as a whole, not only message by message."""
     text = b"x" * 1_000_000
     finished = FINISHED.replace(b"}", b',"text":"' + text + b'"}')
-    prompted = (
-        b'{"type":"Prompted","seconds":0,"prompt_tokens":1,"template_source":"none",'
-        b'"rendered_prompt":"' + text + b'"}\n'
+    loaded = (
+        b'{"type":"Loaded","seconds":0,"context_length":1,"device":"cpu",'
+        b'"learned":{"x":"' + text + b'"}}\n'
     )
     assert isinstance(attack(ANSWERED + finished).final, protocol.Finished)
-    played = attack(prompted, 1000, then="live", most_growth_bytes=3 * 64 * 1024 * 1024)
+    played = attack(loaded, 1000, then="live", most_growth_bytes=3 * 64 * 1024 * 1024)
     assert isinstance(played.final, protocol.Failed)
     assert len(played.messages) < 100
 

@@ -42,10 +42,16 @@ def _named_tokens(model: GGUFModel) -> dict[str, str]:
         "eos_token": llama.llama_vocab_eos(model.vocabulary),
         "pad_token": llama.llama_vocab_pad(model.vocabulary),
         "sep_token": llama.llama_vocab_sep(model.vocabulary),
-        "unk_token": int(model.metadata("tokenizer.ggml.unknown_token_id") or -1),
-        "mask_token": int(model.metadata("tokenizer.ggml.mask_token_id") or -1),
+        "unk_token": _number(model.metadata("tokenizer.ggml.unknown_token_id")),
+        "mask_token": _number(model.metadata("tokenizer.ggml.mask_token_id")),
     }
-    return {name: model.token_text(token) for name, token in tokens.items() if token >= 0}
+    size = model.vocabulary_size  # llama.cpp ends the process for a token beyond it
+    return {name: model.token_text(token) for name, token in tokens.items() if 0 <= token < size}
+
+
+def _number(text: str | None) -> int:
+    """Return what a file tells of a token, which may be anything; -1 for what is no number."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 20 else -1
 
 
 def make_prompt(

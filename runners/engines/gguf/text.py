@@ -61,11 +61,14 @@ def thought_marks(model: GGUFModel) -> tuple[ThoughtMarks, dict[int, bytes]]:
     gpt-oss's channels it makes ordinary ones, which they are not.
     """
     marks = marks_of(model.metadata(TEMPLATE_KEY))
-    hidden = {}
+    hidden, there = {}, set()
     for text in marks.texts:
         ids = model.tokens(text, add_special=False, special=True)
-        if len(ids) == 1 and (text in CHANNELS or not model.piece(ids[0])):
+        if len(ids) != 1:
+            continue
+        there.add(text)
+        if text in CHANNELS or not model.piece(ids[0]):
             hidden[ids[0]] = text
-    kept = marks.kept(hidden.values())
+    kept = marks.known_by(there).kept(hidden.values())
     texts = {token: text.encode() for token, text in hidden.items() if text in kept.special}
     return kept, texts

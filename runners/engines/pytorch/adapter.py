@@ -300,6 +300,12 @@ def encode(tokenizer: Any, text: str, **options: Any) -> list[int]:
         return list(tokenizer(text, **options)["input_ids"])
 
 
+def added_tokens(tokenizer: Any) -> list[str]:
+    """Return the texts of a vocabulary that are one token each wherever they stand."""
+    added = getattr(tokenizer, "added_tokens_decoder", None)
+    return list(map(str, added.values())) if isinstance(added, dict) else []
+
+
 def special_tokens(tokenizer: Any) -> dict[str, int] | None:
     """Return the special tokens of the vocabulary by their text; None where none can be told."""
     added = getattr(tokenizer, "added_tokens_decoder", None)

@@ -88,5 +88,5 @@ def thought_marks(tokenizer: Any) -> tuple[ThoughtMarks, dict[int, str]]:
     texts = template.values() if isinstance(template, dict) else (template,)
     marks = marks_of("\n".join(text for text in texts if isinstance(text, str)))
     special = adapter.special_tokens(tokenizer) or {}
-    kept = marks.kept(special)
+    kept = marks.known_by(adapter.added_tokens(tokenizer)).kept(special)
     return kept, {special[text]: text for text in kept.special}

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice
-from comparator.comparison.results import ResultBuilder
+from comparator.comparison.results import MOST_SAID, ResultBuilder
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType, RunState
 from runners import protocol
 from runners.process import Receipt
 
+MANY = 3 * MOST_SAID
 QUESTION = {"role": "user", "content": "hi"}
 MODEL = ModelInfo("abc", "name", "/p", ModelType.ECHO, 1)
 KINDS = {"load", "out_of_memory", "crashed", "timeout", "inference", "configuration", "refused"}
@@ -341,3 +342,12 @@ class TestWhatItGotOfTheProcessor:
         result = made.snapshot()
         assert result.to_record()["stats"]["files_cached"] == 0.25
         assert result.notice == "look They stayed."
+
+
+def test_a_child_that_says_ever_more_is_kept_short():
+    notes = [protocol.Prompted(1.0, 1, "", "gguf", notes=(f"<{i}>",)) for i in range(MANY)]
+    loads = [protocol.Loaded(1.0, 1, "cpu", fallbacks=(f"<{i}>",)) for i in range(MANY)]
+    result = played(*notes, *loads)
+    assert result.notice.split()[:3] == ["look", "<0>", "<1>"]
+    assert len(result.notice.split()) == 1 + MOST_SAID
+    assert len(result.engine["fallbacks"]) == MOST_SAID

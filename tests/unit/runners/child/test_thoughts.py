@@ -11,6 +11,7 @@ from runners.engines.echo_inferencer import EchoInferencer
 from runners.engines.thinking import KNOWN, Pair, ThoughtMarks
 from runners.supervision.answer_order import AnswerOrder
 
+TOLD = ThoughtMarks(expected=frozenset(("</think>",)))
 R1 = PromptTokens(3, "<|im_start|>assistant\n<think>\n", "gguf")
 
 
@@ -79,14 +80,14 @@ def test_a_thought_that_the_prompt_opened_begins_with_the_first_token() -> None:
 
 
 def test_all_that_came_before_a_lone_end_is_called_a_thought() -> None:
-    messages = told("x", " is", "</think>", "y")
+    messages = told("x", " is", "</think>", "y", marks=TOLD)
     assert parts(messages) == [("", "x", 0), ("", " is", 0), ("", "", 3), ("", "y", 0), ("", "", 0)]
     assert [each.was_thought for each in messages] == [False, False, True, False, False]
 
 
 def test_what_was_held_back_comes_with_the_end() -> None:
     assert parts(told("<think>x", " ", prompt=None, rest="y"))[-1] == (" y", "", 0)
-    (_, end) = told("x", rest="</think>")
+    (_, end) = told("x", rest="</think>", marks=TOLD)
     assert (end.was_thought, end.thought_tokens) == (True, 1)
     assert parts(told("a </thi"))[-1] == ("", "</thi", 0)
 

@@ -92,6 +92,30 @@ def test_marks_that_only_the_template_tells_survive_as_well(
     assert list(engine(tmp_path, vocabulary, tokens, template)) == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("special", "template", "expected"),
+    [
+        (("</think>",), "", {"</think>"}),
+        (("<think>",), "", set()),
+        ((), "{{ m.content.split('</think>')[-1] }}", {"</think>"}),
+        ((), "", set()),
+    ],
+)
+def test_ends_that_vocabulary_or_template_have_are_expected(
+    special: tuple[str, ...], template: str, expected: set[str], tmp_path: Path
+) -> None:
+    vocabulary = (*model_files.SPECIAL, *special)
+    path = model_files.write_gguf(tmp_path / "m.gguf", special=vocabulary, template=template)
+    model = GGUFModel.load(str(path), vocabulary_only=True)
+    try:
+        of_file, _texts = marks_of_file(model)
+    finally:
+        model.close()
+    model_files.write_tokenizer(tmp_path, special=vocabulary, template=template)
+    of_folder, _texts = detokenizer.thought_marks(loading.load_tokenizer(str(tmp_path), False))
+    assert of_file.expected == of_folder.expected == expected
+
+
 def test_half_a_character_before_a_mark_is_not_lost(tmp_path: Path) -> None:
     vocabulary = (*model_files.SPECIAL, "[THINK]", "[/THINK]")
     model_files.write_tokenizer(tmp_path, special=vocabulary)

@@ -49,6 +49,12 @@ def test_they_stand_beside_what_all_know() -> None:
     assert marks_of(REFLECT).pairs == (*KNOWN, Pair("<reflect>", "</reflect>"))
 
 
+def test_ends_that_a_template_names_are_expected() -> None:
+    assert marks_of(None).expected == frozenset()
+    assert marks_of("{{ m.content.split('</think>')[-1] }}").expected == {"</think>"}
+    assert marks_of(REFLECT).expected == {"</reflect>"}
+
+
 def test_a_template_cannot_tell_any_number_of_them() -> None:
     source = "".join(f"{{{{ a.split('</think{number}>')[-1] }}}}" for number in range(50))
     assert len(told_by_template(source)) == MOST_PAIRS

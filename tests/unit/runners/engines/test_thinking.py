@@ -24,6 +24,7 @@ FINAL = "<|start|>assistant<|channel|>final<|message|>"
 THINK = ThoughtMarks(special=frozenset(("[THINK]", "[/THINK]")))
 CONTROL = ThoughtMarks(special=frozenset(CHANNELS))
 OWN = ThoughtMarks((*KNOWN, Pair("((t))", "((/t))"), Pair("", "{{end of thoughts}}")))
+TOLD = ThoughtMarks(expected=frozenset(("</think>", "[/THINK]")))  # as by a template
 
 
 def split(splitter: ThoughtSplitter, text: str, size: int) -> tuple[str, str]:
@@ -64,7 +65,9 @@ CASES = {
     f"{ANALYSIS}x": ("x", ""),
     # only closed
     "x\n</think>\n\ny": ("x", "y"),
-    " x[/THINK] y": ("x", "y"),
+    " x\n[/THINK] y": ("x", "y"),
+    "`x\n</think>y": ("`x", "y"),
+    "```\na\n```\n</think>y": ("```\na\n```", "y"),
     "</think>y": ("", "y"),
     # two thoughts before the answer
     "<think>a</think>\n<think>b</think>y": ("a\n\nb", "y"),
@@ -82,6 +85,41 @@ CASES = {
     "<think>x</think>y </think> z": ("x", "y </think> z"),
     "<think>x</think><": ("x", "<"),
 }
+
+
+# Answers that talk of marks.
+TALKS = (
+    "A reasoning model writes its thoughts between <think> and </think> tags. Then the answer.",
+    "The <think> tag is ended by\n</think>\nas it is.",
+    "<response>\n<thinking>I add.</thinking>\n<answer>4</answer>\n</response>",
+    "In Python:\n\n    text = re.sub('<think>.*?</think>', '', text)\n\nThat is all.",
+    "~~~python\nx.split('</think>')\n~~~\nDone",
+    "~~~\n```\n</think>\n~~~",
+    "````\n```\n</think>\n````",
+    "  - ```xml\n</think>",
+    "> ```\n> - ```\n</think>",
+    "Use ` as a quote. Then `</think>` ends.",
+    "`` ` </think> ``",
+    "It is x.split('</think>')",
+    "So “</think>” ends it",
+)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("marks", [ThoughtMarks(), TOLD])
+@pytest.mark.parametrize("text", TALKS)
+def test_an_answer_that_talks_of_marks_is_no_thought(
+    text: str, marks: ThoughtMarks, size: int
+) -> None:
+    assert split(ThoughtSplitter(marks), text, size) == ("", text)
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+@pytest.mark.parametrize("thought", ["x.", "a `b`", 'He said "hi"', "```\na\n```\nb", "it's"])
+def test_within_a_line_an_end_alone_counts_where_it_is_known(thought: str, size: int) -> None:
+    text = f"{thought}</think>y"
+    assert split(ThoughtSplitter(TOLD), text, size) == (thought, "y")
+    assert split(ThoughtSplitter(), text, size) == ("", text)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
@@ -102,7 +140,8 @@ def test_a_text_is_split_alike_in_pieces_of_any_size(
         (CONTROL, "<|channel|>ana", ("", "")),  # what only a machine reads
         (CONTROL, f"{FINAL}a<|end|><|start|>assistant{ANALYSIS}b<|end|>{FINAL}c", ("b", "a\n\nc")),
         (OWN, "((t))a((/t))b", ("a", "b")),
-        (OWN, "a{{end of thoughts}}b", ("a", "b")),
+        (OWN, "a\n{{end of thoughts}}b", ("a", "b")),
+        (OWN.known_by(["{{end of thoughts}}"]), "a{{end of thoughts}}b", ("a", "b")),
     ],
 )
 def test_a_vocabulary_and_a_template_may_tell_more(
@@ -173,14 +212,29 @@ def test_only_control_tokens_that_mark_thoughts_are_kept(
 
 PARTS = (
     *("<think>", "</think>", "[THINK]", "[/THINK]", "<|channel>", "thought", "<channel|>"),
-    *(*CHANNELS, "analysis", "final", "`", "<", "</th", "a", "b c", " ", "\n", "é"),
+    *(
+        *CHANNELS,
+        "analysis",
+        "final",
+        "`",
+        "```",
+        "~~~",
+        "'",
+        "<",
+        "</th",
+        "a",
+        "b c",
+        " ",
+        "\n",
+        "é",
+    ),
 )
 
 
 @given(
     st.lists(st.sampled_from(PARTS), max_size=12).map("".join),
     st.lists(st.integers(1, 5), min_size=1, max_size=5),
-    st.sampled_from([ThoughtMarks(), THINK, CONTROL]),
+    st.sampled_from([ThoughtMarks(), THINK, CONTROL, TOLD]),
 )
 def test_no_cut_changes_what_a_text_is(text: str, sizes: list[int], marks: ThoughtMarks) -> None:
     whole, cut = ThoughtSplitter(marks), ThoughtSplitter(marks)
