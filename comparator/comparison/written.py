@@ -74,7 +74,8 @@ class Written:
         if not any(self._thought):
             return None
         text = "".join(self._thought) if with_text else ""
-        return Thinking(text, self._thought_tokens, self._thought_ended - self._thought_began)
+        seconds = max(0.0, self._thought_ended - self._thought_began)
+        return Thinking(text, self._thought_tokens, seconds)
 
     def since(self, place: Place) -> Added:
         """Return what was written since a reader's place, and the new place."""

@@ -68,7 +68,9 @@ def this_processor() -> Processor:
 def _made_of(facts: dict[str, str]) -> Processor:
     machine = platform.machine()
     name = next((facts[key] for key in _NAME_KEYS if facts.get(key)), "")
-    return Processor(name or platform.processor() or machine, machine, tuple(_flags(facts)))
+    # Elsewhere Python would start a program to ask.
+    told = platform.processor() if sys.platform == "win32" else ""
+    return Processor(name or told or machine, machine, tuple(_flags(facts)))
 
 
 def _facts() -> dict[str, str]:

@@ -139,3 +139,10 @@ def test_a_thought_of_many_late_tokens_begins_with_the_first_of_them() -> None:
         written.take(token(number))
     written.take(token(101, thought="x", thought_tokens=101))
     assert written.thinking() == Thinking("x", 101, 100.0)
+
+
+def test_a_child_whose_clock_goes_back_thinks_for_no_time() -> None:
+    written = Written()
+    written.take(protocol.Token("", 1, 9.0, 0, "a", 1))
+    written.take(protocol.Token("", 2, 1.0, 0, "b", 1))
+    assert written.thinking() == Thinking("ab", 2, 0.0)
