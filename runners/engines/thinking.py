@@ -338,27 +338,33 @@ class ThoughtSplitter:
         return between + text
 
 
-def opened_by(prompt: str, source: str, marks: ThoughtMarks) -> ThoughtSplitter:
+def opened_by(prompt: str, after_messages: str | None, marks: ThoughtMarks) -> ThoughtSplitter:
     """Return what splits the answer to a prompt, which may end in the opener of a thought.
 
     Args:
         prompt: as the model gets it.
-        source: where its template is from; ``none`` for a text that a person wrote: there an
-            opener counts only on a line of its own or after another mark.
+        after_messages: what its template wrote behind all messages. None where that is not known,
+            as in a text that a person wrote: there a mark counts only on a line of its own or
+            after another mark.
         marks: what marks this model's thoughts.
     """
-    end = prompt[-_PROMPT_END:].rstrip()
+    is_sure = after_messages is not None
+    end = (prompt if after_messages is None else after_messages)[-_PROMPT_END:].rstrip()
     for pair in marks.pairs:
-        for ending in (pair.opener, pair.opener + pair.label):
-            if pair.opener and end.endswith(ending):
-                before = end[: -len(ending)]
-                if source != "none" or before.endswith(("\n", ">", "]")):
-                    return ThoughtSplitter(marks, pair)
-    is_closed = source != "none" and end.endswith(marks.closers)
+        for opener in (pair.opener, pair.opener + pair.label):
+            if _ends_in(opener, end, is_sure):
+                return ThoughtSplitter(marks, pair)
+    is_closed = any(_ends_in(closer, end, is_sure) for closer in marks.closers)
     splitter = ThoughtSplitter(marks, had_thought=is_closed)
-    if source != "none" and end.endswith(CHANNEL + THINKING_CHANNEL + MESSAGE):
+    if _ends_in(CHANNEL + THINKING_CHANNEL + MESSAGE, end, is_sure):
         splitter.feed(CHANNEL + THINKING_CHANNEL + MESSAGE)
     return splitter
+
+
+def _ends_in(mark: str, end: str, is_sure: bool) -> bool:
+    if not mark or not end.endswith(mark):
+        return False
+    return is_sure or end[: -len(mark)].endswith(("\n", ">", "]"))
 
 
 def _channel(header: str) -> str:
