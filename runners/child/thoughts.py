@@ -5,7 +5,8 @@ from __future__ import annotations
 from comparator.core.text import without_surrogates
 from runners import protocol
 from runners.base import BaseInferencer, PromptTokens
-from runners.engines.thinking import Split, ThoughtMarks, ThoughtSplitter, opened_by
+from runners.engines.prompt_end import opened_by
+from runners.engines.thinking import Split, ThoughtMarks, ThoughtSplitter
 
 
 class AnswerTeller:

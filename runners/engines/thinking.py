@@ -17,7 +17,6 @@ from runners.engines.marks_in_text import marks_in_text
 
 LONGEST_HEADER = 200  # characters between two marks of a channel; what is longer is no header
 _MOST_SPACE_HELD = 200  # characters that may be the end of a thought
-_PROMPT_END = 400  # characters at the end of a prompt that are looked at
 
 
 @dataclass(frozen=True)
@@ -336,35 +335,6 @@ class ThoughtSplitter:
         between = "\n\n" if self._is_fresh and self._told[kind] else ""
         self._is_fresh, self._told[kind] = False, True
         return between + text
-
-
-def opened_by(prompt: str, after_messages: str | None, marks: ThoughtMarks) -> ThoughtSplitter:
-    """Return what splits the answer to a prompt, which may end in the opener of a thought.
-
-    Args:
-        prompt: as the model gets it.
-        after_messages: what its template wrote behind all messages. None where that is not known,
-            as in a text that a person wrote: there a mark counts only on a line of its own or
-            after another mark.
-        marks: what marks this model's thoughts.
-    """
-    is_sure = after_messages is not None
-    end = (prompt if after_messages is None else after_messages)[-_PROMPT_END:].rstrip()
-    for pair in marks.pairs:
-        for opener in (pair.opener, pair.opener + pair.label):
-            if _ends_in(opener, end, is_sure):
-                return ThoughtSplitter(marks, pair)
-    is_closed = any(_ends_in(closer, end, is_sure) for closer in marks.closers)
-    splitter = ThoughtSplitter(marks, had_thought=is_closed)
-    if _ends_in(CHANNEL + THINKING_CHANNEL + MESSAGE, end, is_sure):
-        splitter.feed(CHANNEL + THINKING_CHANNEL + MESSAGE)
-    return splitter
-
-
-def _ends_in(mark: str, end: str, is_sure: bool) -> bool:
-    if not mark or not end.endswith(mark):
-        return False
-    return is_sure or end[: -len(mark)].endswith(("\n", ">", "]"))
 
 
 def _channel(header: str) -> str:

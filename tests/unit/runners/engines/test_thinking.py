@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runners.engines.prompt_end import opened_by
 from runners.engines.thinking import (
     CHANNELS,
     KNOWN,
@@ -16,7 +17,6 @@ from runners.engines.thinking import (
     Pair,
     ThoughtMarks,
     ThoughtSplitter,
-    opened_by,
 )
 
 ANALYSIS = "<|channel|>analysis<|message|>"
@@ -122,10 +122,10 @@ def test_a_vocabulary_and_a_template_may_tell_more(
         ("q[/INST]<think></think>", 1, "y </think> z", ("", "y </think> z")),
         ("What is <think>", 15, "x", ("", "x")),
         ("What is\n<think>", 15, "x", ("", "x")),
-        ("Explain </think>", 16, "x</think>y", ("x", "y")),
-        ("Explain </think>[/INST]", 16, "x</think>y", ("x", "y")),
+        ("Explain </think>", 16, "x\n</think>y", ("x", "y")),
+        ("Explain </think>[/INST]", 16, "x\n</think>y", ("x", "y")),
         ("What does this mean: <think>", None, "y", ("", "y")),
-        ("Explain </think>", None, "x</think>y", ("x", "y")),
+        ("Explain </think>", None, "x\n</think>y", ("x", "y")),
         (f"Explain {ANALYSIS}", None, "y", ("", "y")),
         ("A talk.\n<think>\n", None, "x</think>y", ("x", "y")),
         ("<|im_start|>assistant\n<think>\n", None, "x</think>y", ("x", "y")),
