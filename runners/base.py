@@ -24,6 +24,8 @@ class PromptTokens:
         template_source: ``gguf``, ``tokenizer``, ``fallback`` or ``none`` (plain completion).
         date: what the chat template was told of the time (ISO 8601); None where it did not ask.
         notes: whole sentences on what became of the conversation in it.
+        after_messages: what a chat template wrote behind all messages; None where that is not
+            known.
     """
 
     prompt_tokens: int
@@ -31,6 +33,7 @@ class PromptTokens:
     template_source: str
     date: str | None = None
     notes: tuple[str, ...] = ()
+    after_messages: str | None = None
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,51 @@ def asked_arguments(source: str) -> frozenset[str]:
     tree = parsed(source)
     for constant in tree.find_all(nodes.Const):
         constant.value = None  # so that nothing is computed of constants: 'x' * 10**10
-    names = _read(lambda: meta.find_undeclared_variables(tree))
+    names = _read(lambda: meta.find_undeclared_variables(tree) - _own_variables(tree))
     return frozenset(names) - frozenset(tree.environment.globals) - OURS
+
+
+def _own_variables(tree: Any) -> set[str]:
+    """Return the names that a template fills before it reads them, if only in some branches.
+
+    One that it fills where its caller did not (``x is not defined``) is an argument.
+    """
+    from jinja2 import nodes
+
+    own: dict[str, bool] = {}
+    for node in tree.find_all((nodes.Name, nodes.Assign, nodes.AssignBlock)):
+        if isinstance(node, nodes.Name):
+            own.setdefault(node.name, False)  # read, or filled by something else
+        else:
+            read = {name.name for name in node.find_all(nodes.Name) if name.ctx == "load"}
+            for name in _filled(node.target):
+                own.setdefault(name, name not in read)
+    for branch in tree.find_all(nodes.If):
+        tested = {
+            name.name
+            for name in (branch.test, *branch.test.find_all(nodes.Name))
+            if isinstance(name, nodes.Name) and own.get(name.name)
+        }
+        if tested:
+            own |= dict.fromkeys(tested & _filled_in(branch), False)
+    return {name for name, is_own in own.items() if is_own}
+
+
+def _filled(target: Any) -> set[str]:
+    from jinja2 import nodes
+
+    return {
+        name.name for name in (target, *target.find_all(nodes.Name)) if isinstance(name, nodes.Name)
+    }
+
+
+def _filled_in(branch: Any) -> set[str]:
+    from jinja2 import nodes
+
+    filled: set[str] = set()
+    for node in branch.find_all((nodes.Assign, nodes.AssignBlock)):
+        filled |= _filled(node.target)
+    return filled
 
 
 def _read(work: Callable[[], Any]) -> Any:

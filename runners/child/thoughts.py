@@ -5,7 +5,8 @@ from __future__ import annotations
 from comparator.core.text import without_surrogates
 from runners import protocol
 from runners.base import BaseInferencer, PromptTokens
-from runners.engines.thinking import Split, ThoughtMarks, ThoughtSplitter, opened_by
+from runners.engines.prompt_end import opened_by
+from runners.engines.thinking import Split, ThoughtMarks, ThoughtSplitter
 
 
 class AnswerTeller:
@@ -17,14 +18,15 @@ class AnswerTeller:
 
     def __init__(self, inferencer: BaseInferencer, answer: int) -> None:
         self._inferencer, self._answer = inferencer, answer
-        self._prompt, self._source = "", "none"
+        self._prompt = ""
+        self._after_messages: str | None = None
         self._splitter: ThoughtSplitter | None = None
         self._undecided = self._of_thoughts = 0
         self.tokens = 0
 
     def take_prompt(self, prompt: PromptTokens) -> None:
         """Note the prompt: its end may begin a thought."""
-        self._prompt, self._source = prompt.rendered_prompt, prompt.template_source
+        self._prompt, self._after_messages = prompt.rendered_prompt, prompt.after_messages
 
     def token(self, text: str, seconds: float) -> protocol.Token:
         """Return the message of a token that was chosen ``seconds`` after the run's start."""
@@ -69,7 +71,7 @@ class AnswerTeller:
         """Return the splitter, made at the first text: by then the engine knows its marks."""
         if self._splitter is None:
             marks = self._inferencer.thought_marks or ThoughtMarks()
-            self._splitter = opened_by(self._prompt, self._source, marks)
+            self._splitter = opened_by(self._prompt, self._after_messages, marks)
         return self._splitter
 
     def _found(self, split: Split) -> int:

@@ -15,17 +15,11 @@ import json
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from comparator.core.conversation import Message
-from runners.engines.thinking import CHANNEL, KNOWN, MESSAGE, THINKING_CHANNEL
-
-# What begins and ends a thought in past answers, which templates of reasoning models leave out.
-_THOUGHTS = {
-    **{pair.opener: pair.closer for pair in KNOWN},
-    f"{CHANNEL}{THINKING_CHANNEL}": f"{CHANNEL}final{MESSAGE}",
-}
+from runners.engines.taken_out import TakenOut
 
 
 @dataclass(frozen=True)
@@ -47,33 +41,49 @@ class Marks:
     """Texts in place of messages: letters and digits that no text has by chance.
 
     Attributes:
-        messages: the conversation with a mark for each text that is not blank.
+        messages: the conversation with a mark for each text that is not blank, and beside it the
+            switches that the text has.
+        taken: what the template may take out of messages.
     """
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, messages: Sequence[Message], taken: TakenOut) -> None:
         word = f"m{secrets.token_hex(8)}n"
         self._pattern = re.compile(word + r"(\d+)e")
+        self._marks = {
+            number: f"{word}{number}e"
+            for number, one in enumerate(messages)
+            if taken.says_something(one.content)
+        }
+        self.taken = taken
         self.messages = tuple(
-            Message(one.role, f"{word}{number}e" if one.content.strip() else one.content)
+            Message(one.role, taken.in_place(one.content, self._marks[number]))
+            if number in self._marks
+            else one
             for number, one in enumerate(messages)
         )
+        self._switched = [
+            (number, mark)
+            for number, mark in self._marks.items()
+            if self.messages[number].content != mark
+        ]
 
     def left_out(self, frame: str) -> set[int]:
         """Return the numbers of messages whose marks are not in a frame, in whatever case."""
         seen = plain(frame)
-        return {
-            number
-            for number, one in enumerate(self.messages)
-            if one.content.strip() and one.content not in seen
-        }
+        return {number for number, mark in self._marks.items() if mark not in seen}
 
     def parts(self, frame: str) -> list[str]:
         """Return a frame cut at its marks: a text, the number of a message, a text, and so on."""
+        for number, mark in self._switched:  # where the template leaves its switches beside it
+            frame = frame.replace(self.messages[number].content, mark)
         return self._pattern.split(frame)
 
     def emptied(self, frame: str) -> str:
         """Return what a template writes itself, plain."""
-        return self._pattern.sub("\n", plain(frame))
+        seen = plain(frame)
+        for number, _mark in self._switched:
+            seen = seen.replace(plain(self.messages[number].content), "\n")
+        return self._pattern.sub("\n", seen)
 
 
 def spans(
@@ -95,12 +105,12 @@ def spans(
     if not text.startswith(first):
         return None
     for number, following in zip(map(int, others[::2]), others[1::2], strict=True):
-        end = _end_of(messages[number], text, place, following)
+        end = _end_of(_trimmed(messages[number], marks.taken), text, place, following)
         if end is None:
             return None
         found.append(Span(place, end, number))
         place = end + len(following)
-    all_there = {span.number for span in found}.issuperset(_that_can_be_lost(messages))
+    all_there = {span.number for span in found}.issuperset(_that_can_be_lost(messages, marks.taken))
     return tuple(found) if all_there and place == len(text) else None
 
 
@@ -109,16 +119,19 @@ def lost(messages: Sequence[Message], text: str, frame: str | None, marks: Marks
 
     The arguments are those of ``spans``, whose answer goes before this one's.
     """
-    seen = plain(text)
+    seen, taken = plain(text), marks.taken
     own = marks.emptied(frame) if frame is not None else ""
     left_out = marks.left_out(frame) if frame is not None else set()
-    there = (one for number, one in enumerate(messages) if number not in left_out)
-    given = "\0".join(plain(_answer_of(one)) for one in there)
+    there = [taken.answer_of(one) for number, one in enumerate(messages) if number not in left_out]
+    whole, bare = "\0".join(map(plain, there)), "\0".join(map(plain, map(taken.unswitched, there)))
     return [
         number
-        for number in _that_can_be_lost(messages)
+        for number in _that_can_be_lost(messages, taken)
         if number in left_out
-        or not any(_arrives(form, seen, own, given) for form in _disguises(messages[number]))
+        or not any(
+            _arrives(form, seen, own, bare if form == taken.unswitched(form) else whole)
+            for form in _disguises(messages[number], taken)
+        )
     ]
 
 
@@ -139,47 +152,42 @@ def repeated(found: Sequence[Span]) -> bool:
     return len({span.number for span in found}) < len(found)
 
 
-def _that_can_be_lost(messages: Sequence[Message]) -> list[int]:
-    return [number for number, one in enumerate(messages) if _answer_of(one).strip()]
+def without_switches(
+    messages: Sequence[Message], text: str, found: Sequence[Span], taken: TakenOut
+) -> bool:
+    """Tell whether switches that stand in messages were taken out of them."""
+    told = {span.number: text[span.start : span.end] for span in found}
+    return any(
+        plain(told[number]) not in map(plain, taken.whole(one))
+        for number, one in enumerate(messages)
+        if number in told and any(switch in one.content for switch in taken.switches)
+    )
 
 
-def _end_of(message: Message, text: str, place: int, following: str) -> int | None:
+def _that_can_be_lost(messages: Sequence[Message], taken: TakenOut) -> list[int]:
+    return [
+        number for number, one in enumerate(messages) if taken.says_something(taken.answer_of(one))
+    ]
+
+
+def _end_of(forms: Iterable[str], text: str, place: int, following: str) -> int | None:
     """Return where a message ends that begins at a place, before what follows; None where not."""
-    for form in _trimmed(message):
+    for form in forms:
         end = place + len(form)
         if text.startswith(form, place) and text.startswith(following, end):
             return end
     return None
 
 
-def _trimmed(message: Message) -> Iterator[str]:
+def _trimmed(message: Message, taken: TakenOut) -> Iterator[str]:
     """Yield what templates make of a text without changing what it says."""
-    for text in _told(message):
+    for text in taken.told(message):
         yield from (text, text.strip(), text.rstrip(), text.lstrip(), text.lstrip("\n"))
 
 
-def _told(message: Message) -> tuple[str, ...]:
-    """Return a text; of a past answer also what is left of it without its thought."""
-    answer = _answer_of(message)
-    return (message.content,) if answer == message.content else (message.content, answer)
-
-
-def _answer_of(message: Message) -> str:
-    """Return a past answer without its thought, blank if it is nothing else; other texts whole."""
-    text = message.content
-    if message.role != "assistant":
-        return text
-    for begin, end in _THOUGHTS.items():
-        if end in text:
-            text = text.rpartition(end)[2]
-        elif begin in text:  # cut off while it thought
-            text = text.partition(begin)[0]
-    return text
-
-
-def _disguises(message: Message) -> Iterator[str]:
+def _disguises(message: Message, taken: TakenOut) -> Iterator[str]:
     """Yield a text as it may stand in a prompt: as it is, or escaped in one of the usual ways."""
-    for text in _told(message):
+    for text in taken.told(message):
         yield from (text, text.upper(), text.lower())
         yield json.dumps(text, ensure_ascii=False)[1:-1]
         yield json.dumps(text)[1:-1]

@@ -23,6 +23,7 @@ from comparator.core.exceptions import (
 )
 from runners.engines import arrival
 from runners.engines.arrival import Span
+from runners.engines.taken_out import TakenOut, by_template
 from runners.engines.template_arguments import arguments_of
 from runners.engines.template_limits import check_length, within_limits
 
@@ -43,6 +44,10 @@ NEIGHBOURS_JOINED = (
 )
 OTHER_ORDER = "The model's chat template gives the messages in another order than they were said."
 REPEATED = "The model's chat template gives a message more than once."
+SWITCHES_TAKEN_OUT = (
+    "The model's chat template takes words such as /no_think out of messages: they are its "
+    "switches."
+)
 _PARTS_AS_TEXT = re.compile(r"""["']type["']\s*:\s*["']text["']""")
 _ADVICE = "Set prompt_format to plain, or use a newer copy of the model."
 
@@ -71,6 +76,11 @@ class RenderedPrompt:
     def is_chat(self) -> bool:
         """Whether special tokens that the template writes are tokens."""
         return self.source != "none"
+
+    @property
+    def after_messages(self) -> str | None:
+        """What the template wrote behind all messages; None where that is not known."""
+        return self.text[max(span.end for span in self.spans) :] if self.spans else None
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,8 @@ def render(
     clock = Clock(date)
     if hasattr(template, "source"):
         told["strftime_now"] = clock.strftime_now
-    rendered = within_limits(lambda: _with_template(template, conversation, told))
+    taken = by_template(getattr(template, "source", ""))
+    rendered = within_limits(lambda: _with_template(template, conversation, told, taken))
     return replace(rendered, source=source, texts=texts, date=clock.date)
 
 
@@ -157,7 +168,10 @@ def _chatml(messages: Messages, **_arguments: Any) -> str:
 
 
 def _with_template(
-    template: Template, conversation: Conversation, arguments: Mapping[str, Any]
+    template: Template,
+    conversation: Conversation,
+    arguments: Mapping[str, Any],
+    taken: TakenOut,
 ) -> RenderedPrompt:
     """Apply a template in the first way in which nothing of the conversation is lost.
 
@@ -168,7 +182,7 @@ def _with_template(
     lost: list[str] = []
     for attempt, notes in _attempts(conversation):
         for form in (_as_texts, _as_parts):
-            trial = _Trial(template, attempt.messages, form, arguments)
+            trial = _Trial(template, attempt.messages, form, arguments, taken)
             try:
                 rendered = trial.rendered()
             except MemoryError:
@@ -240,16 +254,17 @@ class _Trial:
         messages: Sequence[Message],
         form: Callable[[Sequence[Message]], Messages],
         arguments: Mapping[str, Any],
+        taken: TakenOut,
     ) -> None:
         self.lost: list[str] = []
         self._template, self._messages = template, messages
-        self._form, self._arguments = form, arguments
+        self._form, self._arguments, self._taken = form, arguments, taken
 
     def rendered(self) -> RenderedPrompt | None:
         """Return the prompt; None where it lacks a message or shows how parts are written."""
         text = check_length(self._apply(self._messages))
         missing = tuple(getattr(self._template, "missing", ()))
-        marks = arrival.Marks(self._messages)
+        marks = arrival.Marks(self._messages, self._taken)
         frame = self._frame(marks)
         found = arrival.spans(self._messages, text, frame, marks)
         if found is None:
@@ -259,7 +274,10 @@ class _Trial:
                 return None
         if self._shows_parts(text):
             return None
-        return RenderedPrompt(text, "", found, notes=tuple(_notes(found, missing)))
+        notes = list(_notes(found, missing))
+        if found and arrival.without_switches(self._messages, text, found, self._taken):
+            notes.append(SWITCHES_TAKEN_OUT)
+        return RenderedPrompt(text, "", found, notes=tuple(notes))
 
     def _apply(self, messages: Sequence[Message]) -> str:
         return self._template(self._form(messages), **self._arguments)

@@ -20,7 +20,6 @@ from runners.engines.marks_in_text import marks_in_text
 
 LONGEST_HEADER = 200  # characters between two marks of a channel; what is longer is no header
 _MOST_SPACE_HELD = 200  # characters that may be the end of a thought
-_PROMPT_END = 400  # characters at the end of a prompt that are looked at
 
 
 @dataclass(frozen=True)
@@ -362,29 +361,6 @@ class ThoughtSplitter:
         between = "\n\n" if self._is_fresh and self._told[kind] else ""
         self._is_fresh, self._told[kind] = False, True
         return between + text
-
-
-def opened_by(prompt: str, source: str, marks: ThoughtMarks) -> ThoughtSplitter:
-    """Return what splits the answer to a prompt, which may end in the opener of a thought.
-
-    Args:
-        prompt: as the model gets it.
-        source: where its template is from; ``none`` for a text that a person wrote: there an
-            opener counts only on a line of its own or after another mark.
-        marks: what marks this model's thoughts.
-    """
-    end = prompt[-_PROMPT_END:].rstrip()
-    for pair in marks.pairs:
-        for ending in (pair.opener, pair.opener + pair.label):
-            if pair.opener and end.endswith(ending):
-                before = end[: -len(ending)]
-                if source != "none" or before.endswith(("\n", ">", "]")):
-                    return ThoughtSplitter(marks, pair)
-    is_closed = source != "none" and end.endswith(marks.closers)
-    splitter = ThoughtSplitter(marks, had_thought=is_closed)
-    if source != "none" and end.endswith(CHANNEL + THINKING_CHANNEL + MESSAGE):
-        splitter.feed(CHANNEL + THINKING_CHANNEL + MESSAGE)
-    return splitter
 
 
 def _channel(header: str) -> str:

@@ -190,22 +190,52 @@ FAMILIES = {
         built_in=False,
         thinks=("</think>", "<think>"),
     ),
-    # SmolLM3: says in the system message whether it thinks, and of which day it is.
+    # SmolLM3: says in the system message whether it thinks, and of which day it is; it reads
+    # switches there and removes them.
     "smollm3": Family(
         "{%- if enable_thinking is not defined %}{%- set enable_thinking = true %}{%- endif %}"
-        "{{- '<|im_start|>system\nToday Date: ' + strftime_now('%d %B %Y') + '\nReasoning Mode: ' "
-        "+ ('/think' if enable_thinking else '/no_think') + '\n\n' }}"
-        "{%- if messages[0].role == 'system' %}{{- messages[0].content | trim + '\n' }}"
-        "{%- endif %}{{- '<|im_end|>\n' }}{%- for m in messages %}{%- if m.role == 'user' %}"
+        "{%- set mode = '/think' if enable_thinking else '/no_think' %}"
+        "{{- '<|im_start|>system\n' }}{%- if messages[0].role == 'system' %}"
+        "{%- set system_message = messages[0].content %}"
+        "{%- if '/no_think' in system_message %}{%- set mode = '/no_think' %}"
+        "{%- elif '/think' in system_message %}{%- set mode = '/think' %}{%- endif %}"
+        "{%- set own = system_message.replace('/no_think', '').replace('/think', '').rstrip() %}"
+        "{%- endif %}{%- if '/system_override' in system_message %}"
+        "{{- own.replace('/system_override', '').rstrip() + '<|im_end|>\n' }}{%- else %}"
+        "{{- 'Today Date: ' + strftime_now('%d %B %Y') + '\nReasoning Mode: ' + mode + '\n\n' }}"
+        "{%- if own %}{{- own + '\n\n' }}{%- elif mode == '/think' %}"
+        "{{- 'You are an assistant that thinks.\n\n' }}{%- else %}"
+        "{{- 'You help.\n\n' }}{%- endif %}"
+        "{{- '<|im_end|>\n' }}{%- endif %}{%- for m in messages %}{%- if m.role == 'user' %}"
         "{{- '<|im_start|>user\n' + m.content + '<|im_end|>\n' }}{%- elif m.role == 'assistant' %}"
         "{% generation %}{{- '<|im_start|>assistant\n' + m.content.lstrip('\n') "
         "+ '<|im_end|>\n' }}{% endgeneration %}{%- endif %}{%- endfor %}"
         "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}"
-        "{%- if not enable_thinking %}{{- '<think>\n\n</think>\n' }}{%- endif %}{%- endif %}",
+        "{%- if mode == '/no_think' %}{{- '<think>\n\n</think>\n' }}{%- endif %}{%- endif %}",
         ("<|begin_of_text|>", "<|im_end|>", "<unk>", "<|im_start|>"),
         built_in=False,
         thinks=("<think>\n\n</think>\n", ""),
         asks_for_date=True,
+    ),
+    # Nemotron Nano v2: reads switches in every message and removes them.
+    "nemotron-nano-2": Family(
+        "{%- set ns = namespace(enable_thinking=true) %}{%- for m in messages %}"
+        "{%- if m['role'] in ['user', 'system'] %}{%- if '/think' in m['content'] %}"
+        "{%- set ns.enable_thinking = true %}{%- elif '/no_think' in m['content'] %}"
+        "{%- set ns.enable_thinking = false %}{%- endif %}{%- endif %}{%- endfor %}"
+        "{{- bos_token + '<SPECIAL_10>System\n' }}{%- if messages[0]['role'] == 'system' %}"
+        "{{- messages[0]['content'].replace('/think', '').replace('/no_think', '').strip() }}"
+        "{%- endif %}{%- for m in messages %}{%- if m['role'] == 'user' %}"
+        "{{- '\n<SPECIAL_11>User\n' "
+        "+ m['content'].replace('/think', '').replace('/no_think', '').strip() }}"
+        "{%- elif m['role'] == 'assistant' %}{%- set content = m['content'] %}"
+        "{%- if '</think>' in content %}{%- set content = content.split('</think>')[1] %}"
+        "{%- endif %}{{- '\n<SPECIAL_11>Assistant\n' + content.strip() }}{%- endif %}"
+        "{%- endfor %}{%- if add_generation_prompt %}{{- '\n<SPECIAL_11>Assistant\n' }}"
+        "{%- if ns.enable_thinking %}{{- '<think>\n' }}{%- else %}{{- '<think></think>' }}"
+        "{%- endif %}{%- endif %}",
+        ("<s>", "<SPECIAL_12>", "<unk>", "<SPECIAL_10>", "<SPECIAL_11>"),
+        built_in=False,
     ),
     # Llama 3.1 and 3.2: the day stands in the system message, which is there in any case.
     "llama-3.1": Family(

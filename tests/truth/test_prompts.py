@@ -156,6 +156,22 @@ def test_both_engines_render_as_each_library_does(made: Any, name: str) -> None:
     on_one_day(check)
 
 
+@pytest.mark.parametrize("name", ["smollm3", "nemotron-nano-2"])
+@pytest.mark.parametrize("system", ["Be brief. /no_think", "/no_think", "/think Be brief."])
+def test_switches_in_messages_reach_a_template_that_reads_them(
+    made: Any, name: str, system: str
+) -> None:
+    one, asked = made(name), Conversation.of("What is 1+1? /no_think", system)
+
+    def check() -> None:
+        expected = one.of_transformers(asked.records())
+        for prepared in one.prepared(asked, ModelConfig()):
+            assert prepared.rendered.text == expected
+            assert prepared.rendered.spans is not None
+
+    on_one_day(check)
+
+
 @pytest.mark.parametrize("name", [name for name, f in FAMILIES.items() if f.thinks])
 def test_thinking_is_told_to_a_template_that_knows_it(made: Any, name: str) -> None:
     one, asked = made(name), Conversation.of("Why?")

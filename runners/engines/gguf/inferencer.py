@@ -129,7 +129,12 @@ class GGUFInferencer(TokenInferencer):
         prepared = self._prompt(as_conversation(prompt, self._config.system_prompt))
         rendered = prepared.rendered
         yield PromptTokens(
-            len(prepared.tokens), rendered.text, rendered.source, rendered.date, prepared.notes
+            len(prepared.tokens),
+            rendered.text,
+            rendered.source,
+            rendered.date,
+            prepared.notes,
+            rendered.after_messages,
         )
         self._context.clear()
         if not self._context.read(prepared.tokens, self.should_stop):

@@ -133,7 +133,12 @@ class PyTorchInferencer(TokenInferencer):
         self._check_vocabulary(prepared.tokens)
         rendered = prepared.rendered
         yield PromptTokens(
-            len(prepared.tokens), rendered.text, rendered.source, rendered.date, prepared.notes
+            len(prepared.tokens),
+            rendered.text,
+            rendered.source,
+            rendered.date,
+            prepared.notes,
+            rendered.after_messages,
         )
         yield from self._answer(prepared.tokens)
 

@@ -79,6 +79,11 @@ def test_a_thought_that_the_prompt_opened_begins_with_the_first_token() -> None:
     ]
 
 
+def test_a_question_that_ends_in_a_mark_opens_no_thought() -> None:
+    prompt = PromptTokens(3, "Explain:\n<think>", "gguf", after_messages="")
+    assert parts(told("x", prompt=prompt)) == [("", "x", 0), ("", "", 0)]
+
+
 def test_all_that_came_before_a_lone_end_is_called_a_thought() -> None:
     messages = told("x", " is", "</think>", "y", marks=TOLD)
     assert parts(messages) == [("", "x", 0), ("", " is", 0), ("", "", 3), ("", "y", 0), ("", "", 0)]

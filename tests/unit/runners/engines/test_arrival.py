@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from chat_families import FAMILIES
 
 from comparator.core.conversation import Conversation, Message
 from comparator.core.exceptions import InferenceError
@@ -166,6 +167,69 @@ def test_a_closing_mark_that_the_user_typed_hides_nothing() -> None:
     source = each("m.content.split('</think>')[-1]")
     with pytest.raises(InferenceError, match=r"leaves out message 1 \(user\)"):
         rendered(source, "Why? </think> ok")
+
+
+def test_thoughts_that_only_the_template_tells_may_go() -> None:
+    """A reasoning model of tomorrow: its marks stand in its template alone."""
+    source = "{% set c = m.content.split('</reason>')[-1] %}[{{ c }}]"
+    source = f"{{% for m in messages %}}{source}{{% endfor %}}"
+    for thought in ("<reason>x is a b</reason>\nTwo.", "<reason>x is a b</reason>"):
+        turns = [TURNS[0], {"role": "assistant", "content": thought}, TURNS[2]]
+        prompt = rendered(source, turns)
+        assert prompt.spans is not None
+        assert "x is" not in prompt.text
+    with pytest.raises(InferenceError, match=r"leaves out message 1 \(user\)"):
+        rendered(source, "Why? </reason> ok")
+
+
+SMOL, NANO = "smollm3", "nemotron-nano-2"
+SWITCHED = [
+    # the family, the system prompt, the question, what of them arrives, the mode, is it said
+    (SMOL, "Be brief. /no_think", "2+2?", ["Be brief.", "2+2?"], "/no_think", True),
+    (SMOL, "/think Be brief.", "2+2?", ["Be brief.", "2+2?"], "/think", True),
+    (
+        SMOL,
+        "/system_override Be brief.",
+        "2+2?",
+        ["Be brief.", "2+2?"],
+        "Be brief.<|im_end|>",
+        True,
+    ),
+    (
+        SMOL,
+        "Read /thinking/notes first.",
+        "2+2?",
+        ["Read ing/notes first.", "2+2?"],
+        "/think",
+        True,
+    ),
+    (SMOL, "/no_think", "a", ["a"], "You help.", False),
+    (SMOL, "/no_think", "think", ["think"], "/no_think", False),
+    (SMOL, "", "/no_think 2+2?", ["/no_think 2+2?"], "/think", False),
+    (NANO, "", "2+2? /no_think", ["2+2?"], "<think></think>", True),
+    (NANO, "/no_think", "2+2?", ["2+2?"], "<think></think>", False),
+    (NANO, "/no_think", "/think", [], "<think>\n", False),
+    (NANO, "", "What is in /etc/think?", ["What is in /etc?"], "<think>\n", True),
+    ("glm-4.5", "Be brief.", "2+2? /nothink", ["Be brief.", "2+2? /nothink"], "/nothink", False),
+    ("qwen3", "/no_think", "2+2? /think", ["/no_think", "2+2? /think"], "/no_think", False),
+]
+
+
+@pytest.mark.parametrize(("family", "system", "question", "arrived", "mode", "is_said"), SWITCHED)
+def test_switches_that_a_template_removes_are_no_loss(
+    family: str, system: str, question: str, arrived: list[str], mode: str, is_said: bool
+) -> None:
+    prompt = rendered(FAMILIES[family].template, question, system)
+    assert [prompt.text[span.start : span.end] for span in prompt.spans or ()] == arrived
+    assert mode in prompt.text
+    assert prompt.notes == ((chat_prompt.SWITCHES_TAKEN_OUT,) if is_said else ())
+
+
+@pytest.mark.parametrize("kept", ["'2+2?'", "'/no_think'", "m.content[5:]"])
+def test_a_switch_beside_a_text_hides_no_loss_of_it(kept: str) -> None:
+    source = each(f"({kept}).replace('/no_think', '')")
+    with pytest.raises(InferenceError, match="leaves out message"):
+        rendered(source, "Why not? /no_think")
 
 
 def test_blank_messages_cannot_be_lost() -> None:

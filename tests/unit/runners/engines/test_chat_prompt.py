@@ -76,6 +76,22 @@ def test_several_turns(template: object, options: dict[str, str], text: str) -> 
     assert render(template, "gguf", asked, **options).text == text  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("template", "behind"),
+    [
+        (bracketed, "]"),
+        (lambda messages, **_arguments: bracketed(messages).upper(), None),
+        (lambda messages, **_arguments: messages[0]["content"], ""),
+        (None, None),
+    ],
+)
+def test_what_a_template_writes_behind_the_question_is_known(
+    template: object, behind: str | None
+) -> None:
+    asked = Conversation.of("Explain <think>")
+    assert render(template, "gguf", asked).after_messages == behind  # type: ignore[arg-type]
+
+
 def test_failing_template_is_told() -> None:
     def fails(messages: Messages, **_arguments: object) -> str:
         raise KeyError("name")

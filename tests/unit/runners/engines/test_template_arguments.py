@@ -29,6 +29,18 @@ GPT_OSS = (
 )
 COMMAND_A = "{% set thoughts = reasoning if reasoning is defined else true %}" + TURNS
 LING = "{% set thinking_option = thinking_option or 'on' %}{{ thinking_option }}" + TURNS
+SMOL = (
+    "{% if enable_thinking is not defined %}{% set enable_thinking = true %}{% endif %}"
+    "{% if messages[0].role == 'system' %}{% set system_message = messages[0].content %}"
+    "{% if enable_thinking %}{% set a, b = 1, 2 %}{% set c %}x{% endset %}{% endif %}{% endif %}"
+    "{% if '/system_override' in system_message %}{{ a }}{{ b }}{{ c }}{% endif %}" + TURNS
+)
+LATE = (
+    "{% if '/no_think' in messages[0].content %}{% set enable_thinking = false %}"
+    "{% elif enable_thinking is not defined %}{% set enable_thinking = true %}{% endif %}"
+    "{% if messages[0].role == 'system' %}{% set name = name or 'x' %}{% endif %}"
+    "{{ enable_thinking }}{{ name }}" + TURNS
+)
 TRAINING = (
     "{% for m in messages %}{% if m.role == 'tool' %}{% continue %}{% endif %}"
     "{% generation %}{{ m.content }}{% if enable_thinking %}!{% endif %}{% endgeneration %}"
@@ -45,6 +57,8 @@ TRAINING = (
         (GPT_OSS, {"reasoning_effort", "model_identity"}),
         (COMMAND_A, {"reasoning"}),
         (LING, {"thinking_option"}),
+        (SMOL, {"enable_thinking"}),
+        (LATE, {"enable_thinking", "name"}),
         (TRAINING, {"enable_thinking"}),
         ("{% for thinking in messages %}{{ thinking.enable_thinking }}{% endfor %}", set()),
         ("{% set thinking = 1 %}{{ thinking }}{{ range(3) }}", set()),

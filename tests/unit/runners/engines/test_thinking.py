@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runners.engines.prompt_end import opened_by
 from runners.engines.thinking import (
     CHANNELS,
     KNOWN,
@@ -16,7 +17,6 @@ from runners.engines.thinking import (
     Pair,
     ThoughtMarks,
     ThoughtSplitter,
-    opened_by,
 )
 
 ANALYSIS = "<|channel|>analysis<|message|>"
@@ -151,23 +151,33 @@ def test_a_vocabulary_and_a_template_may_tell_more(
 
 
 @pytest.mark.parametrize(
-    ("prompt", "source", "text", "parts"),
+    ("prompt", "after", "text", "parts"),
     [
-        ("<|im_start|>assistant\n<think>\n", "gguf", "x</think>y", ("x", "y")),
-        ("Assistant: <think>", "tokenizer", "x", ("x", "")),
-        ("<|turn>model\n<|channel>thought\n", "tokenizer", "x<channel|>y", ("x", "y")),
-        (f"<|start|>assistant{ANALYSIS}", "gguf", f"x<|end|>{FINAL}y", ("x", "y")),
-        ("<|im_start|>assistant\n<think>\n\n</think>\n\n", "gguf", "y", ("", "y")),
-        ("[INST]q[/INST]<think></think>", "gguf", "y </think> z", ("", "y </think> z")),
-        ("What does this mean: <think>", "none", "y", ("", "y")),
-        ("A talk.\n<think>\n", "none", "x</think>y", ("x", "y")),
-        ("", "none", "y", ("", "y")),
+        ("q<|im_start|>assistant\n<think>\n", 1, "x</think>y", ("x", "y")),
+        ("qAssistant: <think>", 1, "x", ("x", "")),
+        ("q<|turn>model\n<|channel>thought\n", 1, "x<channel|>y", ("x", "y")),
+        (f"q<|start|>assistant{ANALYSIS}", 1, f"x<|end|>{FINAL}y", ("x", "y")),
+        ("q<|im_start|>assistant\n<think>\n\n</think>\n\n", 1, "y", ("", "y")),
+        ("q[/INST]<think></think>", 1, "y </think> z", ("", "y </think> z")),
+        ("What is <think>", 15, "x", ("", "x")),
+        ("What is\n<think>", 15, "x", ("", "x")),
+        ("Explain </think>", 16, "x\n</think>y", ("x", "y")),
+        ("Explain </think>[/INST]", 16, "x\n</think>y", ("x", "y")),
+        ("What does this mean: <think>", None, "y", ("", "y")),
+        ("Explain </think>", None, "x\n</think>y", ("x", "y")),
+        (f"Explain {ANALYSIS}", None, "y", ("", "y")),
+        ("A talk.\n<think>\n", None, "x</think>y", ("x", "y")),
+        ("<|im_start|>assistant\n<think>\n", None, "x</think>y", ("x", "y")),
+        ("<|im_start|>assistant\n<think>\n\n</think>\n\n", None, "y </think>", ("", "y </think>")),
+        ("", None, "y", ("", "y")),
     ],
 )
 def test_a_prompt_may_end_in_an_open_thought(
-    prompt: str, source: str, text: str, parts: tuple[str, str]
+    prompt: str, after: int | None, text: str, parts: tuple[str, str]
 ) -> None:
-    assert split(opened_by(prompt, source, ThoughtMarks()), text, 1) == parts
+    """``after`` is where the messages end, as far as that is known."""
+    behind = None if after is None else prompt[after:]
+    assert split(opened_by(prompt, behind, ThoughtMarks()), text, 1) == parts
 
 
 def test_ordinary_text_is_never_kept_waiting() -> None:
