@@ -57,6 +57,7 @@ def test_a_model_that_has_come_is_chosen_and_answers(hub_page, hub, tmp_path):
     hub_page.click("button[role=tab]:has-text('Compare')")
     hub_page.click("#model-a input")
     hub_page.click("ul[role=listbox] li:has-text('SmolLM2')")
+    hub_page.fill("#max-tokens input", "8")
     hub_page.fill("#prompt textarea", "Name a colour.")
     hub_page.press("#prompt textarea", "Enter")
     wait_for_state(hub_page, 0, "done", 90)
