@@ -333,3 +333,13 @@ def test_a_public_page_has_no_event_that_changes_the_library(
 def _events(url: str) -> set[str]:
     with urllib.request.urlopen(f"{url}config", timeout=60) as answer:
         return {event["api_name"] for event in json.load(answer)["dependencies"]}
+
+
+def test_the_table_takes_the_width_that_is_there(library: Page) -> None:
+    frame = ".library-frame"
+    library.set_viewport_size({"width": 1700, "height": 800})
+    heads = library.locator(f"{frame} th")
+    last, whole = heads.last.bounding_box(), library.locator(f"{frame} table").bounding_box()
+    assert last is not None
+    assert whole is not None
+    assert abs(last["x"] + last["width"] - whole["x"] - whole["width"]) < 2

@@ -33,7 +33,7 @@ COLUMNS: tuple[tuple[str, str, bool, int], ...] = (
     ("source", "Source", False, 84),
     ("fit", "Fit", False, 46),
     ("used", "Last used", True, 90),
-    ("speed", "Speed", True, 80),
+    ("speed", "Speed", True, 88),
 )
 FILTERS = ("engine", "family", "quantisation", "maker", "kind", "licence", "source", "fit")
 STEPS = {

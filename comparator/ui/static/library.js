@@ -142,6 +142,8 @@ function drawHead(view) {
   for (const width of [34, ...columns.map((column) => column[3])]) {
     make("col", group).style.width = `${width}px`;
   }
+  // One column more would take all the room that is left.
+  for (const space of [above, below]) space.firstChild.colSpan = columns.length + 1;
   grid.style.minWidth = `${columns.reduce((sum, column) => sum + column[3], 34)}px`;
   const line = document.createElement("tr");
   make("th", line).setAttribute("aria-label", "Selected");
@@ -272,7 +274,7 @@ function space() {
   const node = document.createElement("tr");
   node.className = "space";
   node.setAttribute("aria-hidden", "true");
-  make("td", node).colSpan = 99;
+  make("td", node);
   return node;
 }
 
