@@ -126,16 +126,26 @@ def _read(work: Callable[[], Any]) -> Any:
 @functools.cache
 def _environment() -> Any:
     """Return what reads templates as transformers does, with its tag for training."""
-    from jinja2.ext import Extension
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    class Generation(Extension):
-        """``{% generation %}`` marks answers for training only: what is inside counts."""
+    return ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols", generation_tag()])
 
+
+@functools.cache
+def generation_tag() -> Any:
+    """Return an extension of Jinja for ``{% generation %}``: what is inside counts.
+
+    It marks answers for training only.
+    """
+    from jinja2 import nodes
+    from jinja2.ext import Extension
+
+    class GenerationTag(Extension):
         tags = {"generation"}  # noqa: RUF012
 
         def parse(self, parser: Any) -> Any:
-            next(parser.stream)
-            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return nodes.Scope(body, lineno=line)  # what is set inside stays there
 
-    return ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols", Generation])
+    return GenerationTag

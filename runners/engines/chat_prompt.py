@@ -21,6 +21,7 @@ from comparator.core.exceptions import (
     MessageLostError,
     PromptTooLongError,
 )
+from runners.base import PromptTokens
 from runners.engines import arrival
 from runners.engines.arrival import Span
 from runners.engines.taken_out import TakenOut, by_template
@@ -98,6 +99,19 @@ class PreparedPrompt:
     tokens: list[int]
     fallbacks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> PromptTokens:
+        """What is told of it before the model reads it."""
+        rendered = self.rendered
+        return PromptTokens(
+            len(self.tokens),
+            rendered.text,
+            rendered.source,
+            rendered.date,
+            self.notes,
+            rendered.after_messages,
+        )
 
 
 def render(

@@ -9,6 +9,7 @@ from typing import Any
 
 from comparator.core.dates import Clock
 from comparator.core.exceptions import InferenceError
+from comparator.formats.chat_template import generation_tag
 from runners.engines.chat_prompt import Messages, template_failure
 
 _NOT_GIVEN: dict[str, None] = {"tools": None, "documents": None}
@@ -79,7 +80,7 @@ def _environment(missing: dict[str, None]) -> Any:
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.loopcontrols", _generation_tag()],
+        extensions=["jinja2.ext.loopcontrols", generation_tag()],
         undefined=_noting(missing),
     )
     environment.filters["tojson"] = _to_json
@@ -125,22 +126,6 @@ def _namespace() -> Any:
                 raise SecurityError(f"a namespace with the name {str(name)[:60]!r}")
 
     return GuardedNamespace
-
-
-def _generation_tag() -> Any:
-    """Return an extension for ``{% generation %}``, which marks answers for training only."""
-    from jinja2 import nodes
-    from jinja2.ext import Extension
-
-    class GenerationTag(Extension):
-        tags = {"generation"}  # noqa: RUF012
-
-        def parse(self, parser: Any) -> Any:
-            line = next(parser.stream).lineno
-            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            return nodes.Scope(body, lineno=line)  # what is set inside stays there
-
-    return GenerationTag
 
 
 def _to_json(

@@ -12,7 +12,7 @@ from comparator.core.exceptions import InferenceError
 from comparator.core.lora import adapter_of
 from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layers
 from comparator.formats.checks import check_gguf_file
-from runners.base import End, Piece, PromptTokens, TokenInferencer, as_conversation
+from runners.base import End, Piece, TokenInferencer, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
 from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
@@ -127,15 +127,7 @@ class GGUFInferencer(TokenInferencer):
         if not self.is_loaded or self._context is None:
             raise InferenceError("Model not loaded. Call load_model first.")
         prepared = self._prompt(as_conversation(prompt, self._config.system_prompt))
-        rendered = prepared.rendered
-        yield PromptTokens(
-            len(prepared.tokens),
-            rendered.text,
-            rendered.source,
-            rendered.date,
-            prepared.notes,
-            rendered.after_messages,
-        )
+        yield prepared.told
         self._context.clear()
         if not self._context.read(prepared.tokens, self.should_stop):
             yield End("cancelled")

@@ -11,7 +11,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.exceptions import ConfigurationError, InferenceError, ModelLoadError
 from comparator.core.lora import adapter_of
-from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText, as_conversation
+from runners.base import End, Piece, TokenInferencer, TokenText, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit
 from runners.engines.pytorch import adapter, loading, lora, ways
 from runners.engines.pytorch.cuda_graphs import pays
@@ -131,15 +131,7 @@ class PyTorchInferencer(TokenInferencer):
         for sentence in prepared.fallbacks:
             self._say(sentence)
         self._check_vocabulary(prepared.tokens)
-        rendered = prepared.rendered
-        yield PromptTokens(
-            len(prepared.tokens),
-            rendered.text,
-            rendered.source,
-            rendered.date,
-            prepared.notes,
-            rendered.after_messages,
-        )
+        yield prepared.told
         yield from self._answer(prepared.tokens)
 
     def unload_model(self) -> None:
