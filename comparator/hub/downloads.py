@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -138,20 +139,25 @@ class Download:
         )
 
     def _watch(self, process: subprocess.Popen[bytes], job: bytes) -> None:
-        with quiet.beside("a download"), process:
-            try:
-                assert process.stdin is not None
-                assert process.stdout is not None
-                process.stdin.write(job)
-                process.stdin.flush()
-                for line in process.stdout:
-                    self._note(msgspec.json.decode(line, type=Report))
-            except (OSError, msgspec.MsgspecError):
-                process.kill()
+        with quiet.beside("a download"):
+            # The pipe to a worker that was killed breaks when it is closed, too.
+            with contextlib.suppress(BrokenPipeError), process:
+                self._follow(process, job)
             code = process.wait()
         if not self.status().is_over:
             self._note(Report("failed", message=_ended(self.repository, code)))
         self._over.set()
+
+    def _follow(self, process: subprocess.Popen[bytes], job: bytes) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(job)
+            process.stdin.flush()
+            for line in process.stdout:
+                self._note(msgspec.json.decode(line, type=Report))
+        except (OSError, msgspec.MsgspecError):
+            process.kill()
 
     def _note(self, report: Report) -> None:
         now = time.monotonic()

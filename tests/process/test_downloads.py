@@ -13,9 +13,10 @@ from fetching import fetch, noise, sha256, until
 from local_hub import TOKEN, Fault
 
 from comparator.core.exceptions import ConfigurationError, HubError
+from comparator.core.models import ModelType
 from comparator.hub import catalogue, transfer
 from comparator.hub.downloads import Download, Downloads
-from comparator.hub.selection import RemoteFile, pick
+from comparator.hub.selection import Offer, RemoteFile, pick
 from comparator.library import discovery
 
 SIZE = 5_000_000
@@ -264,6 +265,17 @@ def test_several_at_once_and_no_more_than_allowed(filled, tmp_path):
     assert downloads.are_over()
     with pytest.raises(ConfigurationError):
         downloads.start(repository, small)
+
+
+def test_a_worker_that_ends_before_it_has_read_its_job_is_told(filled, tmp_path, monkeypatch):
+    """The pipe to it breaks twice: when the job is written, and when the pipe is closed."""
+    repository = catalogue.look("org/m-GGUF")
+    names = (f"{number:0200d}.gguf" for number in range(1000))  # more than a pipe holds
+    files = tuple(RemoteFile(name, 1, None) for name in names)
+    monkeypatch.setattr("comparator.hub.downloads.sys.executable", shutil.which("true"))
+    download = Download(repository, Offer("Q4_0", ModelType.GGUF, files), tmp_path).start()
+    until(lambda: download.join(0))
+    assert "ended without a word" in download.status().message
 
 
 def test_models_with_the_same_tokeniser_do_not_meet(hub, tmp_path):
