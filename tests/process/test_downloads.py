@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
 from collections import namedtuple
 from pathlib import Path
 
+import psutil
 import pytest
 from fetching import fetch, noise, sha256, until
 from local_hub import TOKEN, Fault
 
 from comparator.core.exceptions import ConfigurationError, HubError
-from comparator.core.models import ModelType
 from comparator.hub import catalogue, transfer
 from comparator.hub.downloads import Download, Downloads
-from comparator.hub.selection import Offer, RemoteFile, pick
+from comparator.hub.selection import RemoteFile, pick
 from comparator.library import discovery
 
 SIZE = 5_000_000
@@ -267,13 +268,19 @@ def test_several_at_once_and_no_more_than_allowed(filled, tmp_path):
         downloads.start(repository, small)
 
 
-def test_a_worker_that_ends_before_it_has_read_its_job_is_told(filled, tmp_path, monkeypatch):
+def test_a_worker_that_ends_before_it_is_given_its_job_is_told(filled, tmp_path, monkeypatch):
     """The pipe to it breaks twice: when the job is written, and when the pipe is closed."""
     repository = catalogue.look("org/m-GGUF")
-    names = (f"{number:0200d}.gguf" for number in range(1000))  # more than a pipe holds
-    files = tuple(RemoteFile(name, 1, None) for name in names)
+
+    @contextlib.contextmanager
+    def once_it_has_ended(_what):
+        status = psutil.STATUS_ZOMBIE
+        until(lambda: any(child.status() == status for child in psutil.Process().children()))
+        yield
+
+    monkeypatch.setattr("comparator.hub.downloads.quiet.beside", once_it_has_ended)
     monkeypatch.setattr("comparator.hub.downloads.sys.executable", shutil.which("true"))
-    download = Download(repository, Offer("Q4_0", ModelType.GGUF, files), tmp_path).start()
+    download = Download(repository, pick(repository.choices, "Q4_0", "m"), tmp_path).start()
     until(lambda: download.join(0))
     assert "ended without a word" in download.status().message
 
