@@ -34,10 +34,9 @@ def assignment_of(
         started: ``time.monotonic`` at the start of its run.
         verdict: as ``Assignment.verdict``.
     """
-    conversation = request.conversation.with_system(config.system_prompt)
     return protocol.Assignment(
         protocol.Answer(
-            slot.model, _config_sent(request, slot, config), (conversation,), request.date
+            slot.model, _config_sent(request, slot, config), (request.asked(slot),), request.date
         ),
         started=started,
         factories=request.factories,

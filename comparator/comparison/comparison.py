@@ -107,7 +107,7 @@ class Comparison:
                 slot.model,
                 config,
                 " ".join(filter(None, (request.notice, slot.notice))) or None,
-                request.conversation,
+                slot.conversation or request.conversation,
                 sources=slot.sources,
             )
             for slot, config in zip(request.slots, self._configs, strict=True)

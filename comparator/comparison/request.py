@@ -43,6 +43,8 @@ class Slot:
         sources: where each of its settings comes from (``slot_settings``).
         notice: what a reader should know of it.
         estimate_notice: what the estimate of its memory says of its settings.
+        conversation: what this column alone is asked, such as a further turn of its own history;
+            None for what all are asked.
     """
 
     model: ModelInfo
@@ -60,6 +62,7 @@ class Slot:
     sources: Mapping[str, str] = field(default_factory=dict)
     notice: str = ""
     estimate_notice: str = ""
+    conversation: Conversation | None = None
 
     @classmethod
     def of(cls, model: ModelInfo, config: ModelConfig, given: Given | None = None) -> Slot:
@@ -97,6 +100,7 @@ class Slot:
             lora=self.lora,
             sources=self.sources,
             notice=self.notice,
+            conversation=self.conversation,
         )
 
 
@@ -135,6 +139,11 @@ class Request:
     files: Files = Files.AS_THEY_ARE
     on_page: bool = False
     date: str | None = None
+
+    def asked(self, slot: Slot) -> Conversation:
+        """Return what a slot is asked, with its own system prompt where it has one."""
+        conversation = slot.conversation or self.conversation
+        return conversation.with_system(slot.config.system_prompt)
 
 
 @dataclass(frozen=True)

@@ -292,7 +292,7 @@ class InferenceEngine:
 
     def _plan(self, request: Request, spare_bytes: int = 0) -> Plan:
         configs = [slot.needed for slot in request.slots]
-        texts = [request.conversation.with_system(c.system_prompt).as_text() for c in configs]
+        texts = [request.asked(slot).as_text() for slot in request.slots]
         return self.memory_manager.plan(
             [slot.model for slot in request.slots],
             configs,

@@ -15,6 +15,7 @@ from comparator.hosting.host import Host
 from comparator.hosting.options import LOCAL, ServerOptions
 from comparator.hosting.surroundings import own_names, without_proxies
 from comparator.ui import adapter
+from comparator.ui.language import translations
 from comparator.ui.middleware import door, middleware
 from comparator.ui.page import build_page
 from comparator.ui.static_files import STYLES
@@ -89,6 +90,7 @@ def _arguments(options: ServerOptions) -> dict[str, Any]:
         "app_kwargs": {"middleware": middleware(options)},
         "theme": theme(),
         "css_paths": list(STYLES),
+        "i18n": translations(),
         **adapter.SHUT,
     }
 

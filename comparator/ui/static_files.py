@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
-STYLES = tuple(STATIC / name for name in ("page.css", "library.css", "hub.css"))
+_STYLES = (
+    *("page.css", "slots.css", "board.css", "fair_play.css", "machine.css", "history.css"),
+    *("library.css", "hub.css", "narrow.css"),
+)
+STYLES = tuple(STATIC / name for name in _STYLES)
 
 
 def static_text(*names: str) -> str:

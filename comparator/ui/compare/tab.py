@@ -12,10 +12,15 @@ from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import FOREIGN_CODE
 from comparator.ui import adapter, browser_libraries
 from comparator.ui.events import Widget
+from comparator.ui.language import script
 from comparator.ui.model_lists import ModelLists
 from comparator.ui.static_files import static_text
 
-BOARD_SCRIPTS = ("formulas.js", "markdown.js", "column.js", "board.js")
+PANEL_SCRIPTS = ("fair_play.js", "machine.js", "export.js")  # each has a function that draws
+BOARD_SCRIPTS = ("formulas.js", "markdown.js", *PANEL_SCRIPTS, "column.js", "board.js")
+BOARD_ROOTS = "".join(
+    f'<div id="{name}-root"></div>' for name in ("board", "export", "fair-play", "machine")
+)
 LETTERS = "ABCD"
 SAMPLING_WORDS = {"given": "same for all", "maker": "the maker's"}
 NO_MODELS = (
@@ -88,12 +93,12 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
 
 
 def _board() -> Widget:
-    """Return the board, whose scripts are told where the browser's libraries are."""
+    """Return the board and its panels; the scripts are told where the browser's libraries are."""
     where = f"const LIBRARIES = {json.dumps(browser_libraries.address())};"
     return gr.HTML(
         None,
-        html_template='<div id="board-root"></div>',
-        js_on_load=f"{where}\n{static_text(*BOARD_SCRIPTS)}",
+        html_template=BOARD_ROOTS,
+        js_on_load=f"{where}\n{script()}\n{static_text(*BOARD_SCRIPTS)}",
         apply_default_css=False,
         padding=False,
         elem_id="board",

@@ -66,6 +66,14 @@ function draw() {
   hint.hidden = columns.length > 0;
   view.columns.forEach((column, slot) => columns[slot].draw(column));
   speak(view.columns);
+  drawPanels(view);
+}
+
+// What stands below the answers: each panel has its root and draws what it needs of the view.
+function drawPanels(view) {
+  drawExport(element.querySelector("#export-root"), view);
+  drawFairPlay(element.querySelector("#fair-play-root"), view);
+  drawMachine(element.querySelector("#machine-root"), view);
 }
 
 function showRunning() {

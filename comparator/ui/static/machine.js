@@ -1,0 +1,4 @@
+// What the comparison took of the machine: view.machine.
+
+function drawMachine(root, view) {
+}
