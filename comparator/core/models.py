@@ -183,6 +183,8 @@ class PromptReport:
             day where it asked for that; None where it did not ask.
         notes: whole sentences on what became of the conversation, such as a system prompt that the
             template takes only inside the first message; the record's ``notice`` has them, too.
+        continued: how many characters of ``content`` were written before, as the begin of an answer
+            that this run went on with; 0 for a whole answer. All figures are of the rest alone.
     """
 
     rendered: str = ""
@@ -191,6 +193,7 @@ class PromptReport:
     messages: list[dict[str, str]] = field(default_factory=list)
     date: str | None = None
     notes: list[str] = field(default_factory=list)
+    continued: int = 0
 
 
 @dataclass(frozen=True)
