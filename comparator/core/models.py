@@ -250,6 +250,7 @@ class InferenceResult:
         log_tail: the last lines that the child printed, kept as evidence.
         notice: anything a reader should know, such as replaced characters in the prompt.
         thinking: what it thought before it answered, as far as it has come; None for nothing.
+        comparison: the id by which it is in the history; None where it is not kept.
     """
 
     model_id: str
@@ -269,6 +270,7 @@ class InferenceResult:
     log_tail: str = ""
     notice: str | None = None
     thinking: Thinking | None = None
+    comparison: str | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> InferenceResult:
@@ -315,6 +317,7 @@ class InferenceResult:
             "receipt": dict(self.receipt),
             "notice": self.notice,
             "log_tail": self.log_tail,
+            "comparison": self.comparison,
         }
 
 
