@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from comparator.comparison.request import Files, Request, Slot
-from comparator.core.conversation import Conversation, Message
+from comparator.comparison.turns import asked
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, MultiLLMError
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
@@ -70,10 +70,9 @@ def _is_there(record: Record, look_up: LookUp) -> bool:
 
 
 def _as_kept(slot: Slot, record: Record) -> Slot:
-    messages = tuple(Message(one["role"], one["content"]) for one in record["prompt"]["messages"])
     notice = " ".join(filter(None, (slot.notice, _changed(slot.model, record))))
     sources = record.get("config_sources") or slot.sources
-    conversation = Conversation(messages) if messages else None
+    conversation = asked(record) if record["prompt"]["messages"] else None
     return replace(slot, conversation=conversation, sources=sources, notice=notice)
 
 
