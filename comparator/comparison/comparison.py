@@ -193,8 +193,8 @@ class Comparison:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every column has its final message."""
-        return all(builder.is_complete for builder in self._builders)
+        """Whether every column has its final message, and the reader was told."""
+        return not self._unseen and all(builder.is_complete for builder in self._builders)
 
     def stop(self, slot: int | None = None) -> None:
         """Stop one column, or all; returns at once and is harmless at any time."""

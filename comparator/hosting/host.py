@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from comparator.comparison import warm_up
 from comparator.comparison.comparison import Comparison
-from comparator.comparison.kept import KeptComparison, in_columns_of, kept, new_id
+from comparator.comparison.kept import KeptComparison, in_columns_of, new_id
+from comparator.comparison.kept import kept as kept_of
 from comparator.comparison.request import Request
 from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ModelNotFoundError
@@ -229,12 +230,16 @@ class Host:
         """Return whose history a browser sees: on one's own page all of it is one's own."""
         return browser if self.options.is_public else ""
 
+    def kept(self, name: str, browser: str = "") -> KeptComparison | None:
+        """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``."""
+        return self.history.get(name, self.owner_of(browser))
+
     def _keep(self, comparison: Comparison, owner: str, columns: Sequence[int] | None) -> bool:
         """Keep a comparison that has ended; what goes wrong with that is no trouble of its own."""
         if comparison.name is None:
             return False
         try:
-            ended = kept(comparison.request, comparison.results(), comparison.name, owner)
+            ended = kept_of(comparison.request, comparison.results(), comparison.name, owner)
             earlier = self.history.get(ended.parent, owner) if columns and ended.parent else None
             if columns and earlier is not None:
                 ended = in_columns_of(earlier, ended, columns)
