@@ -195,6 +195,8 @@ class PromptReport:
             day where it asked for that; None where it did not ask.
         notes: whole sentences on what became of the conversation, such as a system prompt that the
             template takes only inside the first message; the record's ``notice`` has them, too.
+        continued: how many characters of ``content`` were written before, as the begin of an answer
+            that this run went on with; 0 for a whole answer. All figures are of the rest alone.
     """
 
     rendered: str = ""
@@ -203,6 +205,7 @@ class PromptReport:
     messages: list[dict[str, str]] = field(default_factory=list)
     date: str | None = None
     notes: list[str] = field(default_factory=list)
+    continued: int = 0
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,7 @@ class InferenceResult:
         log_tail: the last lines that the child printed, kept as evidence.
         notice: anything a reader should know, such as replaced characters in the prompt.
         thinking: what it thought before it answered, as far as it has come; None for nothing.
+        comparison: the id by which it is in the history; None where it is not kept.
     """
 
     model_id: str
@@ -266,6 +270,7 @@ class InferenceResult:
     log_tail: str = ""
     notice: str | None = None
     thinking: Thinking | None = None
+    comparison: str | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> InferenceResult:
@@ -312,6 +317,7 @@ class InferenceResult:
             "receipt": dict(self.receipt),
             "notice": self.notice,
             "log_tail": self.log_tail,
+            "comparison": self.comparison,
         }
 
 
