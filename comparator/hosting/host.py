@@ -179,18 +179,17 @@ class Host:
     ) -> Session:
         """Ask what a kept comparison asked once more: models, settings, seeds, messages and date.
 
-        May read files: not for the loop.
+        A column whose model is gone is left out, and said. May read files: not for the loop.
 
         Raises:
-            ModelNotFoundError: names the models that are gone.
-            MultiLLMError: as ``begin``.
+            MultiLLMError: as ``begin``; or all models are gone.
         """
         visitor = visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
         if not self.manager.available_models:
             self.shelf()
-        reruns.refuse_gone(earlier, offered_by(self.manager))
-        request = reruns.as_kept(self._request(reruns.draft_of(earlier)), earlier)
+        look_up = by_id(offered_by(self.manager))
+        request = reruns.rerun_of(earlier, look_up, self._request)
         return self._take(session_key, request, None, on_news, visitor, browser)
 
     def advice(self, draft: RequestDraft) -> list[str]:
