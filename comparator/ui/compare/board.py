@@ -11,18 +11,136 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from comparator.comparison.written import Place
-from comparator.core.text import with_controls_shown
+from comparator.comparison.kept import KeptComparison, Record, new_id
 from comparator.hosting.session import Session
-from comparator.ui.compare import render
-from comparator.ui.compare.columns import Column
+from comparator.ui.compare.columns import AnyColumn, Column, KeptColumn, View
 from comparator.ui.wakeup import Wakeup
 
 UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/protocol.py)
 YIELD_SECONDS = 0.25  # a closed tab is noticed at a yield and not before
 
-View = dict[str, Any]
 _numbers = itertools.count(1)
+
+
+class Board:
+    """The views of one comparison and of its columns' retries; only what changed is made anew.
+
+    Args:
+        session: what fills it.
+        places: which columns of the board its slots fill, in their order; all from the first.
+        others: the records of further columns, by place.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        places: Sequence[int] | None = None,
+        others: Mapping[int, Record] | None = None,
+    ) -> None:
+        slots = range(len(session.comparison.request.slots))
+        live = {place: Column(session, slot) for slot, place in enumerate(places or slots)}
+        self._begin(session, {**live, **_kept_columns(others or {})})
+
+    @classmethod
+    def reopened(cls, kept: KeptComparison) -> Board:
+        """Return the board of a comparison that is over and kept; it can be asked on."""
+        board = cls.__new__(cls)
+        board._kept = kept
+        board._begin(None, dict(_kept_columns(dict(enumerate(kept.records)))))
+        return board
+
+    _kept: KeptComparison | None = None
+
+    def _begin(self, session: Session | None, columns: Mapping[int, AnyColumn]) -> None:
+        self._number = next(_numbers)
+        self._latest = session
+        self._columns = [columns[place] for place in sorted(columns)]
+        self._positions = {session: session.position} if session else {}
+        self.view = self._assembled()
+
+    def column(self, number: int) -> AnyColumn | None:
+        """Return one column, if there is one of that number."""
+        return self._columns[number] if 0 <= number < len(self._columns) else None
+
+    def retry(self, number: int, session: Session) -> None:
+        """Let a comparison of one model fill a column anew; the others stay as they are."""
+        before = self._columns[number]
+        self._columns[number] = Column(session, 0, before.attempt + 1)
+        self._columns[number].shows_tokens = before.shows_tokens
+        self._latest = session
+        live = (column.session for column in self._columns)
+        self._positions = {one: -1 for one in live if one is not None}
+        self.view = self._assembled()
+
+    def show_tokens(self) -> None:
+        """Let the views tell the tokens of answers that are over."""
+        for column in self._columns:
+            column.shows_tokens = True
+            column.redraw()
+        self.view = self._assembled()
+
+    def kept(self) -> KeptComparison:
+        """Return it as it would be kept, with its columns as they stand."""
+        records = [column.record() for column in self._columns]
+        request = self._latest.comparison.request if self._latest else None
+        before = self._kept
+        return KeptComparison(
+            id=before.id if before else new_id(),
+            created=before.created if before else time.time(),
+            owner=before.owner if before else "",
+            together=request.wants_together if request else bool(before and before.together),
+            files=request.files.value if request else before.files if before else "",
+            date=request.date if request else before.date if before else None,
+            records=records,
+        )
+
+    def update(self) -> bool:
+        """Take in what has come; return whether the view is a new one."""
+        changed = [column for session in self._positions for column in self._changed(session)]
+        for column in changed:
+            column.redraw()
+        if changed:
+            self.view = self._assembled()
+        return bool(changed)
+
+    def _changed(self, session: Session) -> list[AnyColumn]:
+        slots, position = session.comparison.drain(), session.position
+        moved = position != self._positions[session]
+        self._positions[session] = position
+        own = [column for column in self._columns if column.session is session]
+        return [column for column in own if moved or column.slot in slots]
+
+    def _assembled(self) -> View:
+        latest = self._latest
+        return {
+            "run": self._number,
+            "running": not all(session.is_complete for session in self._positions),
+            "note": (latest.trouble if latest else None) or "",
+            "position": latest.position if latest else 0,
+            "columns": [column.view for column in self._columns],
+        }
+
+
+def finished_view(kept: KeptComparison) -> View:
+    """Return the view of a comparison that is over and kept."""
+    return Board.reopened(kept).view
+
+
+def _kept_columns(records: Mapping[int, Record]) -> dict[int, AnyColumn]:
+    return {place: KeptColumn(place, record) for place, record in records.items()}
+
+
+async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterator[View]:
+    """Yield views until the comparison is complete, the same one again when nothing came."""
+    yield board.view
+    while not session.is_complete:
+        started = time.monotonic()
+        await wakeup.wait(YIELD_SECONDS)
+        board.update()
+        yield board.view
+        if session.is_complete:
+            return
+        await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
