@@ -12,15 +12,18 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
 
-from comparator.comparison.kept import KeptComparison, Record, new_id
+import msgspec
+
+from comparator.comparison.kept import KeptComparison, new_id
 from comparator.hosting.session import Session
 from comparator.ui.compare.columns import AnyColumn, Column, KeptColumn, View
+from comparator.ui.threads import in_thread
 from comparator.ui.wakeup import Wakeup
 
 UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/protocol.py)
 YIELD_SECONDS = 0.25  # a closed tab is noticed at a yield and not before
+KEPT_SECONDS = 20.0  # until it is in the history, where another program holds the file
 
 _numbers = itertools.count(1)
 
@@ -29,37 +32,36 @@ class Board:
     """The views of one comparison and of its columns' retries; only what changed is made anew.
 
     Args:
-        session: what fills it.
+        session: what fills it; None for a comparison that is over and kept (``reopened``).
         places: which columns of the board its slots fill, in their order; all from the first.
-        others: the records of further columns, by place.
+        others: further columns, by place.
+        kept: the comparison that it goes on from, or reopens.
     """
 
     def __init__(
         self,
-        session: Session,
+        session: Session | None,
         places: Sequence[int] | None = None,
-        others: Mapping[int, Record] | None = None,
+        others: Mapping[int, AnyColumn] | None = None,
+        kept: KeptComparison | None = None,
     ) -> None:
-        slots = range(len(session.comparison.request.slots))
-        live = {place: Column(session, slot) for slot, place in enumerate(places or slots)}
-        self._begin(session, {**live, **_kept_columns(others or {})})
+        columns = dict(others or {})
+        if session is not None:
+            slots = range(len(session.comparison.request.slots))
+            columns |= {place: Column(session, slot) for slot, place in enumerate(places or slots)}
+        self._number = next(_numbers)
+        self._latest = session
+        self._kept = kept
+        self._kept_before = kept.id if kept and session is None else None
+        self._columns = [columns[place] for place in sorted(columns)]
+        self._positions = {session: session.position} if session else {}
+        self.view = self._assembled()
 
     @classmethod
     def reopened(cls, kept: KeptComparison) -> Board:
         """Return the board of a comparison that is over and kept; it can be asked on."""
-        board = cls.__new__(cls)
-        board._kept = kept
-        board._begin(None, dict(_kept_columns(dict(enumerate(kept.records)))))
-        return board
-
-    _kept: KeptComparison | None = None
-
-    def _begin(self, session: Session | None, columns: Mapping[int, AnyColumn]) -> None:
-        self._number = next(_numbers)
-        self._latest = session
-        self._columns = [columns[place] for place in sorted(columns)]
-        self._positions = {session: session.position} if session else {}
-        self.view = self._assembled()
+        columns = {place: KeptColumn(place, one) for place, one in enumerate(kept.records)}
+        return cls(None, others=columns, kept=kept)
 
     def column(self, number: int) -> AnyColumn | None:
         """Return one column, if there is one of that number."""
@@ -67,6 +69,7 @@ class Board:
 
     def retry(self, number: int, session: Session) -> None:
         """Let a comparison of one model fill a column anew; the others stay as they are."""
+        self._kept_before = self.view["comparison"]
         before = self._columns[number]
         self._columns[number] = Column(session, 0, before.attempt + 1)
         self._columns[number].shows_tokens = before.shows_tokens
@@ -84,17 +87,15 @@ class Board:
 
     def kept(self) -> KeptComparison:
         """Return it as it would be kept, with its columns as they stand."""
-        records = [column.record() for column in self._columns]
         request = self._latest.comparison.request if self._latest else None
-        before = self._kept
-        return KeptComparison(
-            id=before.id if before else new_id(),
-            created=before.created if before else time.time(),
-            owner=before.owner if before else "",
-            together=request.wants_together if request else bool(before and before.together),
-            files=request.files.value if request else before.files if before else "",
-            date=request.date if request else before.date if before else None,
-            records=records,
+        before = self._kept or KeptComparison(id=new_id(), created=time.time())
+        return msgspec.structs.replace(
+            before,
+            id=self.view["comparison"] or before.id,
+            together=request.wants_together if request else before.together,
+            files=request.files.value if request else before.files,
+            date=None if request else before.date,
+            records=[column.record() for column in self._columns],
         )
 
     def update(self) -> bool:
@@ -121,16 +122,17 @@ class Board:
             "note": (latest.trouble if latest else None) or "",
             "position": latest.position if latest else 0,
             "columns": [column.view for column in self._columns],
+            "comparison": (latest.kept_as if latest else None) or self._kept_before,
         }
+
+    def note_kept(self) -> None:
+        """Put the id into the view by which the comparison is in the history now."""
+        self.view = self._assembled()
 
 
 def finished_view(kept: KeptComparison) -> View:
     """Return the view of a comparison that is over and kept."""
     return Board.reopened(kept).view
-
-
-def _kept_columns(records: Mapping[int, Record]) -> dict[int, AnyColumn]:
-    return {place: KeptColumn(place, record) for place, record in records.items()}
 
 
 async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterator[View]:
@@ -141,6 +143,8 @@ async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterato
         await wakeup.wait(YIELD_SECONDS)
         board.update()
         yield board.view
-        if session.is_complete:
-            return
-        await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+        if not session.is_complete:
+            await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+    if session.is_to_be_kept and await in_thread(session.join, KEPT_SECONDS):
+        board.note_kept()
+        yield board.view

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from comparator.comparison.kept import Record
@@ -65,7 +65,13 @@ class Column:
 
 
 class KeptColumn:
-    """A column whose record is there already: reopened, or of a model that could not be asked."""
+    """A column whose record is there already: of a comparison that is over and kept.
+
+    Args:
+        slot: its place.
+        record: its record.
+        attempt: as ``Column.attempt``.
+    """
 
     session = None
 
@@ -95,6 +101,35 @@ class KeptColumn:
     def record(self) -> Record:
         """Return its record."""
         return self._record
+
+
+class LeftOutColumn(KeptColumn):
+    """A column that could not be asked what the others are; its record stays the one before.
+
+    Args:
+        slot: its place.
+        record: what it said last.
+        question: what it would have been asked.
+        why: the reason, as a sentence.
+    """
+
+    def __init__(self, slot: int, record: Record, question: str, why: str) -> None:
+        self._question, self._why = question, why
+        super().__init__(slot, record)
+
+    def redraw(self) -> None:
+        """Make the view: its last answer stands among the earlier turns."""
+        super().redraw()
+        said = {"question": self.view["question"], "answer": self.view["text"]}
+        self.view |= {
+            "turns": [*self.view["turns"], said],
+            "question": with_controls_shown(self._question),
+            "state": "failed",
+            "error": with_controls_shown(self._why),
+            "left_out": True,
+            **{"text": "", "thought": "", "thinking": None, "notice": ""},
+            **{"numbers": [], "details": [], "fallbacks": [], "cut": False},
+        }
 
 
 AnyColumn = Union[Column, KeptColumn]  # noqa: UP007

@@ -5,30 +5,26 @@ The handlers are made by closures over the host and the tab, so that tests need 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
-from comparator.core.limits import MOST_MODELS
 from comparator.hosting.background_work import BackgroundWork
 from comparator.hosting.host import Host
 from comparator.library.changes.starter import StarterProgress
-from comparator.ui import adapter
 from comparator.ui.compare import render
 from comparator.ui.compare.board import YIELD_SECONDS, Board, follow
+from comparator.ui.compare.boards import Boards
 from comparator.ui.compare.slot_handlers import draft_of, wire_slots
 from comparator.ui.compare.tab import CompareTab
+from comparator.ui.compare.turn_handlers import FORGOTTEN, column_of, wire_turns
 from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, telling
 from comparator.ui.model_lists import shelf_updates
 from comparator.ui.threads import in_thread
-from comparator.ui.visitors import session_of, visitor_of
+from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
-
-MOST_BOARDS = 256
-FORGOTTEN = "This comparison is not known any more. Ask the question again."
 
 
 @dataclass(frozen=True)
@@ -43,31 +39,11 @@ class CompareHandlers:
     install: Handler
 
 
-class Boards:
-    """The latest board of each session, whose columns can be asked once more."""
-
-    def __init__(self) -> None:
-        self._by_session: OrderedDict[str, Board] = OrderedDict()
-
-    def keep(self, session_key: str, board: Board) -> None:
-        """Remember a session's board in place of its last one."""
-        self._by_session[session_key] = board
-        self._by_session.move_to_end(session_key)
-        while len(self._by_session) > MOST_BOARDS:
-            self._by_session.popitem(last=False)
-
-    def of(self, session_key: str) -> Board | None:
-        """Return a session's board, if it has one."""
-        return self._by_session.get(session_key)
-
-    def drop(self, session_key: str) -> None:
-        """Forget a session."""
-        self._by_session.pop(session_key, None)
-
-
-def make_compare_handlers(host: Host, tab: CompareTab) -> CompareHandlers:
-    """Return the handlers of a page's tab."""
-    boards = Boards()
+def make_compare_handlers(
+    host: Host, tab: CompareTab, boards: Boards | None = None
+) -> CompareHandlers:
+    """Return the handlers of a page's tab, which keep each session's latest board."""
+    boards = boards or Boards()
     stop, stop_column, leave = _make_session_handlers(host, boards)
     return CompareHandlers(
         run=_make_run(host, tab, boards),
@@ -79,9 +55,12 @@ def make_compare_handlers(host: Host, tab: CompareTab) -> CompareHandlers:
     )
 
 
-def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
+def wire_compare_tab(
+    page: Any, host: Host, tab: CompareTab, boards: Boards | None = None
+) -> None:
     """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's."""
-    handlers, lists = make_compare_handlers(host, tab), tab.lists
+    boards = boards or Boards()
+    handlers, lists = make_compare_handlers(host, tab, boards), tab.lists
     page.unload(handlers.leave)
     asked = wire_slots(page, host, tab)
     tab.run.click(handlers.run, asked, tab.board, api_name="page_run", **STREAM)
@@ -89,6 +68,7 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
     board = tab.board
     board.stop_column(handlers.stop_column, None, None, api_name="page_stop_column", **AT_ONCE)
     board.retry_column(handlers.retry, None, board, api_name="page_retry", **STREAM)
+    wire_turns(host, board, boards)
     if tab.starter_button is not None:
         installed = [*lists.widgets, tab.starter_progress]
         tab.starter_button.click(
@@ -107,7 +87,8 @@ def _make_run(host: Host, tab: CompareTab, boards: Boards) -> Handler:
         session_key, wakeup = session_of(request), Wakeup()
         visitor = visitor_of(request)
         draft = replace(draft_of(tab, values), on_page=not visitor)
-        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor)
+        browser = browser_of(request)
+        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor, browser)
         try:
             board = Board(session)
             boards.keep(session_key, board)
@@ -125,12 +106,13 @@ def _make_retry(host: Host, tab: CompareTab, boards: Boards) -> Handler:
         session_key, number, wakeup = session_of(request), column_of(event), Wakeup()
         board = boards.of(session_key)
         column = board.column(number) if board and number is not None else None
-        if board is None or number is None or column is None:
+        if board is None or number is None or column is None or column.session is None:
             yield {tab.board: render.refused(FORGOTTEN)}
             return
         earlier, slot = column.session.comparison, column.slot
+        asked = (visitor_of(request), browser_of(request), board.view["comparison"])
         session = await in_thread(
-            host.again, session_key, earlier, slot, number, wakeup.wake, visitor_of(request)
+            host.again, session_key, earlier, slot, number, wakeup.wake, *asked
         )
         try:
             board.retry(number, session)
@@ -185,9 +167,3 @@ def _make_install(host: Host, tab: CompareTab) -> Handler:
         yield {**updates, tab.starter_progress: ""}
 
     return install
-
-
-def column_of(event: Any) -> int | None:
-    """Return the number of the column that an event of the board carries, if it is one."""
-    number = adapter.carried(event, "slot")
-    return number if type(number) is int and 0 <= number < MOST_MODELS else None
