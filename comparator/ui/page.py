@@ -28,10 +28,10 @@ def build_page(host: Host) -> Any:
         unusable = _heading()
         with gr.Tabs(selected="compare", elem_id="tabs") as tabs:
             compare = build_compare_tab(host.options, unusable)
+            history = build_history_tab()
             library = build_library_tab(host.options.is_public)
             # What others can reach brings no models here.
             hub = None if host.downloads is None else build_hub_tab()
-            history = build_history_tab()
         boards = Boards()
         wire_compare_tab(page, host, compare, boards)
         wire_history_tab(host, history, tabs, compare, boards)
