@@ -30,6 +30,8 @@ class Command(NamedTuple):
 COMMANDS = {
     "serve": Command("serve", "Open the page: choose up to four models, ask, compare."),
     "run": Command("run", "Ask up to four models the same question and print the answers."),
+    "history": Command("history", "List the comparisons that were asked before, or remove some."),
+    "rerun": Command("rerun", "Ask a comparison of the history once more, with the same seeds."),
     "models": Command("models", "List the models there are."),
     "starter": Command("starter", "Put four small models in place, made offline."),
     "search": Command("search", "Search the Hugging Face Hub for models that can be run here."),
