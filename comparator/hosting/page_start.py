@@ -193,7 +193,7 @@ def _of_kept(
         form,
         system_prompt=_text(kept.get("system_prompt")),
         together=together if isinstance(together, bool) else None,
-        notes=notes,
+        notes=[one for place, one in enumerate(notes) if one not in notes[:place]],
     )
 
 
@@ -218,14 +218,26 @@ def _taken_form(form: object, names: Sequence[str], notes: list[Note]) -> dict[s
     for name in names:
         if not isinstance(form, Mapping) or name not in form or name == FOREIGN_CODE:
             continue
-        try:
-            draft = from_page("", "", [], {name: form[name]}, False)
-            ModelConfig.from_dict(draft.settings)
-        except (MultiLLMError, TypeError, AttributeError) as error:
-            notes.append(note("slots.kept_no_setting", name=name, why=str(error)))
+        if problem := _problem(name, form[name]):
+            notes.append(note("slots.kept_no_setting", name=name, why=problem))
         else:
             taken[name] = form[name]
     return taken
+
+
+def _problem(name: str, value: Any) -> str:
+    """Return why a field of the form cannot hold a value, in words; empty where it can."""
+    texts = ("stop", "seed", "n_threads")
+    if (name == "greedy" and not isinstance(value, bool)) or (
+        name in texts and value is not None and not isinstance(value, str)
+    ):
+        return f"{name} cannot be {str(value)[:40]!r}."
+    try:
+        draft = from_page("", "", [], {name: value}, False)
+        ModelConfig.from_dict(draft.settings)
+    except MultiLLMError as error:
+        return str(error)
+    return ""
 
 
 def _text(value: object) -> str | None:

@@ -51,7 +51,17 @@ def test_the_keyboard_reaches_everything_and_is_seen(tab: Page) -> None:
         reached.append(tuple(tab.evaluate(FOCUSED)))  # type: ignore[arg-type]
     unseen = {name for name, seen in reached if not seen and name != "BODY"}
     assert unseen == set()
-    wanted = {"model-a", "model-d", "refresh", "prompt", "system-prompt", "temperature", "run"}
+    wanted = {
+        "model-a",
+        "model-b",
+        "own-b-root",
+        "add-slot",
+        "refresh",
+        "prompt",
+        "system-prompt",
+        "temperature",
+        "run",
+    }
     assert wanted | {"stop", "more", "board-root"} <= {name for name, _seen in reached}
 
 
