@@ -148,7 +148,7 @@ def _named(wanted: Sequence[str], offered: Sequence[ModelInfo]) -> tuple[list[st
     for text in _parted(wanted, {*by_id, *by_name}):
         ids = [by_id[text]] if text in by_id else by_name.get(text, [])
         if not ids:
-            notes.append(note("slots.gone", model=text))
+            notes.append(note("slots.link_no_model", model=text))
             continue
         if len(ids) > 1:
             notes.append(note("slots.several", model=text))

@@ -67,8 +67,8 @@ def test_the_keyboard_reaches_everything_and_is_seen(tab: Page) -> None:
 
 def test_a_model_is_chosen_and_asked_by_keyboard_alone(tab: Page) -> None:
     choose(tab, "Quick")
-    tab.focus("#model-a input")
-    tab.keyboard.press("Tab")  # selects what is in the next field
+    tab.focus("#model-b input")
+    tab.keyboard.press("Control+A")
     tab.keyboard.type("Lon")
     expect(tab.locator("ul[role=listbox] li")).to_contain_text(["Long · Echo"])
     tab.keyboard.press("Enter")

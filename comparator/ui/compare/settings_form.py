@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from comparator.core.config import DTYPES, PROMPT_FORMATS, SAMPLINGS, THINKINGS
@@ -35,11 +37,15 @@ def more_settings(offered: ServerOptions) -> tuple[dict[str, Widget], Widget]:
     with gr.Row():
         numbers = _more_numbers(offered)
     with gr.Row(equal_height=True):
-        others = _choices(offered)
+        choices = _choices(offered)
+    with gr.Row(equal_height=True, elem_id="switches"):
+        others = {}
+        if not is_public:
+            others["use_gpu"] = _checkbox("use_gpu", offered.usual_settings.use_gpu)
         together = _checkbox("together", False, "together")
         if not is_public:
             others[FOREIGN_CODE] = _checkbox(FOREIGN_CODE, False)
-    return {**numbers, **others}, together
+    return {**numbers, **choices, **others}, together
 
 
 def _more_numbers(offered: ServerOptions) -> dict[str, Widget]:
@@ -75,13 +81,12 @@ def _choices(offered: ServerOptions) -> dict[str, Widget]:
     }
     if not offered.is_public:
         choices["torch_dtype"] = _choice("torch_dtype", list(DTYPES), default.torch_dtype)
-        choices["use_gpu"] = _checkbox("use_gpu", default.use_gpu)
     return choices
 
 
-def _choice(key: str, choices: list[object], value: str, name: str | None = None) -> Widget:
+def _choice(key: str, choices: list[Any], value: str, name: str | None = None) -> Widget:
     return gr.Dropdown(
-        choices,  # type: ignore[arg-type]  # texts stand for what the browser puts in
+        choices,
         value=value,
         label=text(f"compare.{key}"),
         min_width=140,

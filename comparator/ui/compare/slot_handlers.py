@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import zip_longest
 from typing import Any
 
 import gradio as gr
 
+from comparator.core.context_files import with_files
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.hosting.host import Host
 from comparator.hosting.page_start import Start, start_of, usual_form
@@ -55,7 +55,7 @@ def wire_slots(page: Any, host: Host, tab: CompareTab) -> set[Widget]:
     advise = make_advise(host, tab)
     gr.on(changes, advise, asked, tab.advice, api_name="page_advise", **AT_ONCE)
     slots.edited(advise, asked, tab.advice, api_name="page_advise_slot", **AT_ONCE)
-    return asked
+    return asked | {tab.files}
 
 
 def _begun(tab: CompareTab) -> list[Widget]:
@@ -151,10 +151,17 @@ def draft_of(tab: CompareTab, values: Values) -> RequestDraft:
     """
     form = {name: values[field] for name, field in tab.settings.items()}
     models = [values[field] for field in tab.lists.models]
-    own = own_settings(values[tab.slots])[: len(models)]
-    chosen = list(zip_longest(models, own, fillvalue={}))
+    own = own_settings(values[tab.slots])
+    padded = [*own, *({} for _ in models)]
+    chosen = list(zip(models, padded, strict=False))
     together = bool(values[tab.together])
-    return from_page(values[tab.prompt], values[tab.system_prompt], chosen, form, together)
+    prompt = with_files(values[tab.prompt] or "", files_of(values.get(tab.files)))
+    return from_page(prompt, values[tab.system_prompt], chosen, form, together)
+
+
+def files_of(told: Any) -> Any:
+    """Return the files before the question as the page's script sends them, unchecked."""
+    return told.get("files") if isinstance(told, Mapping) else told
 
 
 def own_settings(told: Any) -> list[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from comparator.core.limits import LARGEST_FILES_BYTES, MOST_FILES
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.page_start import usual_form
 from comparator.hosting.slot_fields import slot_fields
@@ -63,6 +64,23 @@ def build_slots(offered: ServerOptions) -> SlotRow:
         elem_id="slots",
     )
     return SlotRow(models, refresh, own)
+
+
+def build_files() -> Widget:
+    """Build the button and the chips of files before the question, ``{"files": [{name, text}]}``.
+
+    They are read in the browser: gr.File would put them on the server, whose door is closed to
+    uploads.
+    """
+    constants = f"const FILES_MOST = {MOST_FILES}, FILES_BYTES = {LARGEST_FILES_BYTES};"
+    return gr.HTML(
+        {"files": []},
+        html_template='<div id="files-root"></div>',
+        js_on_load="\n".join([constants, script(), static_text("files.js")]),
+        apply_default_css=False,
+        padding=False,
+        elem_id="files",
+    )
 
 
 def _slot(letter: str) -> Widget:

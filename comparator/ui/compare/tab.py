@@ -10,7 +10,7 @@ import gradio as gr
 from comparator.hosting.options import ServerOptions
 from comparator.ui import browser_libraries
 from comparator.ui.compare.settings_form import main_settings, more_settings
-from comparator.ui.compare.slots import build_slots, place
+from comparator.ui.compare.slots import build_files, build_slots, place
 from comparator.ui.events import Widget
 from comparator.ui.language import script, text
 from comparator.ui.model_lists import ModelLists
@@ -33,6 +33,7 @@ class CompareTab:
         settings: the fields for all models' settings, by the setting's name.
         starter_button: None on a public page, like ``starter_progress``.
         board: the columns with the answers.
+        files: the files before the question, as ``{"files": [{name, text}, …]}``.
         advice: what the chosen models' makers advise, where it is not what would be sent.
     """
 
@@ -49,6 +50,7 @@ class CompareTab:
     settings: dict[str, Widget]
     board: Widget
     advice: Widget = None
+    files: Widget = None
 
 
 def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
@@ -66,6 +68,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         prompt, system_prompt, run, stop, settings = _question_row(offered)
         with gr.Row(elem_id="form-tools-row"):
             place("form-tools")
+            files = build_files()
         with gr.Accordion(text("compare.more"), open=False, elem_id="more"):
             more, together = more_settings(offered)
         board = _board()
@@ -83,6 +86,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         settings={**settings, **more},
         board=board,
         advice=advice,
+        files=files,
     )
 
 

@@ -131,7 +131,7 @@ def test_a_link_goes_before_what_was_used_last() -> None:
 def test_a_link_tells_what_is_not_here_and_what_is_there_twice() -> None:
     start = _start({"link": "?models=Nobody&models=Twin&models=%00evil"})
     assert list(start.models) == ["d"]
-    assert _keys(start) == ["slots.gone", "slots.several", "slots.gone"]
+    assert _keys(start) == ["slots.link_no_model", "slots.several", "slots.link_no_model"]
     assert start.notes[2]["values"] == {"model": "\\x00evil"}
 
 
