@@ -143,7 +143,7 @@ def _question_row(
                 label=text("compare.system_prompt"),
                 placeholder=text("compare.system_prompt_hint"),
                 lines=1,
-                max_lines=1,
+                max_lines=4,
                 elem_id="system-prompt",
             )
             settings = main_settings(offered)
