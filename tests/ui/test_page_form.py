@@ -232,6 +232,9 @@ def test_fifty_clicks_on_run_are_one_comparison(tab: Page, server: Server) -> No
     wait_for_state(tab, 0, "writing")
     assert len(server.runs()) == 1
     expect(tab.locator(".reply")).to_have_count(1)
+    expect(tab.locator(".toast-body")).to_have_count(0)
+    tab.evaluate("for (let n = 0; n < 50; n += 1) document.querySelector('#run').click()")
+    expect(tab.locator(".toast-body")).to_contain_text(["Your comparison is still running."])
     tab.click("#stop")
     wait_for_state(tab, 0, "stopped")
     assert tab.input_value("#prompt textarea") == "go"
