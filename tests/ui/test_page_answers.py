@@ -22,6 +22,7 @@ from tests.ui.conftest import (
     ask,
     choose,
     reply,
+    set_own,
     wait_for_state,
 )
 
@@ -296,8 +297,7 @@ def test_wrong_settings_are_a_sentence_and_start_nothing(tab: Page, server: Serv
 
 
 def test_own_settings_bind_one_column(tab: Page) -> None:
-    tab.click("#more button")
-    tab.fill("#own-b input, #own-b textarea", "max_tokens=2")
+    set_own(tab, "b", "max_tokens", "2")
     ask(tab, "one two three four", "Quick", "Quick")
     wait_for_state(tab, 1, "done")
     expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("one two three four")
