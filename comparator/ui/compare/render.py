@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from comparator.comparison.exports import thinking_figures
+from comparator.comparison.exports.words import thinking_figures
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 from comparator.core.units import load_time, percent, seconds, size, speed
