@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 
@@ -31,11 +30,17 @@ def parting(first: str, second: str) -> Parting | None:
     """Return where two texts part; None where they are the same."""
     if first == second:
         return None
-    offset = len(os.path.commonprefix([first, second]))
+    offset = common_length(first, second)
     unfinished = _WORD_AT_END.search(first[:offset])
     begin = unfinished.start() if unfinished else offset
     word = len(_WORD.findall(first[:begin])) + 1
     return Parting(word, offset, _excerpt(first, begin), _excerpt(second, begin))
+
+
+def common_length(first: str, second: str) -> int:
+    """Return how many characters two texts have in common from their begin."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def _excerpt(text: str, begin: int) -> str:

@@ -165,7 +165,7 @@ def _tokens(result: InferenceResult) -> Json:
 
 
 def _spoken(result: InferenceResult) -> str:
-    """Return what was asked: one question as its text, a conversation as JSON, as promptfoo does."""
+    """Return what was asked: a question as its text, a conversation as JSON, as promptfoo does."""
     messages = result.prompt.messages
     if len(messages) == 1:
         return messages[0]["content"]

@@ -43,7 +43,7 @@ class Sheet:
     @property
     def moment(self) -> str:
         """When it was asked, as ISO 8601 in UTC, to the second."""
-        moment = datetime.datetime.fromtimestamp(self.kept.created, datetime.timezone.utc)
+        moment = datetime.datetime.fromtimestamp(self.kept.created, datetime.UTC)
         return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
     @property

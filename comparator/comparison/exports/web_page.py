@@ -105,7 +105,7 @@ def _text(text: str) -> str:
 
 
 def _header(sheet: Sheet) -> Iterator[str]:
-    yield f'<header><h1>{_word("comparison")}</h1>'
+    yield f"<header><h1>{_word('comparison')}</h1>"
     moment = f'<time datetime="{sheet.moment}">{sheet.moment}</time>'
     yield f'<p class="facts">{_word("asked_at")} {moment} · <code>{_name(sheet.kept.id)}</code></p>'
     for badge in sheet.badges:
@@ -165,7 +165,8 @@ def _answers(sheet: Sheet) -> Iterator[str]:
 
 
 def _column(number: int, result: InferenceResult, asked_together: bool) -> Iterator[str]:
-    yield f'<article aria-labelledby="column-{number}"><h3 id="column-{number}">{LETTERS[number]} · '
+    name = f"column-{number}"
+    yield f'<article aria-labelledby="{name}"><h3 id="{name}">{LETTERS[number]} · '
     yield f"<bdi>{escape(title(result))}</bdi></h3>"
     for sentence in remarks(result):
         yield f'<p class="notice">{escape(sentence)}</p>'
