@@ -31,7 +31,8 @@ def parting(first: str, second: str) -> Parting | None:
     if first == second:
         return None
     offset = common_length(first, second)
-    unfinished = _WORD_AT_END.search(first[:offset])
+    ends_there = all(not text[offset : offset + 1].strip() for text in (first, second))
+    unfinished = None if ends_there else _WORD_AT_END.search(first[:offset])
     begin = unfinished.start() if unfinished else offset
     word = len(_WORD.findall(first[:begin])) + 1
     return Parting(word, offset, _excerpt(first, begin), _excerpt(second, begin))
