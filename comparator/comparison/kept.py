@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from comparator.comparison.request import Request
 from comparator.core.models import InferenceResult
 from comparator.storage.kept_comparison import KeptComparison as KeptComparison
@@ -40,3 +42,19 @@ def kept(
         date=request.date,
         records=[{**result.to_record(), "comparison": name} for result in results],
     )
+
+
+def in_columns_of(
+    earlier: KeptComparison, again: KeptComparison, columns: Sequence[int]
+) -> KeptComparison:
+    """Return columns that were asked once more, with the others of the earlier comparison.
+
+    Args:
+        earlier: what had all the columns.
+        again: what was asked once more.
+        columns: which of the earlier columns its own are, in their order.
+    """
+    anew = dict(zip(columns, again.records, strict=True))
+    records = [anew.get(number, record) for number, record in enumerate(earlier.records)]
+    named = [{**record, "comparison": again.id} for record in records]
+    return msgspec.structs.replace(again, records=named, together=earlier.together)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -96,6 +96,18 @@ class ModelInfo:
         given = tuple(Place.of(place) for place in self.config.get("places") or ())
         alone = (Place(self.source, self.path, self.name),)
         return given or self.location.places or alone
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> ModelInfo:
+        """Return the model that the ``model`` part of a record tells of; none is looked for."""
+        kinds = {kind.value: kind for kind in ModelType}
+        return cls(
+            str(record["id"]),
+            str(record.get("name") or record["id"]),
+            str(record.get("path") or record.get("file") or ""),
+            kinds.get(str(record.get("model_type")), ModelType.CUSTOM),
+            int(record.get("size") or 0),
+        )
 
     def to_record(self) -> dict[str, Any]:
         """Return the ``model`` part of a record, ready for JSON."""
@@ -264,6 +276,28 @@ class InferenceResult:
     notice: str | None = None
     thinking: Thinking | None = None
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> InferenceResult:
+        """Return the result that a record was made of (``to_record``).
+
+        What a record of an earlier version lacks is as by default, and what it has beyond that is
+        left out.
+
+        Raises:
+            KeyError: it has no ``model`` with an ``id``.
+        """
+        model, thinking = record["model"], record.get("thinking")
+        said = _known(cls, record)
+        said["state"] = RunState(record.get("state", RunState.DONE.value))
+        said["stats"] = InferenceStats(
+            **{"start_time": 0.0, **_known(InferenceStats, record.get("stats") or {})}
+        )
+        said["prompt"] = PromptReport(**_known(PromptReport, record.get("prompt") or {}))
+        said["thinking"] = Thinking(**_known(Thinking, thinking)) if thinking else None
+        said["model"] = ModelInfo.from_record(model) if "name" in model else None
+        usual = {"content": "", "is_complete": True, "error": None}
+        return cls(**{**usual, **said, "model_id": str(model["id"])})
+
     @property
     def fallbacks(self) -> list[str]:
         """What is off in this run and why, in whole sentences; empty when nothing is."""
@@ -289,6 +323,12 @@ class InferenceResult:
             "notice": self.notice,
             "log_tail": self.log_tail,
         }
+
+
+def _known(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a record are fields of a dataclass."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in record.items() if name in names}
 
 
 def told_apart(models: Iterable[ModelInfo]) -> list[ModelInfo]:
