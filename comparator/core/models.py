@@ -198,6 +198,8 @@ class PromptReport:
         special: begin and end of each special token in ``rendered``, one after another, in
             characters; what a person typed is text and none of them.
         first_token: a special token that the model read before ``rendered``, such as BOS.
+        continued: how many characters of ``content`` were written before, as the begin of an answer
+            that this run went on with; 0 for a whole answer. All figures are of the rest alone.
     """
 
     rendered: str = ""
@@ -208,6 +210,7 @@ class PromptReport:
     notes: list[str] = field(default_factory=list)
     special: list[int] = field(default_factory=list)
     first_token: str = ""
+    continued: int = 0
 
 
 @dataclass(frozen=True)
@@ -255,6 +258,7 @@ class InferenceResult:
         log_tail: the last lines that the child printed, kept as evidence.
         notice: anything a reader should know, such as replaced characters in the prompt.
         thinking: what it thought before it answered, as far as it has come; None for nothing.
+        comparison: the id by which it is in the history; None where it is not kept.
     """
 
     model_id: str
@@ -275,6 +279,7 @@ class InferenceResult:
     log_tail: str = ""
     notice: str | None = None
     thinking: Thinking | None = None
+    comparison: str | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> InferenceResult:
@@ -322,6 +327,7 @@ class InferenceResult:
             "receipt": dict(self.receipt),
             "notice": self.notice,
             "log_tail": self.log_tail,
+            "comparison": self.comparison,
         }
 
 

@@ -14,6 +14,7 @@ from comparator.comparison import warm_up
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.kept import KeptComparison, in_columns_of, kept, new_id
 from comparator.comparison.request import Request
+from comparator.comparison.turns import Turns
 from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.quiet import quiet
@@ -25,6 +26,7 @@ from comparator.hosting.limits import Rates
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.records import Record
 from comparator.hosting.requests import (
+    LookUp,
     RequestDraft,
     adapters_offered_by,
     advice_of,
@@ -33,6 +35,7 @@ from comparator.hosting.requests import (
     request_of,
 )
 from comparator.hosting.session import BusyError, OnNews, Session, Sessions
+from comparator.hosting.turn_requests import by_id, request_of_turns
 from comparator.hub.downloads import Downloads
 from comparator.library.changes import starter
 from comparator.library.shelf import Shelf
@@ -130,7 +133,32 @@ class Host:
         request = self._request(draft)
         return self._take(session_key, request, None, on_news, visitor, browser)
 
-    def _request(self, draft: RequestDraft) -> Request:
+    def ask_on(
+        self,
+        session_key: str,
+        turns: Turns,
+        on_news: OnNews,
+        visitor: str = "",
+        browser: str = "",
+    ) -> Session:
+        """Ask the columns of a kept comparison what ``comparison.turns`` makes of it.
+
+        It is a comparison of its own, kept with the columns that it does not ask. A column whose
+        model is gone is left out, and said. May read files: not for the loop.
+
+        Raises:
+            BusyError: something of this session still goes on.
+            MultiLLMError: as ``begin``; or all models are gone.
+        """
+        visitor = visitor or session_key
+        self._sessions.refuse_second(session_key, visitor)
+        if not self.manager.available_models:
+            self.shelf()
+        look_up = by_id(offered_by(self.manager))
+        request, columns = request_of_turns(turns, look_up, self._request)
+        return self._take(session_key, request, columns, on_news, visitor, browser)
+
+    def _request(self, draft: RequestDraft, look_up: LookUp | None = None) -> Request:
         if self.options.is_public:
             refuse_foreign_code(draft)
             self.options.limits.check(draft)
@@ -138,7 +166,7 @@ class Host:
         if not self.manager.available_models:
             self.shelf()
         adapters = adapters_offered_by(self.manager)
-        return request_of(draft, self.engine, offered_by(self.manager), adapters)
+        return request_of(draft, self.engine, look_up or offered_by(self.manager), adapters)
 
     def rerun(
         self,

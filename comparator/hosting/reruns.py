@@ -39,8 +39,7 @@ def as_kept(request: Request, earlier: KeptComparison) -> Request:
     were told of the time, and a notice where a model's files are others now.
     """
     slots = [
-        _as_kept(slot, record)
-        for slot, record in zip(request.slots, earlier.records, strict=True)
+        _as_kept(slot, record) for slot, record in zip(request.slots, earlier.records, strict=True)
     ]
     told = [record["prompt"].get("date") for record in earlier.records]
     date = earlier.date or next(filter(None, told), None) or request.date

@@ -113,9 +113,7 @@ def _make_advise(host: Host, tab: CompareTab) -> Handler:
     return advise
 
 
-def wire_compare_tab(
-    page: Any, host: Host, tab: CompareTab, boards: Boards | None = None
-) -> None:
+def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | None = None) -> None:
     """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's."""
     handlers, lists = make_compare_handlers(host, tab, boards), tab.lists
     page.load(handlers.load, None, lists.widgets, api_name="page_load", **AT_ONCE)
