@@ -21,7 +21,7 @@ from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Files, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
 from comparator.comparison.slot_checks import said_of
-from comparator.comparison.written import Added, Place
+from comparator.comparison.written import Added, Piece, Place
 from comparator.core.models import InferenceResult
 from comparator.core.quiet import MeasuredRun, quiet
 from runners import protocol
@@ -195,6 +195,10 @@ class Comparison:
         """Return what a column's run has held of memory so far, as ``Receipt.samples``."""
         run = self._runs.get(slot)
         return run.samples if run is not None else {}
+
+    def pieces(self, slot: int) -> list[Piece]:
+        """Return a column's answer by its tokens."""
+        return self._builders[slot].written.pieces()
 
     @property
     def is_complete(self) -> bool:

@@ -17,7 +17,11 @@ from comparator.ui.model_lists import ModelLists
 from comparator.ui.static_files import static_text
 
 PANEL_SCRIPTS = ("fair_play.js", "machine.js", "export.js")  # each has a function that draws
-BOARD_SCRIPTS = ("formulas.js", "markdown.js", *PANEL_SCRIPTS, "column.js", "board.js")
+COLUMN_SCRIPTS = (
+    *("elements.js", "figures.js", "copying.js", "formulas.js", "markdown.js"),
+    *("difference.js", "tokens.js", "turns.js", "column.js", "comparing.js"),
+)
+BOARD_SCRIPTS = (*COLUMN_SCRIPTS, *PANEL_SCRIPTS, "board.js")
 BOARD_ROOTS = "".join(
     f'<div id="{name}-root"></div>' for name in ("board", "export", "fair-play", "machine")
 )
