@@ -10,7 +10,6 @@ import datetime
 import os
 import platform
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,7 +37,7 @@ LARGEST_BYTES = 16_000_000  # four answers and conversations of the largest size
 _HUB_FOLDER = re.compile(r"^models--(?P<owner>[^-].*?)--(?P<name>.+)$")
 _NOT_OF_AN_ANSWER = ("low_cpu_mem_usage", "system_prompt", "lora")
 
-Record = Mapping[str, Any]
+Record = dict[str, Any]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
@@ -172,7 +171,7 @@ def card_of(kept: KeptComparison, digests: Digests | None = None) -> Card:
             asked=_moment(kept.created),
             together=kept.together,
             files=kept.files,
-            date=kept.date,
+            date=kept.date or _date_of(kept),
             machine=this_machine(),
             slots=[_slot_of(record, own) for record in kept.records],
         )
@@ -238,7 +237,8 @@ def card_in(data: bytes, name: str) -> Card:
             f"{name} is of {later} version of the card ({head.version}); this program reads "
             f"version {VERSION}. Install a newer multi-llm-comparator."
         )
-    return _decoded(data, Card, name)
+    card: Card = _decoded(data, Card, name)
+    return card
 
 
 def _decoded(data: bytes, kind: type[Any], name: str) -> Any:
@@ -362,6 +362,12 @@ def repository_of(place: Path) -> str | None:
         if found:
             return _plain(f"{found['owner']}/{found['name']}".replace("--", "/"))
     return None
+
+
+def _date_of(kept: KeptComparison) -> str | None:
+    """Return what a chat template was told of the time; None where none asked."""
+    told = ((record.get("prompt") or {}).get("date") for record in kept.records)
+    return next((str(date) for date in told if date), None)
 
 
 def _moment(seconds: float) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from comparator.comparison.exports.reading import results_of
 from comparator.comparison.kept import KeptComparison
 from comparator.comparison.repeats import repeats_between, repeats_in, words
 from comparator.core.models import InferenceResult
@@ -33,7 +32,9 @@ class Sheet:
     @classmethod
     def of(cls, kept: KeptComparison, earlier: Sequence[KeptComparison] = ()) -> Sheet:
         """Read a comparison; ``earlier`` ones are those that it may repeat, such as its parent."""
-        return cls(kept, results_of(kept), badges(kept, earlier))
+        return cls(
+            kept, [InferenceResult.from_record(one) for one in kept.records], badges(kept, earlier)
+        )
 
     @property
     def records(self) -> list[dict[str, Any]]:

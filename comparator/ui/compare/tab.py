@@ -11,6 +11,7 @@ from comparator.core.config import DTYPES, PROMPT_FORMATS, SAMPLINGS
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import FOREIGN_CODE
 from comparator.ui import adapter, browser_libraries
+from comparator.ui.compare.exporting import build_receiver
 from comparator.ui.events import Widget
 from comparator.ui.language import script
 from comparator.ui.model_lists import ModelLists
@@ -43,6 +44,7 @@ class CompareTab:
         settings: the fields for all models' settings, by the setting's name.
         starter_button: None on a public page, like ``starter_progress``.
         board: the columns with the answers.
+        taken_away: what texts to take away come through.
         advice: what the chosen models' makers advise, where it is not what would be sent.
     """
 
@@ -59,6 +61,7 @@ class CompareTab:
     settings: dict[str, Widget]
     board: Widget
     advice: Widget = None
+    taken_away: Widget = None
 
 
 def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
@@ -79,6 +82,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
             more, together = _more_settings(offered)
             own_settings = _own_settings(letters)
         board = _board()
+        taken_away = build_receiver()
     return CompareTab(
         lists=ModelLists(models, catalogue, unusable, panel),
         own_settings=own_settings,
@@ -92,6 +96,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         together=together,
         settings={**settings, **more},
         board=board,
+        taken_away=taken_away,
         advice=advice,
     )
 
