@@ -7,6 +7,7 @@ is in a card. ``comparator.comparison.replay`` asks what a card says once more.
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import os
 import platform
 import re
@@ -15,7 +16,6 @@ from typing import Annotated, Any
 
 import msgspec
 
-import comparator
 from comparator.comparison import builds
 from comparator.comparison.repeats import thought_of
 from comparator.comparison.turns import asked
@@ -34,6 +34,7 @@ from runners.machine.processor import this_processor
 KIND = "multi-llm-comparator reproduction card"
 VERSION = 1
 LARGEST_BYTES = 16_000_000  # four answers and conversations of the largest size, and room
+_DISTRIBUTION = "multi-llm-comparator"
 _HUB_FOLDER = re.compile(r"^models--(?P<owner>[^-].*?)--(?P<name>.+)$")
 _NOT_OF_AN_ANSWER = ("low_cpu_mem_usage", "system_prompt", "lora")
 
@@ -166,7 +167,7 @@ def card_of(kept: KeptComparison, digests: Digests | None = None) -> Card:
     own = digests or Digests()
     try:
         return Card(
-            comparator=comparator.__version__,
+            comparator=_own_version(),
             comparison=kept.id,
             asked=_moment(kept.created),
             together=kept.together,
@@ -249,6 +250,13 @@ def _decoded(data: bytes, kind: type[Any], name: str) -> Any:
             f"{name} is no whole reproduction card: {str(error)[:200]}. It was cut off or changed; "
             "export it again with 'comparator export ID --to card'."
         ) from error
+
+
+def _own_version() -> str:
+    try:
+        return importlib.metadata.version(_DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:  # run from a folder, not installed
+        return ""
 
 
 def this_machine() -> CardMachine:
