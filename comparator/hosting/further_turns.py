@@ -1,4 +1,4 @@
-"""What the columns of a comparison are asked next, as a request: who can still be asked, and who not.
+"""What the columns of a comparison are asked next, as a request; who can be asked, and who not.
 
 A model that was removed meanwhile leaves its column with a sentence, and the others go on.
 """

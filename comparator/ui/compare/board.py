@@ -153,6 +153,8 @@ async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterato
         yield board.view
         if not session.is_complete:
             await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+    if board.update():  # whoever keeps it may have taken its end in before
+        yield board.view
     if session.is_to_be_kept and await in_thread(session.join, KEPT_SECONDS):
         board.note_kept()
         yield board.view

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
 from comparator.comparison.kept import Record
 from comparator.comparison.written import Piece, Place
 from comparator.core import units
-from comparator.core.conversation import Message
 from comparator.core.models import InferenceResult
 from comparator.core.text import with_controls_shown
 from comparator.hosting.session import Session
@@ -16,6 +15,12 @@ from comparator.library.labels import ENGINE_NAMES
 from comparator.ui.compare import render
 
 View = dict[str, Any]
+NOTHING_WRITTEN: View = {
+    **dict.fromkeys(("text", "thought", "notice"), ""),
+    **{key: [] for key in ("numbers", "details", "fallbacks")},
+    "thinking": None,
+    "cut": False,
+}
 LONGEST_BEGIN = 1000  # characters of a question that stands in the form as well
 
 
@@ -39,7 +44,7 @@ class Column:
         self._place = Place()
         comparison = session.comparison
         asked = comparison.request.asked(comparison.request.slots[slot])
-        self._turns, self._question = said_before(asked.messages)
+        self._turns, self._question = said_before(asked.records())
         self.view: View = {}
         self.redraw()
 
@@ -87,11 +92,10 @@ class KeptColumn:
         """Make the view."""
         result = InferenceResult.from_record(self._record)
         thought = result.thinking.text if result.thinking else ""
-        messages = [Message(**one) for one in result.prompt.messages]
         shown = render.Shown(
             with_controls_shown(result.content),
             with_controls_shown(thought),
-            *said_before(messages, with_first=True),
+            *said_before(result.prompt.messages, with_first=True),
         )
         column = render.column(result, shown, label_of(self._record))
         self.view = {**column, "attempt": self.attempt, "reopened": True}
@@ -127,8 +131,7 @@ class LeftOutColumn(KeptColumn):
             "state": "failed",
             "error": with_controls_shown(self._why),
             "left_out": True,
-            **{"text": "", "thought": "", "thinking": None, "notice": ""},
-            **{"numbers": [], "details": [], "fallbacks": [], "cut": False},
+            **NOTHING_WRITTEN,
         }
 
 
@@ -136,7 +139,7 @@ AnyColumn = Union[Column, KeptColumn]  # noqa: UP007
 
 
 def said_before(
-    messages: Sequence[Message], with_first: bool = False
+    messages: Sequence[Mapping[str, str]], with_first: bool = False
 ) -> tuple[list[render.Turn], str]:
     """Return the turns before the last question, and that question, with controls shown.
 
@@ -145,10 +148,11 @@ def said_before(
     """
     turns: list[render.Turn] = []
     for message in messages:
-        if message.role == "user":
-            turns.append({"question": with_controls_shown(message.content), "answer": ""})
-        elif message.role == "assistant" and turns:
-            turns[-1]["answer"] += with_controls_shown(message.content)
+        said = with_controls_shown(message["content"])
+        if message["role"] == "user":
+            turns.append({"question": said, "answer": ""})
+        elif message["role"] == "assistant" and turns:
+            turns[-1]["answer"] += said
     if not turns:
         return [], ""
     question = turns.pop()["question"]

@@ -56,9 +56,7 @@ def make_compare_handlers(
     )
 
 
-def wire_compare_tab(
-    page: Any, host: Host, tab: CompareTab, boards: Boards | None = None
-) -> None:
+def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | None = None) -> None:
     """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's."""
     boards = boards or Boards()
     handlers, lists = make_compare_handlers(host, tab, boards), tab.lists

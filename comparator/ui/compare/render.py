@@ -36,9 +36,7 @@ class Shown:
     question: str = ""
 
 
-def column(
-    result: InferenceResult, shown: Shown, label: str, position: int = 0
-) -> dict[str, Any]:
+def column(result: InferenceResult, shown: Shown, label: str, position: int = 0) -> dict[str, Any]:
     """Return what one column shows.
 
     Args:

@@ -1,4 +1,4 @@
-"""What happens on the board when a comparison is over: asked on, edited, written anew, gone on with.
+"""What happens on the board when a comparison is over: asked on, edited, written anew, continued.
 
 Each goes on from the board that the session has, whatever it was made of: answers that were just
 written, or a comparison of the history.
@@ -51,9 +51,7 @@ def wire_turns(host: Host, board: Widget, boards: Boards) -> None:
     handlers = make_turn_handlers(host, board, boards)
     board.ask_on(handlers.ask_on, None, board, api_name="page_ask_on", **STREAM)
     board.edit_turn(handlers.edit_turn, None, board, api_name="page_edit_turn", **STREAM)
-    board.regenerate_column(
-        handlers.regenerate, None, board, api_name="page_regenerate", **STREAM
-    )
+    board.regenerate_column(handlers.regenerate, None, board, api_name="page_regenerate", **STREAM)
     board.continue_column(handlers.go_on, None, board, api_name="page_continue", **STREAM)
     board.show_tokens(handlers.show_tokens, None, board, api_name="page_show_tokens", **AT_ONCE)
 
@@ -113,9 +111,7 @@ class GoingOn:
         self.boards.keep(session_of(request), board)
         return Going(board, session, wakeup)
 
-    async def of_one(
-        self, request: gr.Request, board: Board, number: int, turns: Turns
-    ) -> Going:
+    async def of_one(self, request: gr.Request, board: Board, number: int, turns: Turns) -> Going:
         """Ask one column, which fills it anew."""
         wakeup = Wakeup()
         session, _further = await self._begin(request, turns, wakeup)
