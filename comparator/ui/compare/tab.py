@@ -9,6 +9,7 @@ import gradio as gr
 
 from comparator.hosting.options import ServerOptions
 from comparator.ui import browser_libraries
+from comparator.ui.compare.exporting import build_receiver
 from comparator.ui.compare.settings_form import main_settings, more_settings
 from comparator.ui.compare.slots import build_files, build_slots, place
 from comparator.ui.events import Widget
@@ -38,6 +39,7 @@ class CompareTab:
         starter_button: None on a public page, like ``starter_progress``.
         board: the columns with the answers.
         files: the files before the question, as ``{"files": [{name, text}, …]}``.
+        taken_away: what texts to take away come through.
         advice: what the chosen models' makers advise, where it is not what would be sent.
     """
 
@@ -55,6 +57,7 @@ class CompareTab:
     board: Widget
     advice: Widget = None
     files: Widget = None
+    taken_away: Widget = None
 
 
 def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
@@ -76,6 +79,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         with gr.Accordion(text("compare.more"), open=False, elem_id="more"):
             more, together = more_settings(offered)
         board = _board()
+        taken_away = build_receiver()
     return CompareTab(
         lists=ModelLists(row.models, catalogue, unusable, panel),
         slots=row.own,
@@ -89,6 +93,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         together=together,
         settings={**settings, **more},
         board=board,
+        taken_away=taken_away,
         advice=advice,
         files=files,
     )

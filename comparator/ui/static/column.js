@@ -204,7 +204,7 @@ class Column {
     const { thought = "" } = view;
     const words = thinkingInWords(view);
     if (!words) this.thinking.remove();
-    else if (!this.thinking.isConnected) this.answer.before(this.thinking);
+    else if (!this.thinking.isConnected) this.markdownRoot.before(this.thinking);
     put(this.thinkingWords, words);
     if (!thought.startsWith(this.thought)) {
       this.thought = "";
