@@ -174,6 +174,11 @@ class Comparison:
         run = self._runs.get(slot)
         return run.samples if run is not None else {}
 
+    def looks(self, slot: int) -> int:
+        """Return how many looks at a column's memory there were, at hardly any cost."""
+        run = self._runs.get(slot)
+        return run.looks if run is not None else 0
+
     @property
     def is_complete(self) -> bool:
         """Whether every column has its final message."""

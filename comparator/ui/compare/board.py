@@ -18,6 +18,8 @@ from comparator.comparison.written import Place
 from comparator.core.text import with_controls_shown
 from comparator.hosting.session import Session
 from comparator.ui.compare import render
+from comparator.ui.compare.fair_play import FairPlayPanel
+from comparator.ui.compare.machine import MachinePanel
 from comparator.ui.wakeup import Wakeup
 
 UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/protocol.py)
@@ -63,6 +65,7 @@ class Board:
             Column(session, slot) for slot in range(len(session.comparison.request.slots))
         ]
         self._positions = {session: session.position}
+        self._fair_play, self._machine = FairPlayPanel(), MachinePanel()
         self.view = self._assembled()
 
     def column(self, number: int) -> Column | None:
@@ -94,12 +97,15 @@ class Board:
 
     def _assembled(self) -> View:
         position = self._latest.position
+        sources = [(column.session.comparison, column.slot) for column in self._columns]
         note = f"You are number {position} in line." if position else ""
         return {
             "run": self._number,
             "running": not all(session.is_complete for session in self._positions),
             "note": self._latest.trouble or note,
             "columns": [column.view for column in self._columns],
+            "fair_play": self._fair_play.view(sources),
+            "machine": self._machine.view(sources),
         }
 
 
