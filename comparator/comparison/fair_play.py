@@ -116,7 +116,7 @@ class FairPlay:
 
     def to_record(self) -> dict[str, Any]:
         """Return it ready for JSON."""
-        told: dict[str, Any] = msgspec.to_builtins(self)
+        told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         return {**told, "is_fair": self.is_fair}
 
 
@@ -266,6 +266,11 @@ def _files(record: Record) -> str | None:
     return "cold" if share <= COLD_SHARE else "warm" if share >= WARM_SHARE else "partly"
 
 
+def _disturbed(record: Record) -> list[str]:
+    told = texts_of(record, "stats", "disturbed")
+    return [stage for stage in ("load", "prefill", "decode") if stage in told]
+
+
 def _adapters(record: Record) -> list[str]:
     return [os.path.basename(one.rstrip("/")) for one in texts_of(record, "config", "lora")]
 
@@ -285,7 +290,7 @@ _FACTS: tuple[tuple[str, Callable[[Record], Any], Verdict], ...] = (
         lambda record: texts_of(record, "engine", "fallbacks"),
         _chosen(otherwise=UNEVEN),
     ),
-    ("disturbed", lambda record: texts_of(record, "stats", "disturbed"), _chosen(otherwise=UNEVEN)),
+    ("disturbed", _disturbed, _chosen(otherwise=UNEVEN)),
     ("files", _files, _chosen(otherwise=UNEVEN)),
     ("device", _read("device", "engine"), _chosen("use_gpu", "n_gpu_layers", otherwise=UNEVEN)),
     ("threads", _read("threads", "engine"), _threads),

@@ -26,7 +26,7 @@ from comparator.comparison.record_facts import (
 
 LONGEST_GAP_SECONDS = 2.0  # without any run that the chart shows; a retry may come minutes later
 # So much less than before a run counts as not given back: other programs take and give, too.
-LEAST_MISSING_BYTES, LEAST_MISSING_SHARE = 64_000_000, 0.1
+LEAST_MISSING_BYTES, LEAST_MISSING_SHARE = 128_000_000, 0.25
 
 Points = list[tuple[float, float]]  # a moment of the comparison in seconds, and bytes
 # Which figures stand beside each other, each with whether more of it is better.
@@ -122,7 +122,7 @@ class MachineUse:
 
     def to_record(self) -> dict[str, Any]:
         """Return it ready for JSON."""
-        told: dict[str, Any] = msgspec.to_builtins(self)
+        told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         for chart, made in zip(told["charts"], self.charts, strict=True):
             chart["most_bytes"] = made.most_bytes
         return told

@@ -69,17 +69,20 @@ function fairPlayVerdict(found) {
   return parts.join(said("fair_play.and"));
 }
 
-function fairPlayDifferences(panel, found) {
-  const frame = fairPlayNode("div", panel, "frame");
+// What is wider than a phone is scrolled in its frame, by keys as well.
+function fairPlayFrame(parent, label) {
+  const frame = fairPlayNode("div", parent, "frame");
   frame.tabIndex = 0;
   frame.setAttribute("role", "group");
-  frame.setAttribute("aria-label", said("fair_play.differences"));
-  const table = fairPlayNode("table", frame);
+  frame.setAttribute("aria-label", label);
+  return frame;
+}
+
+function fairPlayDifferences(panel, found) {
+  const table = fairPlayNode("table", fairPlayFrame(panel, said("fair_play.differences")));
   fairPlayNode("caption", table, "", said("fair_play.differences"));
   const head = fairPlayNode("tr", fairPlayNode("thead", table));
-  for (const title of ["fair_play.what", "fair_play.meaning"]) {
-    fairPlayNode("th", head, "", said(title)).scope = "col";
-  }
+  fairPlayNode("th", head, "", said("fair_play.what")).scope = "col";
   found.columns.forEach((column, slot) => {
     const cell = fairPlayNode("th", head);
     cell.scope = "col";
@@ -90,8 +93,9 @@ function fairPlayDifferences(panel, found) {
   for (const one of found.differences) {
     const row = fairPlayNode("tr", body);
     row.dataset.verdict = one.verdict;
-    fairPlayNode("th", row, "", fairPlaySaid(`name.${one.name}`, one.name)).scope = "row";
-    fairPlayNode("td", row, "meaning", said(`fair_play.verdict.${one.verdict}`));
+    const what = fairPlayNode("th", row, "", fairPlaySaid(`name.${one.name}`, one.name));
+    what.scope = "row";
+    fairPlayNode("small", what, "meaning", said(`fair_play.verdict.${one.verdict}`));
     for (const value of one.values) fairPlayNode("td", row, "", fairPlayValue(one.name, value)).dir = "auto";
   }
 }
@@ -125,7 +129,7 @@ function fairPlayContext(fold, column) {
   fairPlayNode("p", fold, "context-words", said("fair_play.context", values));
   const bar = fairPlayNode("div", fold, "context-bar");
   bar.setAttribute("aria-hidden", "true"); // the words say it
-  for (const [name, tokens] of [["prompt", prompt], ["answer", column.answer_tokens]]) {
+  for (const [name, tokens] of [["of-prompt", prompt], ["of-answer", column.answer_tokens]]) {
     fairPlayNode("div", bar, name).style.width = `${Math.min(100, (100 * tokens) / context)}%`;
   }
 }
@@ -142,7 +146,7 @@ function fairPlaySettings(fold, column) {
 }
 
 function fairPlaySettingsTable(parent, settings, title) {
-  const table = fairPlayNode("table", fairPlayNode("div", parent, "frame"));
+  const table = fairPlayNode("table", fairPlayFrame(parent, title));
   fairPlayNode("caption", table, "unseen", title);
   const head = fairPlayNode("tr", fairPlayNode("thead", table));
   for (const name of ["setting", "asked", "taken", "from"]) {
@@ -164,7 +168,7 @@ function fairPlaySettingsTable(parent, settings, title) {
 
 function fairPlayPrompt(fold, column) {
   if (!column.pieces.length) return;
-  fairPlayNode("h4", fold, "", said("fair_play.prompt"));
+  fairPlayNode("h3", fold, "", said("fair_play.prompt"));
   fairPlayNode("p", fold, "note", [
     fairPlayValue("template", column.template),
     said("fair_play.chips"),

@@ -97,8 +97,8 @@ function machineChart(panel, use, chart) {
   for (const band of chart.bands) machineBandLetter(frame, band, seconds, most);
   const foot = machineNode("div", figure, "foot note");
   machineNode("span", foot, "", machineSeconds(0));
-  machineNode("span", foot, "", chart.taken.length ? said("machine.line") : "");
   machineNode("span", foot, "", machineSeconds(use.seconds));
+  if (chart.taken.length) machineNode("p", figure, "note line-words", said("machine.line"));
   machineTable(figure, use, chart, title);
 }
 
@@ -147,7 +147,11 @@ function machineTable(figure, use, chart, title) {
   });
   const head = machineNode("summary", fold, "note", said("machine.table"));
   head.dataset.focus = `table ${title}`;
-  const table = machineNode("table", machineNode("div", fold, "frame"));
+  const frame = machineNode("div", fold, "frame");
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "group");
+  frame.setAttribute("aria-label", title);
+  const table = machineNode("table", frame);
   machineNode("caption", table, "unseen", title);
   const titles = machineNode("tr", machineNode("thead", table));
   for (const name of ["model", "began", "peak", "peak_at", "ended"]) {
@@ -172,7 +176,7 @@ function machineFigures(panel, use) {
   const grid = machineNode("div", panel, "figures");
   for (const [measure, values] of Object.entries(use.figures)) {
     const block = machineNode("section", grid, "figure-block");
-    const title = machineNode("h4", block, "", said(`machine.measure.${measure}`));
+    const title = machineNode("h3", block, "", said(`machine.measure.${measure}`));
     const hint = MACHINE_MORE_IS_BETTER.includes(measure) ? "more" : "less";
     machineNode("small", title, "note", said(`machine.${hint}`));
     const most = Math.max(...values.map((value) => value || 0)) || 1;
@@ -193,7 +197,7 @@ function machineFigures(panel, use) {
 function machineGivenBack(panel, use) {
   if (use.given_back.every((one) => one.state === "running")) return;
   const block = machineNode("section", panel, "given-back");
-  machineNode("h4", block, "", said("machine.given_back"));
+  machineNode("h3", block, "", said("machine.given_back"));
   const list = machineNode("ul", block);
   use.given_back.forEach((one, slot) => {
     const line = machineNode("li", list);
