@@ -220,6 +220,6 @@ def as_prompt(inferencer: BaseInferencer, conversation: Conversation, told: str)
         told: the system prompt that it has read in its settings.
     """
     is_told = conversation.system == without_surrogates(told)
-    if is_told and not conversation.has_several_turns:
+    if is_told and not conversation.has_several_turns and not conversation.begun:
         return conversation.question
     return conversation if inferencer.takes_conversations else conversation.as_text()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from comparator.comparison import warm_up
+from comparator.comparison import turns, warm_up
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.cooldown import Cooldown
 from comparator.comparison.request import Lesson, Request, Slot
@@ -22,10 +22,12 @@ from comparator.core.countdown import Countdown
 from comparator.core.dates import moment_told
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo, told_apart
+from comparator.core.results import Results
 from comparator.memory import devices
 from comparator.memory.context import said_of
 from comparator.memory.need import likely_tokens
 from comparator.memory.verdicts import Neighbour
+from comparator.services.asking_on import Earlier, request_on
 from comparator.services.memory_manager import MemoryManager, Plan
 from comparator.storage.measurements import Measurements
 from runners import protocol, registry
@@ -83,7 +85,7 @@ class InferenceEngine:
         system_prompt: str | None = None,
         together: bool = False,
         date: str | None = None,
-    ) -> Iterator[dict[str, InferenceResult]]:
+    ) -> Iterator[Results]:
         """Ask models and yield all results after every change.
 
         Args:
@@ -98,13 +100,40 @@ class InferenceEngine:
 
         Yields:
             Snapshots by model id that later steps never change. The last one is complete: a
-            model that failed says so in ``error`` and never raises.
+            model that failed says so in ``error`` and never raises. A notebook shows them as a
+            table.
 
         Raises:
             ConfigurationError: the request or a setting is wrong. Nothing was started.
         """
         request = self.request(prompt, models, configs, system_prompt, together, date)
         return self.stream(request)
+
+    def ask_on(self, earlier: Earlier, question: str) -> Iterator[Results]:
+        """Ask a further question, each model behind its own answer, and yield as ``run_inference``.
+
+        Models and settings are those of before. What is left out and why is in the results'
+        ``notice``: ``comparison.turns`` says when.
+
+        Args:
+            earlier: the last results of a comparison, or one of the history.
+            question: what is asked now.
+
+        Raises:
+            ConfigurationError: the question is wrong, or nobody has an answer to go on from.
+        """
+        return self.stream(request_on(self, earlier, lambda kept: turns.next_turn(kept, question)))
+
+    def go_on(self, earlier: Earlier) -> Iterator[Results]:
+        """Let answers go on that hit their limit or were stopped, and yield as ``run_inference``.
+
+        Each may write as many tokens more as its ``max_tokens`` says; ``content`` is the whole
+        answer, the figures are of what is new.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        return self.stream(request_on(self, earlier, turns.continued))
 
     def request(
         self,
@@ -324,9 +353,13 @@ class InferenceEngine:
         """Keep what a run has shown, beside what was expected by its facts alone."""
         self.measurements.add(result, slot.estimated_bytes - slot.surplus_bytes)
 
-    def stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
+    def stream(self, request: Request) -> Iterator[Results]:
         """Run what is asked and yield snapshots as ``run_inference`` does."""
-        comparison = self.compare(request)
+        return self.watch(Comparison(request))
+
+    def watch(self, comparison: Comparison) -> Generator[Results, None, None]:
+        """Run a comparison that was made before and yield its snapshots likewise."""
+        self.start(comparison)
         snapshots = comparison.results()
         try:
             while not comparison.is_complete:
@@ -334,7 +367,7 @@ class InferenceEngine:
                 if changed is None:
                     continue
                 snapshots[changed] = comparison.result(changed)
-                yield {result.model_id: result for result in snapshots}
+                yield Results((result.model_id, result) for result in snapshots)
         finally:
             self.finish(comparison)
 

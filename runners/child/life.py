@@ -250,7 +250,8 @@ def answer_one(
     """Tell one answer, or why this conversation alone cannot be answered; return how it ended."""
     prompt = answerer.prompt(work.conversations[number])
     try:
-        return stream(answerer.inferencer, prompt, number, teller, stage)
+        begun = work.conversations[number].begun
+        return stream(answerer.inferencer, prompt, number, teller, stage, bool(begun))
     except REFUSED_ALONE as error:
         if len(work.conversations) == 1:
             raise
@@ -261,10 +262,15 @@ def answer_one(
 
 
 def stream(
-    inferencer: BaseInferencer, prompt: Any, number: int, teller: Teller, stage: Stage
+    inferencer: BaseInferencer,
+    prompt: Any,
+    number: int,
+    teller: Teller,
+    stage: Stage,
+    goes_on: bool = False,
 ) -> str:
     """Tell every piece of an answer as it comes, and its end; return why it ended."""
-    reason, messages = "", AnswerTeller(inferencer, number)
+    reason, messages = "", AnswerTeller(inferencer, number, goes_on)
     prefill: protocol.ProcessorTime | None = None
     for piece in inferencer.pieces(prompt):
         if isinstance(piece, TokenText):

@@ -9,6 +9,8 @@ Its model file is JSON whose name ends in ``.echo.json``; every key is optional:
 ``fault_after`` counts the tokens written before it happens. ``"stamps": true`` makes each token
 the time at which it leaves (``time.monotonic``, seconds), from which a client on the same
 machine reads off its delay.
+
+An answer that has begun as this one would is gone on with; any other is answered behind.
 """
 
 from __future__ import annotations
@@ -111,11 +113,11 @@ class EchoInferencer(TokenInferencer):
         if not self.is_loaded:
             raise InferenceError("Model not loaded. Call load_model first.")
         self._meet_fault("prompt", 0)
-        conversation = as_conversation(prompt, self._config.system_prompt)
-        text = conversation.as_text() if conversation.has_several_turns else conversation.question
-        yield PromptTokens(len(self._words(text)), text, "none")
+        text, begun = self._text(prompt)
+        count = len(self._words(text)) + (len(self._words(begun)) if begun else 0)
+        yield PromptTokens(count, text + begun, "none")
         limit = self._config.max_tokens
-        words = self._answer(text)
+        words = self._going_on(text, begun)
         for count, word in enumerate(itertools.islice(words, limit)):
             self._meet_fault("generate", count)
             self._pace()
@@ -157,6 +159,23 @@ class EchoInferencer(TokenInferencer):
         words = self._words(str(self.model.get("text", prompt)))
         total = int(self.model.get("tokens", len(words)))
         return itertools.islice(itertools.cycle(words), total)
+
+    def _text(self, prompt: Prompt) -> tuple[str, str]:
+        """Return what is repeated, and the begin of the answer."""
+        given = as_conversation(prompt, self._config.system_prompt)
+        asked = given.without_answer()
+        text = asked.as_text() if asked.has_several_turns else asked.question
+        return text, given.begun
+
+    def _going_on(self, text: str, begun: str) -> Iterator[str]:
+        """Return the words of the answer that are not in its begin."""
+        words, passed = self._answer(text), ""
+        while len(passed) < len(begun):
+            word = next(words, "")
+            if not word or not begun.startswith((passed + word).rstrip()):
+                return self._answer(text)
+            passed += word
+        return words
 
     def _pace(self) -> None:
         speed = float(self.model.get("tokens_per_second", 0))

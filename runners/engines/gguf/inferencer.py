@@ -13,7 +13,8 @@ from comparator.core.lora import adapter_of
 from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layers
 from comparator.formats.checks import check_gguf_file
 from runners.base import End, Piece, TokenInferencer, as_conversation
-from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
+from runners.engines.chat_prompt import PreparedPrompt
+from runners.engines.context_fit import check_fits, context_limit, surely_fits
 from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
 from runners.engines.gguf.lora import LoadedAdapters

@@ -12,7 +12,8 @@ from comparator.core.conversation import Conversation, Prompt
 from comparator.core.exceptions import ConfigurationError, InferenceError, ModelLoadError
 from comparator.core.lora import adapter_of
 from runners.base import End, Piece, TokenInferencer, TokenText, as_conversation
-from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit
+from runners.engines.chat_prompt import PreparedPrompt
+from runners.engines.context_fit import check_fits, context_limit
 from runners.engines.pytorch import adapter, loading, lora, ways
 from runners.engines.pytorch.cuda_graphs import pays
 from runners.engines.pytorch.detokenizer import Detokenizer, thought_marks

@@ -119,7 +119,7 @@ def test_what_others_wrote_is_shown_safely() -> None:
         [record(prompt__rendered="\x1b[2J", prompt__special=[], config__stop=["\x00"])]
     )
     assert "\x1b" not in str(view)
-    assert "\\x1b[2J" == view["columns"][0]["pieces"][0][0]
+    assert view["columns"][0]["pieces"][0][0] == "\\x1b[2J"
 
 
 @pytest.mark.parametrize("area", ["fair_play", "machine"])
