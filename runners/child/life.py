@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,11 +21,11 @@ from comparator.core import exceptions, priority
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.models import ModelType
-from comparator.core.text import without_surrogates
 from runners import protocol, registry
 from runners.base import BaseInferencer, PromptTokens, TokenText, as_prompt
 from runners.child import descriptors, memory_limit
 from runners.child.failures import explain, failure
+from runners.child.prompt_told import prompted, sentences
 from runners.child.sandbox import enter_sandbox
 from runners.child.stage import Stage
 from runners.child.thoughts import AnswerTeller
@@ -289,21 +289,6 @@ def stream(
     return reason
 
 
-def prompted(piece: PromptTokens, number: int, seconds: float) -> protocol.Prompted:
-    """Make the message that says what the model is given."""
-    return protocol.Prompted(
-        seconds,
-        piece.prompt_tokens,
-        without_surrogates(piece.rendered_prompt),
-        piece.template_source,
-        answer=number,
-        date=piece.date,
-        notes=sentences(piece.notes),
-        special=piece.special[: 2 * protocol.MOST_MARKS],
-        first_token=without_surrogates(piece.first_token)[:200],
-    )
-
-
 def loaded(
     inferencer: BaseInferencer, seconds: float, got: protocol.ProcessorTime
 ) -> protocol.Loaded:
@@ -321,13 +306,6 @@ def loaded(
         learned=learned(inferencer),
         processor=got,
     )
-
-
-def sentences(told: Iterable[object] | None) -> tuple[str, ...]:
-    """Return what an inferencer says, as much of it as a message holds."""
-    texts = [without_surrogates(str(sentence)) for sentence in told or ()]
-    longest = protocol.LONGEST_SENTENCE
-    return tuple(sentence[:longest] for sentence in texts[: protocol.MOST_SENTENCES])
 
 
 def learned(inferencer: BaseInferencer) -> dict[str, Any]:
