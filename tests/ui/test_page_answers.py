@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.conftest import NOVEL, RICH, Server, ask, choose, reply, wait_for_state
+from tests.ui.conftest import NOVEL, RICH, Server, ask, choose, reply, set_own, wait_for_state
 
 LONG_NAME = "This is a model whose name is much too long for any field, Instruct v3 final"
 
@@ -286,8 +286,7 @@ def test_wrong_settings_are_a_sentence_and_start_nothing(tab: Page, server: Serv
 
 
 def test_own_settings_bind_one_column(tab: Page) -> None:
-    tab.click("#more button")
-    tab.fill("#own-b input, #own-b textarea", "max_tokens=2")
+    set_own(tab, "b", "max_tokens", "2")
     ask(tab, "one two three four", "Quick", "Quick")
     wait_for_state(tab, 1, "done")
     expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("one two three four")

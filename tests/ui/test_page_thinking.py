@@ -56,11 +56,11 @@ def thinkers(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 def test_both_engines_think_apart_from_their_answers(thinkers: Page) -> None:
     choose(thinkers, "Pondering", "Thinker")
     thinkers.locator("#greedy input").check()
-    thinkers.click("#more button")
     for letter in "ab":
-        known = thinkers.locator(f"#own-{letter} .known-settings")
+        thinkers.click(f"#own-{letter} .slot-settings")
+        known = thinkers.locator("#slot-form .known-settings")
         expect(known).to_have_text("Its template knows thinking=on|off")
-    expect(thinkers.locator("#own-c .known-settings")).not_to_be_visible()
+        thinkers.keyboard.press("Escape")
     ask(thinkers, "q", "Pondering", "Thinker")
     for slot in (0, 1):
         wait_for_state(thinkers, slot, "done", 240)
