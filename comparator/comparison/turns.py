@@ -12,20 +12,23 @@ Where a seed was drawn, a new one is drawn; one that a person gave stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from comparator.comparison.kept import KeptComparison, Record
-from comparator.comparison.slot_settings import DRAWN, GIVEN, Given
+from comparator.comparison.request import Files, Request
+from comparator.comparison.slot_settings import DRAWN, GIVEN, MAKER
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
-from comparator.core.exceptions import ConfigurationError
+from comparator.core.exceptions import ConfigurationError, MultiLLMError
+from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
+from comparator.core.units import fine_size
 
 CUT_SHORT = "Its last answer broke off, and what there is of it stands in its history."
 _CUT_STATES = ("failed", "stopped")
 _LONGEST_NAME = 80
-_SETTINGS = frozenset(setting.name for setting in fields(ModelConfig))
+_USUAL = asdict(ModelConfig())
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,15 @@ class Turn:
         column: its place in the kept comparison, counted from 0.
         model: what its record says of its model: ``id``, ``name``, ``model_type``, ``path``, and
             ``size``.
-        config: its settings, without a seed where that was drawn.
-        given: the settings that a person gave.
+        settings: those that a person gave, and what is not as by default besides. Without a seed
+            that was drawn, and without the values of its maker: both are found again.
         conversation: what it alone is asked.
         notice: what a reader should know of it; empty where nothing is.
     """
 
     column: int
     model: Mapping[str, Any]
-    config: ModelConfig
-    given: Given
+    settings: Mapping[str, Any]
     conversation: Conversation
     notice: str = ""
 
@@ -114,7 +116,7 @@ def regenerated(kept: KeptComparison, column: int) -> Turns:
     """
     _check_column(kept, column)
     turns = _turns(kept, lambda record: asked(record).without_answer(), [column], kept.date)
-    anew = [replace(turn, config=replace(turn.config, seed=None)) for turn in turns.turns]
+    anew = [replace(turn, settings=_without_seed(turn.settings)) for turn in turns.turns]
     return replace(turns, turns=tuple(anew), together=False)
 
 
@@ -155,6 +157,70 @@ def answered(record: Record) -> Conversation:
     if not str(record.get("content") or "").strip():
         raise ConfigurationError(f"it has no answer to go on from{_why_not(record)}")
     return asked(record).without_answer()
+
+
+def present(turns: Turns, look_up: Callable[[Turn], ModelInfo]) -> tuple[Turns, list[ModelInfo]]:
+    """Return the turns whose models are still there, and these models.
+
+    Args:
+        turns: who is asked what.
+        look_up: returns the model of a turn.
+
+    Raises:
+        ConfigurationError: none of the models is there; and why not.
+    """
+    found: list[tuple[Turn, ModelInfo]] = []
+    left_out = dict(turns.left_out)
+    for turn in turns.turns:
+        try:
+            model = look_up(turn)
+        except MultiLLMError as error:
+            name = _name_of(turn.model)
+            left_out[turn.column] = f"{name} is left out: its model is gone. {error}"
+            continue
+        notice = " ".join(filter(None, (turn.notice, _changed(turn, model))))
+        found.append((replace(turn, notice=notice), model))
+    if not found:
+        raise ConfigurationError(" ".join(dict.fromkeys(left_out.values())))
+    left = replace(turns, turns=tuple(turn for turn, _ in found), left_out=left_out)
+    return left, [model for _, model in found]
+
+
+def as_turns(request: Request, turns: Turns) -> Request:
+    """Return a request in which each slot is asked what its turn says.
+
+    Args:
+        request: of the same models and settings, in the order of the turns.
+        turns: who is asked what.
+    """
+    slots = [
+        replace(
+            slot,
+            conversation=turn.conversation,
+            notice=" ".join(filter(None, (slot.notice, turn.notice))),
+        )
+        for slot, turn in zip(request.slots, turns.turns, strict=True)
+    ]
+    notices = [request.notice, *turns.left_out.values()]
+    return replace(
+        request,
+        conversation=turns.turns[0].conversation,
+        slots=slots,
+        notice=" ".join(filter(None, notices)) or None,
+        files=Files(turns.files),
+        date=turns.date or request.date,
+        parent=turns.parent or None,
+    )
+
+
+def _changed(turn: Turn, model: ModelInfo) -> str:
+    then = turn.model.get("size")
+    if not isinstance(then, int) or not then or then == model.size:
+        return ""
+    return (
+        f"The files of {_name_of(turn.model)} have changed since its last answer: "
+        f"{fine_size(then)} then, {fine_size(model.size)} now."
+    )
 
 
 def _why_not(record: Record) -> str:
@@ -203,18 +269,24 @@ def _turns(
 
 
 def _turn(column: int, record: Record, conversation: Conversation) -> Turn:
-    sources = record.get("config_sources") or {}
-    values = {k: v for k, v in (record.get("config") or {}).items() if k in _SETTINGS}
-    if sources.get("seed", DRAWN) == DRAWN:
-        values["seed"] = None
-    given = frozenset(name for name, source in sources.items() if source == GIVEN)
-    return Turn(
-        column,
-        dict(record.get("model") or {}),
-        ModelConfig.from_dict(values),
-        Given(given, given),
-        conversation,
-    )
+    values, sources = record.get("config") or {}, record.get("config_sources") or {}
+    settings = {
+        name: values[name]
+        for name, usual in _USUAL.items()
+        if name in values and _is_own(sources.get(name), values[name], usual)
+    }
+    if "seed" not in sources:  # nobody knows whether it was drawn
+        settings = _without_seed(settings)
+    ModelConfig.from_dict(settings)
+    return Turn(column, dict(record.get("model") or {}), settings, conversation)
+
+
+def _is_own(source: str | None, value: Any, usual: Any) -> bool:
+    return source == GIVEN or (source not in (DRAWN, MAKER) and value != usual)
+
+
+def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "seed"}
 
 
 def _check_column(kept: KeptComparison, column: int) -> None:
@@ -225,5 +297,8 @@ def _check_column(kept: KeptComparison, column: int) -> None:
 
 
 def _name(record: Record) -> str:
-    model = record.get("model") or {}
+    return _name_of(record.get("model") or {})
+
+
+def _name_of(model: Mapping[str, Any]) -> str:
     return with_controls_shown(str(model.get("name") or model.get("id") or "?"))[:_LONGEST_NAME]

@@ -74,6 +74,11 @@ class Session:
         ).start()
 
     @property
+    def columns(self) -> Sequence[int]:
+        """Which columns of the visitor's page it fills, counted from 0, in their order."""
+        return self._columns
+
+    @property
     def position(self) -> int:
         """Return the place in line, counted from 1; 0 when it does not wait."""
         return self._ticket.position if self._ticket else 0

@@ -17,6 +17,7 @@ import msgspec
 
 from comparator.comparison.kept import KeptComparison, new_id
 from comparator.hosting.session import Session
+from comparator.ui.compare.badges import badges
 from comparator.ui.compare.columns import AnyColumn, Column, KeptColumn, View
 from comparator.ui.threads import in_thread
 from comparator.ui.wakeup import Wakeup
@@ -116,14 +117,21 @@ class Board:
 
     def _assembled(self) -> View:
         latest = self._latest
+        running = not all(session.is_complete for session in self._positions)
         return {
             "run": self._number,
-            "running": not all(session.is_complete for session in self._positions),
+            "running": running,
+            "badges": [] if running else self._badges(),
             "note": (latest.trouble if latest else None) or "",
             "position": latest.position if latest else 0,
             "columns": [column.view for column in self._columns],
             "comparison": (latest.kept_as if latest else None) or self._kept_before,
         }
+
+    def _badges(self) -> list[View]:
+        """Return what is to be said of columns that were asked twice alike."""
+        now = [n for n, column in enumerate(self._columns) if column.session is not None]
+        return badges([column.record() for column in self._columns], self._kept, now)
 
     def note_kept(self) -> None:
         """Put the id into the view by which the comparison is in the history now."""

@@ -17,6 +17,7 @@ from comparator.library.changes.starter import StarterProgress
 from comparator.ui.compare import render
 from comparator.ui.compare.board import YIELD_SECONDS, Board, follow
 from comparator.ui.compare.boards import Boards
+from comparator.ui.compare.exporting import wire_exporting
 from comparator.ui.compare.slot_handlers import draft_of, wire_slots
 from comparator.ui.compare.tab import CompareTab
 from comparator.ui.compare.turn_handlers import FORGOTTEN, column_of, wire_turns
@@ -67,6 +68,7 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | No
     board.stop_column(handlers.stop_column, None, None, api_name="page_stop_column", **AT_ONCE)
     board.retry_column(handlers.retry, None, board, api_name="page_retry", **STREAM)
     wire_turns(host, board, boards)
+    wire_exporting(host, board, tab.taken_away, boards)
     if tab.starter_button is not None:
         installed = [*lists.widgets, tab.starter_progress]
         tab.starter_button.click(
