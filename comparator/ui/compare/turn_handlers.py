@@ -15,7 +15,6 @@ import gradio as gr
 from comparator.comparison.kept import KeptComparison
 from comparator.comparison.turns import Turns, continued, edited_turn, next_turn, regenerated
 from comparator.core.limits import MOST_MODELS
-from comparator.hosting.further_turns import FurtherTurns
 from comparator.hosting.host import Host
 from comparator.hosting.session import BusyError, Session
 from comparator.ui import adapter
@@ -29,6 +28,10 @@ from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
 
 FORGOTTEN = "This comparison is not known any more. Ask the question again."
+GONE = (
+    "It was not asked, since its model is gone. Put that back where it was and ask on, or ask other "
+    "models."
+)
 MOST_TURNS = 10_000  # of a conversation
 
 OfColumn = Callable[[KeptComparison, int], Turns]
@@ -102,27 +105,26 @@ class GoingOn:
     ) -> Going:
         """Ask the columns on a new board of all of them."""
         wakeup = Wakeup()
-        session, further = await self._begin(request, turns, wakeup)
+        session = await self._begin(request, turns, wakeup)
         left_out = {
-            place: LeftOutColumn(place, kept.records[place], question, why)
-            for place, why in further.left_out.items()
+            place: LeftOutColumn(place, record, question, turns.left_out.get(place, GONE))
+            for place, record in enumerate(kept.records)
+            if place not in session.columns
         }
-        board = Board(session, further.columns, left_out, kept)
+        board = Board(session, session.columns, left_out, kept)
         self.boards.keep(session_of(request), board)
         return Going(board, session, wakeup)
 
     async def of_one(self, request: gr.Request, board: Board, number: int, turns: Turns) -> Going:
         """Ask one column, which fills it anew."""
         wakeup = Wakeup()
-        session, _further = await self._begin(request, turns, wakeup)
+        session = await self._begin(request, turns, wakeup)
         board.retry(number, session)
         return Going(board, session, wakeup)
 
-    async def _begin(
-        self, request: gr.Request, turns: Turns, wakeup: Wakeup
-    ) -> tuple[Session, FurtherTurns]:
+    async def _begin(self, request: gr.Request, turns: Turns, wakeup: Wakeup) -> Session:
         who = (visitor_of(request), browser_of(request))
-        return await in_thread(self.host.go_on, session_of(request), turns, wakeup.wake, *who)
+        return await in_thread(self.host.ask_on, session_of(request), turns, wakeup.wake, *who)
 
 
 @dataclass(frozen=True)
