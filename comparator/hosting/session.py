@@ -80,7 +80,7 @@ class Session:
     @property
     def columns(self) -> Sequence[int]:
         """Which columns of the visitor's page it fills, counted from 0, in their order."""
-        return self.columns
+        return self._columns
 
     @property
     def position(self) -> int:
@@ -107,8 +107,8 @@ class Session:
         if column is None:
             self._stop_asked = True
             self.comparison.stop()
-        elif column in self.columns:
-            self.comparison.stop(self.columns.index(column))
+        elif column in self._columns:
+            self.comparison.stop(self._columns.index(column))
         if self.comparison.has_ended and self._ticket:
             self._ticket.leave()
 
