@@ -13,7 +13,8 @@ from typing import Any
 from comparator.comparison.exports import thinking_figures
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
-from comparator.core.units import load_time, percent, seconds, size, speed
+from comparator.core.units import load_time, long_time, percent, seconds, size, speed
+from comparator.ui.worded import said, said_label
 
 TEMPLATES = {
     "gguf": "chat template of the GGUF file",
@@ -129,13 +130,14 @@ def details(result: InferenceResult) -> list[list[str]]:
     return [[name, with_controls_shown(text)] for name, text in facts if text]
 
 
-def starter_note(step: str, share: float | None) -> str:
-    """Return the starter set's progress as HTML."""
+def starter_note(step: str, share: float | None, seconds_left: float | None = None) -> str:
+    """Return the starter set's progress as HTML, with the time that it will still take."""
     if share is None:
         return f'<p class="starter-step" role="status">{_escaped(step)}</p>'
+    left = "" if seconds_left is None else said("page.left", time=long_time(seconds_left))
     return (
-        f'<p class="starter-step" role="status">{_escaped(step)}</p>'
-        f'<progress aria-label="Installing the starter set" max="1" '
+        f'<p class="starter-step" role="status">{_escaped(step)}{left}</p>'
+        f'<progress {said_label("page.starter_progress")} max="1" '
         f'value="{min(1.0, max(0.0, share)):.3f}"></progress>'
     )
 

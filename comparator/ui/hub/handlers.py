@@ -22,9 +22,9 @@ from comparator.ui import adapter
 from comparator.ui.events import QUIET, Handler, Updates, Values, telling
 from comparator.ui.hub import render
 from comparator.ui.hub.tab import HubTab
+from comparator.ui.language import text
 from comparator.ui.threads import in_thread
 
-NOTHING = "Nothing on the hub fits. Use fewer or shorter words."
 PICK_FIRST = "Search first, and press a line of the table."
 _MOST_TEXT = 200
 
@@ -82,7 +82,7 @@ def _make_search(tab: HubTab, room: Measure) -> tuple[Handler, Handler]:
             return {tab.results: "", **await in_thread(_look, tab, room, text)}
         found = await in_thread(_search, tab, values, text)
         if not found:
-            return {tab.results: "", **nothing_chosen(render.note(NOTHING))}
+            return {tab.results: "", **nothing_chosen(render.nothing_found())}
         return {tab.results: render.results(found), **nothing_chosen()}
 
     @telling(lambda sentence: nothing_chosen(render.note(sentence)))
@@ -132,10 +132,9 @@ def _look(tab: HubTab, measure: Measure, name: str) -> Updates:
     default = selection.pick(repository.choices, None, repository.id)
     room = measure()
     options = [(_option(choice, room), choice.name) for choice in repository.choices]
-    label = f"What to fetch of {repository.id}"
-    told = f"Licence: {repository.licence or 'unknown'}. {room.sentence()}"
+    label = f"{text('hub.choice_of')} {repository.id}"
     return {
-        tab.note: render.note(told, "calm"),
+        tab.note: render.repository_note(repository.licence, room.sentence()),
         tab.repository: repository,
         tab.choice: gr.update(choices=options, value=default.name, label=label),
     }
@@ -154,7 +153,7 @@ def _fetch(downloads: Downloads, repository: Any, name: Any) -> None:
 
 def _no_choice() -> Any:
     """Return the update of an empty list of choices."""
-    return gr.update(choices=[], value=None, label="What to fetch")
+    return gr.update(choices=[], value=None, label=text("hub.choice"))
 
 
 def _carried(event: gr.EventData) -> str:
