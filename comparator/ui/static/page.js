@@ -7,7 +7,11 @@ const help = element.querySelector("#help");
 let runBegan = null;
 let usualTitle = null; // while another stands in its place
 
-document.documentElement.lang = LANGUAGE;
+// Gradio names the browser's language there, when it has its own words, and not that of the texts.
+function sayLanguage() {
+  const spoken = said("page.language");
+  if (document.documentElement.lang !== spoken) document.documentElement.lang = spoken;
+}
 
 function remembered(name) {
   try {
@@ -116,4 +120,6 @@ element.querySelector("#help-open").addEventListener("click", openHelp);
 for (const sign of ["pointerdown", "keydown"]) document.addEventListener(sign, usualAgain, true);
 window.addEventListener("focus", usualAgain);
 new MutationObserver(runChanged).observe(document.body, { attributeFilter: ["class"] });
+new MutationObserver(sayLanguage).observe(document.documentElement, { attributeFilter: ["lang"] });
+sayLanguage();
 drawHelp();

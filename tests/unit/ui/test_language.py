@@ -26,7 +26,18 @@ NAMES = {
     *("GB", "MB", "KV", "Enter", "Shift", "Esc", "Markdown", "HTML", "JSON", "CSV", "GPU", "RAM"),
     *("VRAM", "CPU", "LLM", "Multi-LLM", "Comparator", "PAIR", "promptfoo", "LoRA", "tok/s"),
     *("top_p", "top_k", "min_p", "lora", "f16", "q8_0", "q4_0", "URL", "UTF-8", "SQLite", "TXT"),
-    *("PATH", "SCALE", "PATH:SCALE", "token", "tokens", "Token", "temperature", "seed", "None"),
+    *(
+        "PATH",
+        "SCALE",
+        "PATH:SCALE",
+        "zh-CN",
+        "token",
+        "tokens",
+        "Token",
+        "temperature",
+        "seed",
+        "None",
+    ),
 }
 
 
