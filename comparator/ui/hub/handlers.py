@@ -142,7 +142,12 @@ def _look(tab: HubTab, measure: Measure, name: str) -> Updates:
 
 def _option(choice: selection.Offer, room: download_fit.Room) -> str:
     name, engine = with_controls_shown(choice.name), ENGINE_NAMES[choice.engine.value]
-    return f"{name} · {engine} · {fine_size(choice.size)} · {room.word_for(choice)}"
+    return f"{name} · {engine} · {fine_size(choice.size)} · {_fit(room.word_for(choice))}"
+
+
+def _fit(word: str) -> str:
+    """Return how a choice fits, in the reader's language where a word says it all."""
+    return f"{text(f'library.fit_{word}')}" if word in ("fits", "tight") else word
 
 
 def _fetch(downloads: Downloads, repository: Any, name: Any) -> None:
