@@ -176,7 +176,7 @@ def refuse_foreign_code(draft: RequestDraft) -> None:
 def from_page(
     prompt: str,
     system_prompt: str,
-    chosen: Sequence[tuple[str | None, str]],
+    chosen: Sequence[tuple[str | None, str | Mapping[str, Any]]],
     form: Mapping[str, Any],
     together: bool,
 ) -> RequestDraft:
@@ -185,7 +185,8 @@ def from_page(
     Args:
         prompt: the question.
         system_prompt: what every model is told first.
-        chosen: pairs of a model's id (empty or None for none) and its own settings as text.
+        chosen: pairs of a model's id (empty or None for none) and its own settings, as values
+            by name or as text.
         form: settings of all models, by name, as the page's fields hold them: ``seed`` and
             ``n_threads`` as text, ``max_tokens`` and ``n_ctx`` empty for None, ``stop`` as lines,
             ``greedy`` in place of ``do_sample``. What is as by default counts as not given.
@@ -251,9 +252,12 @@ def _there_are(manager: ModelManager) -> str:
     return f"There are: {names}." if names else "There are no models yet."
 
 
-def _own_settings(number: int, text: str) -> dict[str, Any]:
+def _own_settings(number: int, own: str | Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return parse_settings(text or "")
+        if not isinstance(own, Mapping):
+            return parse_settings(own or "")
+        ModelConfig.from_dict(own)
+        return dict(own)
     except ConfigurationError as error:
         raise ConfigurationError(f"Own settings of model {number}: {error}") from error
 
