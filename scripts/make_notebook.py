@@ -11,32 +11,33 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nbclient
+import nbformat
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOK = REPOSITORY / "docs" / "notebook.ipynb"
 CELL_SECONDS = 240  # of a busy machine
 
 
-def executed(path: Path = NOTEBOOK) -> Any:
+def executed(**options: Any) -> Any:
     """Return the notebook with what its cells show when they are run in its folder.
+
+    ``options`` are those of the process of the kernel, as ``subprocess.Popen`` takes them.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell fails.
     """
-    import nbclient
-    import nbformat
-
-    notebook = nbformat.read(path, as_version=4)
-    place = {"metadata": {"path": str(path.parent)}}
-    nbclient.NotebookClient(
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    place = {"metadata": {"path": str(NOTEBOOK.parent)}}
+    client = nbclient.NotebookClient(
         notebook, timeout=CELL_SECONDS, resources=place, record_timing=False
-    ).execute()
+    )
+    client.execute(**options)
     return notebook
 
 
 def main() -> None:
     """Run the notebook and write it."""
-    import nbformat
-
     notebook = executed()
     notebook.metadata.pop("language_info", None)  # of the Python that happened to run it
     nbformat.write(notebook, NOTEBOOK)

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from one_core import on_one_core
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TABLE = "text/html"
@@ -40,7 +41,7 @@ def test_every_cell_of_the_notebook_runs_and_shows_what_is_kept_of_it(
 ) -> None:
     assert starter_models["gguf_q2_k"]
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    ran = maker.executed()
+    ran = maker.executed(preexec_fn=on_one_core)
     kept = json.loads(maker.NOTEBOOK.read_text("utf-8"))
     assert shown(ran) == shown(kept), "python scripts/make_notebook.py writes it anew"
     tables = [
