@@ -46,8 +46,8 @@ from comparator.cli.commands.options import (
 )
 from comparator.cli.display.live import LiveColumns, Show, StateLines
 from comparator.cli.errors import tell
-from comparator.comparison import exports
 from comparator.comparison.comparison import Comparison
+from comparator.comparison.exports import OF_RESULTS, tables, words
 from comparator.comparison.kept import kept, new_id
 from comparator.comparison.request import Files, Request
 from comparator.core.config import WITHOUT_A_LIMIT
@@ -134,8 +134,7 @@ def command(
         "n_threads": threads,
         "sampling": sampling,
     }
-    settings = _read({key: value for key, value in common.items() if value is not None})
-    files = files_of(cold, warm)
+    settings, files = _read(common), files_of(cold, warm)
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     options = RunOptions(max_memory_gb, force, output.value, limits, not no_thinking)
     history = None if no_history else History()
@@ -257,10 +256,11 @@ def _typed(further: going_on.Further) -> going_on.Further:
 
 
 def _read(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with None in place of the options' words for it."""
+    """Return the settings that were given, with None in place of the options' words for it."""
     return {
         name: number_or_none(name, value) if name in WITHOUT_A_LIMIT else value
         for name, value in settings.items()
+        if value is not None
     }
 
 
@@ -319,8 +319,8 @@ def _watch(
                 written = _write_complete(results, written)
     if output != "jsonl" and not shown_live:
         hidden = output in ("text", "md") and not options.with_thoughts
-        shown = exports.without_thoughts(results) if hidden else results
-        sys.stdout.write(exports.FORMATS[output](shown))
+        shown = words.without_thoughts(results) if hidden else results
+        sys.stdout.write(OF_RESULTS[output](shown))
     sys.stdout.flush()
     return results
 
@@ -334,7 +334,7 @@ def _display(live_on_stdout: bool, with_thoughts: bool) -> AbstractContextManage
 def _write_complete(results: Sequence[InferenceResult], written: int) -> int:
     """Write the records that are complete, in order, as soon as they are."""
     while written < len(results) and results[written].is_complete:
-        sys.stdout.write(exports.as_json_lines([results[written]]))
+        sys.stdout.write(tables.as_json_lines([results[written]]))
         sys.stdout.flush()
         written += 1
     return written

@@ -17,7 +17,10 @@ import msgspec
 
 from comparator.comparison.kept import KeptComparison, new_id
 from comparator.hosting.session import Session
+from comparator.ui.compare.badges import badges
 from comparator.ui.compare.columns import AnyColumn, Column, KeptColumn, View
+from comparator.ui.compare.fair_play import FairPlayPanel
+from comparator.ui.compare.machine import MachinePanel
 from comparator.ui.threads import in_thread
 from comparator.ui.wakeup import Wakeup
 
@@ -55,6 +58,7 @@ class Board:
         self._kept_before = kept.id if kept and session is None else None
         self._columns = [columns[place] for place in sorted(columns)]
         self._positions = {session: session.position} if session else {}
+        self._fair_play, self._machine = FairPlayPanel(), MachinePanel()
         self.view = self._assembled()
 
     @classmethod
@@ -116,14 +120,23 @@ class Board:
 
     def _assembled(self) -> View:
         latest = self._latest
+        running = not all(session.is_complete for session in self._positions)
         return {
             "run": self._number,
-            "running": not all(session.is_complete for session in self._positions),
+            "running": running,
+            "badges": [] if running else self._badges(),
             "note": (latest.trouble if latest else None) or "",
             "position": latest.position if latest else 0,
             "columns": [column.view for column in self._columns],
+            "fair_play": self._fair_play.view(self._columns),
+            "machine": self._machine.view(self._columns),
             "comparison": (latest.kept_as if latest else None) or self._kept_before,
         }
+
+    def _badges(self) -> list[View]:
+        """Return what is to be said of columns that were asked twice alike."""
+        now = [n for n, column in enumerate(self._columns) if column.session is not None]
+        return badges([column.record() for column in self._columns], self._kept, now)
 
     def note_kept(self) -> None:
         """Put the id into the view by which the comparison is in the history now."""
@@ -145,6 +158,8 @@ async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterato
         yield board.view
         if not session.is_complete:
             await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+    if board.update():  # whoever keeps it may have taken its end in before
+        yield board.view
     if session.is_to_be_kept and await in_thread(session.join, KEPT_SECONDS):
         board.note_kept()
         yield board.view

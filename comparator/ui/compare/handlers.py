@@ -11,12 +11,14 @@ from typing import Any
 
 import gradio as gr
 
+from comparator.core.time_left import TimeLeft
 from comparator.hosting.background_work import BackgroundWork
 from comparator.hosting.host import Host
 from comparator.library.changes.starter import StarterProgress
 from comparator.ui.compare import render
 from comparator.ui.compare.board import YIELD_SECONDS, Board, follow
 from comparator.ui.compare.boards import Boards
+from comparator.ui.compare.exporting import wire_exporting
 from comparator.ui.compare.slot_handlers import draft_of, wire_slots
 from comparator.ui.compare.tab import CompareTab
 from comparator.ui.compare.turn_handlers import FORGOTTEN, column_of, wire_turns
@@ -67,6 +69,7 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | No
     board.stop_column(handlers.stop_column, None, None, api_name="page_stop_column", **AT_ONCE)
     board.retry_column(handlers.retry, None, board, api_name="page_retry", **STREAM)
     wire_turns(host, board, boards)
+    wire_exporting(host, board, tab.taken_away, boards)
     if tab.starter_button is not None:
         installed = [*lists.widgets, tab.starter_progress]
         tab.starter_button.click(
@@ -142,12 +145,12 @@ def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler
 
 
 def _make_install(host: Host, tab: CompareTab) -> Handler:
-    def told(step: str, share: float | None = None) -> Updates:
-        return {tab.starter_progress: render.starter_note(step, share)}
+    def told(step: str, share: float | None = None, left: float | None = None) -> Updates:
+        return {tab.starter_progress: render.starter_note(step, share, left)}
 
     @telling(told)
     async def install() -> AsyncIterator[Updates]:
-        wakeup = Wakeup()
+        wakeup, left = Wakeup(), TimeLeft()
         work: BackgroundWork[StarterProgress] = BackgroundWork(
             "starter", lambda report, _stopping: host.install_starter(report), wakeup.wake
         )
@@ -156,7 +159,7 @@ def _make_install(host: Host, tab: CompareTab) -> Handler:
         while not (status := work.status).is_over:
             await wakeup.wait(YIELD_SECONDS)
             if latest := work.status.progress:
-                yield told(latest.step, latest.share)
+                yield told(latest.step, latest.share, left.after(latest.share))
         if status.trouble:
             yield told(status.trouble)
             return

@@ -61,7 +61,7 @@ class Marks {
   }
 
   drawTokens() {
-    const over = this.views.some(({ state }) => !ACTIVE.includes(state));
+    const over = this.views.every(({ state }) => !ACTIVE.includes(state));
     if (over && !this.asked) {
       this.asked = true;
       this.onTokens();
@@ -78,6 +78,7 @@ class Marks {
   drawDifference() {
     const answered = this.views.flatMap(({ text }, slot) => (/\S/.test(text) ? [slot] : []));
     this.offer(answered);
+    if (!window.Diff) return put(this.words, said("board.no_difference"));
     if (answered.length < 2) return put(this.words, said("board.compare_few"));
     const pair = this.chosen || answered.slice(0, 2);
     if (pair.some((slot) => ACTIVE.includes(this.views[slot].state))) {

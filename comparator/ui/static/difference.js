@@ -68,7 +68,9 @@ function drawDifference(root, { words, own }, parting) {
   let text = "";
   let isMarked = false;
   const end = () => {
-    if (text) (isMarked ? make("mark", root) : root).append(text);
+    const seen = isMarked ? text.trimEnd() : "";
+    if (seen) make("mark", root).append(seen);
+    root.append(text.slice(seen.length));
     text = "";
   };
   words.forEach((word, at) => {
