@@ -135,7 +135,7 @@ def _about_folder(fact: dict[str, Any]) -> Iterator[Finding]:
 
 _LOST = {
     "models": "models cannot be fetched, made or removed",
-    "data": "no comparison is kept, and measurements are forgotten when the program ends",
+    "data": "no comparison is kept, and measurements end with the program",
     "cache": "facts about models are read anew at each start",
     "temporary": "model processes have no temporary folder, and may not start",
 }
