@@ -242,7 +242,8 @@ def _about_store(fact: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("stores", LIMITS, sentence, mend)
     elif fact["name"] == HISTORY and fact["state"] == "unreadable":
         sentence = f"{HISTORY} in the data folder cannot be read, so nothing is kept."
-        yield Finding("stores", LIMITS, sentence, "End the program that holds it, or change its rights.")
+        mend = "End the program that holds it, or change the rights of the file."
+        yield Finding("stores", LIMITS, sentence, mend)
     elif fact["state"] in ("damaged", "unreadable"):
         sentence = (
             f"{fact['name']} in the {fact['folder']} folder is {fact['state']}; it is put aside "
