@@ -62,7 +62,8 @@ class ResultBuilder:
             answer: the number of the answer among those of one run.
             sources: where each setting comes from.
         """
-        self.written = Written()
+        begun = conversation.begun if conversation else ""
+        self.written = Written(begun)
         self._kind = model.model_type
         self._began: float | None = None
         self._fallbacks: tuple[str, ...] = ()
@@ -77,7 +78,7 @@ class ResultBuilder:
             model=model,
             config=asdict(config),
             config_sources=dict(sources or {}),
-            prompt=PromptReport(messages=_messages(conversation, config)),
+            prompt=PromptReport(messages=_messages(conversation, config), continued=len(begun)),
             notice=notice,
         )
         self._answer = answer
@@ -230,13 +231,13 @@ class ResultBuilder:
     def _prompted(self, message: protocol.Prompted) -> None:
         self._change(
             state=RunState.READING,
-            prompt=PromptReport(
-                message.rendered_prompt,
-                message.template_source,
-                message.dropped_tokens,
-                self._result.prompt.messages,
-                message.date,
-                list(message.notes),
+            prompt=replace(
+                self._result.prompt,
+                rendered=message.rendered_prompt,
+                template_source=message.template_source,
+                dropped_tokens=message.dropped_tokens,
+                date=message.date,
+                notes=list(message.notes),
             ),
         )
         self._count(prompt_tokens=message.prompt_tokens)

@@ -41,12 +41,14 @@ class Written:
         tokens: how many came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begun: str = "") -> None:
+        """Begin an answer; ``begun`` is what was written of it before, which no figure counts."""
         self.first_token: float | None = None
         self.last_token: float | None = None
         self.first_answer_token: float | None = None
         self.tokens = 0
-        self._answer: list[str] = []
+        self._begun = [begun] if begun else []
+        self._answer: list[str] = list(self._begun)
         self._thought: list[str] = []
         self._edition = 0
         self._times: deque[float] = deque(maxlen=_TIMES_KEPT)
@@ -137,8 +139,8 @@ class Written:
 
     def _call_thought(self, more: str) -> None:
         """Make all of the answer so far the thought."""
-        before = "".join(self._thought)
-        self._thought = [(before + "".join(self._answer) + more).strip()]
-        self._answer = []
+        before, written = "".join(self._thought), self._answer[len(self._begun) :]
+        self._thought = [(before + "".join(written) + more).strip()]
+        self._answer = list(self._begun)
         self._edition += 1
         self.first_answer_token = None

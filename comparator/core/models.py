@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -97,6 +97,18 @@ class ModelInfo:
         alone = (Place(self.source, self.path, self.name),)
         return given or self.location.places or alone
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> ModelInfo:
+        """Return the model that the ``model`` part of a record tells of; none is looked for."""
+        kinds = {kind.value: kind for kind in ModelType}
+        return cls(
+            str(record["id"]),
+            str(record.get("name") or record["id"]),
+            str(record.get("path") or record.get("file") or ""),
+            kinds.get(str(record.get("model_type")), ModelType.CUSTOM),
+            int(record.get("size") or 0),
+        )
+
     def to_record(self) -> dict[str, Any]:
         """Return the ``model`` part of a record, ready for JSON."""
         return {
@@ -183,6 +195,8 @@ class PromptReport:
             day where it asked for that; None where it did not ask.
         notes: whole sentences on what became of the conversation, such as a system prompt that the
             template takes only inside the first message; the record's ``notice`` has them, too.
+        continued: how many characters of ``content`` were written before, as the begin of an answer
+            that this run went on with; 0 for a whole answer. All figures are of the rest alone.
     """
 
     rendered: str = ""
@@ -191,6 +205,7 @@ class PromptReport:
     messages: list[dict[str, str]] = field(default_factory=list)
     date: str | None = None
     notes: list[str] = field(default_factory=list)
+    continued: int = 0
 
 
 @dataclass(frozen=True)
@@ -235,6 +250,7 @@ class InferenceResult:
         log_tail: the last lines that the child printed, kept as evidence.
         notice: anything a reader should know, such as replaced characters in the prompt.
         thinking: what it thought before it answered, as far as it has come; None for nothing.
+        comparison: the id by which it is in the history; None where it is not kept.
     """
 
     model_id: str
@@ -254,6 +270,29 @@ class InferenceResult:
     log_tail: str = ""
     notice: str | None = None
     thinking: Thinking | None = None
+    comparison: str | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> InferenceResult:
+        """Return the result that a record was made of (``to_record``).
+
+        What a record of an earlier version lacks is as by default, and what it has beyond that is
+        left out.
+
+        Raises:
+            KeyError: it has no ``model`` with an ``id``.
+        """
+        model, thinking = record["model"], record.get("thinking")
+        said = _known(cls, record)
+        said["state"] = RunState(record.get("state", RunState.DONE.value))
+        said["stats"] = InferenceStats(
+            **{"start_time": 0.0, **_known(InferenceStats, record.get("stats") or {})}
+        )
+        said["prompt"] = PromptReport(**_known(PromptReport, record.get("prompt") or {}))
+        said["thinking"] = Thinking(**_known(Thinking, thinking)) if thinking else None
+        said["model"] = ModelInfo.from_record(model) if "name" in model else None
+        usual = {"content": "", "is_complete": True, "error": None}
+        return cls(**{**usual, **said, "model_id": str(model["id"])})
 
     @property
     def fallbacks(self) -> list[str]:
@@ -278,7 +317,14 @@ class InferenceResult:
             "receipt": dict(self.receipt),
             "notice": self.notice,
             "log_tail": self.log_tail,
+            "comparison": self.comparison,
         }
+
+
+def _known(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a record are fields of a dataclass."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in record.items() if name in names}
 
 
 def told_apart(models: Iterable[ModelInfo]) -> list[ModelInfo]:

@@ -18,10 +18,12 @@ from comparator.comparison.written import Place
 from comparator.core.text import with_controls_shown
 from comparator.hosting.session import Session
 from comparator.ui.compare import render
+from comparator.ui.threads import in_thread
 from comparator.ui.wakeup import Wakeup
 
 UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/protocol.py)
 YIELD_SECONDS = 0.25  # a closed tab is noticed at a yield and not before
+KEPT_SECONDS = 20.0  # until it is in the history, where another program holds the file
 
 View = dict[str, Any]
 _numbers = itertools.count(1)
@@ -59,6 +61,7 @@ class Board:
     def __init__(self, session: Session) -> None:
         self._number = next(_numbers)
         self._latest = session
+        self._kept_before: str | None = None
         self._columns = [
             Column(session, slot) for slot in range(len(session.comparison.request.slots))
         ]
@@ -71,6 +74,7 @@ class Board:
 
     def retry(self, number: int, session: Session) -> None:
         """Let a comparison of one model fill a column anew; the others stay as they are."""
+        self._kept_before = self.view["comparison"]
         self._columns[number] = Column(session, 0, self._columns[number].attempt + 1)
         self._latest = session
         self._positions = {column.session: -1 for column in self._columns}
@@ -100,7 +104,12 @@ class Board:
             "running": not all(session.is_complete for session in self._positions),
             "note": self._latest.trouble or note,
             "columns": [column.view for column in self._columns],
+            "comparison": self._latest.kept_as or self._kept_before,
         }
+
+    def note_kept(self) -> None:
+        """Put the id into the view by which the comparison is in the history now."""
+        self.view = self._assembled()
 
 
 async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterator[View]:
@@ -111,6 +120,8 @@ async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterato
         await wakeup.wait(YIELD_SECONDS)
         board.update()
         yield board.view
-        if session.is_complete:
-            return
-        await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+        if not session.is_complete:
+            await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+    if session.is_to_be_kept and await in_thread(session.join, KEPT_SECONDS):
+        board.note_kept()
+        yield board.view

@@ -24,7 +24,7 @@ from comparator.ui.compare.tab import CompareTab
 from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, telling
 from comparator.ui.model_lists import shelf_updates
 from comparator.ui.threads import in_thread
-from comparator.ui.visitors import session_of, visitor_of
+from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
 
 MOST_BOARDS = 256
@@ -65,9 +65,11 @@ class Boards:
         self._by_session.pop(session_key, None)
 
 
-def make_compare_handlers(host: Host, tab: CompareTab) -> CompareHandlers:
-    """Return the handlers of a page's tab."""
-    boards = Boards()
+def make_compare_handlers(
+    host: Host, tab: CompareTab, boards: Boards | None = None
+) -> CompareHandlers:
+    """Return the handlers of a page's tab, which keep each session's latest board."""
+    boards = boards or Boards()
     stop, stop_column, leave = _make_session_handlers(host, boards)
     return CompareHandlers(
         run=_make_run(host, tab, boards),
@@ -79,9 +81,9 @@ def make_compare_handlers(host: Host, tab: CompareTab) -> CompareHandlers:
     )
 
 
-def wire_compare_tab(page: Any, host: Host, tab: CompareTab) -> None:
+def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | None = None) -> None:
     """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's."""
-    handlers, lists = make_compare_handlers(host, tab), tab.lists
+    handlers, lists = make_compare_handlers(host, tab, boards), tab.lists
     page.unload(handlers.leave)
     asked = wire_slots(page, host, tab)
     tab.run.click(handlers.run, asked, tab.board, api_name="page_run", **STREAM)
@@ -107,7 +109,8 @@ def _make_run(host: Host, tab: CompareTab, boards: Boards) -> Handler:
         session_key, wakeup = session_of(request), Wakeup()
         visitor = visitor_of(request)
         draft = replace(draft_of(tab, values), on_page=not visitor)
-        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor)
+        browser = browser_of(request)
+        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor, browser)
         try:
             board = Board(session)
             boards.keep(session_key, board)
@@ -129,8 +132,9 @@ def _make_retry(host: Host, tab: CompareTab, boards: Boards) -> Handler:
             yield {tab.board: render.refused(FORGOTTEN)}
             return
         earlier, slot = column.session.comparison, column.slot
+        asked = (visitor_of(request), browser_of(request), board.view["comparison"])
         session = await in_thread(
-            host.again, session_key, earlier, slot, number, wakeup.wake, visitor_of(request)
+            host.again, session_key, earlier, slot, number, wakeup.wake, *asked
         )
         try:
             board.retry(number, session)

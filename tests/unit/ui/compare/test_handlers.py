@@ -71,6 +71,8 @@ class FakeSession:
         self.trouble: str | None = None
         self.position = 0
         self.stops = 0
+        self.is_to_be_kept = False
+        self.kept_as: str | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -96,7 +98,12 @@ class FakeHost:
         self.stopped: list[tuple[str, int | None]] = []
 
     def begin(
-        self, session: str, draft: RequestDraft, on_news: Callable[[], None], visitor: str
+        self,
+        session: str,
+        draft: RequestDraft,
+        on_news: Callable[[], None],
+        visitor: str,
+        browser: str,
     ) -> FakeSession:
         if self.error:
             raise self.error
@@ -112,6 +119,8 @@ class FakeHost:
         column: int,
         on_news: Callable[[], None],
         visitor: str,
+        browser: str,
+        beside: str | None,
     ) -> FakeSession:
         if self.error:
             raise self.error
