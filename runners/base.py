@@ -26,6 +26,9 @@ class PromptTokens:
         notes: whole sentences on what became of the conversation in it.
         after_messages: what a chat template wrote behind all messages; None where that is not
             known.
+        special: begin and end of each special token in the text, one after another; a control
+            token that a person typed is none.
+        first_token: a special token that stands before the text, such as BOS; empty for none.
     """
 
     prompt_tokens: int
@@ -34,6 +37,8 @@ class PromptTokens:
     date: str | None = None
     notes: tuple[str, ...] = ()
     after_messages: str | None = None
+    special: tuple[int, ...] = ()
+    first_token: str = ""
 
 
 @dataclass(frozen=True)

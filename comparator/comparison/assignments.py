@@ -83,6 +83,15 @@ def _config_sent(request: Request, slot: Slot, config: ModelConfig) -> ModelConf
     )
 
 
+def decided(request: Request, slot: Slot, config: ModelConfig) -> dict[str, Any]:
+    """Return the settings of a slot that were decided here and not as they were asked, by name."""
+    sent = _config_sent(request, slot, config)
+    names = ("n_threads", "n_gpu_layers", "n_ctx")
+    return {
+        name: getattr(sent, name) for name in names if getattr(sent, name) != getattr(config, name)
+    }
+
+
 def adapters_of(slot: Slot) -> list[str]:
     """Return the places of a slot's adapters, which its process may read."""
     return [adapter_of(text).name for text in slot.adapters]

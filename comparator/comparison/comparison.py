@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.comparison import file_cache, read_ahead
-from comparator.comparison.assignments import assignment_of, refusal
+from comparator.comparison.assignments import assignment_of, decided, refusal
 from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Files, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
 from comparator.comparison.slot_checks import said_of
-from comparator.comparison.written import Added, Place
+from comparator.comparison.written import Added, Piece, Place
 from comparator.core.models import InferenceResult
 from comparator.core.quiet import MeasuredRun, quiet
 from runners import protocol
@@ -191,10 +191,24 @@ class Comparison:
         """Return what a column has written since a reader's place."""
         return self._builders[slot].written.since(place)
 
+    def samples(self, slot: int) -> dict[str, list[Any]]:
+        """Return what a column's run has held of memory so far, as ``Receipt.samples``."""
+        run = self._runs.get(slot)
+        return run.samples if run is not None else {}
+
+    def pieces(self, slot: int) -> list[Piece]:
+        """Return a column's answer by its tokens."""
+        return self._builders[slot].written.pieces()
+
+    def looks(self, slot: int) -> int:
+        """Return how many looks at a column's memory there were, at hardly any cost."""
+        run = self._runs.get(slot)
+        return run.looks if run is not None else 0
+
     @property
     def is_complete(self) -> bool:
-        """Whether every column has its final message."""
-        return all(builder.is_complete for builder in self._builders)
+        """Whether every column has its final message, and the reader was told."""
+        return not self._unseen and all(builder.is_complete for builder in self._builders)
 
     def stop(self, slot: int | None = None) -> None:
         """Stop one column, or all; returns at once and is harmless at any time."""
@@ -275,6 +289,7 @@ class Comparison:
             start_seconds=advice.start_seconds + measured.waited_seconds,
             files_cached=cached,
             notice=" ".join(filter(None, (notice, *said_of(slot)))),
+            sent=decided(self.request, slot, self._configs[number]),
         )
         started = time.monotonic()
         self._news.put(News(number, advice, started))

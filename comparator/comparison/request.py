@@ -159,6 +159,7 @@ class Advice:
         files_cached: how much of its files is in the system's cache, 0 to 1; None where nobody
             tells.
         notice: what is to be said of its files; empty where nothing is.
+        sent: settings that were decided for it in place of what was asked, by name.
     """
 
     verdict: dict[str, Any] = field(default_factory=dict)
@@ -166,6 +167,7 @@ class Advice:
     start_seconds: float = 0.0
     files_cached: float | None = None
     notice: str = ""
+    sent: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

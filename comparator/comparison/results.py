@@ -103,7 +103,7 @@ class ResultBuilder:
         """Start the clocks (``at`` of ``time.monotonic``), with what is known of the start."""
         advice = advice or Advice()
         self._began = at
-        self._change(state=RunState.LOADING)
+        self._change(state=RunState.LOADING, sent=dict(advice.sent))
         self._count(
             start_time=self._wall_clock_offset + at,
             start_seconds=advice.start_seconds,
@@ -238,6 +238,8 @@ class ResultBuilder:
                 dropped_tokens=message.dropped_tokens,
                 date=message.date,
                 notes=list(message.notes),
+                special=_within(message.special, len(message.rendered_prompt)),
+                first_token=message.first_token,
             ),
         )
         self._count(prompt_tokens=message.prompt_tokens)
@@ -309,6 +311,13 @@ class ResultBuilder:
 
     def _count(self, **values: Any) -> None:
         self._result = replace(self._result, stats=replace(self._result.stats, **values))
+
+
+def _within(places: Sequence[int], length: int) -> list[int]:
+    """Return begins and ends as a child told them where they are in order; else none of them."""
+    told = list(places)
+    is_right = len(told) % 2 == 0 and told == sorted(told) and all(p <= length for p in told)
+    return told if is_right else []
 
 
 def _messages(conversation: Conversation | None, config: ModelConfig) -> list[dict[str, str]]:

@@ -195,6 +195,9 @@ class PromptReport:
             day where it asked for that; None where it did not ask.
         notes: whole sentences on what became of the conversation, such as a system prompt that the
             template takes only inside the first message; the record's ``notice`` has them, too.
+        special: begin and end of each special token in ``rendered``, one after another, in
+            characters; what a person typed is text and none of them.
+        first_token: a special token that the model read before ``rendered``, such as BOS.
         continued: how many characters of ``content`` were written before, as the begin of an answer
             that this run went on with; 0 for a whole answer. All figures are of the rest alone.
     """
@@ -205,6 +208,8 @@ class PromptReport:
     messages: list[dict[str, str]] = field(default_factory=list)
     date: str | None = None
     notes: list[str] = field(default_factory=list)
+    special: list[int] = field(default_factory=list)
+    first_token: str = ""
     continued: int = 0
 
 
@@ -240,11 +245,14 @@ class InferenceResult:
         config: every setting really sent.
         config_sources: where each of them comes from: ``default``, ``given``, ``maker`` or
             ``drawn`` (a seed).
+        sent: those settings that the parent decided in place of ``config``'s, such as threads
+            shared by models that run together, by name.
         prompt: what the model was really given.
         engine: name, version, device, dtype, threads and context length of what answered, the
             ``way`` in which it decodes tokens, and ``fallbacks``: sentences on what is off.
         receipt: what the machine had free before the run and after the child's exit, the peak of
-            its memory and what was expected of it (``estimated_bytes``), all in bytes; and
+            its memory and what was expected of it (``estimated_bytes``), all in bytes;
+            ``samples``: what it held over its time, and ``devices``: what accelerators had free;
             ``processor``: by stage, the seconds that it ran, waited for a core, was held back by a
             quota (``throttled``), and what the host (``stolen``) and other programs took.
         log_tail: the last lines that the child printed, kept as evidence.
@@ -264,6 +272,7 @@ class InferenceResult:
     model: ModelInfo | None = None
     config: dict[str, Any] = field(default_factory=dict)
     config_sources: dict[str, str] = field(default_factory=dict)
+    sent: dict[str, Any] = field(default_factory=dict)
     prompt: PromptReport = field(default_factory=PromptReport)
     engine: dict[str, Any] = field(default_factory=dict)
     receipt: dict[str, Any] = field(default_factory=dict)
@@ -312,6 +321,7 @@ class InferenceResult:
             "stats": self.stats.to_record(),
             "config": dict(self.config),
             "config_sources": dict(self.config_sources),
+            "sent": dict(self.sent),
             "prompt": asdict(self.prompt),
             "engine": dict(self.engine),
             "receipt": dict(self.receipt),

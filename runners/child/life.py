@@ -270,6 +270,8 @@ def prompted(piece: PromptTokens, number: int, seconds: float) -> protocol.Promp
         answer=number,
         date=piece.date,
         notes=sentences(piece.notes),
+        special=piece.special[: 2 * protocol.MOST_MARKS],
+        first_token=without_surrogates(piece.first_token)[:200],
     )
 
 

@@ -110,12 +110,16 @@ class PreparedPrompt:
         tokens: what the model reads.
         fallbacks: sentences on what is off in the engine.
         notes: sentences on what became of the conversation.
+        special: where special tokens stand in the text, as ``PromptTokens.special``.
+        first_token: one that stands before the text; empty for none.
     """
 
     rendered: RenderedPrompt
     tokens: list[int]
     fallbacks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    special: tuple[int, ...] = ()
+    first_token: str = ""
 
     @property
     def told(self) -> PromptTokens:
@@ -128,6 +132,8 @@ class PreparedPrompt:
             rendered.date,
             self.notes,
             rendered.after_messages,
+            self.special,
+            self.first_token,
         )
 
 
