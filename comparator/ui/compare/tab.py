@@ -40,6 +40,7 @@ class CompareTab:
         starter_button: None on a public page, like ``starter_progress``.
         board: the columns with the answers.
         files: the files before the question, as ``{"files": [{name, text}, …]}``.
+        file_tokens: hands the script how many tokens the files have.
         taken_away: what texts to take away come through.
         advice: what the chosen models' makers advise, where it is not what would be sent.
     """
@@ -58,6 +59,7 @@ class CompareTab:
     board: Widget
     advice: Widget = None
     files: Widget = None
+    file_tokens: Widget = None
     taken_away: Widget = None
 
 
@@ -76,7 +78,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         prompt, system_prompt, run, stop, settings = _question_row(offered)
         with gr.Row(elem_id="form-tools-row"):
             place("form-tools")
-            files = build_files()
+            files, file_tokens = build_files()
         with gr.Accordion(text("compare.more"), open=False, elem_id="more"):
             more, together = more_settings(offered)
         board = _board()
@@ -97,6 +99,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         taken_away=taken_away,
         advice=advice,
         files=files,
+        file_tokens=file_tokens,
     )
 
 
