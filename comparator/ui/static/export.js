@@ -89,7 +89,9 @@ class ExportMenu {
     pair.disabled = count < 2;
     if (pair.disabled && pair.selected) this.choice.value = EXPORT_FORMS[0];
     this.badges.replaceChildren();
-    for (const badge of view.badges || []) exportPart("li", this.badges, exportBadge(badge));
+    for (const badge of view.badges || []) {
+      exportPart("li", this.badges, exportBadge(badge)).className = badge.word === null ? "same" : "parted";
+    }
     this.badges.hidden = !this.badges.children.length;
   }
 }
