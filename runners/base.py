@@ -63,6 +63,19 @@ class End:
 Piece = Union[PromptTokens, TokenText, End]  # noqa: UP007
 
 
+@dataclass(frozen=True)
+class PromptSize:
+    """How long a prompt is, known without the model's weights.
+
+    Attributes:
+        tokens: of the rendered prompt.
+        own_limit: the longest context in tokens that the model was made for; None where unknown.
+    """
+
+    tokens: int
+    own_limit: int | None = None
+
+
 def _report_nothing(step: str, done: float, total: float) -> None:
     """Take the place of a progress report where nobody listens."""
 
@@ -155,6 +168,16 @@ class BaseInferencer(ABC):
             PromptTooLongError: the prompt does not fit the context.
             ModelLoadError: the files cannot be a model of this engine.
         """
+
+    def prompt_size(self, model_path: str, config: Any, prompt: Any) -> PromptSize | None:
+        """Return how long a prompt is, without reading the weights; None where that is not known.
+
+        Raises:
+            ModelLoadError: the files cannot be a model of this engine.
+            InferenceError: the chat template fails or loses a message.
+            ConfigurationError: the chat template does not know what the settings tell it.
+        """
+        return None
 
     def pieces(self, prompt: Any) -> Iterator[Piece]:
         """Yield the prompt's report, every token, and one End.

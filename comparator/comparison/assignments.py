@@ -40,7 +40,7 @@ def assignment_of(
         ),
         started=started,
         factories=request.factories,
-        readable=(*_files_of(slot.model), *_adapters_of(slot)),
+        readable=(*files_of(slot.model), *adapters_of(slot)),
         needed_bytes=slot.needed_bytes,
         memory_limit_bytes=slot.memory_limit_bytes,
         verdict=verdict or {},
@@ -92,11 +92,12 @@ def decided(request: Request, slot: Slot, config: ModelConfig) -> dict[str, Any]
     }
 
 
-def _adapters_of(slot: Slot) -> list[str]:
+def adapters_of(slot: Slot) -> list[str]:
+    """Return the places of a slot's adapters, which its process may read."""
     return [adapter_of(text).name for text in slot.adapters]
 
 
-def _files_of(model: ModelInfo) -> tuple[str, ...]:
+def files_of(model: ModelInfo) -> tuple[str, ...]:
     """Return what the sandbox lets a model's process read: its folder, or all its shards."""
     if model.model_type is not ModelType.GGUF:
         return (model.path,)

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from comparator.comparison import warm_up
 from comparator.comparison.comparison import Comparison
-from comparator.comparison.kept import KeptComparison, in_columns_of, kept, new_id
+from comparator.comparison.kept import KeptComparison, in_columns_of, new_id
+from comparator.comparison.kept import kept as kept_of
 from comparator.comparison.request import Request
 from comparator.comparison.turns import Turns
 from comparator.core.countdown import Countdown
@@ -20,7 +21,6 @@ from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.quiet import quiet
 from comparator.hosting import records, reruns
 from comparator.hosting.admission_queue import Admission
-from comparator.hosting.further_turns import FurtherTurns, drafts_of, further_turns
 from comparator.hosting.library_actions import LibraryActions
 from comparator.hosting.library_table import LibraryTable
 from comparator.hosting.limits import Rates
@@ -145,19 +145,22 @@ class Host:
         """Ask the columns of a kept comparison what ``comparison.turns`` makes of it.
 
         It is a comparison of its own, kept with the columns that it does not ask. A column whose
-        model is gone is left out, and said. May read files: not for the loop.
+        model is gone is left out, as the session says. May read files: not for the loop.
 
         Raises:
             BusyError: something of this session still goes on.
             MultiLLMError: as ``begin``; or all models are gone.
         """
-        visitor = visitor or session_key
+        on_page, visitor = not visitor, visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
-        if not self.manager.available_models:
-            self.shelf()
+        self.shelf()  # a model may be gone since it was asked
         look_up = by_id(offered_by(self.manager))
-        request, columns = request_of_turns(turns, look_up, self._request)
-        return self._take(session_key, request, columns, on_news, visitor, browser)
+        request, there = request_of_turns(turns, look_up, self._request)
+        request = replace(request, on_page=on_page)
+        columns = [turn.column for turn in there.turns]
+        session = self._take(session_key, request, columns, on_news, visitor, browser)
+        session.left_out = there.left_out
+        return session
 
     def _request(self, draft: RequestDraft, look_up: LookUp | None = None) -> Request:
         if self.options.is_public:
@@ -179,48 +182,18 @@ class Host:
     ) -> Session:
         """Ask what a kept comparison asked once more: models, settings, seeds, messages and date.
 
-        May read files: not for the loop.
+        A column whose model is gone is left out, and said. May read files: not for the loop.
 
         Raises:
-            ModelNotFoundError: names the models that are gone.
-            MultiLLMError: as ``begin``.
+            MultiLLMError: as ``begin``; or all models are gone.
         """
         visitor = visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
         if not self.manager.available_models:
             self.shelf()
-        reruns.refuse_gone(earlier, offered_by(self.manager))
-        request = reruns.as_kept(self._request(reruns.draft_of(earlier)), earlier)
+        look_up = by_id(offered_by(self.manager))
+        request = reruns.rerun_of(earlier, look_up, self._request)
         return self._take(session_key, request, None, on_news, visitor, browser)
-
-    def go_on(
-        self,
-        session_key: str,
-        turns: Turns,
-        on_news: OnNews,
-        visitor: str = "",
-        browser: str = "",
-    ) -> tuple[Session, FurtherTurns]:
-        """Ask columns of a comparison on, again or further; return also who could not be asked.
-
-        May read files: not for the loop.
-
-        Raises:
-            BusyError: something of this session still goes on.
-            MultiLLMError: as ``begin``.
-        """
-        on_page, visitor = not visitor, visitor or session_key
-        self._sessions.refuse_second(session_key, visitor)
-        if self.options.is_public:
-            for draft in drafts_of(turns):
-                refuse_foreign_code(draft)
-                self.options.limits.check(draft)
-        self.shelf()  # a model may be gone since it was asked
-        adapters = adapters_offered_by(self.manager)
-        further = further_turns(turns, self.engine, offered_by(self.manager), adapters)
-        request = replace(further.request, on_page=on_page)
-        session = self._take(session_key, request, further.columns, on_news, visitor, browser)
-        return session, further
 
     def advice(self, draft: RequestDraft) -> list[str]:
         """Return for each slot what its maker advises where it is not what would be sent.
@@ -287,12 +260,16 @@ class Host:
         """Return whose history a browser sees: on one's own page all of it is one's own."""
         return browser if self.options.is_public else ""
 
+    def kept(self, name: str, browser: str = "") -> KeptComparison | None:
+        """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``."""
+        return self.history.get(name, self.owner_of(browser))
+
     def _keep(self, comparison: Comparison, owner: str, columns: Sequence[int] | None) -> bool:
         """Keep a comparison that has ended; what goes wrong with that is no trouble of its own."""
         if comparison.name is None:
             return False
         try:
-            ended = kept(comparison.request, comparison.results(), comparison.name, owner)
+            ended = kept_of(comparison.request, comparison.results(), comparison.name, owner)
             earlier = self.history.get(ended.parent, owner) if columns and ended.parent else None
             if columns and earlier is not None:
                 ended = in_columns_of(earlier, ended, columns)

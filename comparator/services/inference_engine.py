@@ -29,6 +29,8 @@ from comparator.memory.need import likely_tokens
 from comparator.memory.verdicts import Neighbour
 from comparator.services.asking_on import Earlier, request_on
 from comparator.services.memory_manager import MemoryManager, Plan
+from comparator.services.request_checks import checked_models, settings_of
+from comparator.services.token_counts import TokenCounts, tokens_of
 from comparator.storage.measurements import Measurements
 from runners import protocol, registry
 from runners.machine import memory
@@ -54,6 +56,7 @@ class InferenceEngine:
         cooldown: makes a model wait that crashed again and again.
         measurements: keeps what runs have shown.
         trials: know what engines may use on this machine.
+        token_counts: tells how long prompts are, before a model is loaded.
         active_inferencers: the comparisons under way, by the id of the first of their models
             (with a prime where the same model leads several at once).
     """
@@ -71,6 +74,7 @@ class InferenceEngine:
         self.cooldown = cooldown or Cooldown()
         self.measurements = measurements or Measurements()
         self.trials = trials or Trials()
+        self.token_counts = TokenCounts(self.trials)
         self.memory_manager.learn_from(self.trials.figures_of, self.measurements.of)
         self.active_inferencers: dict[str, Comparison] = {}
         self._lock = threading.Lock()  # of the table; comparisons begin and end in many threads
@@ -155,8 +159,8 @@ class InferenceEngine:
         """
         conversation = Conversation.of(prompt)
         system_prompt = system_prompt or conversation.system
-        models = told_apart(_checked_models(models))
-        settings = [_settings_of(model, configs or {}, system_prompt) for model in models]
+        models = told_apart(checked_models(models))
+        settings = [settings_of(model, configs or {}, system_prompt) for model in models]
         return Request(
             conversation=conversation,
             slots=[
@@ -169,6 +173,14 @@ class InferenceEngine:
             notice=REPLACED if conversation.has_replacements else None,
             date=moment_told(date),
         )
+
+    def prompt_tokens(self, request: Request) -> list[int | None]:
+        """Return how many tokens each slot's prompt has, without loading a model.
+
+        None where that cannot be told; ``token_counts.of`` tells the context and a refusal, too.
+        Not for an event loop: a child reads the vocabulary.
+        """
+        return tokens_of(self.token_counts.of(request))
 
     def again(self, request: Request, slot: int) -> Request:
         """Return the request that asks one column of an earlier request once more.
@@ -370,25 +382,3 @@ class InferenceEngine:
                 yield Results((result.model_id, result) for result in snapshots)
         finally:
             self.finish(comparison)
-
-
-def _checked_models(models: Sequence[ModelInfo]) -> list[ModelInfo]:
-    if not models:
-        raise ConfigurationError("Choose at least one model.")
-    for model in models:
-        if not isinstance(model, ModelInfo):
-            raise ConfigurationError(f"A model must be a ModelInfo, not {type(model).__name__}.")
-    return list(models)
-
-
-def _settings_of(
-    model: ModelInfo, configs: Mapping[str, ModelConfig], system_prompt: str | None
-) -> ModelConfig:
-    config = configs.get(model.id) or configs.get(model.id.partition("#")[0]) or ModelConfig()
-    if not isinstance(config, ModelConfig):
-        config = ModelConfig.from_dict(config)
-    if system_prompt and not config.system_prompt:
-        config = replace(config, system_prompt=system_prompt)
-    config = replace(config)  # a copy: the caller may change theirs while this runs
-    config.validate()
-    return config

@@ -134,8 +134,7 @@ def command(
         "n_threads": threads,
         "sampling": sampling,
     }
-    settings = _read({key: value for key, value in common.items() if value is not None})
-    files = files_of(cold, warm)
+    settings, files = _read(common), files_of(cold, warm)
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     options = RunOptions(max_memory_gb, force, output.value, limits, not no_thinking)
     history = None if no_history else History()
@@ -257,10 +256,11 @@ def _typed(further: going_on.Further) -> going_on.Further:
 
 
 def _read(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with None in place of the options' words for it."""
+    """Return the settings that were given, with None in place of the options' words for it."""
     return {
         name: number_or_none(name, value) if name in WITHOUT_A_LIMIT else value
         for name, value in settings.items()
+        if value is not None
     }
 
 

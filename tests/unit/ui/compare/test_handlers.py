@@ -29,12 +29,11 @@ from runners import protocol
 
 MODEL = ModelInfo("a", "alpha", "/a.echo.json", ModelType.ECHO, 10)
 MODELS = [f"model {letter}" for letter in "abcd"]
-OWN = [f"own settings of {letter}" for letter in "abcd"]
 SETTINGS = ("temperature", "seed", "n_threads", "stop", "greedy")
 # Handlers know widgets as keys alone, so that a name does for each of them.
 TAB = CompareTab(
     lists=ModelLists(MODELS, "catalogue", "unusable", "starter panel"),
-    own_settings=OWN,
+    slots="slots",
     refresh="refresh",
     starter_button="starter button",
     starter_progress="starter progress",
@@ -49,9 +48,8 @@ TAB = CompareTab(
 FORM = {
     "stop": "",  # in no order of the page
     **dict.fromkeys(MODELS),
-    **dict.fromkeys(OWN, ""),
+    "slots": {"own": [{}, {"min_p": 0.1}]},
     MODELS[1]: "a",
-    OWN[1]: "min_p=0.1",
     "greedy": False,
     "temperature": 0.7,
     "seed": "",

@@ -74,7 +74,10 @@ def test_a_column_of_a_finished_run() -> None:
         ["ran_on", {"name": "llama.cpp", "device": "cpu", "threads": 2, "way": "cached"}],
         ["prompt", "<|user|>hi"],
         ["template", "gguf"],
-        ["settings", [["seed", "3", "drawn"], ["max_tokens", "null", ""], ["top_k", "20", "maker"]]],
+        [
+            "settings",
+            [["seed", "3", "drawn"], ["max_tokens", "null", ""], ["top_k", "20", "maker"]],
+        ],
     ]
 
 
