@@ -174,6 +174,34 @@ def test_what_cannot_be_asked_is_said_with_its_column(made, change, said):
         replay.check(card_in(as_file(made), "it"))
 
 
+def places_of(value, place=()):
+    """Yield the place of everything in a value of JSON."""
+    if place:
+        yield place
+    if isinstance(value, (dict, list)):
+        inside = value.items() if isinstance(value, dict) else enumerate(value)
+    else:
+        inside = ()
+    for name, one in inside:
+        yield from places_of(one, (*place, name))
+
+
+@pytest.mark.parametrize("value", [None, -1, 10**400, "x" * 10_000, [], {}, [[]], True, {"a": {}}])
+def test_whatever_stands_anywhere_in_a_card_ends_as_a_sentence_or_is_a_card(made, value):
+    whole, said = json.dumps(made), [""]
+    for *way, last in places_of(made):
+        changed = json.loads(whole)
+        inner = changed
+        for step in way:
+            inner = inner[step]
+        inner[last] = value
+        try:
+            replay.check(card_in(as_file(changed), "it"))
+        except ConfigurationError as error:
+            said.append(str(error))
+    assert max(map(len, said)) < 600
+
+
 # ---- finding what a card names ----
 
 
