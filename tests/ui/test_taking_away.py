@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,13 +113,25 @@ def test_a_text_is_copied_or_shown_where_there_is_no_clipboard(
     choice.select_option("md")
     copy.click()
     dialog = tab.get_by_role("dialog")
-    expect(dialog.locator("textarea")).to_have_value(_begins("# Comparison "))
+    expect(dialog.locator("textarea")).to_have_value(re.compile("^# Comparison "))
     assert tab.evaluate("getSelection().toString()").startswith("# Comparison ")
     tab.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
 
-def _begins(text: str) -> object:
-    import re
-
-    return re.compile(f"^{re.escape(text)}")
+def test_a_comparison_is_taken_away_from_the_history(tab: Page) -> None:
+    ask(tab, "kept words", "Quick")
+    wait_for_state(tab, 0, "done")
+    expect(tab.locator("#export-root .export")).to_be_visible()
+    tab.get_by_role("tab", name="History").click()
+    row = tab.locator(".history-row").filter(has_text="kept words").first
+    button = row.get_by_role("button", name="Take away")
+    button.click()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    row.locator("select").select_option("md")
+    with tab.expect_download() as waiting:
+        row.get_by_role("button", name="Download").click()
+    assert waiting.value.suggested_filename == f"comparison-{row.get_attribute('data-id')}.md"
+    assert "kept words" in Path(waiting.value.path()).read_text("utf-8")
+    button.click()
+    expect(row.locator("select")).to_have_count(0)
