@@ -60,7 +60,9 @@ def command(
     """
     read = read_card(card)
     check(read)
-    planned = _plan(read, library_of(models_dir, no_source), trust_remote_code)
+    # Who names folders means these; else a model may lie wherever it was read before.
+    anywhere = not models_dir
+    planned = _plan(read, library_of(models_dir, no_source), trust_remote_code, anywhere)
     engine = InferenceEngine(MemoryManager(max_memory_gb, enforce=not force))
     try:
         outcomes = _replayed(read, planned, engine, trust_remote_code)
@@ -70,7 +72,7 @@ def command(
     return exit_code(outcomes)
 
 
-def _plan(card: Card, manager: ModelManager, trusts_code: bool) -> list[Planned]:
+def _plan(card: Card, manager: ModelManager, trusts_code: bool, anywhere: bool) -> list[Planned]:
     try:
         models = manager.scan_models()
         adapters = manager.get_adapters() if any(slot.adapters for slot in card.slots) else []
@@ -79,7 +81,7 @@ def _plan(card: Card, manager: ModelManager, trusts_code: bool) -> list[Planned]
     manager.close()
     digests = Digests()
     try:
-        return plan(card, models, adapters, digests, trusts_code)
+        return plan(card, models, adapters, digests, trusts_code, anywhere)
     finally:
         digests.close()
 

@@ -205,9 +205,9 @@ def test_whatever_stands_anywhere_in_a_card_ends_as_a_sentence_or_is_a_card(made
 # ---- finding what a card names ----
 
 
-def planned(made, digests, *models, trusts_code=False):
+def planned(made, digests, *models, trusts_code=False, anywhere=False):
     read = card_in(as_file(made), "it")
-    (one,) = replay.plan(read, models, [], digests, trusts_code)
+    (one,) = replay.plan(read, models, [], digests, trusts_code, anywhere)
     return one
 
 
@@ -235,6 +235,19 @@ def test_a_missing_model_is_said_by_name_with_what_to_do(made, digests):
     found = planned(made, digests)
     assert "first is not here" in found.problem
     assert "comparator pull owner/name" in found.problem
+
+
+def test_a_model_that_was_read_here_is_found_outside_of_the_folders(tmp_path, digests):
+    script = tmp_path / "parrot.echo.json"
+    script.write_text("{}")
+    echo = ModelInfo("e", "parrot", str(script), ModelType.ECHO, 2)
+    card_here = json.loads(text_of(card_of(kept_of(result(model=echo)), digests)))
+    found = planned(card_here, digests, anywhere=True)
+    assert found.model is not None
+    assert found.model.path == str(script)
+    assert "is not here" in planned(card_here, digests).problem
+    script.write_text("[]")
+    assert "is not here" in planned(card_here, digests, anywhere=True).problem
 
 
 def test_without_a_digest_name_and_size_decide(made, digests, weights):
