@@ -139,7 +139,7 @@ def check(card: Card) -> None:
             config = settings_of(Planned(slot))
             if config.seed is None and not config.is_greedy:
                 raise ConfigurationError("it has no seed, so nothing could be repeated.")
-            slot.conversation  # noqa: B018  # looked at for what it raises
+            slot.conversation()
         except (ConfigurationError, TypeError) as error:
             raise ConfigurationError(
                 f"Column {number} of the card cannot be asked: {error} The card was changed; "

@@ -13,6 +13,7 @@ import typer
 from comparator.cli.commands.options import Force, MaxMemory, ModelsDirs, NoSource, library_of
 from comparator.cli.display.live import LiveColumns, StateLines
 from comparator.comparison.card import Card, read_card
+from comparator.comparison.repeats import LETTERS
 from comparator.comparison.replay import (
     AS_ON_THE_CARD,
     End,
@@ -117,7 +118,7 @@ def _request(
         model.id: settings_of(one, trusts_code) for model, one in zip(models, runnable, strict=True)
     }
     request = engine.request(
-        runnable[0].slot.conversation,
+        runnable[0].slot.conversation(),
         models,
         configs,
         together=card.together,
@@ -125,7 +126,7 @@ def _request(
         given={model.id: AS_ON_THE_CARD for model in models},
     )
     slots = [
-        replace(slot, conversation=one.slot.conversation)
+        replace(slot, conversation=one.slot.conversation())
         for slot, one in zip(request.slots, runnable, strict=True)
     ]
     return replace(request, slots=slots, files=_files(card.files))
@@ -141,8 +142,7 @@ def _files(word: str) -> Files:
 
 
 def _tell(outcomes: Sequence[Outcome]) -> None:
-    letters = "ABCD"
-    for letter, one in zip(letters, outcomes, strict=False):
+    for letter, one in zip(LETTERS, outcomes, strict=False):
         print(f"{letter} {one.sentence}", flush=True)
         for difference in one.differences:
             print(f"    {difference}", flush=True)

@@ -78,7 +78,7 @@ def test_an_answer_that_was_gone_on_with_keeps_its_begin(weights, digests):
     kept.records[0]["prompt"]["continued"] = 3
     slot = card_of(kept, digests).slots[0]
     assert slot.begun == "An "
-    assert slot.conversation.begun == "An "
+    assert slot.conversation().begun == "An "
 
 
 def test_the_hubs_name_is_read_from_its_cache(tmp_path):
