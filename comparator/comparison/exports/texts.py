@@ -19,7 +19,9 @@ from comparator.core.units import fine_size, load_time, percent, seconds
 
 _FENCE = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 # What Markdown gives a meaning inside a line. An underscore inside a word has none.
-_MARKED = re.compile(r"[\\`*\[\]<>|~&#!$]|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=\bwww)\.")
+_MARKED = re.compile(
+    r"[\\`*\[\]<>|~$]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=\bwww)\.|^[#+=-]|#$"
+)
 
 
 def as_text(results: Sequence[InferenceResult]) -> str:

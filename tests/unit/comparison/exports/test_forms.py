@@ -136,7 +136,9 @@ def test_nothing_of_a_hostile_comparison_is_markdown(hostile):
         ("<b>", "\\<b\\>"),
         ("a\nb\u200bc", "a b\\\\u200bc"),
         ("https://x.y", "https:\\/\\/x.y"),
-        ("# x", "\\# x"),
+        ("# x #", "\\# x \\#"),
+        ("m #2, a & b!", "m #2, a & b!"),
+        ("&lt;b", "\\&lt;b"),
     ],
 )
 def test_a_name_is_shown_as_it_is(name, shown):
