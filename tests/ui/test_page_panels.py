@@ -86,3 +86,23 @@ def test_a_fair_comparison_is_folded_and_a_reader_who_opens_it_is_obeyed(tab: Pa
         wait_for_state(tab, slot, "done")
     expect(fair.locator(".rendered").first).to_contain_text("once more")
     assert (fair.get_attribute("open") is not None) != is_open
+
+
+def test_a_prompt_that_does_not_fit_is_said_before_it_is_asked_and_refused_at_once(
+    tab: Page,
+) -> None:
+    choose(tab, "Quick", LONG_NAME)
+    tab.click("#more button")
+    tab.fill("#context input", "256")
+    tab.fill("#prompt textarea", "word " * 300)
+    tab.focus("#system-prompt textarea, #system-prompt input")
+    said = tab.locator("#fits .misfit")
+    expect(said).to_have_count(2)
+    expect(said.first).to_contain_text("A The prompt has 300 tokens; Quick takes 256.")
+    tab.fill("#prompt textarea", "word")
+    tab.focus("#system-prompt textarea, #system-prompt input")
+    expect(said).to_have_count(0)
+    ask(tab, "word " * 300, "Quick", LONG_NAME)
+    for slot in range(2):
+        wait_for_state(tab, slot, "failed")
+    expect(tab.locator(".reply .error").first).to_contain_text("The prompt has 300 tokens")

@@ -18,6 +18,7 @@ from comparator.hosting.host import Host
 from comparator.hosting.page_start import Start, start_of, usual_form
 from comparator.hosting.requests import RequestDraft, from_page
 from comparator.ui.compare import render
+from comparator.ui.compare.prompt_fit import wire_prompt_fit
 from comparator.ui.compare.tab import CompareTab
 from comparator.ui.events import AT_ONCE, QUIET, Handler, Updates, Values, Widget
 from comparator.ui.model_lists import refresh_at, shelf_updates
@@ -55,6 +56,7 @@ def wire_slots(page: Any, host: Host, tab: CompareTab) -> set[Widget]:
     advise = make_advise(host, tab)
     gr.on(changes, advise, asked, tab.advice, api_name="page_advise", **AT_ONCE)
     slots.edited(advise, asked, tab.advice, api_name="page_advise_slot", **AT_ONCE)
+    wire_prompt_fit(host, tab, asked, lambda values: draft_of(tab, values))
     return asked | {tab.files}
 
 

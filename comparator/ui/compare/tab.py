@@ -33,6 +33,7 @@ class CompareTab:
         settings: the fields for all models' settings, by the setting's name.
         starter_button: None on a public page, like ``starter_progress``.
         board: the columns with the answers.
+        fits: for which slots the prompt is too long.
         files: the files before the question, as ``{"files": [{name, text}, …]}``.
         advice: what the chosen models' makers advise, where it is not what would be sent.
     """
@@ -51,6 +52,7 @@ class CompareTab:
     board: Widget
     advice: Widget = None
     files: Widget = None
+    fits: Widget = None
 
 
 def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
@@ -66,6 +68,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         advice = gr.HTML("", visible=False, padding=False, elem_id="advice")
         catalogue = _script_only("choices.js", "catalogue")
         prompt, system_prompt, run, stop, settings = _question_row(offered)
+        fits = gr.HTML("", visible=False, padding=False, elem_id="fits")
         with gr.Row(elem_id="form-tools-row"):
             place("form-tools")
             files = build_files()
@@ -87,6 +90,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         board=board,
         advice=advice,
         files=files,
+        fits=fits,
     )
 
 
