@@ -30,4 +30,4 @@ def test_nothing_is_said_where_all_fits_or_nothing_is_typed() -> None:
     def wrong(_values: Any) -> Any:
         raise ConfigurationError("Type a prompt first; it is empty.")
 
-    assert not looked(None, wrong)["visible"]
+    assert not looked(SimpleNamespace(prompt_fit=None), wrong)["visible"]
