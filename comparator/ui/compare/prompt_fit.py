@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import gradio as gr
 
@@ -16,6 +17,8 @@ from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
 from comparator.ui.threads import in_thread
 
 LETTERS = "ABCD"
+# A look takes a moment: what was changed meanwhile is looked at once more and not passed over.
+LATEST: dict[str, Any] = {**AT_ONCE, "trigger_mode": "always_last"}
 
 
 def wire_prompt_fit(
@@ -28,8 +31,9 @@ def wire_prompt_fit(
     fields = [tab.prompt, tab.system_prompt, tab.settings["n_ctx"]]
     changes = [field.blur for field in fields] + [one.change for one in tab.lists.models]
     look = make_look(host, tab, draft_of)
-    gr.on(changes, look, asked | {tab.files}, tab.fits, api_name="page_fits", **AT_ONCE)
-    tab.slots.edited(look, asked | {tab.files}, tab.fits, api_name="page_fits_slot", **AT_ONCE)
+    told = asked | {tab.files}
+    gr.on(changes, look, told, tab.fits, api_name="page_fits", **LATEST)
+    tab.slots.edited(look, told, tab.fits, api_name="page_fits_slot", **LATEST)
 
 
 def make_look(host: Host, tab: CompareTab, draft_of: Callable[[Values], RequestDraft]) -> Handler:
