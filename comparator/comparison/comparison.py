@@ -21,7 +21,7 @@ from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Files, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
 from comparator.comparison.slot_checks import said_of
-from comparator.comparison.written import Added, Place
+from comparator.comparison.written import Added, Piece, Place
 from comparator.core.models import InferenceResult
 from comparator.core.quiet import MeasuredRun, quiet
 from runners import protocol
@@ -206,6 +206,10 @@ class Comparison:
         run = self._runs.get(slot)
         return run.samples if run is not None else {}
 
+    def pieces(self, slot: int) -> list[Piece]:
+        """Return a column's answer by its tokens."""
+        return self._builders[slot].written.pieces()
+
     def looks(self, slot: int) -> int:
         """Return how many looks at a column's memory there were, at hardly any cost."""
         run = self._runs.get(slot)
@@ -213,8 +217,8 @@ class Comparison:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every column has its final message."""
-        return all(builder.is_complete for builder in self._builders)
+        """Whether every column has its final message, and the reader was told."""
+        return not self._unseen and all(builder.is_complete for builder in self._builders)
 
     def stop(self, slot: int | None = None) -> None:
         """Stop one column, or all; returns at once and is harmless at any time."""

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from comparator.comparison import warm_up
 from comparator.comparison.comparison import Comparison
-from comparator.comparison.kept import KeptComparison, in_columns_of, kept, new_id
+from comparator.comparison.kept import KeptComparison, in_columns_of, new_id
+from comparator.comparison.kept import kept as kept_of
 from comparator.comparison.request import Request
 from comparator.comparison.turns import Turns
 from comparator.core.countdown import Countdown
@@ -147,19 +148,22 @@ class Host:
         """Ask the columns of a kept comparison what ``comparison.turns`` makes of it.
 
         It is a comparison of its own, kept with the columns that it does not ask. A column whose
-        model is gone is left out, and said. May read files: not for the loop.
+        model is gone is left out, as the session says. May read files: not for the loop.
 
         Raises:
             BusyError: something of this session still goes on.
             MultiLLMError: as ``begin``; or all models are gone.
         """
-        visitor = visitor or session_key
+        on_page, visitor = not visitor, visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
-        if not self.manager.available_models:
-            self.shelf()
+        self.shelf()  # a model may be gone since it was asked
         look_up = by_id(offered_by(self.manager))
-        request, columns = request_of_turns(turns, look_up, self._request)
-        return self._take(session_key, request, columns, on_news, visitor, browser)
+        request, there = request_of_turns(turns, look_up, self._request)
+        request = replace(request, on_page=on_page)
+        columns = [turn.column for turn in there.turns]
+        session = self._take(session_key, request, columns, on_news, visitor, browser)
+        session.left_out = there.left_out
+        return session
 
     def _request(self, draft: RequestDraft, look_up: LookUp | None = None) -> Request:
         if self.options.is_public:
@@ -181,18 +185,17 @@ class Host:
     ) -> Session:
         """Ask what a kept comparison asked once more: models, settings, seeds, messages and date.
 
-        May read files: not for the loop.
+        A column whose model is gone is left out, and said. May read files: not for the loop.
 
         Raises:
-            ModelNotFoundError: names the models that are gone.
-            MultiLLMError: as ``begin``.
+            MultiLLMError: as ``begin``; or all models are gone.
         """
         visitor = visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
         if not self.manager.available_models:
             self.shelf()
-        reruns.refuse_gone(earlier, offered_by(self.manager))
-        request = reruns.as_kept(self._request(reruns.draft_of(earlier)), earlier)
+        look_up = by_id(offered_by(self.manager))
+        request = reruns.rerun_of(earlier, look_up, self._request)
         return self._take(session_key, request, None, on_news, visitor, browser)
 
     def prompt_fit(self, draft: RequestDraft) -> list[tuple[int, str]]:
@@ -282,12 +285,16 @@ class Host:
         """Return whose history a browser sees: on one's own page all of it is one's own."""
         return browser if self.options.is_public else ""
 
+    def kept(self, name: str, browser: str = "") -> KeptComparison | None:
+        """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``."""
+        return self.history.get(name, self.owner_of(browser))
+
     def _keep(self, comparison: Comparison, owner: str, columns: Sequence[int] | None) -> bool:
         """Keep a comparison that has ended; what goes wrong with that is no trouble of its own."""
         if comparison.name is None:
             return False
         try:
-            ended = kept(comparison.request, comparison.results(), comparison.name, owner)
+            ended = kept_of(comparison.request, comparison.results(), comparison.name, owner)
             earlier = self.history.get(ended.parent, owner) if columns and ended.parent else None
             if columns and earlier is not None:
                 ended = in_columns_of(earlier, ended, columns)

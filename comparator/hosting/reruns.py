@@ -2,95 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 
-from comparator.comparison.request import Files, Request, Slot
-from comparator.core.conversation import Conversation, Message
-from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, MultiLLMError
+from comparator.comparison.kept import KeptComparison, Record
+from comparator.comparison.request import Request
+from comparator.comparison.turns import Turn, Turns, asked
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo
-from comparator.core.text import with_controls_shown
-from comparator.core.units import fine_size
-from comparator.hosting.requests import LookUp, RequestDraft, SlotDraft
-from comparator.storage.kept_comparison import KeptComparison, Record
+from comparator.hosting.turn_requests import MakeRequest, request_of_turns
+
+_SETTINGS = asdict(ModelConfig())
 
 
-def draft_of(earlier: KeptComparison) -> RequestDraft:
-    """Return what a kept comparison asked, with every setting that was sent, its seed included.
+def rerun_of(
+    earlier: KeptComparison, look_up: Callable[[Turn], ModelInfo], make: MakeRequest
+) -> Request:
+    """Return the request that asks what a kept comparison asked, with the same seeds and date.
+
+    A model that is gone is left out, and files that are others now are named: the request's
+    notices say so.
+
+    Args:
+        earlier: the comparison.
+        look_up: returns the model of a column.
+        make: as ``request_of_turns`` has it.
 
     Raises:
-        ConfigurationError: it has no columns.
+        ConfigurationError: none of the models is there, or there are no columns.
     """
     if not earlier.records:
         raise ConfigurationError(f"The comparison {earlier.id} has no columns to ask again.")
-    slots = [SlotDraft(_plain_id(one), dict(one["config"])) for one in earlier.records]
-    prompt = [one for one in earlier.records[0]["prompt"]["messages"]]
-    while prompt and prompt[-1]["role"] != "user":  # an answer that was to be continued
-        prompt.pop()
-    return RequestDraft(
-        prompt, slots, together=earlier.together, files=Files(earlier.files), given=frozenset()
+    turns = Turns(
+        earlier.id,
+        tuple(_as_it_was(column, record) for column, record in enumerate(earlier.records)),
+        together=earlier.together,
+        files=earlier.files,
+        date=earlier.date or _date_told(earlier.records),
     )
-
-
-def as_kept(request: Request, earlier: KeptComparison) -> Request:
-    """Return the request of a kept comparison's draft with what no draft can say.
-
-    That is what each column alone was asked, where its settings came from, what chat templates
-    were told of the time, and a notice where a model's files are others now.
-    """
+    request, there = request_of_turns(turns, look_up, make)
+    sources = [earlier.records[turn.column].get("config_sources") or {} for turn in there.turns]
     slots = [
-        _as_kept(slot, record) for slot, record in zip(request.slots, earlier.records, strict=True)
+        replace(slot, sources={**slot.sources, **then})
+        for slot, then in zip(request.slots, sources, strict=True)
     ]
-    told = [record["prompt"].get("date") for record in earlier.records]
-    date = earlier.date or next(filter(None, told), None) or request.date
-    return replace(request, slots=slots, date=date, parent=earlier.id)
+    return replace(request, slots=slots)
 
 
-def refuse_gone(earlier: KeptComparison, look_up: LookUp) -> None:
-    """Refuse where models of a kept comparison are not there any more.
-
-    Raises:
-        ModelNotFoundError: names all of them.
-    """
-    gone = [_name(record) for record in earlier.records if not _is_there(record, look_up)]
-    if gone:
-        names = ", ".join(dict.fromkeys(gone))
-        raise ModelNotFoundError(
-            f"Not asked again, since a model is gone: {names}. Put it back where it was, or ask "
-            "the question of other models."
-        )
+def _as_it_was(column: int, record: Record) -> Turn:
+    """Return what a column was asked, with every value that was sent, its seed included."""
+    sent = record.get("config") or {}
+    settings = {name: sent[name] for name in _SETTINGS if name in sent}
+    return Turn(column, dict(record.get("model") or {}), settings, asked(record))
 
 
-def _is_there(record: Record, look_up: LookUp) -> bool:
-    try:
-        look_up(_plain_id(record))
-    except MultiLLMError:
-        return False
-    return True
-
-
-def _as_kept(slot: Slot, record: Record) -> Slot:
-    messages = tuple(Message(one["role"], one["content"]) for one in record["prompt"]["messages"])
-    notice = " ".join(filter(None, (slot.notice, _changed(slot.model, record))))
-    sources = record.get("config_sources") or slot.sources
-    conversation = Conversation(messages) if messages else None
-    return replace(slot, conversation=conversation, sources=sources, notice=notice)
-
-
-def _changed(model: ModelInfo, record: Record) -> str:
-    then = int(record["model"].get("size") or 0)
-    if not then or then == model.size:
-        return ""
-    return (
-        f"The files of {_name(record)} have changed since it was asked before: {fine_size(then)} "
-        f"then, {fine_size(model.size)} now."
-    )
-
-
-def _plain_id(record: Record) -> str:
-    return str(record["model"]["id"]).partition("#")[0]
-
-
-def _name(record: Record) -> str:
-    model: dict[str, Any] = record["model"]
-    return with_controls_shown(str(model.get("name") or model["id"]))
+def _date_told(records: Sequence[Record]) -> str | None:
+    told = ((record.get("prompt") or {}).get("date") for record in records)
+    return next((date for date in told if date), None)

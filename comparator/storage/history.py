@@ -175,7 +175,7 @@ class History:
             question = "SELECT whole FROM wholes WHERE number = ?"
             rows = connection.execute(question, found).fetchall()
             (pinned,) = connection.execute(_IS_PINNED, found).fetchone()
-            return replace_pin(_unpacked(rows[0][0]), bool(pinned)) if rows else None
+            return _with_pin(_unpacked(rows[0][0]), bool(pinned)) if rows else None
 
         return self._store.ask(work)
 
@@ -264,7 +264,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 _IS_PINNED = "SELECT is_pinned FROM comparisons WHERE number = ?"
 
 
-def replace_pin(kept: KeptComparison, is_pinned: bool) -> KeptComparison:
+def _with_pin(kept: KeptComparison, is_pinned: bool) -> KeptComparison:
     """Return a comparison as its row in the list says that it is pinned."""
     return msgspec.structs.replace(kept, is_pinned=is_pinned)
 
@@ -310,7 +310,8 @@ def _question(
     words: Sequence[str], owner: str, before: tuple[float, int] | None
 ) -> tuple[str, list[Any]]:
     """Return the statement that finds entries, and its values but for the last, its limit."""
-    tables, wanted, values = "comparisons c", ["c.owner = ?"], [owner]
+    tables, wanted = "comparisons c", ["c.owner = ?"]
+    values: list[Any] = [owner]
     indexed = [word for word in words if has_index() and len(word) >= SHORTEST_INDEXED]
     others = [word for word in words if word not in indexed]
     if indexed:

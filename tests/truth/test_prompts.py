@@ -17,7 +17,7 @@ import model_files
 import pytest
 from chat_families import FAMILIES, Family
 
-from comparator.comparison.exports import as_markdown, as_text
+from comparator.comparison.exports.texts import as_markdown, as_text
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError

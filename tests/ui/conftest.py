@@ -32,7 +32,7 @@ FLAGS = [
     "--disable-sync",
 ]
 START_SECONDS = 180.0  # of a machine on which other things run
-PATIENCE_SECONDS = 60.0  # for whatever comes in a moment where nothing else runs
+PATIENCE_SECONDS = 120.0  # for whatever comes in a moment where nothing else runs
 expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 HOSTILE = """# Hostile
 

@@ -14,7 +14,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.conftest import NOVEL, RICH, Server, ask, choose, reply, set_own, wait_for_state
+from tests.ui.conftest import (
+    NOVEL,
+    PATIENCE_SECONDS,
+    RICH,
+    Server,
+    ask,
+    choose,
+    reply,
+    set_own,
+    wait_for_state,
+)
 
 LONG_NAME = "This is a model whose name is much too long for any field, Instruct v3 final"
 
@@ -261,6 +271,7 @@ def test_nothing_is_fetched_from_another_server(
     open_tab: Callable[..., Page], server: Server, browser: Any
 ) -> None:
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     tab = context.new_page()
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))

@@ -33,7 +33,8 @@ DROP = """(text) => {
   data.items.add(new File([new Uint8Array([137, 80, 78, 71, 255, 0])], "picture.png"));
   const field = document.querySelector("#prompt textarea");
   for (const kind of ["dragover", "drop"]) {
-    field.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: data }));
+    const how = { bubbles: true, cancelable: true, dataTransfer: data };
+    field.dispatchEvent(new DragEvent(kind, how));
   }
 }"""
 
@@ -225,11 +226,15 @@ def test_files_of_text_stand_before_the_question(tab: Page, server: Server) -> N
 
 def test_fifty_clicks_on_run_are_one_comparison(tab: Page, server: Server) -> None:
     choose(tab, "Endless")
+    tab.fill("#max-tokens input", "")  # it writes until it is stopped
     tab.fill("#prompt textarea", "go")
     tab.evaluate("for (let n = 0; n < 50; n += 1) document.querySelector('#run').click()")
     wait_for_state(tab, 0, "writing")
     assert len(server.runs()) == 1
     expect(tab.locator(".reply")).to_have_count(1)
+    expect(tab.locator(".toast-body")).to_have_count(0)
+    tab.evaluate("for (let n = 0; n < 50; n += 1) document.querySelector('#run').click()")
+    expect(tab.locator(".toast-body")).to_contain_text(["Your comparison is still running."])
     tab.click("#stop")
     wait_for_state(tab, 0, "stopped")
     assert tab.input_value("#prompt textarea") == "go"

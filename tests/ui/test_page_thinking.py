@@ -9,7 +9,15 @@ import pytest
 import reasoning_model
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.conftest import ask, choose, reply, start_server, wait_for_models, wait_for_state
+from tests.ui.conftest import (
+    PATIENCE_SECONDS,
+    ask,
+    choose,
+    reply,
+    start_server,
+    wait_for_models,
+    wait_for_state,
+)
 
 
 def test_a_thought_is_folded_with_its_figures_and_the_answer_stands_alone(tab: Page) -> None:
@@ -42,6 +50,7 @@ def thinkers(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     directory.rename(models / "Pondering")
     server = start_server(models, tmp_path / "log.txt")
     context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     try:
         tab = context.new_page()
         tab.goto(server.url)

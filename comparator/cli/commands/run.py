@@ -46,8 +46,8 @@ from comparator.cli.commands.options import (
 )
 from comparator.cli.display.live import LiveColumns, Show, StateLines
 from comparator.cli.errors import tell
-from comparator.comparison import exports
 from comparator.comparison.comparison import Comparison
+from comparator.comparison.exports import OF_RESULTS, tables, words
 from comparator.comparison.kept import kept, new_id
 from comparator.comparison.request import Files, Request
 from comparator.core.config import WITHOUT_A_LIMIT
@@ -319,8 +319,8 @@ def _watch(
                 written = _write_complete(results, written)
     if output != "jsonl" and not shown_live:
         hidden = output in ("text", "md") and not options.with_thoughts
-        shown = exports.without_thoughts(results) if hidden else results
-        sys.stdout.write(exports.FORMATS[output](shown))
+        shown = words.without_thoughts(results) if hidden else results
+        sys.stdout.write(OF_RESULTS[output](shown))
     sys.stdout.flush()
     return results
 
@@ -334,7 +334,7 @@ def _display(live_on_stdout: bool, with_thoughts: bool) -> AbstractContextManage
 def _write_complete(results: Sequence[InferenceResult], written: int) -> int:
     """Write the records that are complete, in order, as soon as they are."""
     while written < len(results) and results[written].is_complete:
-        sys.stdout.write(exports.as_json_lines([results[written]]))
+        sys.stdout.write(tables.as_json_lines([results[written]]))
         sys.stdout.flush()
         written += 1
     return written

@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from comparator.comparison import fair_play
-from comparator.comparison.comparison import Comparison
 from comparator.comparison.record_facts import Record
 from comparator.core.text import with_controls_shown
+from comparator.ui.compare.columns import AnyColumn
 
 LONGEST_SHOWN = 60_000  # characters of a rendered prompt; "What was sent" has the whole of it
-
-Source = tuple[Comparison, int]  # a comparison, and which of its columns
 
 
 class FairPlayPanel:
@@ -25,14 +23,13 @@ class FairPlayPanel:
         self._of: list[tuple[int, int]] = []
         self._view: dict[str, Any] | None = None
 
-    def view(self, sources: Sequence[Source]) -> dict[str, Any] | None:
+    def view(self, columns: Sequence[AnyColumn]) -> dict[str, Any] | None:
         """Return what the panel shows; None while a column goes on."""
-        if not all(comparison.status(slot).is_complete for comparison, slot in sources):
+        if not all(column.is_complete for column in columns):
             return None
-        shown = [(id(comparison), slot) for comparison, slot in sources]
+        shown = [(id(column), column.attempt) for column in columns]
         if shown != self._of or self._view is None:
-            results = [comparison.result(slot) for comparison, slot in sources]
-            self._of, self._view = shown, view_of([result.to_record() for result in results])
+            self._of, self._view = shown, view_of([column.record() for column in columns])
         return self._view
 
 

@@ -5,30 +5,28 @@ The handlers are made by closures over the host and the tab, so that tests need 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
-from comparator.core.limits import MOST_MODELS
+from comparator.core.time_left import TimeLeft
 from comparator.hosting.background_work import BackgroundWork
 from comparator.hosting.host import Host
 from comparator.library.changes.starter import StarterProgress
-from comparator.ui import adapter
 from comparator.ui.compare import render
 from comparator.ui.compare.board import YIELD_SECONDS, Board, follow
+from comparator.ui.compare.boards import Boards
+from comparator.ui.compare.exporting import wire_exporting
 from comparator.ui.compare.slot_handlers import draft_of, wire_slots
 from comparator.ui.compare.tab import CompareTab
+from comparator.ui.compare.turn_handlers import FORGOTTEN, column_of, wire_turns
 from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, telling
 from comparator.ui.model_lists import shelf_updates
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
-
-MOST_BOARDS = 256
-FORGOTTEN = "This comparison is not known any more. Ask the question again."
 
 
 @dataclass(frozen=True)
@@ -41,28 +39,6 @@ class CompareHandlers:
     stop_column: Handler
     leave: Handler
     install: Handler
-
-
-class Boards:
-    """The latest board of each session, whose columns can be asked once more."""
-
-    def __init__(self) -> None:
-        self._by_session: OrderedDict[str, Board] = OrderedDict()
-
-    def keep(self, session_key: str, board: Board) -> None:
-        """Remember a session's board in place of its last one."""
-        self._by_session[session_key] = board
-        self._by_session.move_to_end(session_key)
-        while len(self._by_session) > MOST_BOARDS:
-            self._by_session.popitem(last=False)
-
-    def of(self, session_key: str) -> Board | None:
-        """Return a session's board, if it has one."""
-        return self._by_session.get(session_key)
-
-    def drop(self, session_key: str) -> None:
-        """Forget a session."""
-        self._by_session.pop(session_key, None)
 
 
 def make_compare_handlers(
@@ -83,6 +59,7 @@ def make_compare_handlers(
 
 def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | None = None) -> None:
     """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's."""
+    boards = boards or Boards()
     handlers, lists = make_compare_handlers(host, tab, boards), tab.lists
     page.unload(handlers.leave)
     asked = wire_slots(page, host, tab)
@@ -91,6 +68,8 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | No
     board = tab.board
     board.stop_column(handlers.stop_column, None, None, api_name="page_stop_column", **AT_ONCE)
     board.retry_column(handlers.retry, None, board, api_name="page_retry", **STREAM)
+    wire_turns(host, board, boards)
+    wire_exporting(host, board, tab.taken_away, boards)
     if tab.starter_button is not None:
         installed = [*lists.widgets, tab.starter_progress]
         tab.starter_button.click(
@@ -128,7 +107,7 @@ def _make_retry(host: Host, tab: CompareTab, boards: Boards) -> Handler:
         session_key, number, wakeup = session_of(request), column_of(event), Wakeup()
         board = boards.of(session_key)
         column = board.column(number) if board and number is not None else None
-        if board is None or number is None or column is None:
+        if board is None or number is None or column is None or column.session is None:
             yield {tab.board: render.refused(FORGOTTEN)}
             return
         earlier, slot = column.session.comparison, column.slot
@@ -166,12 +145,12 @@ def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler
 
 
 def _make_install(host: Host, tab: CompareTab) -> Handler:
-    def told(step: str, share: float | None = None) -> Updates:
-        return {tab.starter_progress: render.starter_note(step, share)}
+    def told(step: str, share: float | None = None, left: float | None = None) -> Updates:
+        return {tab.starter_progress: render.starter_note(step, share, left)}
 
     @telling(told)
     async def install() -> AsyncIterator[Updates]:
-        wakeup = Wakeup()
+        wakeup, left = Wakeup(), TimeLeft()
         work: BackgroundWork[StarterProgress] = BackgroundWork(
             "starter", lambda report, _stopping: host.install_starter(report), wakeup.wake
         )
@@ -180,7 +159,7 @@ def _make_install(host: Host, tab: CompareTab) -> Handler:
         while not (status := work.status).is_over:
             await wakeup.wait(YIELD_SECONDS)
             if latest := work.status.progress:
-                yield told(latest.step, latest.share)
+                yield told(latest.step, latest.share, left.after(latest.share))
         if status.trouble:
             yield told(status.trouble)
             return
@@ -189,9 +168,3 @@ def _make_install(host: Host, tab: CompareTab) -> Handler:
         yield {**updates, tab.starter_progress: ""}
 
     return install
-
-
-def column_of(event: Any) -> int | None:
-    """Return the number of the column that an event of the board carries, if it is one."""
-    number = adapter.carried(event, "slot")
-    return number if type(number) is int and 0 <= number < MOST_MODELS else None

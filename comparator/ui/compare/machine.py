@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from comparator.comparison import machine_use
-from comparator.comparison.comparison import Comparison
 from comparator.comparison.record_facts import Record
 from comparator.core.text import with_controls_shown
+from comparator.ui.compare.columns import AnyColumn
 
 REDRAW_SECONDS = 1.0
 
-Source = tuple[Comparison, int]  # a comparison, and which of its columns
 Mark = list[tuple[int, int, int, bool]]  # what the panel was made of
 
 
@@ -30,11 +29,11 @@ class MachinePanel:
         self._view: dict[str, Any] | None = None
         self._version = 0
 
-    def view(self, sources: Sequence[Source]) -> dict[str, Any] | None:
+    def view(self, columns: Sequence[AnyColumn]) -> dict[str, Any] | None:
         """Return what the panel shows; None before the first look at a model."""
-        if not self._is_due(mark := _mark(sources)):
+        if not self._is_due(mark := _mark(columns)):
             return self._view
-        records = [record_of(*source) for source in sources]
+        records = [column.record_so_far() for column in columns]
         self._mark, self._made, self._version = mark, time.monotonic(), self._version + 1
         self._view = {**view_of(records), "version": self._version}
         return self._view
@@ -53,16 +52,5 @@ def view_of(records: Sequence[Record]) -> dict[str, Any]:
     return {**told, "names": names, "version": 0}
 
 
-def record_of(comparison: Comparison, slot: int) -> Record:
-    """Return a column's record; of a run that goes on with what its parent has seen so far."""
-    record = comparison.status(slot).to_record()
-    if record["receipt"]:
-        return record
-    return {**record, "receipt": {"samples": comparison.samples(slot)}}
-
-
-def _mark(sources: Sequence[Source]) -> Mark:
-    return [
-        (id(comparison), slot, comparison.looks(slot), comparison.status(slot).is_complete)
-        for comparison, slot in sources
-    ]
+def _mark(columns: Sequence[AnyColumn]) -> Mark:
+    return [(id(one), one.attempt, one.looks, one.is_complete) for one in columns]

@@ -20,7 +20,7 @@ from comparator.ui.language import script, text
 from comparator.ui.static_files import static_text
 
 LETTERS = "ABCD"
-SCRIPTS = ("slot_form.js", "slots_kept.js", "links.js", "prompts.js", "slots.js")
+SCRIPTS = ("slot_form.js", "slots_kept.js", "links.js", "prompts.js", "slots.js", "run_once.js")
 
 
 @dataclass(frozen=True)

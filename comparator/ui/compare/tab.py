@@ -9,15 +9,21 @@ import gradio as gr
 
 from comparator.hosting.options import ServerOptions
 from comparator.ui import browser_libraries
+from comparator.ui.compare.exporting import build_receiver
 from comparator.ui.compare.settings_form import main_settings, more_settings
 from comparator.ui.compare.slots import build_files, build_slots, place
 from comparator.ui.events import Widget
 from comparator.ui.language import script, text
 from comparator.ui.model_lists import ModelLists
 from comparator.ui.static_files import static_text
+from comparator.ui.worded import said, worded
 
 PANEL_SCRIPTS = ("fair_play.js", "machine.js", "export.js")  # each has a function that draws
-BOARD_SCRIPTS = ("formulas.js", "markdown.js", *PANEL_SCRIPTS, "column.js", "board.js")
+COLUMN_SCRIPTS = (
+    *("elements.js", "figures.js", "copying.js", "formulas.js", "markdown.js"),
+    *("difference.js", "tokens.js", "turns.js", "column.js", "comparing.js"),
+)
+BOARD_SCRIPTS = (*COLUMN_SCRIPTS, *PANEL_SCRIPTS, "board.js")
 BOARD_ROOTS = "".join(
     f'<div id="{name}-root"></div>' for name in ("board", "export", "fair-play", "machine")
 )
@@ -35,6 +41,7 @@ class CompareTab:
         board: the columns with the answers.
         fits: for which slots the prompt is too long.
         files: the files before the question, as ``{"files": [{name, text}, …]}``.
+        taken_away: what texts to take away come through.
         advice: what the chosen models' makers advise, where it is not what would be sent.
     """
 
@@ -53,6 +60,7 @@ class CompareTab:
     advice: Widget = None
     files: Widget = None
     fits: Widget = None
+    taken_away: Widget = None
 
 
 def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
@@ -75,6 +83,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         with gr.Accordion(text("compare.more"), open=False, elem_id="more"):
             more, together = more_settings(offered)
         board = _board()
+        taken_away = build_receiver()
     return CompareTab(
         lists=ModelLists(row.models, catalogue, unusable, panel),
         slots=row.own,
@@ -88,6 +97,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         together=together,
         settings={**settings, **more},
         board=board,
+        taken_away=taken_away,
         advice=advice,
         files=files,
         fits=fits,
@@ -120,12 +130,14 @@ def _script_only(script: str, name: str) -> Widget:
 
 def _starter_panel(is_public: bool) -> tuple[Widget, Widget | None, Widget | None]:
     with gr.Column(visible=False, elem_id="starter") as panel:
+        title = said("page.starter_title")
+        words = said("page.starter_public" if is_public else "page.starter_words")
+        command = " <code>comparator starter</code>." if is_public else ""
+        worded(static_text("starter.html").format(title=title, words=words + command))
         if is_public:
-            gr.HTML(text("compare.no_models"), padding=False)
             return panel, None, None
-        gr.HTML(static_text("starter.html"), padding=False)
-        button = gr.Button(text("compare.install"), variant="primary", elem_id="install")
-        progress = gr.HTML("", padding=False, elem_id="starter-progress")
+        button = gr.Button(text("page.starter_install"), variant="primary", elem_id="install")
+        progress = worded(elem_id="starter-progress")
     return panel, button, progress
 
 
@@ -147,7 +159,7 @@ def _question_row(
                 label=text("compare.system_prompt"),
                 placeholder=text("compare.system_prompt_hint"),
                 lines=1,
-                max_lines=1,
+                max_lines=4,
                 elem_id="system-prompt",
             )
             settings = main_settings(offered)

@@ -161,15 +161,15 @@ def test_a_run_from_the_line_to_its_end() -> None:
         view = await _next(stream)
         session = host.session
         assert session is not None
-        assert [column["words"] for column in view["columns"]] == ["waiting", "waiting"]
+        assert [column["state"] for column in view["columns"]] == ["waiting", "waiting"]
         session.position = 2
         session.on_news()
         view = await _next(stream)
-        assert view["note"] == "You are number 2 in line."
+        assert (view["position"], view["note"]) == (2, "")
         session.position = 0
         session.tell(0, protocol.Token("Hel", 1, 0.1), protocol.Token("lo", 2, 0.2))
         view = await _next(stream)
-        assert view["note"] == ""
+        assert view["position"] == 0
         assert view["columns"][0]["text"] == "Hello"
         session.tell(0, protocol.Answered("stop", 2, 0.2), protocol.Finished(0.2))
         session.tell(1, protocol.Failed("load", "load", "The file is damaged."))
