@@ -29,8 +29,8 @@ from comparator.ui.wakeup import Wakeup
 
 FORGOTTEN = "This comparison is not known any more. Ask the question again."
 GONE = (
-    "It was not asked, since its model is gone. Put that back where it was and ask on, or ask other "
-    "models."
+    "It was not asked, since its model is gone. Put that back where it was and ask on, or ask "
+    "other models."
 )
 MOST_TURNS = 10_000  # of a conversation
 
