@@ -2,7 +2,7 @@
 PYTHON = .venv/bin/python
 RESULTS = build/results
 
-.PHONY: test soak promises space-run
+.PHONY: test soak promises space-run screenshots
 
 # The gate: lint, types, tests.
 test:
@@ -26,3 +26,7 @@ promises:
 space-run:
 	SPACE_RUN_RECORD=docs/space_run.json $(PYTHON) -m pytest tests/space -m space
 	$(PYTHON) scripts/make_space_run.py
+
+# Pictures of every screen on the starter models, in docs/screens, and docs/screens.md with them.
+screenshots:
+	$(PYTHON) scripts/make_screens.py

@@ -145,7 +145,7 @@ class Host:
         """Ask the columns of a kept comparison what ``comparison.turns`` makes of it.
 
         It is a comparison of its own, kept with the columns that it does not ask. A column whose
-        model is gone is left out, and said. May read files: not for the loop.
+        model is gone is left out, as the session says. May read files: not for the loop.
 
         Raises:
             BusyError: something of this session still goes on.
@@ -155,9 +155,12 @@ class Host:
         self._sessions.refuse_second(session_key, visitor)
         self.shelf()  # a model may be gone since it was asked
         look_up = by_id(offered_by(self.manager))
-        request, columns = request_of_turns(turns, look_up, self._request)
+        request, there = request_of_turns(turns, look_up, self._request)
         request = replace(request, on_page=on_page)
-        return self._take(session_key, request, columns, on_news, visitor, browser)
+        columns = [turn.column for turn in there.turns]
+        session = self._take(session_key, request, columns, on_news, visitor, browser)
+        session.left_out = there.left_out
+        return session
 
     def _request(self, draft: RequestDraft, look_up: LookUp | None = None) -> Request:
         if self.options.is_public:

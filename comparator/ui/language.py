@@ -1,7 +1,8 @@
 """The page's texts by language: ``texts/LANGUAGE/AREA.json``, chosen by the reader's browser.
 
 Widgets take ``text("area.name")``, which Gradio replaces in the browser; the page's scripts call
-``said("area.name", {values})`` of ``static/language.js``, which finds the same texts.
+``said("area.name", {values})`` of ``static/language.js``, which finds the same texts. HTML that the
+server makes takes ``said`` of ``worded.py``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from comparator.ui.static_files import static_text
 
 FOLDER = Path(__file__).parent / "texts"
 LANGUAGES = ("en", "zh-CN")  # the first for whoever reads none of them
+RELATED = {"zh-TW": "zh-CN"}  # languages that Gradio knows and we do not: read by who reads that
 
 
 @functools.cache
@@ -28,7 +30,8 @@ def texts() -> dict[str, dict[str, str]]:
 @functools.cache
 def translations() -> Any:
     """Return what Gradio is told at the page's start (its ``i18n``)."""
-    return gr.I18n(**texts())
+    related = {language: texts()[known] for language, known in RELATED.items()}
+    return gr.I18n(**texts(), **related)
 
 
 def text(key: str) -> Any:
@@ -42,9 +45,27 @@ def text(key: str) -> Any:
     return translations()(key)
 
 
+def english(key: str) -> str:
+    """Return a text in English, with its braces.
+
+    Raises:
+        KeyError: no text has that key.
+    """
+    return texts()[LANGUAGES[0]][key]
+
+
 def script() -> str:
-    """Return the script that every script of the page with texts begins with."""
-    return f"const TEXTS = {json.dumps(texts(), ensure_ascii=False)};\n{static_text('language.js')}"
+    """Return the script that every script of the page with texts begins with.
+
+    The texts themselves are in the page once, as Gradio's.
+    """
+    return static_text("language.js")
+
+
+def script_alone() -> str:
+    """Return the same with the texts, for a page that is not Gradio's."""
+    held = json.dumps({"i18n_translations": texts()}, ensure_ascii=False)
+    return f"window.gradio_config = {held};\n{script()}"
 
 
 def _texts_in(folder: Path) -> dict[str, str]:

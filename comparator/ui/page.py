@@ -20,6 +20,7 @@ from comparator.ui.library.handlers import wire_library_tab
 from comparator.ui.library.tab import build_library_tab
 from comparator.ui.model_lists import refresh_at
 from comparator.ui.static_files import static_text
+from comparator.ui.worded import said, said_label, worded
 
 
 def build_page(host: Host) -> Any:
@@ -46,5 +47,7 @@ def build_page(host: Host) -> Any:
 def _heading() -> Widget:
     """Build the heading and return where it is told what cannot be loaded."""
     with gr.Row(elem_id="heading"):
-        gr.HTML(static_text("heading.html"), padding=False, scale=1)
+        words = {"skip": said("page.skip"), "tagline": said("page.tagline")}
+        shown = static_text("heading.html").format(**words, help=said_label("page.help_open"))
+        worded(shown, scripts=("shortcuts.js", "page.js"), scale=1)
         return gr.HTML(visible=False, padding=False, elem_id="unusable", scale=0)

@@ -1,8 +1,9 @@
 """A crowd of visitors in one process, each with a ``gradio_client`` of its own.
 
-Usage: ``python visiting_crowd.py URL SECONDS VISITORS NAME REAL_MODEL``. Each asks the echo model
-again and again, now and then the real one, and checks that the answer is its own. One line of
-JSON at the end of the time; a crowd named ``vanishing`` goes on asking until it is killed.
+Usage: ``python visiting_crowd.py URL SECONDS VISITORS NAME REAL_MODEL [ECHO_MODEL]``. Each asks the
+echo model again and again, at least once, now and then the real one unless that is ``-``, and
+checks that the answer is its own. One line of JSON at the end of the time; a crowd named
+``vanishing`` goes on asking until it is killed.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ REAL_EVERY = 7
 
 
 class Visitor:
-    def __init__(self, url: str, name: str, real_model: str) -> None:
-        self.url, self.name, self.real_model = url, name, real_model
+    def __init__(self, url: str, name: str, real_model: str, echo_model: str) -> None:
+        self.url, self.name = url, name
+        self.real_model, self.echo_model = real_model, echo_model
         self.answers = self.real_answers = self.most_waiting = 0
         self.wrong: list[str] = []
 
     def stay(self, until: float, vanishes: bool) -> None:
         client = Client(self.url, verbose=False)
         number = 0
-        while vanishes or time.monotonic() < until:
+        while vanishes or not number or time.monotonic() < until:
             number += 1
             try:
                 self._ask(client, number)
@@ -38,8 +40,8 @@ class Visitor:
         client.close()
 
     def _ask(self, client: Any, number: int) -> None:
-        is_real = number % REAL_EVERY == 0
-        model = self.real_model if is_real else ECHO
+        is_real = self.real_model != "-" and number % REAL_EVERY == 0
+        model = self.real_model if is_real else self.echo_model
         question = f"{self.name} asks {number}"
         job = client.submit(question, [model], "", {"max_tokens": 8}, api_name="/compare")
         (record,) = job.result(timeout=120)
@@ -54,9 +56,12 @@ class Visitor:
 
 
 def main() -> None:
-    url, seconds, count, name, real_model = sys.argv[1:]
+    url, seconds, count, name, real_model, *others = sys.argv[1:]
+    echo_model = others[0] if others else ECHO
     until = time.monotonic() + float(seconds)
-    visitors = [Visitor(url, f"{name} {number}", real_model) for number in range(int(count))]
+    visitors = [
+        Visitor(url, f"{name} {number}", real_model, echo_model) for number in range(int(count))
+    ]
     vanishes = name == "vanishing"
     threads = [
         threading.Thread(target=visitor.stay, args=(until, vanishes), daemon=True)

@@ -125,10 +125,12 @@ def test_an_answer_that_goes_on_where_the_other_ends_parts_at_its_end(scripts: P
 def test_what_differs_in_everything_is_not_searched_for_ever(scripts: Page) -> None:
     sides, said = scripts.evaluate(
         """() => {
-      const found = { parting: 0, sides: [{ words: ["a"], own: null }, { words: ["b"], own: null }] };
+      const sides = [{ words: ["a"], own: null }, { words: ["b"], own: null }];
+      const found = { parting: 0, sides };
       const root = make("pre");
       drawDifference(root, found.sides[0], 0);
-      return [[root.textContent, root.querySelectorAll(".parting").length], differenceInWords(found)];
+      const partings = root.querySelectorAll(".parting").length;
+      return [[root.textContent, partings], differenceInWords(found)];
     }"""
     )
     assert sides == ["a", 1]
@@ -237,12 +239,15 @@ def test_hostile_names_and_questions_are_text(scripts: Page) -> None:
       const column = new Column(0);
       document.body.replaceChildren(column.root);
       column.draw(view);
-      column.root.querySelector(".earlier").open = true;
-      await new Promise((done) => column.root.querySelector(".earlier").addEventListener("toggle", done));
-      return [column.root.querySelectorAll("img").length, column.name.textContent,
-              [...column.root.querySelectorAll(".question p")].map((node) => node.textContent),
-              column.root.querySelectorAll(".earlier-answer").length,
-              [...column.root.querySelectorAll("h2, .question p")].every((node) => node.dir === "auto")];
+      const { root, name } = column;
+      const fold = root.querySelector(".earlier");
+      fold.open = true;
+      await new Promise((done) => fold.addEventListener("toggle", done));
+      const questions = [...root.querySelectorAll(".question p")];
+      return [root.querySelectorAll("img").length, name.textContent,
+              questions.map((node) => node.textContent),
+              root.querySelectorAll(".earlier-answer").length,
+              [name, ...questions].every((node) => node.dir === "auto")];
     }""",
         {
             **VIEW,

@@ -21,6 +21,7 @@ from comparator.services.memory_manager import MemoryManager
 from comparator.ui.hub import render
 from comparator.ui.hub.handlers import wire_hub_tab
 from comparator.ui.hub.tab import build_hub_tab
+from comparator.ui.language import translations
 from comparator.ui.page import build_page
 from comparator.ui.static_files import STATIC
 from comparator.ui.theme import theme
@@ -51,7 +52,7 @@ def page(hub: LocalHub, tmp_path: Path) -> Iterator[tuple[str, Downloads]]:
         wire_hub_tab(blocks, build_hub_tab(), downloads, MemoryManager())
     _app, address, _shared = blocks.launch(
         prevent_thread_lock=True, quiet=True, theme=theme(), css_paths=[STATIC / "hub.css"],
-        ssr_mode=False, server_name="127.0.0.1",
+        ssr_mode=False, server_name="127.0.0.1", i18n=translations(),
     )  # fmt: skip
     yield str(address), downloads
     downloads.close()

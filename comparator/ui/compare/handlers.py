@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from comparator.core.time_left import TimeLeft
 from comparator.hosting.background_work import BackgroundWork
 from comparator.hosting.host import Host
 from comparator.library.changes.starter import StarterProgress
@@ -144,12 +145,12 @@ def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler
 
 
 def _make_install(host: Host, tab: CompareTab) -> Handler:
-    def told(step: str, share: float | None = None) -> Updates:
-        return {tab.starter_progress: render.starter_note(step, share)}
+    def told(step: str, share: float | None = None, left: float | None = None) -> Updates:
+        return {tab.starter_progress: render.starter_note(step, share, left)}
 
     @telling(told)
     async def install() -> AsyncIterator[Updates]:
-        wakeup = Wakeup()
+        wakeup, left = Wakeup(), TimeLeft()
         work: BackgroundWork[StarterProgress] = BackgroundWork(
             "starter", lambda report, _stopping: host.install_starter(report), wakeup.wake
         )
@@ -158,7 +159,7 @@ def _make_install(host: Host, tab: CompareTab) -> Handler:
         while not (status := work.status).is_over:
             await wakeup.wait(YIELD_SECONDS)
             if latest := work.status.progress:
-                yield told(latest.step, latest.share)
+                yield told(latest.step, latest.share, left.after(latest.share))
         if status.trouble:
             yield told(status.trouble)
             return

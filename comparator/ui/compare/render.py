@@ -15,6 +15,8 @@ from typing import Any
 
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
+from comparator.core.units import long_time
+from comparator.ui.worded import said, said_label
 
 Turn = dict[str, str]
 
@@ -118,13 +120,14 @@ def details(result: InferenceResult) -> list[list[Any]]:
     return [fact for fact in facts if fact[1]]
 
 
-def starter_note(step: str, share: float | None) -> str:
-    """Return the starter set's progress as HTML."""
+def starter_note(step: str, share: float | None, seconds_left: float | None = None) -> str:
+    """Return the starter set's progress as HTML, with the time that it will still take."""
     if share is None:
         return f'<p class="starter-step" role="status">{_escaped(step)}</p>'
+    left = "" if seconds_left is None else said("page.left", time=long_time(seconds_left))
     return (
-        f'<p class="starter-step" role="status">{_escaped(step)}</p>'
-        f'<progress aria-label="Installing the starter set" max="1" '
+        f'<p class="starter-step" role="status">{_escaped(step)}{left}</p>'
+        f'<progress {said_label("page.starter_progress")} max="1" '
         f'value="{min(1.0, max(0.0, share)):.3f}"></progress>'
     )
 

@@ -16,6 +16,7 @@ from comparator.ui.events import Widget
 from comparator.ui.language import script, text
 from comparator.ui.model_lists import ModelLists
 from comparator.ui.static_files import static_text
+from comparator.ui.worded import said, worded
 
 PANEL_SCRIPTS = ("fair_play.js", "machine.js", "export.js")  # each has a function that draws
 COLUMN_SCRIPTS = (
@@ -125,12 +126,14 @@ def _script_only(script: str, name: str) -> Widget:
 
 def _starter_panel(is_public: bool) -> tuple[Widget, Widget | None, Widget | None]:
     with gr.Column(visible=False, elem_id="starter") as panel:
+        title = said("page.starter_title")
+        words = said("page.starter_public" if is_public else "page.starter_words")
+        command = " <code>comparator starter</code>." if is_public else ""
+        worded(static_text("starter.html").format(title=title, words=words + command))
         if is_public:
-            gr.HTML(text("compare.no_models"), padding=False)
             return panel, None, None
-        gr.HTML(static_text("starter.html"), padding=False)
-        button = gr.Button(text("compare.install"), variant="primary", elem_id="install")
-        progress = gr.HTML("", padding=False, elem_id="starter-progress")
+        button = gr.Button(text("page.starter_install"), variant="primary", elem_id="install")
+        progress = worded(elem_id="starter-progress")
     return panel, button, progress
 
 

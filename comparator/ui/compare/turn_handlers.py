@@ -28,10 +28,6 @@ from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
 
 FORGOTTEN = "This comparison is not known any more. Ask the question again."
-GONE = (
-    "It was not asked, since its model is gone. Put that back where it was and ask on, or ask "
-    "other models."
-)
 MOST_TURNS = 10_000  # of a conversation
 
 OfColumn = Callable[[KeptComparison, int], Turns]
@@ -107,9 +103,8 @@ class GoingOn:
         wakeup = Wakeup()
         session = await self._begin(request, turns, wakeup)
         left_out = {
-            place: LeftOutColumn(place, record, question, turns.left_out.get(place, GONE))
-            for place, record in enumerate(kept.records)
-            if place not in session.columns
+            place: LeftOutColumn(place, kept.records[place], question, why)
+            for place, why in session.left_out.items()
         }
         board = Board(session, session.columns, left_out, kept)
         self.boards.keep(session_of(request), board)

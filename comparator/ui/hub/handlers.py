@@ -22,9 +22,9 @@ from comparator.ui import adapter
 from comparator.ui.events import QUIET, Handler, Updates, Values, telling
 from comparator.ui.hub import render
 from comparator.ui.hub.tab import HubTab
+from comparator.ui.language import text
 from comparator.ui.threads import in_thread
 
-NOTHING = "Nothing on the hub fits. Use fewer or shorter words."
 PICK_FIRST = "Search first, and press a line of the table."
 _MOST_TEXT = 200
 
@@ -94,7 +94,7 @@ def _make_search(tab: HubTab, room: Measure) -> tuple[Handler, Handler]:
             return {tab.results: "", **await in_thread(_look, tab, room, text)}
         found = await in_thread(_search, tab, values, text)
         if not found:
-            return {tab.results: "", **nothing_chosen(render.note(NOTHING))}
+            return {tab.results: "", **nothing_chosen(render.nothing_found())}
         return {tab.results: render.results(found), **nothing_chosen()}
 
     @telling(lambda sentence: nothing_chosen(render.note(sentence)))
@@ -144,10 +144,9 @@ def _look(tab: HubTab, measure: Measure, name: str) -> Updates:
     default = selection.pick(repository.choices, None, repository.id)
     room = measure()
     options = [(_option(choice, room), choice.name) for choice in repository.choices]
-    label = f"What to fetch of {repository.id}"
-    told = f"Licence: {repository.licence or 'unknown'}. {room.sentence()}"
+    label = f"{text('hub.choice_of')} {repository.id}"
     return {
-        tab.note: render.note(told, "calm"),
+        tab.note: render.repository_note(repository.licence, room.sentence()),
         tab.repository: repository,
         tab.choice: gr.update(choices=options, value=default.name, label=label),
     }
@@ -155,7 +154,12 @@ def _look(tab: HubTab, measure: Measure, name: str) -> Updates:
 
 def _option(choice: selection.Offer, room: download_fit.Room) -> str:
     name, engine = with_controls_shown(choice.name), ENGINE_NAMES[choice.engine.value]
-    return f"{name} · {engine} · {fine_size(choice.size)} · {room.word_for(choice)}"
+    return f"{name} · {engine} · {fine_size(choice.size)} · {_fit(room.word_for(choice))}"
+
+
+def _fit(word: str) -> str:
+    """Return how a choice fits, in the reader's language where a word says it all."""
+    return f"{text(f'library.fit_{word}')}" if word in ("fits", "tight") else word
 
 
 def _fetch(downloads: Downloads, repository: Any, name: Any) -> None:
@@ -166,7 +170,7 @@ def _fetch(downloads: Downloads, repository: Any, name: Any) -> None:
 
 def _no_choice() -> Any:
     """Return the update of an empty list of choices."""
-    return gr.update(choices=[], value=None, label="What to fetch")
+    return gr.update(choices=[], value=None, label=text("hub.choice"))
 
 
 def _carried(event: gr.EventData) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from comparator.core.time_left import TimeLeft
 from comparator.hosting.host import Host
 from comparator.hosting.library_actions import LadderStatus
 from comparator.ui import adapter
@@ -172,11 +173,11 @@ def _make_planning(
     @telling(lambda sentence: {tab.note: render.note(sentence, True)})
     def open_panel(event: gr.EventData) -> Updates:
         ids = adapter.carried(event, "ids")
-        names = ", ".join(host.library.names(ids))
+        names = host.library.names(ids)
         return {
             tab.note: "",
             panel.panel: gr.update(visible=True),
-            panel.title: render.heading(f"Make quantisations of {names}"),
+            panel.title: render.making_title(names),
             panel.news: "",
             panel.make: gr.update(visible=False),
             panel.model: ids,
@@ -200,10 +201,10 @@ def _make_planning(
 
 
 def _make_making(host: Host, panel: MakingPanel) -> tuple[Handler, Handler, Handler]:
-    def going(status: LadderStatus) -> Updates:
+    def going(status: LadderStatus, seconds_left: float | None = None) -> Updates:
         return {
             panel.panel: gr.update(visible=True),
-            panel.news: render.making(status),
+            panel.news: render.making(status, seconds_left),
             panel.check: gr.update(visible=status.is_over),
             panel.make: gr.update(visible=False),
             panel.cancel: gr.update(visible=not status.is_over),
@@ -219,8 +220,10 @@ def _make_making(host: Host, panel: MakingPanel) -> tuple[Handler, Handler, Hand
         if work is None or work.status.is_over:
             yield gr.skip()
             return
+        left = TimeLeft()
         while not (status := work.status).is_over:
-            yield going(status)
+            seconds_left = left.after(status.progress.latest.share) if status.progress else None
+            yield going(status, seconds_left)
             await asyncio.sleep(POLL_SECONDS)
         yield going(status)
 

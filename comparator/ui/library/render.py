@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from comparator.core.text import with_controls_shown
-from comparator.core.units import count, size, speed
+from comparator.core.units import count, long_time, size, speed
 from comparator.hosting.library_actions import LadderStatus
 from comparator.hosting.library_table import Apart, Row, Table
 from comparator.library.changes.quantising import Ladder
@@ -16,31 +16,46 @@ from comparator.library.changes.removal import Removal
 from comparator.library.labels import ENGINE_NAMES
 from comparator.library.sources import title_of
 from comparator.memory.verdicts import WORDS
+from comparator.ui.worded import said, said_label
 
-# key, heading, whether numbers stand in it, width in pixels
-COLUMNS: tuple[tuple[str, str, bool, int], ...] = (
-    ("name", "Name", False, 232),
-    ("engine", "Engine", False, 60),
-    ("family", "Family", False, 104),
-    ("quantisation", "Quantisation", False, 100),
-    ("maker", "Maker", False, 96),
-    ("bits", "Bits", True, 48),
-    ("size", "Size", True, 66),
-    ("parameters", "Weights", True, 70),
-    ("context", "Context", True, 68),
-    ("licence", "Licence", False, 84),
-    ("kind", "Kind", False, 44),
-    ("source", "Source", False, 84),
-    ("fit", "Fit", False, 46),
-    ("used", "Last used", True, 90),
-    ("speed", "Speed", True, 88),
+# key, whether numbers stand in it, width in pixels; the heading is the text "column_KEY"
+COLUMNS: tuple[tuple[str, bool, int], ...] = (
+    ("name", False, 232),
+    ("engine", False, 60),
+    ("family", False, 104),
+    ("quantisation", False, 100),
+    ("maker", False, 96),
+    ("bits", True, 48),
+    ("size", True, 74),
+    ("parameters", True, 70),
+    ("context", True, 68),
+    ("licence", False, 84),
+    ("kind", False, 44),
+    ("source", False, 84),
+    ("fit", False, 46),
+    ("used", True, 90),
+    ("speed", True, 88),
 )
 FILTERS = ("engine", "family", "quantisation", "maker", "kind", "licence", "source", "fit")
-STEPS = {
-    "wait": "Waiting: another program makes quantisations",
-    "read": "Reading the source",
-    "quantise": "Making",
-    "made": "Made",
+# The labels of a model's details that have a text; what else a service tells stands as it is.
+DETAILS = {
+    "Architecture": "architecture",
+    "Quantised by": "quantised_by",
+    "Doubtful": "doubtful",
+    "Parameters": "parameters",
+    "Tensors": "tensors",
+    "Layers": "layers",
+    "Heads": "heads",
+    "Width": "width",
+    "Vocabulary": "vocabulary",
+    "KV cache": "kv_cache",
+    "Chat template": "chat_template",
+    "Base model": "base_model",
+    "Own code": "own_code",
+    "Maker's sampling": "makers_sampling",
+    "Adapters": "adapters",
+    "Fit": "fit",
+    "Place": "place",
 }
 MOST_APART = 500
 View = dict[str, Any]
@@ -70,22 +85,28 @@ def view(table: Table, is_public: bool, most_models: int) -> View:
 def detail(name: str, pairs: Iterable[tuple[str, str]]) -> str:
     """Return everything known of one model as HTML."""
     shown = "".join(
-        f"<div><dt>{_escaped(label)}</dt><dd>{_escaped(text)}</dd></div>" for label, text in pairs
+        f"<div><dt>{_label(label)}</dt><dd>{_escaped(text)}</dd></div>" for label, text in pairs
     )
     return f"<h3>{_escaped(name)}</h3><dl>{shown}</dl>"
 
 
+def _label(label: str) -> str:
+    return said(f"library.detail_{DETAILS[label]}") if label in DETAILS else _escaped(label)
+
+
 def note(sentence: str, is_trouble: bool = False) -> str:
-    """Return a sentence for the line under the table as HTML; empty for none."""
-    if not sentence:
-        return ""
+    """Return a service's sentence for the line under the table as HTML; empty for none."""
+    return _note(_escaped(sentence), is_trouble) if sentence else ""
+
+
+def _note(words: str, is_trouble: bool = False) -> str:
     role, kind = ("alert", "error") if is_trouble else ("status", "notice")
-    return f'<p class="{kind}" role="{role}">{_escaped(sentence)}</p>'
+    return f'<p class="{kind}" role="{role}">{words}</p>'
 
 
-def heading(words: str) -> str:
-    """Return the heading of a panel as HTML."""
-    return f"<h3>{_escaped(words)}</h3>"
+def making_title(names: Iterable[str]) -> str:
+    """Return the heading of the panel in which quantisations are made, as HTML."""
+    return f"<h3>{said('library.making_title', names=', '.join(names))}</h3>"
 
 
 def plan(ladder: Ladder) -> str:
@@ -96,24 +117,30 @@ def plan(ladder: Ladder) -> str:
         for rung in ladder.rungs
     )
     warnings = "".join(f"<p>{_escaped(warning)}</p>" for warning in ladder.warnings)
-    return f"<ul>{rungs}</ul><p>Together {size(ladder.needed_bytes)}.</p>{warnings}"
+    together = said("library.together", size=size(ladder.needed_bytes))
+    return f"<ul>{rungs}</ul><p>{together}</p>{warnings}"
 
 
-def making(status: LadderStatus) -> str:
-    """Return how far the making of a ladder is as HTML."""
+def making(status: LadderStatus, seconds_left: float | None = None) -> str:
+    """Return how far the making of a ladder is as HTML.
+
+    Args:
+        status: of the work.
+        seconds_left: until all is made, where that can be told.
+    """
     if status.is_over:
-        return note(*_end_of(status))
+        return _end_of(status)
     if status.progress is None:
-        return note("Starting")
+        return _note(said("library.starting"))
     news = status.progress.latest
-    words = STEPS.get(news.step, news.step)
-    rung = f" {news.rung.quantisation}" if news.rung else ""
-    amount = f", {size(int(news.done))} of {size(int(news.total))}"
-    words = f"{words}{rung}{amount if news.total and news.step != 'made' else ''}"
-    return (
-        f'<p class="notice" role="status">{_escaped(words)}</p>'
-        f'<progress aria-label="Making quantisations" max="1" value="{news.share:.3f}"></progress>'
-    )
+    words = said(f"library.step_{news.step}", name=news.rung.quantisation if news.rung else "")
+    if news.total and news.step != "made":
+        done, total = size(int(news.done)), size(int(news.total))
+        words += said("library.amount", done=done, total=total)
+    if seconds_left is not None:
+        words += said("library.left", time=long_time(seconds_left))
+    label = said_label("library.making_progress")
+    return f'{_note(words)}<progress {label} max="1" value="{news.share:.3f}"></progress>'
 
 
 def removal(plans: Sequence[Removal]) -> str:
@@ -121,12 +148,13 @@ def removal(plans: Sequence[Removal]) -> str:
     freed = size(sum(plan.bytes_freed for plan in plans), "0 bytes")
     names = ", ".join(plan.model.name for plan in plans)
     paths = [path for plan in plans for path in plan.paths]
-    files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
+    asked = f"library.remove_{'one' if len(paths) == 1 else 'many'}"
     shown = "".join(f"<li>{_escaped(str(path))}</li>" for path in paths[:MOST_APART])
-    notes = "".join(f"<p>{_escaped(text)}</p>" for plan in plans for text in _notes(plan))
+    notes = "".join(f"<p>{text}</p>" for plan in plans for text in _notes(plan))
     return (
-        f"<p>Remove <b>{_escaped(names)}</b>? This deletes {files} and frees {freed}.</p>"
-        f"{notes}<details><summary>What is deleted</summary><ul>{shown}</ul></details>"
+        f"<p>{said('library.remove_before')} <b>{_escaped(names)}</b>"
+        f"{said(asked, count=len(paths), size=freed)}</p>{notes}"
+        f"<details><summary>{said('library.what_is_deleted')}</summary><ul>{shown}</ul></details>"
     )
 
 
@@ -134,24 +162,27 @@ def removed(plans: Sequence[Removal]) -> str:
     """Return what was removed, with the bytes it freed, as HTML."""
     names = ", ".join(plan.model.name for plan in plans)
     freed = size(sum(plan.bytes_freed for plan in plans), "0 bytes")
-    return note(f"Removed {names}; {freed} freed.")
+    return _note(said("library.removed", names=names, size=freed))
 
 
 def _notes(plan: Removal) -> list[str]:
-    kept = [f"Stays: {path}" for path in plan.kept]
-    return [*plan.notes, *kept]
+    kept = [said("library.stays", path=path) for path in plan.kept]
+    return [*map(_escaped, plan.notes), *kept]
 
 
-def _end_of(status: LadderStatus) -> tuple[str, bool]:
+def _end_of(status: LadderStatus) -> str:
     made = ", ".join(status.progress.made) if status.progress else ""
-    done = f"Made: {made}." if made else "Nothing was made."
+    done = said("library.made", made=made) if made else said("library.nothing_made")
     if status.trouble:
-        return f"{status.trouble} {done if made else ''}".strip(), True
-    return (f"Cancelled. {done}" if status.was_stopped else done), False
+        return _note(f"{_escaped(status.trouble)} {done if made else ''}".strip(), True)
+    if not status.was_stopped:
+        return _note(done)
+    key = "library.cancelled_made" if made else "library.cancelled_nothing"
+    return _note(said(key, made=made))
 
 
 def _bits(value: float) -> str:
-    return f", {value:.2f} bits per weight" if value else ""
+    return said("library.rung_bits", bits=f"{value:.2f}") if value else ""
 
 
 def _row(row: Row, keys: Sequence[str]) -> View:

@@ -8,7 +8,9 @@ import gradio as gr
 
 from comparator.library.quantisations import OFFERED
 from comparator.ui.events import Widget
+from comparator.ui.language import script, text
 from comparator.ui.static_files import static_text
+from comparator.ui.worded import worded
 
 SCRIPTS = ("library_lists.js", "library.js")
 PROPOSED = ("Q8_0", "Q4_K_M", "Q2_K")
@@ -55,38 +57,48 @@ class LibraryTab:
 
 def build_library_tab(is_public: bool) -> LibraryTab:
     """Build the tab inside the page's ``gr.Tabs``."""
-    with gr.Tab("Library", id="library", elem_id="library-tab") as tab:
+    with gr.Tab(text("library.tab"), id="library", elem_id="library-tab") as tab:
         table = gr.HTML(
             None,
             html_template='<div id="library-root"></div>',
-            js_on_load=static_text(*SCRIPTS),
+            js_on_load=f"{script()}\n{static_text(*SCRIPTS)}",
             apply_default_css=False,
             padding=False,
             elem_id="library",
         )
-        note = gr.HTML("", padding=False, elem_id="library-notes")
+        note = worded(elem_id="library-notes")
         making = None if is_public else _making_panel()
         removal = None if is_public else _removal_panel()
-        detail = gr.HTML("", padding=False, elem_id="library-detail")
+        detail = worded(elem_id="library-detail")
     return LibraryTab(tab, table, note, detail, making, removal)
 
 
 def _making_panel() -> MakingPanel:
     with gr.Column(visible=False, elem_id="making", elem_classes="library-panel") as panel:
-        title = gr.HTML("", padding=False)
+        title = worded()
         wanted = gr.CheckboxGroup(
-            list(OFFERED), value=list(PROPOSED), label="Quantisations to make", elem_id="wanted"
+            list(OFFERED), value=list(PROPOSED), label=text("library.wanted"), elem_id="wanted"
         )
-        news = gr.HTML("", padding=False, elem_id="making-news")
+        news = worded(elem_id="making-news")
         with gr.Row():
-            check = gr.Button("Check sizes", elem_id="check-sizes", size="sm", scale=0)
+            check = gr.Button(text("library.check"), elem_id="check-sizes", size="sm", scale=0)
             make = gr.Button(
-                "Make them", variant="primary", elem_id="make", size="sm", scale=0, visible=False
+                text("library.make"),
+                variant="primary",
+                elem_id="make",
+                size="sm",
+                scale=0,
+                visible=False,
             )
             cancel = gr.Button(
-                "Cancel", variant="stop", elem_id="cancel", size="sm", scale=0, visible=False
+                text("library.cancel"),
+                variant="stop",
+                elem_id="cancel",
+                size="sm",
+                scale=0,
+                visible=False,
             )
-            shut = gr.Button("Close", elem_id="close-making", size="sm", scale=0)
+            shut = gr.Button(text("library.close"), elem_id="close-making", size="sm", scale=0)
     return MakingPanel(
         panel, title, wanted, check, make, cancel, shut, news, gr.State([]), gr.State(None)
     )
@@ -94,8 +106,10 @@ def _making_panel() -> MakingPanel:
 
 def _removal_panel() -> RemovalPanel:
     with gr.Column(visible=False, elem_id="removal", elem_classes="library-panel") as panel:
-        question = gr.HTML("", padding=False, elem_id="removal-question")
+        question = worded(elem_id="removal-question")
         with gr.Row():
-            agree = gr.Button("Remove", variant="stop", elem_id="agree", size="sm", scale=0)
-            keep = gr.Button("Keep", elem_id="keep", size="sm", scale=0)
+            agree = gr.Button(
+                text("library.remove"), variant="stop", elem_id="agree", size="sm", scale=0
+            )
+            keep = gr.Button(text("library.keep"), elem_id="keep", size="sm", scale=0)
     return RemovalPanel(panel, question, agree, keep, gr.State(None))

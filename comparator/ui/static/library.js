@@ -7,6 +7,7 @@ const ROW_PIXELS = 32; // as in library.css: rows out of sight are not drawn, so
 const SPARE_ROWS = 12;
 const LETTERS_A_PIXEL = 0.24; // that two lines hold, with room to break them; more are smaller
 const root = element.querySelector("#library-root");
+make("h2", root, "unseen").textContent = said("library.table");
 const bar = make("div", root, "library-bar");
 const search = make("input", bar, "library-search");
 const filters = make("div", bar, "library-filters");
@@ -36,29 +37,29 @@ let mostCompared = 4;
 let looking = 0;
 
 search.type = "search";
-search.placeholder = "Search name, family, licence …";
-search.setAttribute("aria-label", "Search the library");
+search.placeholder = said("library.search");
+search.setAttribute("aria-label", said("library.search_label"));
 search.addEventListener("input", () => arrange(true));
 count.setAttribute("role", "status");
 rescan.type = "button";
-rescan.textContent = "Rescan";
+rescan.textContent = said("library.rescan");
 rescan.addEventListener("click", () => trigger("rescan", {}));
 grid.setAttribute("role", "grid");
 grid.setAttribute("aria-multiselectable", "true");
-grid.setAttribute("aria-label", "Models");
+grid.setAttribute("aria-label", said("library.table"));
 
 const buttons = {
-  compare: action("compare", "Compare these", (ids) =>
-    ids.length <= mostCompared ? "" : `Up to ${mostCompared} models are compared at once.`),
-  ladder: action("ladder", "Compare this ladder", (ids) =>
-    one(ids) || (familyOf(ids[0]).length > 1 ? "" : "It is the only one of its family here.")),
-  quantise: action("quantise", "Make a ladder", (ids) =>
-    one(ids) || (cell(ids[0], "engine") === "GGUF" ? "" : "Only GGUF models can be quantised.")),
-  remove: action("remove", "Remove", () => ""),
+  compare: action("compare", said("library.compare"), (ids) =>
+    ids.length <= mostCompared ? "" : said("library.most_compared", { count: mostCompared })),
+  ladder: action("ladder", said("library.ladder"), (ids) =>
+    one(ids) || (familyOf(ids[0]).length > 1 ? "" : said("library.only_one_of_family"))),
+  quantise: action("quantise", said("library.quantise"), (ids) =>
+    one(ids) || (cell(ids[0], "engine") === "GGUF" ? "" : said("library.only_gguf"))),
+  remove: action("remove", said("library.remove"), () => ""),
 };
 const clear = make("button", actions, "library-button library-clear");
 clear.type = "button";
-clear.textContent = "Select none";
+clear.textContent = said("library.select_none");
 clear.addEventListener("click", () => {
   for (const id of [...chosen]) choose(id, false);
 });
@@ -83,7 +84,7 @@ function action(name, words, why) {
   button.type = "button";
   button.textContent = words;
   button.dataset.action = name;
-  button.why = () => (subjects().length ? why(subjects()) : "Select a model first.");
+  button.why = () => (subjects().length ? why(subjects()) : said("library.select_first"));
   button.addEventListener("click", () => {
     const reason = button.why();
     put(note, reason);
@@ -93,7 +94,7 @@ function action(name, words, why) {
 }
 
 function one(ids) {
-  return ids.length === 1 ? "" : "Select one model.";
+  return ids.length === 1 ? "" : said("library.select_one");
 }
 
 // The rows that an action means: the selected ones, or the one that is looked at.
@@ -109,6 +110,14 @@ function placeOf(key) {
 
 function textOf(value) {
   return Array.isArray(value) ? value[1] : value;
+}
+
+// What stands in a cell for people: the words of these columns are few and have texts.
+function wordOf(key, value) {
+  if (key === "fit" && value) return said(`library.fit_${value}`);
+  if (key === "kind" && value) return said(`library.kind_${value}`);
+  if (key === "source" && value === "folder") return said("library.source_folder");
+  return value;
 }
 
 function cell(id, key) {
@@ -130,7 +139,6 @@ function draw() {
   for (const name of ["quantise", "remove"]) buttons[name].hidden = !view.own;
   drawFilters(view.filters);
   drawApart(view);
-  empty.textContent = view.rows.length ? "" : "There are no models yet.";
   arrange(!view.missing || others);
 }
 
@@ -139,20 +147,20 @@ function drawHead(view) {
   const group = grid.querySelector("colgroup") || document.createElement("colgroup");
   grid.prepend(group);
   group.replaceChildren();
-  for (const width of [34, ...columns.map((column) => column[3])]) {
+  for (const width of [34, ...columns.map((column) => column[2])]) {
     make("col", group).style.width = `${width}px`;
   }
   // One column more would take all the room that is left.
   for (const space of [above, below]) space.firstChild.colSpan = columns.length + 1;
-  grid.style.minWidth = `${columns.reduce((sum, column) => sum + column[3], 34)}px`;
+  grid.style.minWidth = `${columns.reduce((sum, column) => sum + column[2], 34)}px`;
   const line = document.createElement("tr");
-  make("th", line).setAttribute("aria-label", "Selected");
-  columns.forEach(([, words, numeric], place) => {
+  make("span", make("th", line), "unseen").textContent = said("library.picked");
+  columns.forEach(([key, numeric], place) => {
     const top = make("th", line, numeric ? "number" : "");
     top.scope = "col";
     const button = make("button", top);
     button.type = "button";
-    button.textContent = words;
+    button.textContent = said(`library.column_${key}`);
     button.addEventListener("click", () => sortBy(place, numeric));
   });
   head.replaceChildren(line);
@@ -172,9 +180,18 @@ function drawRows(rows, anew) {
     let line = lines.get(row.id);
     if (!line) lines.set(row.id, (line = { node: null }));
     if (line.mark === mark && !anew) continue;
-    Object.assign(line, { mark, view: row, text: row.cells.map(textOf).join(" ").toLowerCase() });
+    Object.assign(line, { mark, view: row, text: textToSearch(row) });
     if (line.node) drawCells(line, row);
   }
+}
+
+// As it is and as people read it.
+function textToSearch(row) {
+  const words = row.cells.map((value, place) => {
+    const [text, shown] = [textOf(value), wordOf(columns[place][0], textOf(value))];
+    return shown === text ? text : `${text} ${shown}`;
+  });
+  return words.join(" ").toLowerCase();
 }
 
 function nodeOf(line) {
@@ -199,15 +216,16 @@ function nodeOf(line) {
 }
 
 function drawCells(line, row) {
-  line.box.setAttribute("aria-label", `Select ${textOf(row.cells[0])}`);
+  line.isFitted = false;
+  line.box.setAttribute("aria-label", said("library.pick", { name: textOf(row.cells[0]) }));
   while (line.cells.length > row.cells.length) line.cells.pop().remove();
   row.cells.forEach((value, place) => {
     const node = line.cells[place] || (line.cells[place] = make("td", line.node));
-    const [key, , numeric, width] = columns[place];
+    const [key, numeric, width] = columns[place];
     const text = node.firstChild || make("span", node);
     node.className = numeric ? "number" : key;
     node.classList.toggle("long", !numeric && textOf(value).length > width * LETTERS_A_PIXEL);
-    put(text, textOf(value));
+    put(text, wordOf(key, textOf(value)));
     node.title = key === "fit" ? row.why : textOf(value);
     if (key === "fit") node.dataset.fit = textOf(value);
   });
@@ -244,11 +262,20 @@ function arrange(sort) {
   order = found;
   grid.setAttribute("aria-rowcount", String(order.length + 1));
   drawWindow();
-  const all = `${lines.size} ${lines.size === 1 ? "model" : "models"}`;
-  put(count, order.length === lines.size ? all : `${order.length} of ${all}`);
-  if (props.value && props.value.missing) count.append(`, reading ${props.value.missing} …`);
+  const all = said(`library.count_${lines.size === 1 ? "one" : "many"}`, { count: lines.size });
+  put(count, order.length === lines.size ? all : said("library.count_of", { found: order.length, all }));
+  const missing = props.value?.missing;
+  if (missing) count.append(said("library.reading", { count: missing }));
+  drawEmpty();
   drawSorting();
   drawActions();
+}
+
+// A table without lines says what to do.
+function drawEmpty() {
+  const next = said(props.value?.own ? "library.empty_next" : "library.empty_public");
+  const none = `${said("library.empty")} ${next}`;
+  put(empty, order.length ? "" : lines.size ? said("library.none_found") : none);
 }
 
 // Put the rows that are in sight into the table, between two spaces as high as all others.
@@ -267,7 +294,20 @@ function drawWindow() {
     body.replaceChildren(above, ...nodes, below);
     if (focused) (focused.isConnected ? focused : frame).focus({ preventScroll: true });
   }
+  fitNames(order.slice(first, last));
   setStop();
+}
+
+// A name that its cell would cut is written smaller; the whole of it is in the row's details too.
+function fitNames(drawn) {
+  if (!frame.clientHeight) return; // of a tab that is not shown nothing can be measured
+  const anew = drawn.filter((line) => !line.isFitted);
+  const texts = anew.flatMap((line) => [...line.node.querySelectorAll("td:not(.number) > span")]);
+  for (const size of ["long", "longest"]) {
+    const cut = texts.filter((text) => text.scrollHeight > text.clientHeight + 1);
+    for (const text of cut) text.parentElement.classList.add(size);
+  }
+  for (const line of anew) line.isFitted = true;
 }
 
 function space() {
@@ -310,8 +350,8 @@ function drawActions() {
   clear.hidden = !chosen.size;
   const seen = new Set(order.map((line) => line.view.id));
   const hidden = [...chosen].filter((id) => !seen.has(id)).length;
-  const unseen = hidden ? `, ${hidden} of them filtered out` : "";
-  put(note, chosen.size ? `${chosen.size} selected${unseen}` : "");
+  const words = `library.selected${hidden ? "_unseen" : ""}`;
+  put(note, chosen.size ? said(words, { count: chosen.size, hidden }) : "");
 }
 
 function choose(id, on) {

@@ -10,24 +10,24 @@ function drawFilters(keys) {
       list.dataset.key = key;
       list.addEventListener("change", () => arrange(true));
     }
-    const title = columns[placeOf(key)][1];
+    const title = said(`library.column_${key}`);
     list.setAttribute("aria-label", title);
     const mark = JSON.stringify(words);
     list.hidden = words.length < 2 && !list.value;
     if (list.dataset.mark === mark) continue;
     list.dataset.mark = mark;
     const kept = list.value;
-    list.replaceChildren(new Option(`${title}: all`, ""), ...words.map((word) => new Option(word, word)));
+    list.replaceChildren(new Option(said("library.all", { title }), ""), ...words.map((word) => new Option(wordOf(key, word), word)));
     list.value = words.includes(kept) ? kept : "";
   }
 }
 
 function drawApart(view) {
   const lists = [
-    ["unusable", "cannot be loaded", view.unusable],
-    ["passed-over", "passed over", view.passed_over],
+    ["unusable", ["library.unusable_one", "library.unusable_many"], view.unusable],
+    ["passed-over", ["library.passed_over_one", "library.passed_over_many"], view.passed_over],
   ];
-  for (const [name, words, files] of lists) {
+  for (const [name, [one, many], files] of lists) {
     const mark = JSON.stringify(files);
     let fold = apart.querySelector(`.${name}`);
     if (!fold) fold = make("details", apart, name);
@@ -35,7 +35,7 @@ function drawApart(view) {
     if (fold.dataset.mark === mark) continue;
     fold.dataset.mark = mark;
     fold.replaceChildren();
-    make("summary", fold).textContent = `${files.length} ${files.length === 1 ? "file" : "files"} ${words}`;
+    make("summary", fold).textContent = said(files.length === 1 ? one : many, { count: files.length });
     const list = make("ul", fold);
     for (const [file, place, reason] of files) {
       const item = make("li", list);

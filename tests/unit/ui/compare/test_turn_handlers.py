@@ -60,7 +60,10 @@ class FakeHost:
         slots = [Slot(MODEL, ModelConfig(), conversation=turn.conversation) for turn in there]
         request = Request(there[0].conversation, slots)
         engine: Any = None
-        return Session(engine, Comparison(request, on_news), [turn.column for turn in there])
+        session = Session(engine, Comparison(request, on_news), [turn.column for turn in there])
+        gone = dict.fromkeys(self.gone, "It is left out: its model is gone.")
+        session.left_out = {**turns.left_out, **gone}
+        return session
 
 
 def _page(host: FakeHost, comparison: Comparison) -> tuple[TurnHandlers, Boards]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,18 +59,23 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[LadderStatus, l
 Make = Callable[..., tuple[LadderStatus, list[str]]]
 
 
+def shown(status: LadderStatus, seconds_left: float | None = None) -> str:
+    """Return what people read of a status."""
+    return re.sub(r"<[^>]*>", "", render.making(status, seconds_left))
+
+
 def test_a_whole_ladder_is_told_by_its_names(make: Make) -> None:
     status, seen = make(2)
     assert (status.was_stopped, status.trouble) == (False, "")
     assert seen == ["made"]
-    assert "Made: Q8_0, Q4_K_M." in render.making(status)
+    assert "Made: Q8_0, Q4_K_M." in shown(status)
 
 
 def test_what_was_made_before_a_stop_stays_and_is_told(make: Make) -> None:
     status, seen = make(1, stopped=True)
     assert status.was_stopped
     assert seen == ["made"]
-    assert "Cancelled. Made: Q8_0." in render.making(status)
+    assert "Cancelled. Made: Q8_0." in shown(status)
 
 
 def test_a_stop_after_the_last_file_is_none(make: Make) -> None:
@@ -78,7 +84,14 @@ def test_a_stop_after_the_last_file_is_none(make: Make) -> None:
 
 def test_what_goes_wrong_is_told_with_what_was_made(make: Make) -> None:
     status, _seen = make(1, ModelLoadError("The disk is full."))
-    assert "The disk is full. Made: Q8_0." in render.making(status)
+    assert "The disk is full. Made: Q8_0." in shown(status)
+
+
+def test_how_far_it_is_is_told_with_the_time_that_is_left() -> None:
+    news = quantising.Progress("quantise", RUNGS[0], 5_000_000, 10_000_000, 0.25)
+    status = LadderStatus(LadderProgress(news))
+    assert shown(status, 80) == "Making Q8_0, 5.0 MB of 10 MB, 1 min 20 s left"
+    assert 'value="0.250"' in render.making(status)
 
 
 def test_a_stop_is_told_to_who_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

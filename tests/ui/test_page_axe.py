@@ -1,0 +1,68 @@
+"""What axe-core finds on the page: nothing, on each tab, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import ask, wait_for_models, wait_for_state
+from tests.ui.test_library_tab import open_library, press, row, select
+from tests.ui.test_page_access import STILL
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+RUN = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  const where = (node) => `${node.target} ${node.html.slice(0, 120)}`;
+  return found.violations.map((one) => `${one.id}: ${one.nodes.map(where).join("; ")}`);
+}"""
+
+
+def found(tab: Page) -> list[str]:
+    """Return what axe finds on the page as it stands, once nothing moves any more."""
+    if not tab.evaluate("Boolean(window.axe)"):
+        tab.evaluate(AXE)
+    tab.wait_for_function(STILL)
+    return list(tab.evaluate(RUN))
+
+
+@pytest.mark.parametrize(("mode", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing(
+    open_tab: Callable[..., Page], mode: Literal["light", "dark"], width: int
+) -> None:
+    tab = open_tab(color_scheme=mode, reduced_motion="reduce")
+    tab.set_viewport_size({"width": width, "height": 844})
+    wait_for_models(tab)
+    assert found(tab) == [], "the page as it opens"
+    tab.click("#help-open")
+    assert found(tab) == [], "the list of shortcuts"
+    tab.keyboard.press("Escape")
+    ask(tab, "hello", "Rich", "Failing", "Thinker")
+    for slot, state in enumerate(("done", "failed", "done")):
+        wait_for_state(tab, slot, state)
+    tab.click("#more > button")
+    tab.wait_for_selector("#more > .open")
+    for fold in tab.locator("#board summary").all():
+        fold.click()
+    assert found(tab) == [], "answers, with all folds open"
+    open_library(tab)
+    row(tab, "Quick").click()
+    expect(tab.locator("#library-detail h3")).to_have_text("Quick")
+    select(tab, "Quick")
+    press(tab, "remove")
+    expect(tab.locator("#removal-question")).to_contain_text("frees")
+    assert found(tab) == [], "the library, with a question"
+    tab.click("#keep")
+    tab.get_by_role("tab", name="Get models").click()
+    expect(tab.locator("#hub-fetch")).to_be_visible()
+    assert found(tab) == [], "the hub"
+
+
+def test_axe_would_find_something(open_tab: Callable[..., Page]) -> None:
+    tab = open_tab()
+    tab.evaluate("document.querySelector('#prompt').insertAdjacentHTML('beforeend', '<img src=x>')")
+    assert [one for one in found(tab) if one.startswith("image-alt")] != []
