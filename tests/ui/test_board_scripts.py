@@ -31,7 +31,7 @@ def scripts(browser: Browser) -> Iterator[Page]:
     """A page with the columns' scripts, styles and libraries, that answers no request."""
     page = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 800})
     page.add_script_tag(content=browser_libraries.script().decode())
-    page.add_script_tag(content=f"{language.script()}\n{static_text(*COLUMN_SCRIPTS)}")
+    page.add_script_tag(content=f"{language.script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
     for name in ("page.css", "board.css"):
         page.add_style_tag(path=STATIC / name)
     page.evaluate("beginMarkdown()")
