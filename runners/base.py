@@ -26,6 +26,9 @@ class PromptTokens:
         notes: whole sentences on what became of the conversation in it.
         after_messages: what a chat template wrote behind all messages; None where that is not
             known.
+        special: begin and end of each special token in the text, one after another; a control
+            token that a person typed is none.
+        first_token: a special token that stands before the text, such as BOS; empty for none.
     """
 
     prompt_tokens: int
@@ -34,6 +37,8 @@ class PromptTokens:
     date: str | None = None
     notes: tuple[str, ...] = ()
     after_messages: str | None = None
+    special: tuple[int, ...] = ()
+    first_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,19 @@ class End:
 
 
 Piece = Union[PromptTokens, TokenText, End]  # noqa: UP007
+
+
+@dataclass(frozen=True)
+class PromptSize:
+    """How long a prompt is, known without the model's weights.
+
+    Attributes:
+        tokens: of the rendered prompt.
+        own_limit: the longest context in tokens that the model was made for; None where unknown.
+    """
+
+    tokens: int
+    own_limit: int | None = None
 
 
 def _report_nothing(step: str, done: float, total: float) -> None:
@@ -151,6 +169,16 @@ class BaseInferencer(ABC):
             ModelLoadError: the files cannot be a model of this engine.
         """
 
+    def prompt_size(self, model_path: str, config: Any, prompt: Any) -> PromptSize | None:
+        """Return how long a prompt is, without reading the weights; None where that is not known.
+
+        Raises:
+            ModelLoadError: the files cannot be a model of this engine.
+            InferenceError: the chat template fails or loses a message.
+            ConfigurationError: the chat template does not know what the settings tell it.
+        """
+        return None
+
     def pieces(self, prompt: Any) -> Iterator[Piece]:
         """Yield the prompt's report, every token, and one End.
 
@@ -215,6 +243,6 @@ def as_prompt(inferencer: BaseInferencer, conversation: Conversation, told: str)
         told: the system prompt that it has read in its settings.
     """
     is_told = conversation.system == without_surrogates(told)
-    if is_told and not conversation.has_several_turns:
+    if is_told and not conversation.has_several_turns and not conversation.begun:
         return conversation.question
     return conversation if inferencer.takes_conversations else conversation.as_text()

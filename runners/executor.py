@@ -6,7 +6,7 @@ A local child process (``runners.process.Run``) is one way. An executor is used 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from runners import protocol
@@ -16,13 +16,25 @@ Deliver = Callable[[protocol.Message], None]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the machine had free before the run and has back after the child's exit, bytes."""
+    """What the machine had free before the run and has back after the child's exit, bytes.
+
+    Attributes:
+        available_before: RAM that the machine could give before the run.
+        available_after: the same when its process was gone.
+        peak_bytes: the most that its process held of RAM.
+        peak_device_bytes: the same of all accelerators.
+        exit_seconds: from its last word until it was gone.
+        devices: of each accelerator ``name``, ``total_bytes``, ``free_before`` and ``free_after``.
+        samples: what it held over its time (``runners.machine.memory_samples``), as lists.
+    """
 
     available_before: int
     available_after: int
     peak_bytes: int
     peak_device_bytes: int = 0
     exit_seconds: float = 0.0
+    devices: tuple[dict[str, Any], ...] = ()
+    samples: dict[str, list[Any]] = field(default_factory=dict)
 
 
 class Executor(Protocol):
@@ -54,6 +66,10 @@ class Executor(Protocol):
     @property
     def pid(self) -> int | None:
         """The process on this machine that executes it; None where there is none."""
+
+    @property
+    def samples(self) -> dict[str, list[Any]]:
+        """What it has held so far of this machine's memory, as ``Receipt.samples``."""
 
     @property
     def verdict(self) -> dict[str, Any]:

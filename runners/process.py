@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,7 +21,8 @@ from comparator.core.exceptions import ConfigurationError
 from runners import exit_diagnosis, protocol, registry, safe_settings
 from runners.executor import Deliver, Executor
 from runners.executor import Receipt as Receipt
-from runners.machine import memory, temporary
+from runners.machine import memory, nvml, temporary
+from runners.machine.memory_samples import MemorySamples
 from runners.supervision import zero_gpu
 from runners.supervision.fork_server import ForkedChild, SpawnedChild, fork_is_safe, fork_servers
 from runners.supervision.watch import Child, Watch
@@ -47,10 +49,12 @@ class Run:
         self._stop_waker: socket.socket | None = None  # wakes the pump, which may be at rest
         self._thread = threading.Thread(target=self._live, name="comparator-pump", daemon=True)
         self._child: Child | None = None
+        self._samples = MemorySamples(time.monotonic())
 
     def start(self, assignment: protocol.Assignment, deliver: Deliver) -> None:
         """Start the child; messages arrive until exactly one final one."""
         self.assignment = assignment
+        self._samples = MemorySamples(assignment.started)
         self._deliver = deliver
         self._thread.start()
 
@@ -78,6 +82,11 @@ class Run:
         """The child's process id, None before it exists."""
         return self._child.pid if self._child else None
 
+    @property
+    def samples(self) -> dict[str, list[Any]]:
+        """What it has held so far, as ``Receipt.samples``."""
+        return self._samples.columns()
+
     def _live(self) -> None:
         try:
             with temporary.private_directory() as folder:
@@ -90,18 +99,23 @@ class Run:
         self._deliver = _forget  # it knows who holds this run: a circle would keep both alive
 
     def _play(self) -> protocol.Message:
-        before = memory.available_bytes()
+        before, devices = memory.available_bytes(), nvml.devices()
+        self._samples.add(before, 0, [0] * len(devices))
         watch = self._attempt()
         if watch.fork_server_died and not watch.tokens_seen and not watch.ending:
             watch = self._attempt()  # replaced once, before anything was shown
         watch, final = self._once_more_if_it_died(watch)
         self.log_tail = watch.log_tail()
+        after = memory.available_bytes()
+        self._samples.end(after)
         self.receipt = Receipt(
             available_before=before,
-            available_after=memory.available_bytes(),
+            available_after=after,
             peak_bytes=watch.peak_bytes,
             peak_device_bytes=watch.peak_device_bytes,
             exit_seconds=watch.exit_seconds,
+            devices=tuple(map(_given_back, devices, nvml.devices())),
+            samples=self._samples.columns(),
         )
         return final
 
@@ -154,6 +168,7 @@ class Run:
                     limit_bytes=self.assignment.memory_limit_bytes,
                     answers=self.assignment.answers,
                     config=self.assignment.config,
+                    samples=self._samples,
                 )  # fmt: skip
                 watch.until_gone()
         return watch
@@ -167,6 +182,12 @@ class Run:
         library = self.assignment.verdict.get("library") or ""
         fork_server = fork_servers.of(registry.server_of(self.assignment.kind, library))
         return ForkedChild(fork_server, self.assignment, [wire.fileno(), log.fileno()])
+
+
+def _given_back(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return what an accelerator had free before a run and has after it."""
+    free = {"free_before": before["free_bytes"], "free_after": after["free_bytes"]}
+    return {"name": before["name"], "total_bytes": before["total_bytes"], **free}
 
 
 def _forget(_message: protocol.Message) -> None:

@@ -29,6 +29,7 @@ Word = Annotated[str, msgspec.Meta(max_length=200)]
 LONGEST_SENTENCE, MOST_SENTENCES = 1000, 20
 Sentence = Annotated[str, msgspec.Meta(max_length=LONGEST_SENTENCE)]
 Sentences = Annotated[tuple[Sentence, ...], msgspec.Meta(max_length=MOST_SENTENCES)]
+MOST_MARKS = 8192  # special tokens of a prompt whose places are told
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +92,9 @@ class Prompted(Message, frozen=True, tag=True):
     """The prompt as tokens, before the model reads it (prefill).
 
     ``answer`` is the number of the answer that it begins, counted from 0; ``date`` what the chat
-    template was told of the time, and ``notes`` are as ``PromptReport`` has them.
+    template was told of the time, and ``notes`` are as ``PromptReport`` has them. ``special`` are
+    the places in the text (begin, end, begin, end, …, in characters) of what the model reads as
+    special tokens, and ``first_token`` is one before the text, such as BOS.
     """
 
     seconds: Seconds
@@ -102,6 +105,8 @@ class Prompted(Message, frozen=True, tag=True):
     answer: Count = 0
     date: Word | None = None
     notes: Sentences = ()
+    special: Annotated[tuple[Count, ...], msgspec.Meta(max_length=2 * MOST_MARKS)] = ()
+    first_token: Word = ""
 
 
 class Token(Message, frozen=True, tag=True, omit_defaults=True):

@@ -121,6 +121,9 @@ ENGINES: dict[str, Engine] = {
 
 # Work that is done in a child process beside answering: name -> "module:function".
 JOBS: dict[str, str] = {
+    "count_echo": "runners.child.counting:run",
+    "count_gguf": "runners.child.counting:run",
+    "count_pytorch": "runners.child.counting:run",
     "dequantize": "runners.engines.pytorch.dequantize:dequantize",
     "describe_gguf": "runners.engines.gguf.describe:run",
     "describe_pytorch": "runners.engines.pytorch.describe:run",
@@ -133,6 +136,9 @@ JOBS: dict[str, str] = {
 # A job runs in the fork server of the engine whose libraries it needs.
 # Builds of llama.cpp are described from the light one, so that a broken one spoils nothing.
 JOB_ENGINES: dict[str, str] = {
+    "count_echo": "echo",
+    "count_gguf": "gguf",
+    "count_pytorch": "pytorch",
     "dequantize": "pytorch",
     "describe_gguf": "echo",
     "describe_pytorch": "pytorch",

@@ -30,6 +30,14 @@ class Command(NamedTuple):
 COMMANDS = {
     "serve": Command("serve", "Open the page: choose up to four models, ask, compare."),
     "run": Command("run", "Ask up to four models the same question and print the answers."),
+    "history": Command("history", "List the comparisons that were asked before, or remove some."),
+    "rerun": Command("rerun", "Ask a comparison of the history once more, with the same seeds."),
+    "show": Command("show", "Show a comparison of the history."),
+    "export": Command("export", "Write a comparison of the history in a form to take away."),
+    "replay": Command(
+        "replay",
+        "Ask what a reproduction card says once more, and tell whether the answers are the same.",
+    ),
     "models": Command("models", "List the models there are."),
     "starter": Command("starter", "Put four small models in place, made offline."),
     "search": Command("search", "Search the Hugging Face Hub for models that can be run here."),

@@ -40,7 +40,7 @@ def assignment_of(
         ),
         started=started,
         factories=request.factories,
-        readable=(*_files_of(slot.model), *_adapters_of(slot)),
+        readable=(*files_of(slot.model), *adapters_of(slot)),
         needed_bytes=slot.needed_bytes,
         memory_limit_bytes=slot.memory_limit_bytes,
         verdict=verdict or {},
@@ -83,11 +83,21 @@ def _config_sent(request: Request, slot: Slot, config: ModelConfig) -> ModelConf
     )
 
 
-def _adapters_of(slot: Slot) -> list[str]:
+def decided(request: Request, slot: Slot, config: ModelConfig) -> dict[str, Any]:
+    """Return the settings of a slot that were decided here and not as they were asked, by name."""
+    sent = _config_sent(request, slot, config)
+    names = ("n_threads", "n_gpu_layers", "n_ctx")
+    return {
+        name: getattr(sent, name) for name in names if getattr(sent, name) != getattr(config, name)
+    }
+
+
+def adapters_of(slot: Slot) -> list[str]:
+    """Return the places of a slot's adapters, which its process may read."""
     return [adapter_of(text).name for text in slot.adapters]
 
 
-def _files_of(model: ModelInfo) -> tuple[str, ...]:
+def files_of(model: ModelInfo) -> tuple[str, ...]:
     """Return what the sandbox lets a model's process read: its folder, or all its shards."""
     if model.model_type is not ModelType.GGUF:
         return (model.path,)

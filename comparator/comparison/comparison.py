@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.comparison import file_cache, read_ahead
-from comparator.comparison.assignments import assignment_of, refusal
+from comparator.comparison.assignments import assignment_of, decided, refusal
 from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Files, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
 from comparator.comparison.slot_checks import said_of
-from comparator.comparison.written import Added, Place
+from comparator.comparison.written import Added, Piece, Place
 from comparator.core.models import InferenceResult
 from comparator.core.quiet import MeasuredRun, quiet
 from runners import protocol
@@ -83,6 +83,9 @@ class Comparison:
         request: what is asked.
         on_news: called after every message, from any thread.
         executor_for: makes the executor of an assignment; child processes here by default.
+
+    Attributes:
+        name: its id in the history; None where it is not kept.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Comparison:
         executor_for: ExecutorFor | None = None,
     ) -> None:
         self.request = request
+        self.name: str | None = None
         self.on_final: Callable[[int, protocol.Message], None] = _ignore
         self.on_result: Callable[[Slot, InferenceResult], None] = _forget
         self.advise: Callable[[Slot, Callable[[], bool]], Advice] = _no_advice
@@ -119,6 +123,8 @@ class Comparison:
         self._beside: dict[int, tuple[str, ...]] = {}
         self._waiting = list(range(len(request.slots)))
         self._lock = threading.Lock()
+        self._reading = threading.Lock()  # its reader, or who settles it: one takes news at a time
+        self._unseen: set[int] = set()  # slots that were settled before their reader saw it
         self._starter = threading.Thread(target=self._begin, name="comparator-start", daemon=True)
         self._stopped: set[int] = set()
         self._left = len(request.slots)
@@ -135,6 +141,11 @@ class Comparison:
 
     def drain(self, timeout_seconds: float = 0.0) -> set[int]:
         """Take in what has come and return the slots that changed, waiting for the first."""
+        with self._reading:
+            changed, self._unseen = self._unseen, set()
+            return changed | self._taken_in(0 if changed else timeout_seconds)
+
+    def _taken_in(self, timeout_seconds: float) -> set[int]:
         changed: set[int] = set()
         try:
             while True:
@@ -144,14 +155,25 @@ class Comparison:
         except queue.Empty:
             return changed
 
+    def settle(self) -> None:
+        """Take in what is left of a comparison that has ended; from any thread.
+
+        Its reader, where there is one, is told of it by its next ``drain`` or ``take_one``.
+        """
+        with self._reading:
+            self._unseen |= self._taken_in(0)
+
     def take_one(self, timeout_seconds: float) -> int | None:
         """Take in the next message alone and return its slot; None when nothing came."""
-        try:
-            news = self._news.get(timeout=timeout_seconds)
-        except queue.Empty:
-            return None
-        self._fold(news)
-        return news.slot
+        with self._reading:
+            if self._unseen:
+                return self._unseen.pop()
+            try:
+                news = self._news.get(timeout=timeout_seconds)
+            except queue.Empty:
+                return None
+            self._fold(news)
+            return news.slot
 
     def result(self, slot: int) -> InferenceResult:
         """Return a snapshot of one column."""
@@ -169,10 +191,19 @@ class Comparison:
         """Return what a column has written since a reader's place."""
         return self._builders[slot].written.since(place)
 
+    def samples(self, slot: int) -> dict[str, list[Any]]:
+        """Return what a column's run has held of memory so far, as ``Receipt.samples``."""
+        run = self._runs.get(slot)
+        return run.samples if run is not None else {}
+
+    def pieces(self, slot: int) -> list[Piece]:
+        """Return a column's answer by its tokens."""
+        return self._builders[slot].written.pieces()
+
     @property
     def is_complete(self) -> bool:
-        """Whether every column has its final message."""
-        return all(builder.is_complete for builder in self._builders)
+        """Whether every column has its final message, and the reader was told."""
+        return not self._unseen and all(builder.is_complete for builder in self._builders)
 
     def stop(self, slot: int | None = None) -> None:
         """Stop one column, or all; returns at once and is harmless at any time."""
@@ -253,6 +284,7 @@ class Comparison:
             start_seconds=advice.start_seconds + measured.waited_seconds,
             files_cached=cached,
             notice=" ".join(filter(None, (notice, *said_of(slot)))),
+            sent=decided(self.request, slot, self._configs[number]),
         )
         started = time.monotonic()
         self._news.put(News(number, advice, started))

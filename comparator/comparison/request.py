@@ -127,6 +127,7 @@ class Request:
         on_page: whether a browser on this machine shows it, which takes processor time.
         date: what chat templates are told where they ask for the time, the same in every column;
             None for the moment at which each is asked.
+        parent: the comparison in the history that it goes on from, or None.
     """
 
     conversation: Conversation
@@ -139,6 +140,7 @@ class Request:
     files: Files = Files.AS_THEY_ARE
     on_page: bool = False
     date: str | None = None
+    parent: str | None = None
 
     def asked(self, slot: Slot) -> Conversation:
         """Return what a slot is asked, with its own system prompt where it has one."""
@@ -157,6 +159,7 @@ class Advice:
         files_cached: how much of its files is in the system's cache, 0 to 1; None where nobody
             tells.
         notice: what is to be said of its files; empty where nothing is.
+        sent: settings that were decided for it in place of what was asked, by name.
     """
 
     verdict: dict[str, Any] = field(default_factory=dict)
@@ -164,6 +167,7 @@ class Advice:
     start_seconds: float = 0.0
     files_cached: float | None = None
     notice: str = ""
+    sent: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

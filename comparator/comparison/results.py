@@ -62,7 +62,8 @@ class ResultBuilder:
             answer: the number of the answer among those of one run.
             sources: where each setting comes from.
         """
-        self.written = Written()
+        begun = conversation.begun if conversation else ""
+        self.written = Written(begun)
         self._kind = model.model_type
         self._began: float | None = None
         self._fallbacks: tuple[str, ...] = ()
@@ -77,7 +78,7 @@ class ResultBuilder:
             model=model,
             config=asdict(config),
             config_sources=dict(sources or {}),
-            prompt=PromptReport(messages=_messages(conversation, config)),
+            prompt=PromptReport(messages=_messages(conversation, config), continued=len(begun)),
             notice=notice,
         )
         self._answer = answer
@@ -102,7 +103,7 @@ class ResultBuilder:
         """Start the clocks (``at`` of ``time.monotonic``), with what is known of the start."""
         advice = advice or Advice()
         self._began = at
-        self._change(state=RunState.LOADING)
+        self._change(state=RunState.LOADING, sent=dict(advice.sent))
         self._count(
             start_time=self._wall_clock_offset + at,
             start_seconds=advice.start_seconds,
@@ -230,13 +231,15 @@ class ResultBuilder:
     def _prompted(self, message: protocol.Prompted) -> None:
         self._change(
             state=RunState.READING,
-            prompt=PromptReport(
-                message.rendered_prompt,
-                message.template_source,
-                message.dropped_tokens,
-                self._result.prompt.messages,
-                message.date,
-                list(message.notes),
+            prompt=replace(
+                self._result.prompt,
+                rendered=message.rendered_prompt,
+                template_source=message.template_source,
+                dropped_tokens=message.dropped_tokens,
+                date=message.date,
+                notes=list(message.notes),
+                special=_within(message.special, len(message.rendered_prompt)),
+                first_token=message.first_token,
             ),
         )
         self._count(prompt_tokens=message.prompt_tokens)
@@ -308,6 +311,13 @@ class ResultBuilder:
 
     def _count(self, **values: Any) -> None:
         self._result = replace(self._result, stats=replace(self._result.stats, **values))
+
+
+def _within(places: Sequence[int], length: int) -> list[int]:
+    """Return begins and ends as a child told them where they are in order; else none of them."""
+    told = list(places)
+    is_right = len(told) % 2 == 0 and told == sorted(told) and all(p <= length for p in told)
+    return told if is_right else []
 
 
 def _messages(conversation: Conversation | None, config: ModelConfig) -> list[dict[str, str]]:

@@ -48,6 +48,11 @@ def chosen(models: Sequence[ModelInfo], trials: Trials) -> None:
     threading.Thread(target=work, name="comparator-chosen", daemon=True).start()
 
 
+def note_modules(models: Sequence[ModelInfo]) -> None:
+    """Have the code of these models imported by their fork server, not by each of its children."""
+    fork_servers.warm_up([], modelling_modules(models))
+
+
 class EngineStart:
     """Has the engines of one comparison warm and tried before each of its runs.
 

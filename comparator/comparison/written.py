@@ -31,6 +31,22 @@ class Added:
     place: Place
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A part of an answer that became readable at once.
+
+    Attributes:
+        text: the part.
+        tokens: how many tokens it is made of: one, or more where one of them ended inside a
+            character or was held back; 0 for what belongs to the token before it.
+        probability: how likely the model found it, 0 to 1; None where its engine does not tell.
+    """
+
+    text: str
+    tokens: int
+    probability: float | None = None
+
+
 class Written:
     """Takes the tokens of one answer.
 
@@ -41,12 +57,16 @@ class Written:
         tokens: how many came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begun: str = "") -> None:
+        """Begin an answer; ``begun`` is what was written of it before, which no figure counts."""
         self.first_token: float | None = None
         self.last_token: float | None = None
         self.first_answer_token: float | None = None
         self.tokens = 0
-        self._answer: list[str] = []
+        self._begun = [begun] if begun else []
+        self._answer: list[str] = list(self._begun)
+        self._answer_tokens = [0 for _ in self._begun]  # of each part of the answer
+        self._readable = 0  # tokens whose text has been told
         self._thought: list[str] = []
         self._edition = 0
         self._times: deque[float] = deque(maxlen=_TIMES_KEPT)
@@ -63,6 +83,10 @@ class Written:
     def has_answer(self) -> bool:
         """Whether there is any of it but white space."""
         return any(part.strip() for part in self._answer)
+
+    def pieces(self) -> list[Piece]:
+        """Return the answer so far by its tokens."""
+        return [Piece(*part) for part in zip(self._answer, self._answer_tokens, strict=True)]
 
     @property
     def is_empty(self) -> bool:
@@ -124,8 +148,11 @@ class Written:
             self._thought.append(message.thought)
         if message.text:
             self._answer.append(message.text)
+            self._answer_tokens.append(max(0, self.tokens - self._readable))
             if self.first_answer_token is None:
                 self.first_answer_token = seconds if self._thought_tokens else self.first_token
+        if message.text or message.thought or message.thought_tokens:
+            self._readable = self.tokens
 
     def _note_thought(self, tokens: int, seconds: float) -> None:
         if not self._thought_tokens:
@@ -137,8 +164,9 @@ class Written:
 
     def _call_thought(self, more: str) -> None:
         """Make all of the answer so far the thought."""
-        before = "".join(self._thought)
-        self._thought = [(before + "".join(self._answer) + more).strip()]
-        self._answer = []
+        before, written = "".join(self._thought), self._answer[len(self._begun) :]
+        self._thought = [(before + "".join(written) + more).strip()]
+        self._answer = list(self._begun)
+        self._answer_tokens = [0 for _ in self._begun]
         self._edition += 1
         self.first_answer_token = None

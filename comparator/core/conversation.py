@@ -52,10 +52,12 @@ class Conversation:
     Attributes:
         messages: a system message at the most, and then at the begin; a user's at the end.
         has_replacements: whether ``of`` put U+FFFD for characters that are no text.
+        begun: the begin of the answer, which is to be gone on with; empty for a whole answer.
     """
 
     messages: tuple[Message, ...]
     has_replacements: bool = field(default=False, compare=False)
+    begun: str = ""
 
     @classmethod
     def of(cls, value: Prompt, system_prompt: str = "") -> Conversation:
@@ -71,8 +73,12 @@ class Conversation:
         given = tuple(_messages(value))
         messages = tuple(replace(one, content=without_surrogates(one.content)) for one in given)
         _check(messages)
-        mended = messages != given or (isinstance(value, cls) and value.has_replacements)
-        return cls(messages, mended).with_system(system_prompt)
+        if isinstance(value, cls):
+            mended = messages != given or value.has_replacements
+            return replace(value, messages=messages, has_replacements=mended).with_system(
+                system_prompt
+            )
+        return cls(messages, messages != given).with_system(system_prompt)
 
     @classmethod
     def asking(cls, question: str, system_prompt: str = "") -> Conversation:
@@ -89,6 +95,43 @@ class Conversation:
             return self
         system = Message("system", without_surrogates(text))
         return replace(self, messages=(system, *self.turns))
+
+    def and_then(self, answer: str, question: str) -> Conversation:
+        """Return the conversation after an answer and a further question.
+
+        What a model thought before its answer is no part of a history: only the answer is.
+
+        Args:
+            answer: what the assistant has said; whole, also where its begin was given (``begun``).
+            question: what the user says then.
+
+        Raises:
+            ConfigurationError: the question is empty, or all together is too long.
+        """
+        said = (*self.messages, Message("assistant", answer), Message("user", question))
+        further = Conversation.of(said)
+        is_mended = self.has_replacements or further.has_replacements
+        return replace(further, has_replacements=is_mended)
+
+    def continuing(self, answer: str) -> Conversation:
+        """Return the conversation whose answer has begun: the model goes on behind this text.
+
+        The only way to a conversation that ends with the assistant's words.
+
+        Raises:
+            ConfigurationError: there is no text to go on with, or all together is too long.
+        """
+        begun = without_surrogates(answer)
+        if not begun.strip():
+            raise ConfigurationError(
+                "There is no answer to go on with; it is empty. Ask the question again."
+            )
+        _check_size(self.messages, begun)
+        return replace(self, begun=begun, has_replacements=self.has_replacements or begun != answer)
+
+    def without_answer(self) -> Conversation:
+        """Return the conversation whose answer has not begun."""
+        return replace(self, begun="") if self.begun else self
 
     @property
     def system(self) -> str:
@@ -115,7 +158,8 @@ class Conversation:
         """Return it as plain text, for models without a chat template.
 
         One question is its text, after the system message and an empty line where there is one.
-        Several turns are each named, and the last line is the model's to go on::
+        Several turns are each named, and the last line is the model's to go on, behind what is
+        written of it already::
 
             User: …
 
@@ -127,12 +171,13 @@ class Conversation:
         """
         lines = [self.system] if self.system else []
         if not self.has_several_turns:
-            return "\n\n".join((*lines, self.question))
+            return "\n\n".join((*lines, self.question)) + self.begun
         lines += [f"{turn.role.capitalize()}: {turn.content}" for turn in self.turns]
-        return "\n\n".join((*lines, "Assistant:"))
+        between = " " if self.begun and not self.begun[0].isspace() else ""
+        return "\n\n".join((*lines, "Assistant:")) + between + self.begun
 
     def records(self) -> list[dict[str, str]]:
-        """Return the messages as a record holds them, ready for JSON."""
+        """Return the messages as a record holds them, ready for JSON; without a begun answer."""
         return [asdict(message) for message in self.messages]
 
 
@@ -233,7 +278,11 @@ def _check(messages: Sequence[Message]) -> None:
         raise ConfigurationError("The last message must be the user's: it is what gets answered.")
     if not messages or messages[-1].role != "user" or not messages[-1].content.strip():
         raise ConfigurationError("Type a prompt first; it is empty.")
-    size = sum(len(message.content.encode()) for message in messages)
+    _check_size(messages)
+
+
+def _check_size(messages: Sequence[Message], begun: str = "") -> None:
+    size = sum(len(message.content.encode()) for message in messages) + len(begun.encode())
     if size > LONGEST_PROMPT_BYTES:
         raise ConfigurationError(
             f"The prompt has {size} bytes; the limit is {LONGEST_PROMPT_BYTES}. Shorten it."

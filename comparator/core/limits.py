@@ -4,3 +4,6 @@ from __future__ import annotations
 
 # Four answers stand side by side on a page; what runs models takes any number of them.
 MOST_MODELS = 4
+# Files of text that stand before a question, and how much they may hold all together.
+MOST_FILES = 10
+LARGEST_FILES_BYTES = 2_000_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -97,6 +97,18 @@ class ModelInfo:
         alone = (Place(self.source, self.path, self.name),)
         return given or self.location.places or alone
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> ModelInfo:
+        """Return the model that the ``model`` part of a record tells of; none is looked for."""
+        kinds = {kind.value: kind for kind in ModelType}
+        return cls(
+            str(record["id"]),
+            str(record.get("name") or record["id"]),
+            str(record.get("path") or record.get("file") or ""),
+            kinds.get(str(record.get("model_type")), ModelType.CUSTOM),
+            int(record.get("size") or 0),
+        )
+
     def to_record(self) -> dict[str, Any]:
         """Return the ``model`` part of a record, ready for JSON."""
         return {
@@ -183,6 +195,11 @@ class PromptReport:
             day where it asked for that; None where it did not ask.
         notes: whole sentences on what became of the conversation, such as a system prompt that the
             template takes only inside the first message; the record's ``notice`` has them, too.
+        special: begin and end of each special token in ``rendered``, one after another, in
+            characters; what a person typed is text and none of them.
+        first_token: a special token that the model read before ``rendered``, such as BOS.
+        continued: how many characters of ``content`` were written before, as the begin of an answer
+            that this run went on with; 0 for a whole answer. All figures are of the rest alone.
     """
 
     rendered: str = ""
@@ -191,6 +208,9 @@ class PromptReport:
     messages: list[dict[str, str]] = field(default_factory=list)
     date: str | None = None
     notes: list[str] = field(default_factory=list)
+    special: list[int] = field(default_factory=list)
+    first_token: str = ""
+    continued: int = 0
 
 
 @dataclass(frozen=True)
@@ -225,16 +245,20 @@ class InferenceResult:
         config: every setting really sent.
         config_sources: where each of them comes from: ``default``, ``given``, ``maker`` or
             ``drawn`` (a seed).
+        sent: those settings that the parent decided in place of ``config``'s, such as threads
+            shared by models that run together, by name.
         prompt: what the model was really given.
         engine: name, version, device, dtype, threads and context length of what answered, the
             ``way`` in which it decodes tokens, and ``fallbacks``: sentences on what is off.
         receipt: what the machine had free before the run and after the child's exit, the peak of
-            its memory and what was expected of it (``estimated_bytes``), all in bytes; and
+            its memory and what was expected of it (``estimated_bytes``), all in bytes;
+            ``samples``: what it held over its time, and ``devices``: what accelerators had free;
             ``processor``: by stage, the seconds that it ran, waited for a core, was held back by a
             quota (``throttled``), and what the host (``stolen``) and other programs took.
         log_tail: the last lines that the child printed, kept as evidence.
         notice: anything a reader should know, such as replaced characters in the prompt.
         thinking: what it thought before it answered, as far as it has come; None for nothing.
+        comparison: the id by which it is in the history; None where it is not kept.
     """
 
     model_id: str
@@ -248,12 +272,36 @@ class InferenceResult:
     model: ModelInfo | None = None
     config: dict[str, Any] = field(default_factory=dict)
     config_sources: dict[str, str] = field(default_factory=dict)
+    sent: dict[str, Any] = field(default_factory=dict)
     prompt: PromptReport = field(default_factory=PromptReport)
     engine: dict[str, Any] = field(default_factory=dict)
     receipt: dict[str, Any] = field(default_factory=dict)
     log_tail: str = ""
     notice: str | None = None
     thinking: Thinking | None = None
+    comparison: str | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> InferenceResult:
+        """Return the result that a record was made of (``to_record``).
+
+        What a record of an earlier version lacks is as by default, and what it has beyond that is
+        left out.
+
+        Raises:
+            KeyError: it has no ``model`` with an ``id``.
+        """
+        model, thinking = record["model"], record.get("thinking")
+        said = _known(cls, record)
+        said["state"] = RunState(record.get("state", RunState.DONE.value))
+        said["stats"] = InferenceStats(
+            **{"start_time": 0.0, **_known(InferenceStats, record.get("stats") or {})}
+        )
+        said["prompt"] = PromptReport(**_known(PromptReport, record.get("prompt") or {}))
+        said["thinking"] = Thinking(**_known(Thinking, thinking)) if thinking else None
+        said["model"] = ModelInfo.from_record(model) if "name" in model else None
+        usual = {"content": "", "is_complete": True, "error": None}
+        return cls(**{**usual, **said, "model_id": str(model["id"])})
 
     @property
     def fallbacks(self) -> list[str]:
@@ -273,12 +321,20 @@ class InferenceResult:
             "stats": self.stats.to_record(),
             "config": dict(self.config),
             "config_sources": dict(self.config_sources),
+            "sent": dict(self.sent),
             "prompt": asdict(self.prompt),
             "engine": dict(self.engine),
             "receipt": dict(self.receipt),
             "notice": self.notice,
             "log_tail": self.log_tail,
+            "comparison": self.comparison,
         }
+
+
+def _known(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a record are fields of a dataclass."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in record.items() if name in names}
 
 
 def told_apart(models: Iterable[ModelInfo]) -> list[ModelInfo]:

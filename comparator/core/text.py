@@ -8,6 +8,13 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 # All C0 and C1 controls but tab and line feed, and the marks that turn the reading direction.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
+# What takes no room or turns the reading direction. In an answer most of it is honest writing
+# (the joiners of emoji and of Indic and Persian letters); in a name it only passes for another.
+_HIDDEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+
 
 def without_surrogates(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot carry, by U+FFFD."""
@@ -17,3 +24,11 @@ def without_surrogates(text: str) -> str:
 def with_controls_shown(text: str) -> str:
     """Show control characters as escapes, so that they cannot steer a terminal or a page."""
     return _CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+def name_shown(text: str) -> str:
+    """Return a name on one line in which nothing is hidden: what takes no room is an escape."""
+    plain = " ".join(without_surrogates(text).split())
+    return _HIDDEN.sub(
+        lambda match: match.group().encode("unicode_escape").decode(), with_controls_shown(plain)
+    )

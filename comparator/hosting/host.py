@@ -5,22 +5,30 @@ Nothing here knows of Gradio.
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from comparator.comparison import warm_up
 from comparator.comparison.comparison import Comparison
+from comparator.comparison.kept import KeptComparison, in_columns_of, new_id
+from comparator.comparison.kept import kept as kept_of
 from comparator.comparison.request import Request
+from comparator.comparison.turns import Turns
 from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.quiet import quiet
-from comparator.hosting import records
+from comparator.hosting import records, reruns
 from comparator.hosting.admission_queue import Admission
+from comparator.hosting.further_turns import FurtherTurns, drafts_of, further_turns
 from comparator.hosting.library_actions import LibraryActions
 from comparator.hosting.library_table import LibraryTable
 from comparator.hosting.limits import Rates
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.records import Record
 from comparator.hosting.requests import (
+    LookUp,
     RequestDraft,
     adapters_offered_by,
     advice_of,
@@ -29,20 +37,29 @@ from comparator.hosting.requests import (
     request_of,
 )
 from comparator.hosting.session import BusyError, OnNews, Session, Sessions
+from comparator.hosting.turn_requests import by_id, request_of_turns
 from comparator.hub.downloads import Downloads
 from comparator.library.changes import starter
 from comparator.library.shelf import Shelf
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.model_manager import ModelManager
+from comparator.storage.history import History
 
 CLOSE_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
 
 class Host:
     """The service behind one page."""
 
-    def __init__(self, options: ServerOptions, engine: InferenceEngine | None = None) -> None:
+    def __init__(
+        self,
+        options: ServerOptions,
+        engine: InferenceEngine | None = None,
+        history: History | None = None,
+    ) -> None:
         self.options = options
+        self.history = history or History(retention=options.retention)
         self.engine = engine or InferenceEngine(deadlines=options.allowed_deadlines)
         self.engine.keep_warm_seconds = options.keep_warm_minutes * 60
         self.manager = ModelManager(
@@ -92,9 +109,21 @@ class Host:
         return records.of_comparison(comparison, self.options.models_dir, position)
 
     def begin(
-        self, session_key: str, draft: RequestDraft, on_news: OnNews, visitor: str = ""
+        self,
+        session_key: str,
+        draft: RequestDraft,
+        on_news: OnNews,
+        visitor: str = "",
+        browser: str = "",
     ) -> Session:
         """Check a draft and put it in line for a session. May read files: not for the loop.
+
+        Args:
+            session_key: whose it is to stop.
+            draft: what is asked.
+            on_news: called from other threads when there is something to see.
+            visitor: what one visitor's sessions have in common.
+            browser: whose history it belongs to on a public page.
 
         Raises:
             BusyError: the visitor's last comparison still goes on.
@@ -103,6 +132,35 @@ class Host:
         """
         visitor = visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
+        request = self._request(draft)
+        return self._take(session_key, request, None, on_news, visitor, browser)
+
+    def ask_on(
+        self,
+        session_key: str,
+        turns: Turns,
+        on_news: OnNews,
+        visitor: str = "",
+        browser: str = "",
+    ) -> Session:
+        """Ask the columns of a kept comparison what ``comparison.turns`` makes of it.
+
+        It is a comparison of its own, kept with the columns that it does not ask. A column whose
+        model is gone is left out, and said. May read files: not for the loop.
+
+        Raises:
+            BusyError: something of this session still goes on.
+            MultiLLMError: as ``begin``; or all models are gone.
+        """
+        visitor = visitor or session_key
+        self._sessions.refuse_second(session_key, visitor)
+        if not self.manager.available_models:
+            self.shelf()
+        look_up = by_id(offered_by(self.manager))
+        request, columns = request_of_turns(turns, look_up, self._request)
+        return self._take(session_key, request, columns, on_news, visitor, browser)
+
+    def _request(self, draft: RequestDraft, look_up: LookUp | None = None) -> Request:
         if self.options.is_public:
             refuse_foreign_code(draft)
             self.options.limits.check(draft)
@@ -110,8 +168,59 @@ class Host:
         if not self.manager.available_models:
             self.shelf()
         adapters = adapters_offered_by(self.manager)
-        request = request_of(draft, self.engine, offered_by(self.manager), adapters)
-        return self._take(session_key, request, None, on_news, visitor)
+        return request_of(draft, self.engine, look_up or offered_by(self.manager), adapters)
+
+    def rerun(
+        self,
+        session_key: str,
+        earlier: KeptComparison,
+        on_news: OnNews,
+        visitor: str = "",
+        browser: str = "",
+    ) -> Session:
+        """Ask what a kept comparison asked once more: models, settings, seeds, messages and date.
+
+        A column whose model is gone is left out, and said. May read files: not for the loop.
+
+        Raises:
+            MultiLLMError: as ``begin``; or all models are gone.
+        """
+        visitor = visitor or session_key
+        self._sessions.refuse_second(session_key, visitor)
+        if not self.manager.available_models:
+            self.shelf()
+        look_up = by_id(offered_by(self.manager))
+        request = reruns.rerun_of(earlier, look_up, self._request)
+        return self._take(session_key, request, None, on_news, visitor, browser)
+
+    def go_on(
+        self,
+        session_key: str,
+        turns: Turns,
+        on_news: OnNews,
+        visitor: str = "",
+        browser: str = "",
+    ) -> tuple[Session, FurtherTurns]:
+        """Ask columns of a comparison on, again or further; return also who could not be asked.
+
+        May read files: not for the loop.
+
+        Raises:
+            BusyError: something of this session still goes on.
+            MultiLLMError: as ``begin``.
+        """
+        on_page, visitor = not visitor, visitor or session_key
+        self._sessions.refuse_second(session_key, visitor)
+        if self.options.is_public:
+            for draft in drafts_of(turns):
+                refuse_foreign_code(draft)
+                self.options.limits.check(draft)
+        self.shelf()  # a model may be gone since it was asked
+        adapters = adapters_offered_by(self.manager)
+        further = further_turns(turns, self.engine, offered_by(self.manager), adapters)
+        request = replace(further.request, on_page=on_page)
+        session = self._take(session_key, request, further.columns, on_news, visitor, browser)
+        return session, further
 
     def advice(self, draft: RequestDraft) -> list[str]:
         """Return for each slot what its maker advises where it is not what would be sent.
@@ -128,11 +237,14 @@ class Host:
         column: int,
         on_news: OnNews,
         visitor: str = "",
+        browser: str = "",
+        beside: str | None = None,
     ) -> Session:
         """Ask one model of an earlier comparison the same once more, with the same settings.
 
         It is a comparison of its own, which waits in line like any other and fills one column
-        of the visitor's page. May read files: not for the loop.
+        of the visitor's page. It is kept with the other columns of ``beside``, the comparison
+        that the page shows. May read files: not for the loop.
 
         Raises:
             BusyError: something of this session still goes on.
@@ -142,8 +254,9 @@ class Host:
         self._sessions.refuse_second(session_key, visitor)
         if not earlier.status(slot).is_complete:
             raise BusyError
-        request = self.engine.again(earlier.request, slot)
-        return self._take(session_key, request, [column], on_news, visitor)
+        again = self.engine.again(earlier.request, slot)
+        request = replace(again, parent=beside or earlier.name)
+        return self._take(session_key, request, [column], on_news, visitor, browser)
 
     def _take(
         self,
@@ -152,8 +265,12 @@ class Host:
         columns: Sequence[int] | None,
         on_news: OnNews,
         visitor: str,
+        browser: str,
     ) -> Session:
-        session = Session(self.engine, Comparison(request, on_news), columns, visitor)
+        comparison = Comparison(request, on_news)
+        comparison.name = new_id() if self.history.is_on else None
+        keep = functools.partial(self._keep, owner=self.owner_of(browser), columns=columns)
+        session = Session(self.engine, comparison, columns, visitor, keep)
         self._sessions.add(session_key, session)
         try:
             if self.options.is_public:
@@ -165,6 +282,28 @@ class Host:
             self._sessions.forget(session_key, session)
             raise
         return session
+
+    def owner_of(self, browser: str) -> str:
+        """Return whose history a browser sees: on one's own page all of it is one's own."""
+        return browser if self.options.is_public else ""
+
+    def kept(self, name: str, browser: str = "") -> KeptComparison | None:
+        """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``."""
+        return self.history.get(name, self.owner_of(browser))
+
+    def _keep(self, comparison: Comparison, owner: str, columns: Sequence[int] | None) -> bool:
+        """Keep a comparison that has ended; what goes wrong with that is no trouble of its own."""
+        if comparison.name is None:
+            return False
+        try:
+            ended = kept_of(comparison.request, comparison.results(), comparison.name, owner)
+            earlier = self.history.get(ended.parent, owner) if columns and ended.parent else None
+            if columns and earlier is not None:
+                ended = in_columns_of(earlier, ended, columns)
+            return self.history.add(ended)
+        except Exception:
+            _log.exception("A comparison could not be kept")
+            return False
 
     def current(self, session_key: str) -> Session | None:
         """Return the session's latest comparison while it has children or waits."""

@@ -93,7 +93,8 @@ class PublicLimits:
             ConfigurationError: says which limit and what would be right.
         """
         conversation = Conversation.of(draft.prompt)
-        self._check_length("prompt", *(turn.content for turn in conversation.turns))
+        said = [turn.content for turn in conversation.turns]
+        self._check_length("prompt", *said, conversation.begun)
         self._check_length("system prompt", conversation.system)
         self._check_length("system prompt", draft.system_prompt)
         if len(draft.slots) > self.models:

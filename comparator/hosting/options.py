@@ -18,6 +18,7 @@ from comparator.hosting.address import root_path, server_name, server_port
 from comparator.hosting.limits import PublicLimits, limits_from
 from comparator.hosting.proxies import TrustedProxies, trusted_addresses, trusted_proxies
 from comparator.library.sources import SOURCES
+from comparator.storage.history import Retention
 from runners.supervision.fork_server import KEEP_WARM_SECONDS
 from runners.timeouts import Deadlines
 
@@ -52,6 +53,8 @@ class ServerOptions:
         deadlines: how long each stage of a run may take.
         public: behave as a page that others can reach, also where only this machine can.
         limits: what visitors of such a page may ask.
+        keeps_history: whether comparisons are kept, where COMPARATOR_HISTORY does not forbid it.
+        mcp: offer the endpoints as tools of the Model Context Protocol, too.
     """
 
     models_dir: Path
@@ -70,6 +73,18 @@ class ServerOptions:
     limits: PublicLimits = field(default_factory=lambda: limits_from((), os.environ))
     keep_warm_minutes: float = KEEP_WARM_SECONDS / 60
     trusted_proxies: tuple[str, ...] = field(default_factory=lambda: trusted_addresses())
+    keeps_history: bool = True
+    mcp: bool = field(default_factory=lambda: wants_mcp())
+
+    @property
+    def retention(self) -> Retention:
+        """Return how much of the history is kept.
+
+        Raises:
+            ConfigurationError: a variable of the environment is wrong.
+        """
+        said = Retention.of(os.environ, self.is_public)
+        return replace(said, is_on=said.is_on and self.keeps_history)
 
     @property
     def proxies(self) -> TrustedProxies:
@@ -159,6 +174,11 @@ def _writable_on_a_space() -> Path:
         return Path(tempfile.gettempdir()) / "multi-llm-comparator" / "models"
     except OSError:  # nothing can be written at all: who puts models there says so
         return own
+
+
+def wants_mcp(asked: bool = False) -> bool:
+    """Return whether the endpoints are tools as well: where asked for, or COMPARATOR_MCP is 1."""
+    return asked or os.environ.get("COMPARATOR_MCP", "").strip().lower() in ("1", "on", "true")
 
 
 def log_ins(texts: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:

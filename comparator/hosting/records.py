@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from comparator.comparison.comparison import Comparison
 from comparator.library.facts.lookup import facts_of
 from comparator.library.shelf import Shelf
+from comparator.storage.history import Entry
+from comparator.storage.kept_comparison import KeptComparison
 
 Record = dict[str, Any]
 
@@ -27,12 +32,35 @@ def of_models(shelf: Shelf, models_dir: Path) -> list[Record]:
 
 
 def of_comparison(comparison: Comparison, models_dir: Path, position: int = 0) -> list[Record]:
-    """Return every column's record, with its place in line."""
+    """Return every column's record, with its place in line and the comparison's id."""
     records = [result.to_record() for result in comparison.results()]
-    return [
-        {**record, "model": _without_path(record["model"], models_dir), "position": position}
-        for record in records
-    ]
+    known = {"position": position, "comparison": comparison.name}
+    return [{**record, **known} for record in without_paths(records, models_dir)]
+
+
+def of_kept(kept: KeptComparison, models_dir: Path) -> Record:
+    """Return a kept comparison, without its owner."""
+    whole = msgspec.to_builtins(kept)
+    del whole["owner"]
+    return {**whole, "records": without_paths(kept.records, models_dir)}
+
+
+def of_entry(entry: Entry) -> Record:
+    """Return a kept comparison as a list has it."""
+    return {
+        "id": entry.id,
+        "created": entry.created,
+        "question": entry.question,
+        "models": list(entry.models),
+        "states": list(entry.states),
+        "is_pinned": entry.is_pinned,
+        "parent": entry.parent,
+    }
+
+
+def without_paths(records: Sequence[Record], models_dir: Path) -> list[Record]:
+    """Return records without where on this machine anything lies."""
+    return [{**record, "model": _without_path(record["model"], models_dir)} for record in records]
 
 
 def _without_path(model: Record, models_dir: Path) -> Record:

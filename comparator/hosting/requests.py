@@ -107,9 +107,14 @@ def request_of(
     given = {model.id: _given(draft, slot) for model, slot in zip(models, draft.slots, strict=True)}
     request = engine.request(draft.prompt, models, configs, together=draft.together, given=given)
     if adapter is not None:
-        slots = [replace(slot, lora=_paths(slot.config.lora, adapter)) for slot in request.slots]
-        request = replace(request, slots=slots)
+        request = with_adapters(request, adapter)
     return replace(request, files=draft.files, on_page=draft.on_page)
+
+
+def with_adapters(request: Request, look_up: AdapterLookUp) -> Request:
+    """Return the request with the paths of its adapters in place of what names them."""
+    slots = [replace(slot, lora=_paths(slot.config.lora, look_up)) for slot in request.slots]
+    return replace(request, slots=slots)
 
 
 def _given(draft: RequestDraft, slot: SlotDraft) -> Given:
@@ -176,7 +181,7 @@ def refuse_foreign_code(draft: RequestDraft) -> None:
 def from_page(
     prompt: str,
     system_prompt: str,
-    chosen: Sequence[tuple[str | None, str]],
+    chosen: Sequence[tuple[str | None, str | Mapping[str, Any]]],
     form: Mapping[str, Any],
     together: bool,
 ) -> RequestDraft:
@@ -185,7 +190,8 @@ def from_page(
     Args:
         prompt: the question.
         system_prompt: what every model is told first.
-        chosen: pairs of a model's id (empty or None for none) and its own settings as text.
+        chosen: pairs of a model's id (empty or None for none) and its own settings, as values
+            by name or as text.
         form: settings of all models, by name, as the page's fields hold them: ``seed`` and
             ``n_threads`` as text, ``max_tokens`` and ``n_ctx`` empty for None, ``stop`` as lines,
             ``greedy`` in place of ``do_sample``. What is as by default counts as not given.
@@ -251,9 +257,12 @@ def _there_are(manager: ModelManager) -> str:
     return f"There are: {names}." if names else "There are no models yet."
 
 
-def _own_settings(number: int, text: str) -> dict[str, Any]:
+def _own_settings(number: int, own: str | Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return parse_settings(text or "")
+        if not isinstance(own, Mapping):
+            return parse_settings(own or "")
+        ModelConfig.from_dict(own)
+        return dict(own)
     except ConfigurationError as error:
         raise ConfigurationError(f"Own settings of model {number}: {error}") from error
 

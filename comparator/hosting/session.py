@@ -38,6 +38,7 @@ class Session:
         comparison: what is run.
         columns: which columns of the visitor's page it fills; as many as it has, by default.
         visitor: who asked, whatever the session.
+        keep: keeps the comparison when it has ended, whoever still looks; returns whether it did.
     """
 
     def __init__(
@@ -46,8 +47,12 @@ class Session:
         comparison: Comparison,
         columns: Sequence[int] | None = None,
         visitor: str = "",
+        keep: Callable[[Comparison], bool] | None = None,
     ) -> None:
         self.visitor = visitor
+        self._keep = keep or (lambda _comparison: False)
+        self._is_kept = False
+        self._is_over = threading.Event()
         self.comparison = comparison
         self._columns = columns or range(len(comparison.request.slots))
         self.trouble: str | None = None
@@ -67,6 +72,11 @@ class Session:
         threading.Thread(
             target=self._live, args=(ticket, on_end), name="comparator-session", daemon=True
         ).start()
+
+    @property
+    def columns(self) -> Sequence[int]:
+        """Which columns of the visitor's page it fills, counted from 0, in their order."""
+        return self._columns
 
     @property
     def position(self) -> int:
@@ -98,9 +108,19 @@ class Session:
         if self.comparison.has_ended and self._ticket:
             self._ticket.leave()
 
+    @property
+    def is_to_be_kept(self) -> bool:
+        """Whether the history is to have it."""
+        return self.comparison.name is not None
+
+    @property
+    def kept_as(self) -> str | None:
+        """Its id in the history; None until it is kept."""
+        return self.comparison.name if self._is_kept else None
+
     def join(self, timeout_seconds: float) -> bool:
-        """Wait until no child is left."""
-        return self.comparison.wait_until_ended(timeout_seconds)
+        """Wait until no child is left and the comparison is kept."""
+        return self._is_over.wait(timeout_seconds)
 
     def _live(self, ticket: Ticket, on_end: OnNews) -> None:
         try:
@@ -113,7 +133,16 @@ class Session:
         finally:
             self._engine.finish(self.comparison)
             ticket.leave()
-            on_end()
+            try:
+                self._settle()
+            finally:
+                on_end()
+                self._is_over.set()
+
+    def _settle(self) -> None:
+        """Take in what nobody has read, such as of a tab that was closed, and keep it all."""
+        self.comparison.settle()
+        self._is_kept = self._keep(self.comparison)
 
 
 class Sessions:

@@ -92,7 +92,7 @@ def _content(
     model: ModelInfo, digest_of: Callable[[Path], str | None]
 ) -> tuple[tuple[str, str], ...] | None:
     try:
-        parts = list(_parts(model))
+        parts = list(parts_of(model))
     except OSError:  # it went away, or its folder cannot be read
         return None
     digests = {name: digest_of(path) for name, path in parts}
@@ -100,7 +100,7 @@ def _content(
     return content if content and len(content) == len(parts) else None
 
 
-def _parts(model: ModelInfo) -> Iterator[tuple[str, Path]]:
+def parts_of(model: ModelInfo) -> Iterator[tuple[str, Path]]:
     """Yield the files that make a model what it is, each with its name inside the model."""
     path = Path(model.path)
     if path.is_dir():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from comparator.comparison import warm_up
+from comparator.comparison import turns, warm_up
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.cooldown import Cooldown
 from comparator.comparison.request import Lesson, Request, Slot
@@ -22,11 +22,15 @@ from comparator.core.countdown import Countdown
 from comparator.core.dates import moment_told
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo, told_apart
+from comparator.core.results import Results
 from comparator.memory import devices
 from comparator.memory.context import said_of
 from comparator.memory.need import likely_tokens
 from comparator.memory.verdicts import Neighbour
+from comparator.services.asking_on import Earlier, request_on
 from comparator.services.memory_manager import MemoryManager, Plan
+from comparator.services.request_checks import checked_models, settings_of
+from comparator.services.token_counts import TokenCounts, tokens_of
 from comparator.storage.measurements import Measurements
 from runners import protocol, registry
 from runners.machine import memory
@@ -52,6 +56,7 @@ class InferenceEngine:
         cooldown: makes a model wait that crashed again and again.
         measurements: keeps what runs have shown.
         trials: know what engines may use on this machine.
+        token_counts: tells how long prompts are, before a model is loaded.
         active_inferencers: the comparisons under way, by the id of the first of their models
             (with a prime where the same model leads several at once).
     """
@@ -69,6 +74,7 @@ class InferenceEngine:
         self.cooldown = cooldown or Cooldown()
         self.measurements = measurements or Measurements()
         self.trials = trials or Trials()
+        self.token_counts = TokenCounts(self.trials)
         self.memory_manager.learn_from(self.trials.figures_of, self.measurements.of)
         self.active_inferencers: dict[str, Comparison] = {}
         self._lock = threading.Lock()  # of the table; comparisons begin and end in many threads
@@ -83,7 +89,7 @@ class InferenceEngine:
         system_prompt: str | None = None,
         together: bool = False,
         date: str | None = None,
-    ) -> Iterator[dict[str, InferenceResult]]:
+    ) -> Iterator[Results]:
         """Ask models and yield all results after every change.
 
         Args:
@@ -98,13 +104,40 @@ class InferenceEngine:
 
         Yields:
             Snapshots by model id that later steps never change. The last one is complete: a
-            model that failed says so in ``error`` and never raises.
+            model that failed says so in ``error`` and never raises. A notebook shows them as a
+            table.
 
         Raises:
             ConfigurationError: the request or a setting is wrong. Nothing was started.
         """
         request = self.request(prompt, models, configs, system_prompt, together, date)
         return self.stream(request)
+
+    def ask_on(self, earlier: Earlier, question: str) -> Iterator[Results]:
+        """Ask a further question, each model behind its own answer, and yield as ``run_inference``.
+
+        Models and settings are those of before. What is left out and why is in the results'
+        ``notice``: ``comparison.turns`` says when.
+
+        Args:
+            earlier: the last results of a comparison, or one of the history.
+            question: what is asked now.
+
+        Raises:
+            ConfigurationError: the question is wrong, or nobody has an answer to go on from.
+        """
+        return self.stream(request_on(self, earlier, lambda kept: turns.next_turn(kept, question)))
+
+    def go_on(self, earlier: Earlier) -> Iterator[Results]:
+        """Let answers go on that hit their limit or were stopped, and yield as ``run_inference``.
+
+        Each may write as many tokens more as its ``max_tokens`` says; ``content`` is the whole
+        answer, the figures are of what is new.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        return self.stream(request_on(self, earlier, turns.continued))
 
     def request(
         self,
@@ -126,8 +159,8 @@ class InferenceEngine:
         """
         conversation = Conversation.of(prompt)
         system_prompt = system_prompt or conversation.system
-        models = told_apart(_checked_models(models))
-        settings = [_settings_of(model, configs or {}, system_prompt) for model in models]
+        models = told_apart(checked_models(models))
+        settings = [settings_of(model, configs or {}, system_prompt) for model in models]
         return Request(
             conversation=conversation,
             slots=[
@@ -140,6 +173,14 @@ class InferenceEngine:
             notice=REPLACED if conversation.has_replacements else None,
             date=moment_told(date),
         )
+
+    def prompt_tokens(self, request: Request) -> list[int | None]:
+        """Return how many tokens each slot's prompt has, without loading a model.
+
+        None where that cannot be told; ``token_counts.of`` tells the context and a refusal, too.
+        Not for an event loop: a child reads the vocabulary.
+        """
+        return tokens_of(self.token_counts.of(request))
 
     def again(self, request: Request, slot: int) -> Request:
         """Return the request that asks one column of an earlier request once more.
@@ -324,9 +365,13 @@ class InferenceEngine:
         """Keep what a run has shown, beside what was expected by its facts alone."""
         self.measurements.add(result, slot.estimated_bytes - slot.surplus_bytes)
 
-    def stream(self, request: Request) -> Iterator[dict[str, InferenceResult]]:
+    def stream(self, request: Request) -> Iterator[Results]:
         """Run what is asked and yield snapshots as ``run_inference`` does."""
-        comparison = self.compare(request)
+        return self.watch(Comparison(request))
+
+    def watch(self, comparison: Comparison) -> Generator[Results, None, None]:
+        """Run a comparison that was made before and yield its snapshots likewise."""
+        self.start(comparison)
         snapshots = comparison.results()
         try:
             while not comparison.is_complete:
@@ -334,28 +379,6 @@ class InferenceEngine:
                 if changed is None:
                     continue
                 snapshots[changed] = comparison.result(changed)
-                yield {result.model_id: result for result in snapshots}
+                yield Results((result.model_id, result) for result in snapshots)
         finally:
             self.finish(comparison)
-
-
-def _checked_models(models: Sequence[ModelInfo]) -> list[ModelInfo]:
-    if not models:
-        raise ConfigurationError("Choose at least one model.")
-    for model in models:
-        if not isinstance(model, ModelInfo):
-            raise ConfigurationError(f"A model must be a ModelInfo, not {type(model).__name__}.")
-    return list(models)
-
-
-def _settings_of(
-    model: ModelInfo, configs: Mapping[str, ModelConfig], system_prompt: str | None
-) -> ModelConfig:
-    config = configs.get(model.id) or configs.get(model.id.partition("#")[0]) or ModelConfig()
-    if not isinstance(config, ModelConfig):
-        config = ModelConfig.from_dict(config)
-    if system_prompt and not config.system_prompt:
-        config = replace(config, system_prompt=system_prompt)
-    config = replace(config)  # a copy: the caller may change theirs while this runs
-    config.validate()
-    return config

@@ -19,9 +19,15 @@ ASIDE = ".broken-"
 _log = logging.getLogger(__name__)
 
 
+class LaterVersionError(sqlite3.Error):
+    """A file was made by a later version of this program; it is left alone."""
+
+
 @dataclass(frozen=True)
 class Opened:
-    """A database that can be used; ``trouble`` says why it lives in memory, empty if it does not.
+    """A database that can be used.
+
+    ``trouble`` says why it lives in memory, or can only be read; empty where all is well.
 
     It is usable from any thread, by one at a time.
     """
@@ -43,12 +49,22 @@ def facts_path() -> Path:
     return cache_path("facts.sqlite3")
 
 
-def measurements_path() -> Path:
-    """Return where measurements are kept; COMPARATOR_DATA_DIR sets another folder."""
+def data_path(name: str) -> Path:
+    """Return where what cannot be found out again is kept; COMPARATOR_DATA_DIR sets the folder."""
     folder = os.environ.get("COMPARATOR_DATA_DIR") or platformdirs.user_data_dir(
         NAME, appauthor=False
     )
-    return Path(folder) / "measurements.sqlite3"
+    return Path(folder) / name
+
+
+def measurements_path() -> Path:
+    """Return where measurements are kept."""
+    return data_path("measurements.sqlite3")
+
+
+def history_path() -> Path:
+    """Return where comparisons are kept."""
+    return data_path("history.sqlite3")
 
 
 def opened(
@@ -57,6 +73,7 @@ def opened(
     version: int,
     upgrades: Mapping[int, Sequence[str]] | None = None,
     busy_seconds: float = BUSY_SECONDS,
+    is_precious: bool = False,
 ) -> Opened:
     """Open a database, or make it.
 
@@ -69,20 +86,30 @@ def opened(
         version: of the schema (SQLite's user_version).
         upgrades: statements that lead from a version to the next one, by the former.
         busy_seconds: how long to wait for another program that writes.
+        is_precious: what is in it cannot be had again: a file of a later version is left alone,
+            one that cannot be written is read, and nothing lives in memory.
+
+    Raises:
+        sqlite3.Error: a precious file that cannot even be read; LaterVersionError for a later one.
+        OSError: there is no place for a precious file.
     """
-    plan = _Plan(schema, version, upgrades or {}, busy_seconds)
+    plan = _Plan(schema, version, upgrades or {}, busy_seconds, is_precious)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return Opened(_open(path, plan))
+    except LaterVersionError:
+        raise
     except sqlite3.OperationalError as error:  # read-only, full, or no place for files
-        return _in_memory(path, plan, error)
+        return _to_be_read(path, plan, error) if is_precious else _in_memory(path, plan, error)
     except sqlite3.DatabaseError as error:
         _put_aside(path, error)
     except OSError as error:
-        return _in_memory(path, plan, error)
+        return _to_be_read(path, plan, error) if is_precious else _in_memory(path, plan, error)
     try:
         return Opened(_open(path, plan))
     except (sqlite3.Error, OSError) as error:
+        if is_precious:
+            raise
         return _in_memory(path, plan, error)
 
 
@@ -92,11 +119,14 @@ class _Plan:
     version: int
     upgrades: Mapping[int, Sequence[str]]
     busy_seconds: float
+    is_precious: bool = False
 
 
 def _open(path: Path | str, plan: _Plan) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=plan.busy_seconds, check_same_thread=False)
     try:
+        if plan.is_precious:
+            _refuse_later(connection, plan)  # before anything is written, its journal's mode too
         _use_log_ahead(connection, plan.busy_seconds)
         connection.execute("PRAGMA synchronous = NORMAL")
         (found,) = connection.execute("PRAGMA user_version").fetchone()
@@ -110,6 +140,42 @@ def _open(path: Path | str, plan: _Plan) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _refuse_later(connection: sqlite3.Connection, plan: _Plan) -> None:
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found > plan.version:
+        raise LaterVersionError(
+            f"the file is of a later version ({found}, and this program knows {plan.version}), so "
+            "it is left alone; update the comparator, or name another folder by COMPARATOR_DATA_DIR"
+        )
+
+
+def _to_be_read(path: Path, plan: _Plan, error: Exception) -> Opened:
+    """Open a file that cannot be written, so that what is in it can be seen.
+
+    Raises:
+        Exception: the one given, where it cannot be read either.
+    """
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    address = path.absolute().as_uri()
+    for mode in ("mode=ro", "mode=ro&immutable=1"):  # else a journal would be made beside it
+        connection = sqlite3.connect(
+            f"{address}?{mode}", uri=True, timeout=plan.busy_seconds, check_same_thread=False
+        )
+        try:
+            _refuse_later(connection, plan)
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            if found == plan.version:
+                _log.warning("%s can only be read (%s).", path, reason)
+                return Opened(connection, f"{path.name} can only be read ({reason})")
+        except LaterVersionError:
+            connection.close()
+            raise
+        except sqlite3.Error:
+            pass
+        connection.close()
+    raise error
 
 
 def _upgraded(connection: sqlite3.Connection, found: int, plan: _Plan) -> int:

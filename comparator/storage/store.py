@@ -29,6 +29,7 @@ class Kind:
         upgrades: statements that lead from a version to the next one, by the former; a file of
             a version that none leads from is put aside.
         busy_seconds: how long to wait for another program that writes.
+        is_precious: as ``database.opened`` has it.
     """
 
     what: str
@@ -37,6 +38,7 @@ class Kind:
     place: Callable[[], Path]
     upgrades: Mapping[int, Sequence[str]] = field(default_factory=dict)
     busy_seconds: float = database.BUSY_SECONDS
+    is_precious: bool = False
 
 
 class Store:
@@ -66,13 +68,20 @@ class Store:
         with self._lock:
             for is_last in (False, True):
                 try:
-                    return self._done(work)
+                    answer = self._done(work)
+                    self._trouble = ""
+                    return answer
                 except (sqlite3.Error, OSError) as error:
-                    if is_last or _is_busy(error):
+                    if is_last or _is_busy(error) or isinstance(error, database.LaterVersionError):
                         self._note(error)
                         return None
                     self._close()
         return None
+
+    @property
+    def trouble(self) -> str:
+        """Return in a sentence why the last thing asked could not be done; empty where it was."""
+        return f"{self._kind.what} cannot be kept: {self._trouble}." if self._trouble else ""
 
     def state(self) -> str:
         """Return in a sentence whether what is noted is kept, and why not."""
@@ -109,7 +118,12 @@ class Store:
     def _open(self) -> None:
         kind = self._kind
         opened = database.opened(
-            self._path or kind.place(), kind.schema, kind.version, kind.upgrades, kind.busy_seconds
+            self._path or kind.place(),
+            kind.schema,
+            kind.version,
+            kind.upgrades,
+            kind.busy_seconds,
+            kind.is_precious,
         )
         self._connection, self._opening = opened.connection, opened.trouble
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import importlib.util
 import inspect
+import json
 import logging
 import secrets
 import socket
@@ -122,6 +124,39 @@ def _probe_arguments() -> str:
         f"launch() takes no {', '.join(missing)} any more, so these are as Gradio has them. "
         "Requests of theirs are refused at the door."
     )
+
+
+def has_mcp() -> bool:
+    """Whether the package ``mcp`` is there in a version that this Gradio can use.
+
+    Gradio itself passes over what it cannot import, and fails only when a page is opened.
+    """
+    try:
+        importlib.import_module("mcp.server.lowlevel.helper_types")
+        importlib.import_module("mcp.server.streamable_http_manager")
+    except ImportError:
+        return False
+    return True
+
+
+def tools_in_json(page: Any) -> None:
+    """Let MCP tools answer in JSON, where Gradio writes lists and objects as Python does.
+
+    Where it has no tools although they were asked for, that is said.
+    """
+    tools = getattr(page, "mcp_server_obj", None)
+    write = getattr(tools, "postprocess_output_data", None)
+    if tools is None:
+        reason = getattr(page, "mcp_error", None) or "nobody says why"
+        _met.append(_of_gradio(f"there are no tools for MCP clients: {reason}."))
+    elif not callable(write):
+        _met.append(_of_gradio("MCP tools answer as Python writes lists and objects, not as JSON."))
+    else:
+        tools.postprocess_output_data = lambda data, url: write([*map(_as_json, data)], url)
+
+
+def _as_json(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
 
 
 # What Gradio offers and this page does not: each would otherwise follow the environment.

@@ -11,20 +11,24 @@ import gradio as gr
 
 from comparator.comparison.comparison import Comparison
 from comparator.core.models import RunState
+from comparator.hosting import records
 from comparator.hosting.errors import sentence_of
 from comparator.hosting.host import Host
 from comparator.hosting.records import Record
 from comparator.hosting.requests import from_endpoint
 from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS
 from comparator.ui.threads import in_thread
-from comparator.ui.visitors import session_of, visitor_of
+from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
 
+NOT_KEPT = (
+    "The history has no comparison {!r}, or several that begin so; /history lists those there are."
+)
 RECORDS_SECONDS = 0.2  # between whole records of the same state: programs need no smoothness
 
 
 def add_endpoints(host: Host) -> None:
-    """Add ``/models``, ``/compare`` and ``/stop`` to the page under construction."""
+    """Add the endpoints to the page under construction."""
 
     def models() -> list[dict]:  # type: ignore[type-arg]  # Gradio makes the schema from this
         """Return every model: id, name, model_type, file, size, quantisation, problem."""
@@ -44,16 +48,71 @@ def add_endpoints(host: Host) -> None:
         ModelConfig, with settings of single models under "per_model" by id, and "together": true
         to run all at once.
         """
-        async for records in _records(host, request, (prompt, models, system_prompt, config)):
-            yield records
+        arguments = (prompt, models, system_prompt, config)
+        async for several in _records(host, request, arguments):
+            yield several
 
     def stop(request: gr.Request) -> bool:
         """Stop what this session runs; return whether anything ran."""
         return host.stop(session_of(request))
 
+    def history(
+        words: str = "",
+        n: int = 20,
+        request: gr.Request = None,  # Gradio fills it in
+    ) -> list[dict]:  # type: ignore[type-arg]
+        """List the comparisons that were asked before, the newest first.
+
+        words: all of which a question, a system prompt, an answer or a model's name has; empty for
+        all comparisons. n: how many at the most. Each is told by id, created (seconds since the
+        epoch), question, models, states, is_pinned and parent.
+        """
+        return kept_entries(host, words, n, browser_of(request))
+
+    def show(
+        id: str,
+        request: gr.Request = None,  # Gradio fills it in
+    ) -> dict:  # type: ignore[type-arg]
+        """Return a comparison that was asked before, whole.
+
+        id: as /history tells it, a beginning of it, or "last". "records" holds its columns, each
+        like those of /compare.
+        """
+        return kept_whole(host, id, browser_of(request))
+
     gr.api(models, api_name="models", concurrency_limit=4)
+    gr.api(history, api_name="history", concurrency_limit=4)
+    gr.api(show, api_name="show", concurrency_limit=4)
     gr.api(compare, api_name="compare", concurrency_limit=None)
-    gr.api(stop, api_name="stop", queue=False)
+    # Without a queue Gradio calls a tool for MCP clients beside their session.
+    gr.api(stop, api_name="stop", queue=host.options.mcp, concurrency_limit=None)
+
+
+def kept_entries(host: Host, words: Any, most: Any, browser: str) -> list[Record]:
+    """Return what a browser's history lists.
+
+    Raises:
+        gr.Error: an argument is wrong, or the history cannot be read.
+    """
+    if not isinstance(words, str) or type(most) is not int or most < 0:
+        raise gr.Error("words must be text, and n a whole number from 0 up.", print_exception=False)
+    found = host.history.find(words, host.owner_of(browser), most)
+    if not found and host.history.trouble:
+        raise gr.Error(host.history.trouble, print_exception=False)
+    return [records.of_entry(entry) for entry in found]
+
+
+def kept_whole(host: Host, name: Any, browser: str) -> Record:
+    """Return a kept comparison of a browser's.
+
+    Raises:
+        gr.Error: there is none of that name.
+    """
+    found = host.kept(str(name), browser)
+    if found is None:
+        sentence = host.history.trouble or NOT_KEPT.format(str(name)[:40])
+        raise gr.Error(sentence, print_exception=False)
+    return records.of_kept(found, host.options.models_dir)
 
 
 async def _records(
@@ -62,7 +121,8 @@ async def _records(
     session_key, wakeup = session_of(request), Wakeup()
     try:
         draft = from_endpoint(*arguments)
-        session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor_of(request))
+        asked = (visitor_of(request), browser_of(request))
+        session = await in_thread(host.begin, session_key, draft, wakeup.wake, *asked)
     except Exception as error:
         raise gr.Error(sentence_of(error), print_exception=False) from error
     comparison = session.comparison

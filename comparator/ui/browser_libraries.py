@@ -17,7 +17,10 @@ from typing import Any
 from starlette.responses import Response
 
 VENDOR = Path(__file__).parent / "static" / "vendor"
-FILES = ("markdown-it.min.js", "purify.min.js", "highlight.min.js", "katex.min.js")
+FILES = (
+    *("markdown-it.min.js", "purify.min.js", "highlight.min.js", "katex.min.js"),
+    "diff.min.js",
+)
 HEADERS = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
 
 

@@ -113,10 +113,16 @@ class Door:
     as its insides allow (``adapter.stand_before``): those answer some requests themselves.
     """
 
-    def __init__(self, app: Any, proxies: TrustedProxies, root_path: str = "") -> None:
+    def __init__(
+        self,
+        app: Any,
+        proxies: TrustedProxies,
+        root_path: str = "",
+        routes: Iterable[Route] = ROUTES,
+    ) -> None:
         self._app = app
-        routes = AllowedRoutes(app, root_path=root_path)
-        self._guarded = SafeHeaders(ForwardedHeaders(routes, proxies))
+        allowed = AllowedRoutes(app, routes, root_path)
+        self._guarded = SafeHeaders(ForwardedHeaders(allowed, proxies))
 
     async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
         """Pass a request on, or refuse it."""

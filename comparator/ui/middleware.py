@@ -11,8 +11,10 @@ from starlette.responses import JSONResponse
 
 from comparator.hosting.options import ServerOptions
 from comparator.ui.browser_libraries import Libraries
+from comparator.ui.browsers import Browsers
 from comparator.ui.door import Door
 from comparator.ui.headers import Message, Receive, Send
+from comparator.ui.routes import MCP_ROUTES, ROUTES, Route
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 OWN_BODY_BYTES = 16_000_000  # the longest prompt that is taken, however its characters are written
@@ -112,17 +114,27 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 def door(options: ServerOptions, app: Any) -> Door:
     """Return the door of a page, before what answers behind it."""
-    return Door(app, options.proxies, options.root_path or "")
+    return Door(app, options.proxies, options.root_path or "", _routes(options))
+
+
+def _routes(options: ServerOptions) -> tuple[Route, ...]:
+    return (*ROUTES, *MCP_ROUTES) if options.mcp else ROUTES
 
 
 def middleware(options: ServerOptions) -> list[Middleware]:
-    """Return the layers, from the outermost: door, own script, on loopback the host, bodies."""
-    root_path = options.root_path or ""
+    """Return the layers, from the outermost.
+
+    The door, our own scripts, on loopback the host's name, on a public page the cookie of the
+    browser, and the bodies.
+    """
+    root_path, routes = options.root_path or "", _routes(options)
     layers = [
-        Middleware(Door, proxies=options.proxies, root_path=root_path),
+        Middleware(Door, proxies=options.proxies, root_path=root_path, routes=routes),
         Middleware(Libraries, root_path=root_path),
     ]
-    if not options.is_public:
+    if options.is_public:
+        layers.append(Middleware(Browsers, root_path=root_path))
+    else:
         hosts = [*LOOPBACK, *([options.server_name] if options.server_name else [])]
         layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts))
     most = options.limits.body_bytes if options.is_public else OWN_BODY_BYTES

@@ -14,11 +14,13 @@ import gradio as gr
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown
 from comparator.hosting.host import Host
+from comparator.hosting.page_start import first_models
 from comparator.library.facts.lookup import facts_of
 from comparator.library.facts.template_arguments import in_words
 from comparator.library.labels import kind_line
 from comparator.library.shelf import Shelf
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
+from comparator.ui.language import text
 from comparator.ui.threads import in_thread
 
 MOST_REASONS = 100
@@ -51,7 +53,7 @@ def shelf_updates(lists: ModelLists, shelf: Shelf, values: Values | None = None)
     shelf = shelf.by_facts()
     told = names_and_kinds(shelf.offered)
     labels = [(" · ".join(words[:2]), model_id) for model_id, words in told.items()]
-    choices = [("none", ""), *labels]
+    choices = [(text("compare.none"), ""), *labels]
     chosen = _chosen(lists, shelf, values or {})
     note = unusable_note(shelf)
     updates = (gr.update(choices=choices, value=model_id) for model_id in chosen)
@@ -69,7 +71,7 @@ def _chosen(lists: ModelLists, shelf: Shelf, values: Values) -> list[str]:
     chosen = [values.get(widget) for widget in lists.models]
     if any(model_id in known for model_id in chosen):
         return [model_id if model_id in known else "" for model_id in chosen]
-    return [*known[:2], *[""] * len(chosen)][: len(chosen)]
+    return [*first_models(shelf.offered), *[""] * len(chosen)][: len(chosen)]
 
 
 def make_refresh(host: Host, lists: ModelLists) -> Handler:

@@ -8,9 +8,12 @@ import gradio as gr
 
 from comparator.hosting.host import Host
 from comparator.ui.api import add_endpoints
+from comparator.ui.compare.boards import Boards
 from comparator.ui.compare.handlers import wire_compare_tab
 from comparator.ui.compare.tab import build_compare_tab
 from comparator.ui.events import Widget
+from comparator.ui.history.handlers import wire_history_tab
+from comparator.ui.history.tab import build_history_tab
 from comparator.ui.hub.handlers import wire_hub_tab
 from comparator.ui.hub.tab import build_hub_tab
 from comparator.ui.library.handlers import wire_library_tab
@@ -26,10 +29,13 @@ def build_page(host: Host) -> Any:
         unusable = _heading()
         with gr.Tabs(selected="compare", elem_id="tabs") as tabs:
             compare = build_compare_tab(host.options, unusable)
+            history = build_history_tab()
             library = build_library_tab(host.options.is_public)
             # What others can reach brings no models here.
             hub = None if host.downloads is None else build_hub_tab()
-        wire_compare_tab(page, host, compare)
+        boards = Boards()
+        wire_compare_tab(page, host, compare, boards)
+        wire_history_tab(host, history, tabs, compare, boards)
         wire_library_tab(host, library, tabs, compare.lists)
         if hub is not None and host.downloads is not None:
             wire_hub_tab(page, hub, host.downloads, host.engine.memory_manager)

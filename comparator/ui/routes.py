@@ -81,6 +81,12 @@ ROUTES = (
     Route(f"{API}/reset", POST, "gradio_client: ends its session"),
 )
 
+# Open only where the page was told to be tools as well: ``comparator serve --mcp``.
+MCP_ROUTES = (
+    Route(f"{API}/mcp", ("GET", "POST", "DELETE"), "MCP clients: the tools, and their answers"),
+    Route(f"{API}/mcp/", ("GET", "POST", "DELETE"), "the same, as Gradio writes it"),
+)
+
 
 class Table:
     """Routes, ready to be looked up.

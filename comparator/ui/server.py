@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.host import Host
 from comparator.hosting.options import LOCAL, ServerOptions
 from comparator.hosting.surroundings import own_names, without_proxies
@@ -18,9 +19,20 @@ from comparator.ui import adapter
 from comparator.ui.language import translations
 from comparator.ui.middleware import door, middleware
 from comparator.ui.page import build_page
+from comparator.ui.routes import API
 from comparator.ui.static_files import STYLES
 from comparator.ui.theme import theme
 
+MCP_PATH = f"{API}/mcp/"
+NO_MCP_PACKAGE = (
+    "--mcp needs a package that is not installed, or in a version that Gradio does not know. "
+    "Install it: pip install 'mcp>=1.21,<2'"
+)
+NO_PUBLIC_MCP = (
+    "--mcp works on a page of this machine alone, without --auth. On one that others can reach, "
+    "Gradio passes all MCP clients on as one visitor of this machine itself: they would share a "
+    "session and stop each other's comparisons, and no limit for visitors would hold."
+)
 LONGEST_QUEUE = 256  # events that Gradio itself holds; comparisons wait in our own line
 MOST_SESSIONS = 500  # of 0.11 MB each, which Gradio keeps
 EVENT_BYTES_LIMIT = "4mb"
@@ -44,6 +56,7 @@ def serve(options: ServerOptions) -> None:
     Raises:
         SystemExit: a signal ended the page; every comparison and fork server was ended first.
     """
+    refuse_mcp_where_it_cannot_be(options)
     with signals_end_the_program():
         host = Host(options)
         page: Any = None
@@ -60,6 +73,20 @@ def serve(options: ServerOptions) -> None:
             _close(host, page)
 
 
+def refuse_mcp_where_it_cannot_be(options: ServerOptions) -> None:
+    """Refuse ``--mcp`` where its tools would not work, or would open what limits keep shut.
+
+    Raises:
+        ConfigurationError: why, and what to do.
+    """
+    if not options.mcp:
+        return
+    if options.is_public or options.auth:
+        raise ConfigurationError(NO_PUBLIC_MCP)
+    if not adapter.has_mcp():
+        raise ConfigurationError(NO_MCP_PACKAGE)
+
+
 def launch(page: Any, options: ServerOptions) -> str:
     """Start the server in the background and return its local address."""
     page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=16)
@@ -68,6 +95,8 @@ def launch(page: Any, options: ServerOptions) -> str:
         app, address, shared = adapter.launch(page, **_arguments(options))
     adapter.stand_before(app, functools.partial(door, options), address)
     adapter.notice_lost_clients(page)
+    if options.mcp:
+        adapter.tools_in_json(page)
     adapter.tell_findings()
     _tell_where(options, address, shared)
     return address
@@ -92,6 +121,7 @@ def _arguments(options: ServerOptions) -> dict[str, Any]:
         "css_paths": list(STYLES),
         "i18n": translations(),
         **adapter.SHUT,
+        "mcp_server": options.mcp,
     }
 
 
@@ -103,6 +133,8 @@ def _bracketed(name: str) -> str:
 def _tell_where(options: ServerOptions, address: str, shared: str | None) -> None:
     """Say where the page is, and loudly when everybody may use it."""
     print(f"The page is at {address}", flush=True)
+    if options.mcp:
+        print(f"MCP clients find its tools at {address.rstrip('/')}{MCP_PATH}", flush=True)
     if options.share:
         print(f"Public link: {shared}" if shared else NO_LINK, flush=True)
     if options.is_public and not options.auth:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from typing import Any
 
 import gradio as gr
+
+from comparator.ui.browsers import COOKIE, is_browser
 
 NO_SESSION = (
     "The request names no session, so nothing was done: without one, visitors could not be told "
@@ -23,6 +26,21 @@ def session_of(request: Any) -> str:
     if not isinstance(session, str) or not session:
         raise gr.Error(NO_SESSION, print_exception=False)
     return session
+
+
+def browser_of(request: Any) -> str:
+    """Return whose history a request is about on a public page: a browser's, or else a session's.
+
+    A browser is known by the cookie that the door gives it (``ui/browsers.py``), a client that
+    has none by its session. What is returned names neither: it is a hash, safe to be kept.
+
+    Raises:
+        gr.Error: the request has neither.
+    """
+    cookies = getattr(request, "cookies", None) or {}
+    known = str(cookies.get(COOKIE, ""))
+    secret = f"browser {known}" if is_browser(known) else f"session {session_of(request)}"
+    return hashlib.sha256(secret.encode()).hexdigest()[:32]
 
 
 def visitor_of(request: Any) -> str:

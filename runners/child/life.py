@@ -13,18 +13,16 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from comparator.core import exceptions, priority
-from comparator.core.config import ModelConfig
-from comparator.core.conversation import Conversation, Prompt
 from comparator.core.models import ModelType
 from comparator.core.text import without_surrogates
 from runners import protocol, registry
-from runners.base import BaseInferencer, PromptTokens, TokenText, as_prompt
+from runners.base import BaseInferencer, PromptTokens, TokenText
 from runners.child import descriptors, memory_limit
+from runners.child.answerer import Answerer, find_inferencer
 from runners.child.failures import explain, failure
 from runners.child.sandbox import enter_sandbox
 from runners.child.stage import Stage
@@ -183,33 +181,6 @@ def do(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Answerer:
-    """An inferencer, and in which form it is told what it is asked.
-
-    Attributes:
-        inferencer: who answers.
-        config: its settings.
-        is_users: whether a user's factory made it: such a one reads the settings as a dictionary
-            and a question as its text.
-    """
-
-    inferencer: BaseInferencer
-    config: ModelConfig
-    is_users: bool = False
-
-    def settings(self) -> Any:
-        """Return the settings as it reads them."""
-        return asdict(self.config) if self.is_users else self.config
-
-    def prompt(self, conversation: Conversation) -> Any:
-        """Return a conversation as it takes it."""
-        if not self.is_users:
-            return conversation
-        told: Prompt = as_prompt(self.inferencer, conversation, self.config.system_prompt)
-        return told
-
-
 def answer(
     assignment: protocol.Assignment, work: protocol.Answer, teller: Teller, stage: Stage
 ) -> None:
@@ -250,7 +221,8 @@ def answer_one(
     """Tell one answer, or why this conversation alone cannot be answered; return how it ended."""
     prompt = answerer.prompt(work.conversations[number])
     try:
-        return stream(answerer.inferencer, prompt, number, teller, stage)
+        begun = work.conversations[number].begun
+        return stream(answerer.inferencer, prompt, number, teller, stage, bool(begun))
     except REFUSED_ALONE as error:
         if len(work.conversations) == 1:
             raise
@@ -261,10 +233,15 @@ def answer_one(
 
 
 def stream(
-    inferencer: BaseInferencer, prompt: Any, number: int, teller: Teller, stage: Stage
+    inferencer: BaseInferencer,
+    prompt: Any,
+    number: int,
+    teller: Teller,
+    stage: Stage,
+    goes_on: bool = False,
 ) -> str:
     """Tell every piece of an answer as it comes, and its end; return why it ended."""
-    reason, messages = "", AnswerTeller(inferencer, number)
+    reason, messages = "", AnswerTeller(inferencer, number, goes_on)
     prefill: protocol.ProcessorTime | None = None
     for piece in inferencer.pieces(prompt):
         if isinstance(piece, TokenText):
@@ -293,6 +270,8 @@ def prompted(piece: PromptTokens, number: int, seconds: float) -> protocol.Promp
         answer=number,
         date=piece.date,
         notes=sentences(piece.notes),
+        special=piece.special[: 2 * protocol.MOST_MARKS],
+        first_token=without_surrogates(piece.first_token)[:200],
     )
 
 
@@ -339,44 +318,6 @@ def finished(inferencer: BaseInferencer, seconds: float) -> protocol.Finished:
         peak_device_bytes=inferencer.device_memory_bytes(),
         fallbacks=sentences(inferencer.fallbacks),
     )
-
-
-def find_inferencer(assignment: protocol.Assignment, work: protocol.Answer) -> Answerer:
-    """Ask the user's factories first, then take the built-in engine of the kind."""
-    for factory in _factories(assignment.factories):
-        inferencer = factory(work.model)
-        if inferencer is not None:
-            return Answerer(adopt(inferencer), work.config, is_users=True)
-    if work.model.model_type is ModelType.CUSTOM:
-        raise exceptions.ModelLoadError(
-            "No registered factory made an inferencer for this custom model. "
-            "Register one with register_inferencer_factory before the run."
-        )
-    library = assignment.verdict.get("library") or ""
-    return Answerer(registry.create_inferencer(assignment.kind, library), work.config)
-
-
-def adopt(inferencer: Any) -> BaseInferencer:
-    """Accept a factory's product, also when its __init__ forgot to call ours.
-
-    Raises:
-        ModelLoadError: it is no BaseInferencer.
-    """
-    if not isinstance(inferencer, BaseInferencer):
-        raise exceptions.ModelLoadError(
-            f"The registered factory returned {type(inferencer).__name__}, not a BaseInferencer."
-        )
-    if not hasattr(inferencer, "learned"):  # the last that ours sets
-        BaseInferencer.__init__(inferencer)
-    return inferencer
-
-
-def _factories(pickled: bytes) -> Iterator[Any]:
-    if not pickled:
-        return
-    import dill
-
-    yield from dill.loads(pickled)
 
 
 def do_job(job: protocol.Job, teller: Teller, stage: Stage) -> None:

@@ -16,8 +16,9 @@ class AnswerTeller:
         tokens: how many were told.
     """
 
-    def __init__(self, inferencer: BaseInferencer, answer: int) -> None:
-        self._inferencer, self._answer = inferencer, answer
+    def __init__(self, inferencer: BaseInferencer, answer: int, goes_on: bool = False) -> None:
+        """Begin an answer, or go on with one that has begun."""
+        self._inferencer, self._answer, self._goes_on = inferencer, answer, goes_on
         self._prompt = ""
         self._after_messages: str | None = None
         self._splitter: ThoughtSplitter | None = None
@@ -71,7 +72,10 @@ class AnswerTeller:
         """Return the splitter, made at the first text: by then the engine knows its marks."""
         if self._splitter is None:
             marks = self._inferencer.thought_marks or ThoughtMarks()
-            self._splitter = opened_by(self._prompt, self._after_messages, marks)
+            if self._goes_on:
+                self._splitter = ThoughtSplitter(marks, is_in_answer=True)
+            else:
+                self._splitter = opened_by(self._prompt, self._after_messages, marks)
         return self._splitter
 
     def _found(self, split: Split) -> int:

@@ -12,27 +12,20 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
+from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Message
 from comparator.core.dates import Clock
-from comparator.core.exceptions import (
-    ConfigurationError,
-    InferenceError,
-    MessageLostError,
-    PromptTooLongError,
-)
+from comparator.core.exceptions import ConfigurationError, InferenceError, MessageLostError
 from runners.base import PromptTokens
 from runners.engines import arrival
 from runners.engines.arrival import Span
+from runners.engines.begun_answer import EMPTY_THOUGHT, before_begun
 from runners.engines.taken_out import TakenOut, by_template
 from runners.engines.template_arguments import arguments_of
 from runners.engines.template_limits import check_length, within_limits
 
 Messages = list[dict[str, Any]]
 Template = Callable[..., str]  # of Messages and, by name, of whatever else it is told
-# A template writes a role and what ends it around each turn; half a context is left for one.
-_BYTES_AROUND_A_TURN = 64
-_LARGEST_SURE_CONTEXT_TOKENS = 4096
 _MOST_NAMED = 3
 
 SYSTEM_INSIDE = (
@@ -64,6 +57,7 @@ class RenderedPrompt:
         texts: what the messages say.
         date: what the template was told of the time, None where it did not ask.
         notes: sentences on what the template did to the conversation.
+        begun: the begin of the answer, which ends the text; empty for a whole answer.
     """
 
     text: str
@@ -72,6 +66,7 @@ class RenderedPrompt:
     texts: tuple[str, ...] = ()
     date: str | None = None
     notes: tuple[str, ...] = ()
+    begun: str = ""
 
     @property
     def is_chat(self) -> bool:
@@ -83,6 +78,28 @@ class RenderedPrompt:
         """What the template wrote behind all messages; None where that is not known."""
         return self.text[max(span.end for span in self.spans) :] if self.spans else None
 
+    @property
+    def asked(self) -> str:
+        """The text without the begin of the answer."""
+        return self.text[: len(self.text) - len(self.begun)]
+
+    def with_begun(self, begun: str, source: str) -> RenderedPrompt:
+        """Return the prompt with the begin of an answer behind it, as its model would write it.
+
+        Nothing ends the turn there, so that the model goes on with it. ``source`` is that of the
+        chat template, empty where it is not known.
+        """
+        if not begun:
+            return self
+        between = before_begun(self.text, self.after_messages, source)
+        text = self.text + between + begun
+        spans = self.spans
+        if spans is not None:
+            spans = (*spans, Span(len(text) - len(begun), len(text), len(self.texts)))
+        notes = (*self.notes, EMPTY_THOUGHT) if between else self.notes
+        texts = (*self.texts, begun)
+        return replace(self, text=text, spans=spans, texts=texts, notes=notes, begun=begun)
+
 
 @dataclass(frozen=True)
 class PreparedPrompt:
@@ -93,12 +110,16 @@ class PreparedPrompt:
         tokens: what the model reads.
         fallbacks: sentences on what is off in the engine.
         notes: sentences on what became of the conversation.
+        special: where special tokens stand in the text, as ``PromptTokens.special``.
+        first_token: one that stands before the text; empty for none.
     """
 
     rendered: RenderedPrompt
     tokens: list[int]
     fallbacks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    special: tuple[int, ...] = ()
+    first_token: str = ""
 
     @property
     def told(self) -> PromptTokens:
@@ -111,6 +132,8 @@ class PreparedPrompt:
             rendered.date,
             self.notes,
             rendered.after_messages,
+            self.special,
+            self.first_token,
         )
 
 
@@ -139,18 +162,21 @@ def render(
         MessageLostError: it leaves a message out.
         ConfigurationError: the date is none.
     """
-    texts = tuple(message.content for message in conversation.messages)
+    texts, begun = tuple(one.content for one in conversation.messages), conversation.begun
     if prompt_format == "plain" or (prompt_format == "auto" and template is None):
-        return RenderedPrompt(conversation.as_text(), "none", texts=texts)
+        said = (*texts, begun) if begun else texts
+        return RenderedPrompt(conversation.as_text(), "none", texts=said, begun=begun)
     if template is None:
         template, source = _chatml, "fallback"
     told = dict(arguments or {})
     clock = Clock(date)
     if hasattr(template, "source"):
         told["strftime_now"] = clock.strftime_now
-    taken = by_template(getattr(template, "source", ""))
+    written_in = getattr(template, "source", "")
+    taken = by_template(written_in)
     rendered = within_limits(lambda: _with_template(template, conversation, told, taken))
-    return replace(rendered, source=source, texts=texts, date=clock.date)
+    rendered = replace(rendered, source=source, texts=texts, date=clock.date)
+    return rendered.with_begun(begun, written_in)
 
 
 def arguments_for(template: Template | None, settings: ModelConfig) -> dict[str, Any]:
@@ -346,53 +372,3 @@ def template_failure(error: Exception) -> str:
             "Get the model from a source that you trust, or set prompt_format to plain."
         )
     return f"The model's chat template fails ({name}: {error}). {_ADVICE}"
-
-
-def surely_fits(conversation: Conversation, context: int | None) -> bool:
-    """Tell without a tokenizer whether a conversation is far below a context in tokens.
-
-    A token is at least one byte of UTF-8; half of the context is left for the template. The
-    model's own limit is not known here, so larger contexts count as 4096 tokens.
-    """
-    texts = (message.content for message in conversation.messages)
-    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
-    size += _BYTES_AROUND_A_TURN * (len(conversation.turns) - 1)
-    sure = min(context or USUAL_CONTEXT_TOKENS, _LARGEST_SURE_CONTEXT_TOKENS)
-    return size <= sure // 2 - 256
-
-
-def check_fits(tokens: Sequence[int], name: str, wanted: int | None, own_limit: int | None) -> None:
-    """Refuse a prompt that leaves no room for one token of answer.
-
-    Args:
-        tokens: the prompt.
-        name: what a person calls the model.
-        wanted: the configured context (n_ctx) in tokens, None for the model's own.
-        own_limit: the longest context that the model was made for, None where unknown.
-
-    Raises:
-        PromptTooLongError: with both numbers and which limit it is.
-    """
-    limit = context_limit(wanted, own_limit)
-    if len(tokens) < limit:
-        return
-    if own_limit is not None and own_limit <= limit:
-        advice = "Shorten it: this is the model's own limit, raising n_ctx does not help."
-    else:
-        most = f" (up to {own_limit} for this model)" if own_limit else ""
-        advice = f"Shorten it or raise the context (n_ctx){most}."
-    room = " and needs room for the answer" if len(tokens) == limit else ""
-    raise PromptTooLongError(
-        f"The prompt has {len(tokens)} tokens; {name} takes {limit}{room}. {advice}"
-    )
-
-
-def context_limit(wanted: int | None, own_limit: int | None) -> int:
-    """Return the tokens that prompt and answer may use together.
-
-    Where none is wanted it is the model's own limit; what memory has room for was decided before
-    (``comparator.memory.context``).
-    """
-    if wanted is None:
-        return own_limit or USUAL_CONTEXT_TOKENS
-    return min(wanted, own_limit) if own_limit else wanted

@@ -9,6 +9,8 @@ Its model file is JSON whose name ends in ``.echo.json``; every key is optional:
 ``fault_after`` counts the tokens written before it happens. ``"stamps": true`` makes each token
 the time at which it leaves (``time.monotonic``, seconds), from which a client on the same
 machine reads off its delay.
+
+An answer that has begun as this one would is gone on with; any other is answered behind.
 """
 
 from __future__ import annotations
@@ -27,7 +29,16 @@ from typing import Any
 from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
 from comparator.core.conversation import Prompt
 from comparator.core.exceptions import InferenceError, ModelLoadError
-from runners.base import End, Piece, PromptTokens, TokenInferencer, TokenText, as_conversation
+from runners.base import (
+    End,
+    Piece,
+    PromptSize,
+    PromptTokens,
+    TokenInferencer,
+    TokenText,
+    as_conversation,
+)
+from runners.engines.context_fit import check_fits
 from runners.engines.template_arguments import arguments_of
 
 _STEP_SECONDS = 0.02
@@ -106,17 +117,26 @@ class EchoInferencer(TokenInferencer):
         self._take(float(self.model.get("load_seconds", 0)))
         self.is_loaded = True
 
+    def prompt_size(
+        self, model_path: str, config: Mapping[str, Any] | ModelConfig, prompt: Prompt
+    ) -> PromptSize:
+        """Return how many words a prompt has."""
+        self._read(model_path)
+        self._config = ModelConfig.of(config)
+        return PromptSize(self._count(*self._text(prompt)))
+
     def pieces(self, prompt: Prompt) -> Iterator[Piece]:
         """Yield the prompt's report, every word as a token, and the end."""
         if not self.is_loaded:
             raise InferenceError("Model not loaded. Call load_model first.")
         self._meet_fault("prompt", 0)
-        conversation = as_conversation(prompt, self._config.system_prompt)
-        text = conversation.as_text() if conversation.has_several_turns else conversation.question
-        yield PromptTokens(len(self._words(text)), text, "none")
+        text, begun = self._text(prompt)
+        words = range(self._count(text, begun))
+        check_fits(words, "the echo engine", self._config.n_ctx, None)
+        yield PromptTokens(len(words), text + begun, "none")
         limit = self._config.max_tokens
-        words = self._answer(text)
-        for count, word in enumerate(itertools.islice(words, limit)):
+        answer = self._going_on(text, begun)
+        for count, word in enumerate(itertools.islice(answer, limit)):
             self._meet_fault("generate", count)
             self._pace()
             yield TokenText(f"{time.monotonic():.6f} " if self.model.get("stamps") else word)
@@ -124,7 +144,7 @@ class EchoInferencer(TokenInferencer):
                 yield End("cancelled")
                 return
         self._meet_fault("generate", None)
-        yield End("length" if next(words, None) is not None else "stop")
+        yield End("length" if next(answer, None) is not None else "stop")
 
     def unload_model(self) -> None:
         """Forget the script."""
@@ -153,10 +173,30 @@ class EchoInferencer(TokenInferencer):
     def _words(text: str) -> list[str]:
         return re.findall(r"\S+\s*", text) or [text]
 
+    def _count(self, text: str, begun: str) -> int:
+        return len(self._words(text)) + (len(self._words(begun)) if begun else 0)
+
     def _answer(self, prompt: str) -> Iterator[str]:
         words = self._words(str(self.model.get("text", prompt)))
         total = int(self.model.get("tokens", len(words)))
         return itertools.islice(itertools.cycle(words), total)
+
+    def _text(self, prompt: Prompt) -> tuple[str, str]:
+        """Return what is repeated, and the begin of the answer."""
+        given = as_conversation(prompt, self._config.system_prompt)
+        asked = given.without_answer()
+        text = asked.as_text() if asked.has_several_turns else asked.question
+        return text, given.begun
+
+    def _going_on(self, text: str, begun: str) -> Iterator[str]:
+        """Return the words of the answer that are not in its begin."""
+        words, passed = self._answer(text), ""
+        while len(passed) < len(begun):
+            word = next(words, "")
+            if not word or not begun.startswith((passed + word).rstrip()):
+                return self._answer(text)
+            passed += word
+        return words
 
     def _pace(self) -> None:
         speed = float(self.model.get("tokens_per_second", 0))

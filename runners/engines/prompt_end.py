@@ -6,11 +6,13 @@ from runners.engines.thinking import (
     CHANNEL,
     MESSAGE,
     THINKING_CHANNEL,
+    Pair,
     ThoughtMarks,
     ThoughtSplitter,
 )
 
 _PROMPT_END = 400  # characters at the end of a prompt that are looked at
+_THINKING = CHANNEL + THINKING_CHANNEL + MESSAGE
 
 
 def opened_by(prompt: str, after_messages: str | None, marks: ThoughtMarks) -> ThoughtSplitter:
@@ -23,17 +25,36 @@ def opened_by(prompt: str, after_messages: str | None, marks: ThoughtMarks) -> T
             after another mark.
         marks: what marks this model's thoughts.
     """
-    is_sure = after_messages is not None
-    end = (prompt if after_messages is None else after_messages)[-_PROMPT_END:].rstrip()
+    pair = opened_pair(prompt, after_messages, marks)
+    if pair is not None:
+        return ThoughtSplitter(marks, pair)
+    end, is_sure = end_of(prompt, after_messages).rstrip(), after_messages is not None
+    is_closed = any(_ends_in(closer, end, is_sure) for closer in marks.closers)
+    splitter = ThoughtSplitter(marks, had_thought=is_closed)
+    if ends_in_channel(prompt, after_messages):
+        splitter.feed(_THINKING)
+    return splitter
+
+
+def opened_pair(prompt: str, after_messages: str | None, marks: ThoughtMarks) -> Pair | None:
+    """Return the pair whose opener ends a prompt; None where none does."""
+    end, is_sure = end_of(prompt, after_messages).rstrip(), after_messages is not None
     for pair in marks.pairs:
         for opener in (pair.opener, pair.opener + pair.label):
             if _ends_in(opener, end, is_sure):
-                return ThoughtSplitter(marks, pair)
-    is_closed = any(_ends_in(closer, end, is_sure) for closer in marks.closers)
-    splitter = ThoughtSplitter(marks, had_thought=is_closed)
-    if _ends_in(CHANNEL + THINKING_CHANNEL + MESSAGE, end, is_sure):
-        splitter.feed(CHANNEL + THINKING_CHANNEL + MESSAGE)
-    return splitter
+                return pair
+    return None
+
+
+def ends_in_channel(prompt: str, after_messages: str | None) -> bool:
+    """Tell whether a prompt ends where the channel of a thought begins (gpt-oss)."""
+    end = end_of(prompt, after_messages).rstrip()
+    return _ends_in(_THINKING, end, after_messages is not None)
+
+
+def end_of(prompt: str, after_messages: str | None) -> str:
+    """Return as much of a prompt's end as is looked at."""
+    return (prompt if after_messages is None else after_messages)[-_PROMPT_END:]
 
 
 def _ends_in(mark: str, end: str, is_sure: bool) -> bool:

@@ -132,6 +132,7 @@ class ThoughtSplitter:
         marks: ThoughtMarks | None = None,
         opened: Pair | None = None,
         had_thought: bool = False,
+        is_in_answer: bool = False,
     ) -> None:
         """Begin an answer.
 
@@ -139,15 +140,17 @@ class ThoughtSplitter:
             marks: what marks the thoughts of this model.
             opened: the pair whose opener ends the prompt.
             had_thought: whether the prompt ends in a thought that is closed, if only an empty one.
+            is_in_answer: whether the prompt ends in the begin of the answer itself.
         """
         self._marks = marks or ThoughtMarks()
         self._held = ""
         self._header = ""  # the mark that began it
         self._label = ""  # what may yet follow an opener
         self._so_far = AnswerSoFar()
-        self._had_thought, self._in_channels = had_thought, False
-        self._told = {"answer": False, "thought": False}
-        self._enter("start")
+        self._had_thought, self._in_channels = had_thought or is_in_answer, False
+        self._told = {"answer": is_in_answer, "thought": False}
+        self._enter("answer" if is_in_answer else "start")
+        self._is_fresh = not is_in_answer
         if opened is not None:
             self._open(opened)
 

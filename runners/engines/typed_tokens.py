@@ -28,10 +28,18 @@ def typed_in(texts: Iterable[str], names: Iterable[str]) -> list[str]:
 def chat_tokens(rendered: RenderedPrompt, typed: Sequence[str], encode: Encode) -> list[int]:
     """Return the tokens of a rendered chat in which typed control tokens are text.
 
-    Without any, or where it is not known what was typed, it is tokenised in one piece.
+    Without any, or where it is not known what was typed, it is tokenised in one piece. The begin
+    of an answer is a piece of its own, as it was when the model wrote it, and all of it is text.
     """
+    tokens = _asked_tokens(rendered, typed, encode)
+    if not rendered.begun:
+        return tokens
+    return [*tokens, *_within(rendered.begun, True, encode)]
+
+
+def _asked_tokens(rendered: RenderedPrompt, typed: Sequence[str], encode: Encode) -> list[int]:
     if not typed or rendered.spans is None:
-        return encode(rendered.text, True)
+        return encode(rendered.asked, True)
     tokens: list[int] = []
     for piece, is_typed in _pieces(rendered, typed):
         tokens += _within(piece, is_typed, encode) if tokens else encode(piece, not is_typed)
@@ -53,7 +61,7 @@ def sentence(rendered: RenderedPrompt, typed: Sequence[str]) -> tuple[str, ...]:
 def _pieces(rendered: RenderedPrompt, typed: Sequence[str]) -> Iterator[tuple[str, bool]]:
     """Yield a prompt cut around what was typed, and whether a piece is that."""
     pattern = re.compile("|".join(map(re.escape, typed)))
-    text, place = rendered.text, 0
+    text, place = rendered.asked, 0
     for span in rendered.spans or ():
         for match in pattern.finditer(text, span.start, span.end):
             if match.start() > place:

@@ -39,12 +39,17 @@ def held_by(pid: int) -> int:
     It does not on Windows (WDDM), nor for a process whose id is another one outside of its
     container.
     """
+    return sum(held_on_each(pid))
+
+
+def held_on_each(pid: int) -> list[int]:
+    """Return the same of each device, in the order of ``devices``; empty without one."""
     library = _Session.library()
     if library is None:
-        return 0
+        return []
     with contextlib.suppress(library.NVMLError):
-        return sum(_held(library, handle, pid) for handle in _handles(library))
-    return 0
+        return [_held(library, handle, pid) for handle in _handles(library)]
+    return []
 
 
 class _Session:

@@ -18,6 +18,7 @@ from comparator.core.text import with_controls_shown, without_surrogates
 from runners import exit_diagnosis, protocol
 from runners.executor import Deliver
 from runners.machine import memory, nvml
+from runners.machine.memory_samples import MemorySamples
 from runners.supervision import termination
 from runners.supervision.allowance import Allowance
 from runners.supervision.answer_order import AnswerOrder
@@ -59,6 +60,7 @@ class Watch:
         limit_bytes: int = 0,
         answers: int = 1,
         config: ModelConfig | None = None,
+        samples: MemorySamples | None = None,
     ) -> None:
         self._child = child
         self._wire, self._log = wire, log
@@ -81,9 +83,10 @@ class Watch:
         self.peak_device_bytes = 0
         self.exit_seconds = 0.0
         self._needed_bytes, self._limit_bytes = needed_bytes, limit_bytes
-        self._least_available = memory.available_bytes()
+        self._least_available = self._latest_available = memory.available_bytes()
         self._memory_kills = memory.kills()
         self._has_devices = bool(nvml.devices())
+        self._samples = samples or MemorySamples(self._began)
 
     @property
     def fork_server_died(self) -> bool:
@@ -256,6 +259,8 @@ class Watch:
 
     def _note_end(self, message: protocol.Finished | protocol.Failed) -> None:
         self.peak_bytes = max(self.peak_bytes, message.peak_bytes)
+        if message.peak_bytes:  # the child has just looked
+            self._samples.add(self._latest_available, message.peak_bytes)
         if isinstance(message, protocol.Finished):
             self.peak_device_bytes = max(self.peak_device_bytes, message.peak_device_bytes)
         if self._final is None:
@@ -285,10 +290,13 @@ class Watch:
         elif now >= self._next_sample and self._child.pid is not None:
             is_writing = self.stage == "generate"
             self._next_sample = now + (WRITING_SAMPLE_SECONDS if is_writing else SAMPLE_SECONDS)
-            self._least_available = min(self._least_available, memory.available_bytes())
+            self._latest_available = memory.available_bytes()
+            self._least_available = min(self._least_available, self._latest_available)
             if now >= self._next_look:
                 self._next_look = now + self._look_seconds
                 self._look(self._child.pid)
+            else:
+                self._samples.add(self._latest_available)
 
     def _look(self, pid: int) -> None:
         """Note what the child holds. The kernel walks all its pages for it, some 10 ms a look.
@@ -296,9 +304,11 @@ class Watch:
         While a prompt is read that time is the model's: an engine that keeps what it then takes
         is looked at when it ends.
         """
-        self.peak_bytes = max(self.peak_bytes, memory.private_bytes(pid))
-        held = nvml.held_by(pid) if self._has_devices else 0
-        self.peak_device_bytes = max(self.peak_device_bytes, held)
+        own = memory.private_bytes(pid)
+        held = nvml.held_on_each(pid) if self._has_devices else []
+        self.peak_bytes = max(self.peak_bytes, own)
+        self.peak_device_bytes = max(self.peak_device_bytes, sum(held))
+        self._samples.add(self._latest_available, own or None, held or None)
 
     def _notice_reasons_to_end(self, now: float) -> None:
         if self._final is not None:

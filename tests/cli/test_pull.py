@@ -130,7 +130,7 @@ def test_a_pull_that_is_killed_twice_goes_on_and_the_model_answers(hub, tmp_path
     source = Path(starter_models["gguf_q4_1"])
     hub.add(NAME, {"SmolLM2-Q4_1.gguf": source, "SmolLM2-Q8_0.gguf": noise(200_000)})
     wanted = ("pull", f"{NAME}:Q4_1", "--models-dir", str(tmp_path))
-    hub.bytes_per_second = 40e6
+    hub.bytes_per_second = 20e6
     for share in (0.25, 0.5):
         line, variables = command(hub, *wanted)
         with subprocess.Popen(

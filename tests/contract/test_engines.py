@@ -133,6 +133,40 @@ def test_same_model_answers_twice(engine: EngineUnderTest) -> None:
     assert first == second
 
 
+def test_a_begun_answer_is_gone_on_with_as_if_it_had_never_been_cut(
+    engine: EngineUnderTest,
+) -> None:
+    """With the same prompt before it, nothing that ends a turn between, and tokens of its own."""
+    greedy = {"do_sample": False, "n_ctx": 512}
+    inferencer = engine.load(**{**greedy, "max_tokens": 12})
+    asked = Conversation.of([{"role": "user", "content": "Tell me a story of two foxes, long."}])
+    whole = collect(inferencer, asked)
+    begun = "".join(whole.tokens[:5])
+    rest = collect(inferencer, asked.continuing(begun))
+    inferencer.unload_model()
+    assert begun + rest.text[: len(whole.text) - len(begun)] == whole.text
+    assert rest.prompt.rendered_prompt == whole.prompt.rendered_prompt + begun
+    assert rest.prompt.prompt_tokens == whole.prompt.prompt_tokens + 5
+    if engine.has_weights:
+        assert len(rest.tokens) == 12, "as many more as max_tokens says"
+
+
+def test_a_prompt_is_measured_before_the_load_as_it_is_read_after_it(
+    engine: EngineUnderTest,
+) -> None:
+    asked = Conversation.of([{"role": "user", "content": f"{QUESTION} {CHINESE}"}], "Be brief.")
+    for one in (asked, asked.continuing("It is")):
+        inferencer = create_inferencer(engine.kind)
+        size = inferencer.prompt_size(engine.path, ModelConfig(), one)
+        assert not inferencer.is_loaded
+        answering = engine.load(max_tokens=1)
+        told = collect(answering, one).prompt
+        answering.unload_model()
+        assert size is not None
+        assert size.tokens == told.prompt_tokens > 0
+        assert size.own_limit == (8192 if engine.has_weights else None)
+
+
 def test_max_tokens_is_a_length_end(engine: EngineUnderTest) -> None:
     answer = engine.ask("Count from one to one hundred in words.", max_tokens=5, seed=1)
     assert (len(answer.tokens), answer.end.reason) == (5, "length")

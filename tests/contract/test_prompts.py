@@ -10,7 +10,7 @@ from typing import Any
 import model_files
 import pytest
 
-from comparator.comparison.exports import as_text
+from comparator.comparison.exports.texts import as_text
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, ModelInfo

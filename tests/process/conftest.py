@@ -23,7 +23,7 @@ from runners.process import Deadlines, Run, pickled
 
 __all__ = ["hub"]
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 @dataclass

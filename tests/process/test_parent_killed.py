@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 GONE_SECONDS = 5.0
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 SCRIPT = """
 import json, sys

@@ -16,7 +16,7 @@ from comparator.core.models import InferenceResult, ModelInfo
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol, registry, safe_settings
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 BEST, SAFE = {"fast": True, "threads": None}, {"fast": False, "threads": None}
 
 

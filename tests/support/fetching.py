@@ -12,7 +12,7 @@ from comparator.hub import catalogue
 from comparator.hub.downloads import Download, DownloadStatus
 from comparator.hub.selection import pick
 
-END_SECONDS = 60.0
+END_SECONDS = 120.0
 
 
 def noise(size: int, seed: int = 0) -> bytes:
@@ -33,7 +33,7 @@ def sha256(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait for a condition; fail when the time is over."""
     end = time.monotonic() + seconds
     while not condition():

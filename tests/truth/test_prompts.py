@@ -17,7 +17,7 @@ import model_files
 import pytest
 from chat_families import FAMILIES, Family
 
-from comparator.comparison.exports import as_markdown, as_text
+from comparator.comparison.exports.texts import as_markdown, as_text
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
@@ -154,6 +154,48 @@ def test_both_engines_render_as_each_library_does(made: Any, name: str) -> None:
                 assert of_pytorch.rendered.source == "tokenizer"
 
     on_one_day(check)
+
+
+# What stands between a prompt and the begin of its answer, where not nothing: the end of a thought
+# that the template opens, or the name of the answer's channel.
+BEFORE_BEGUN = {
+    ("deepseek-r1", ""): "\n</think>\n\n",
+    ("deepseek-v3.1", "on"): "\n\n</think>\n\n",
+    ("gpt-oss", ""): "<|channel|>final<|message|>",
+    ("nemotron-nano-2", ""): "\n</think>\n\n",
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_begun_answer_stands_behind_the_prompt_and_nothing_ends_its_turn(
+    made: Any, name: str
+) -> None:
+    """In both engines alike: text and tokens are the prompt's, then those of the answer's text."""
+    one, begun = made(name), "It is\n<|im_end|> <s> 2"
+
+    def check() -> None:
+        for settings, _arguments in settings_of(one.family):
+            config = ModelConfig(**settings)
+            between = BEFORE_BEGUN.get((name, settings.get("thinking", "")), "")
+            for asked, _messages in conversations(one.family):
+                anew, begins = (one.prepared(a, config) for a in (asked, asked.continuing(begun)))
+                assert begins[0].tokens == begins[1].tokens
+                for before, prepared in zip(anew, begins, strict=True):
+                    assert prepared.rendered.text == before.rendered.text + between + begun
+                    assert prepared.tokens[: len(before.tokens)] == before.tokens
+                    assert prepared.tokens[-len(begun) :] == list(begun.encode())
+                    assert bool(between) == any("empty thought" in n for n in prepared.notes)
+
+    on_one_day(check)
+
+
+def test_a_begun_answer_of_a_plain_prompt_is_the_end_of_the_text(made: Any) -> None:
+    config = ModelConfig(prompt_format="plain")
+    for prompt, text in (("Once", "Once upon"), (TURNS, "\n\nAssistant: upon")):
+        asked = Conversation.of(prompt).continuing(" upon")
+        for prepared in made("chatml").prepared(asked, config):
+            assert prepared.rendered.text.endswith(text)
+            assert prepared.tokens == [256, *prepared.rendered.text.encode()]
 
 
 @pytest.mark.parametrize("name", ["smollm3", "nemotron-nano-2"])

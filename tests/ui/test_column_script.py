@@ -9,25 +9,31 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from comparator.ui import browser_libraries
-from comparator.ui.static_files import STATIC
+from comparator.ui import browser_libraries, language
+from comparator.ui.compare.tab import COLUMN_SCRIPTS
+from comparator.ui.static_files import static_text
 
 VIEW = {
     "name": "A model",
     "kind": "Echo",
     "state": "writing",
-    "words": "writing",
+    "position": 0,
     "share": None,
+    "prompt_tokens": None,
     "error": "",
     "notice": "",
     "fallbacks": [],
     "numbers": [],
     "cut": False,
+    "turns": [],
+    "question": "",
+    "thought": "",
+    "thinking": None,
     "details": [],
     "attempt": 0,
 }
 DRAW = """(views) => {
-  const column = new Column(0, () => {}, () => {});
+  const column = new Column(0);
   document.body.replaceChildren(column.root);
   return views.map((view) => {
     column.draw(view);
@@ -35,7 +41,7 @@ DRAW = """(views) => {
   });
 }"""
 DRAW_THOUGHTS = """(views) => {
-  const column = new Column(0, () => {}, () => {});
+  const column = new Column(0);
   document.body.replaceChildren(column.root);
   return views.map((view) => {
     column.draw(view);
@@ -121,8 +127,7 @@ def open_page(browser: Browser) -> Iterator[Page]:
     """A page with the board's scripts and their libraries, that answers no request."""
     page = browser.new_page()
     page.add_script_tag(content=browser_libraries.script().decode())
-    for name in ("formulas.js", "markdown.js", "column.js"):
-        page.add_script_tag(path=STATIC / name)
+    page.add_script_tag(content=f"{language.script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
     page.evaluate("beginMarkdown()")
     yield page
     page.close()
@@ -287,7 +292,7 @@ def test_a_text_that_cannot_be_drawn_stands_there_as_it_is(open_page: Page) -> N
         """(view) => {
       const parse = markdown.parse;
       markdown.parse = () => { throw new Error("broken"); };
-      const column = new Column(0, () => {}, () => {});
+      const column = new Column(0);
       column.draw(view);
       markdown.parse = parse;
       return column.markdownRoot.textContent;
@@ -353,8 +358,7 @@ def test_a_formula_of_bad_syntax_stays_text(open_page: Page, text: str) -> None:
 
 def test_until_the_libraries_have_come_a_text_stands_as_it_is(browser: Browser) -> None:
     page = browser.new_page()
-    for name in ("formulas.js", "markdown.js", "column.js"):
-        page.add_script_tag(path=STATIC / name)
+    page.add_script_tag(content=f"{language.script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
     view = {**VIEW, "state": "done", "text": "**bold**\nline"}
     assert page.evaluate(DRAW, [view]) == [["**bold**\nline"] * 2]
     page.add_script_tag(content=browser_libraries.script().decode())
@@ -379,10 +383,11 @@ def test_what_the_sanitiser_lets_through_is_a_closed_list(open_page: Page) -> No
 def test_what_is_off_stands_below_the_notice_a_paragraph_each(open_page: Page) -> None:
     view = {**VIEW, "text": "", "notice": "Look."}
     draw = """(views) => {
-      const column = new Column(0, () => {}, () => {});
+      const column = new Column(0);
       return views.map((view) => {
         column.draw(view);
-        return [...column.root.querySelectorAll(".notice")].map((node) => node.textContent);
+        return [...column.root.querySelectorAll(":scope > .notice, .fallbacks .notice")]
+          .map((node) => node.textContent);
       });
     }"""
     shown = open_page.evaluate(draw, [{**view, "fallbacks": ["<b>One.", "Two."]}, view])
@@ -390,16 +395,17 @@ def test_what_is_off_stands_below_the_notice_a_paragraph_each(open_page: Page) -
 
 
 def test_a_thought_grows_shrinks_and_goes_with_its_view(open_page: Page) -> None:
+    figures = {"tokens": 2, "seconds": 0.5}
     views = [
-        {**VIEW, "text": "Let me", "thought": "", "thinking": ""},
-        {**VIEW, "text": "", "thought": "Let me", "thinking": "Thinking"},
-        {**VIEW, "text": "Yes", "thought": "Let me <b>see</b>", "thinking": "Thought"},
-        {**VIEW, "text": "", "thought": "", "thinking": "", "attempt": 1},
+        {**VIEW, "text": "Let me"},
+        {**VIEW, "text": "", "thought": "Let me", "thinking": figures},
+        {**VIEW, "text": "Yes", "thought": "Let me <b>see</b>", "thinking": figures},
+        {**VIEW, "text": "", "attempt": 1},
     ]
     seen = open_page.evaluate(DRAW_THOUGHTS, views)
     assert seen == [
         ["Let me", None, None],
-        ["", "Thinking", "Let me"],
-        ["Yes", "Thought", "Let me <b>see</b>"],
+        ["", "Thinking: 0.50 s, 2 tokens", "Let me"],
+        ["Yes", "Thought for 0.50 s, 2 tokens", "Let me <b>see</b>"],
         ["", None, None],
     ]

@@ -19,7 +19,15 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Page
 
-from tests.ui.conftest import Server, ask, reply, start_server, until, wait_for_state
+from tests.ui.conftest import (
+    PATIENCE_SECONDS,
+    Server,
+    ask,
+    reply,
+    start_server,
+    until,
+    wait_for_state,
+)
 
 # What starts processes, opens doors or changes programs, as far as Gradio 6 knows it, and more.
 SURROUNDINGS = {
@@ -274,6 +282,7 @@ def test_the_page_asks_for_nothing_that_is_refused(
 ) -> None:
     """Every request of a whole visit, with the parameters of other programs in its address."""
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     tab = context.new_page()
     refused: list[Any] = []
     tab.on(
@@ -302,6 +311,7 @@ def test_the_page_asks_for_nothing_that_is_refused(
 def test_who_logs_in_sees_the_page(browser: Browser, echo_models_dir: Path, tmp_path: Path) -> None:
     server = start_server(echo_models_dir, tmp_path / "log.txt", COMPARATOR_AUTH="anna:secret")
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     try:
         tab = context.new_page()
         tab.goto(server.url)

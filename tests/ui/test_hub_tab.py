@@ -25,6 +25,7 @@ from comparator.ui.language import translations
 from comparator.ui.page import build_page
 from comparator.ui.static_files import STATIC
 from comparator.ui.theme import theme
+from tests.ui.conftest import PATIENCE_SECONDS
 
 NAME = "org/Small-GGUF"
 SIZE = 6_000_000
@@ -64,6 +65,7 @@ def page(hub: LocalHub, tmp_path: Path) -> Iterator[tuple[str, Downloads]]:
 @pytest.fixture
 def tab(browser, page):
     tab = browser.new_page()
+    tab.set_default_timeout(PATIENCE_SECONDS * 1000)
     tab.goto(page[0])
     yield tab
     tab.close()
@@ -96,7 +98,7 @@ def test_search_choose_download_and_it_is_whole(tab, page, hub, tmp_path):
 
 
 def test_progress_is_shown_survives_a_reload_and_cancel_ends_it(tab, page, hub):
-    hub.bytes_per_second = 1_000_000
+    hub.bytes_per_second = 200_000  # still under way whatever else runs on this machine
     choose(tab)
     tab.click("#hub-fetch")
     words = ".hub-download[data-state=download] > span:has-text('left')"
@@ -111,7 +113,7 @@ def test_progress_is_shown_survives_a_reload_and_cancel_ends_it(tab, page, hub):
 
 
 def test_two_at_once(tab, page, hub):
-    hub.bytes_per_second = 1_000_000
+    hub.bytes_per_second = 200_000  # still under way whatever else runs on this machine
     choose(tab)
     tab.click("#hub-fetch")
     tab.wait_for_selector(".hub-download")

@@ -51,14 +51,24 @@ def test_the_keyboard_reaches_everything_and_is_seen(tab: Page) -> None:
         reached.append(tuple(tab.evaluate(FOCUSED)))  # type: ignore[arg-type]
     unseen = {name for name, seen in reached if not seen and name != "BODY"}
     assert unseen == set()
-    wanted = {"model-a", "model-d", "refresh", "prompt", "system-prompt", "temperature", "run"}
+    wanted = {
+        "model-a",
+        "model-b",
+        "own-b-root",
+        "add-slot",
+        "refresh",
+        "prompt",
+        "system-prompt",
+        "temperature",
+        "run",
+    }
     assert wanted | {"stop", "more", "board-root"} <= {name for name, _seen in reached}
 
 
 def test_a_model_is_chosen_and_asked_by_keyboard_alone(tab: Page) -> None:
     choose(tab, "Quick")
-    tab.focus("#model-a input")
-    tab.keyboard.press("Tab")  # selects what is in the next field
+    tab.focus("#model-b input")
+    tab.keyboard.press("Control+A")
     tab.keyboard.type("Lon")
     expect(tab.locator("ul[role=listbox] li")).to_contain_text(["Long · Echo"])
     tab.keyboard.press("Enter")

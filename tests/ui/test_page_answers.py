@@ -14,7 +14,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.conftest import NOVEL, RICH, Server, ask, choose, reply, wait_for_state
+from tests.ui.conftest import (
+    NOVEL,
+    PATIENCE_SECONDS,
+    RICH,
+    Server,
+    ask,
+    choose,
+    reply,
+    set_own,
+    wait_for_state,
+)
 
 LONG_NAME = "This is a model whose name is much too long for any field, Instruct v3 final"
 
@@ -261,6 +271,7 @@ def test_nothing_is_fetched_from_another_server(
     open_tab: Callable[..., Page], server: Server, browser: Any
 ) -> None:
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     tab = context.new_page()
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
@@ -286,8 +297,7 @@ def test_wrong_settings_are_a_sentence_and_start_nothing(tab: Page, server: Serv
 
 
 def test_own_settings_bind_one_column(tab: Page) -> None:
-    tab.click("#more button")
-    tab.fill("#own-b input, #own-b textarea", "max_tokens=2")
+    set_own(tab, "b", "max_tokens", "2")
     ask(tab, "one two three four", "Quick", "Quick")
     wait_for_state(tab, 1, "done")
     expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("one two three four")

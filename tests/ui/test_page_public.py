@@ -10,7 +10,15 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from tests.ui.conftest import Server, ask, reply, start_server, wait_for_models, wait_for_state
+from tests.ui.conftest import (
+    Server,
+    ask,
+    reply,
+    set_own,
+    start_server,
+    wait_for_models,
+    wait_for_state,
+)
 
 CODE = "Run code that comes with a model"
 REFUSED = "trust_remote_code is refused on a page that others can reach"
@@ -39,14 +47,13 @@ def test_a_public_page_has_no_checkbox_and_takes_no_such_setting(
     tab = open_tab(public.url)
     wait_for_models(tab)
     tab.click("#more button")
-    expect(tab.locator("#own-a input, #own-a textarea")).to_be_visible()
     expect(tab.get_by_label(CODE)).to_have_count(0)
-    tab.fill("#own-a input, #own-a textarea", "trust_remote_code=true")
+    tab.click("#own-a .slot-settings")
+    expect(tab.locator("#own-setting-seed")).to_be_visible()
+    expect(tab.locator("#own-setting-trust_remote_code, #own-setting-n_threads")).to_have_count(0)
+    tab.click("#slot-form .form-done")
+    set_own(tab, "a", "seed", "3")
     ask(tab, "two words", "Quick")
-    expect(tab.locator(".board-error")).to_contain_text(REFUSED)
-    assert public.runs() == []
-    tab.fill("#own-a input, #own-a textarea", "seed=3")
-    tab.press("#prompt textarea", "Enter")
     wait_for_state(tab, 0, "done")
     expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("two words")
 

@@ -9,7 +9,15 @@ import pytest
 import reasoning_model
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.conftest import ask, choose, reply, start_server, wait_for_models, wait_for_state
+from tests.ui.conftest import (
+    PATIENCE_SECONDS,
+    ask,
+    choose,
+    reply,
+    start_server,
+    wait_for_models,
+    wait_for_state,
+)
 
 
 def test_a_thought_is_folded_with_its_figures_and_the_answer_stands_alone(tab: Page) -> None:
@@ -42,6 +50,7 @@ def thinkers(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     directory.rename(models / "Pondering")
     server = start_server(models, tmp_path / "log.txt")
     context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     try:
         tab = context.new_page()
         tab.goto(server.url)
@@ -56,11 +65,11 @@ def thinkers(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 def test_both_engines_think_apart_from_their_answers(thinkers: Page) -> None:
     choose(thinkers, "Pondering", "Thinker")
     thinkers.locator("#greedy input").check()
-    thinkers.click("#more button")
     for letter in "ab":
-        known = thinkers.locator(f"#own-{letter} .known-settings")
+        thinkers.click(f"#own-{letter} .slot-settings")
+        known = thinkers.locator("#slot-form .known-settings")
         expect(known).to_have_text("Its template knows thinking=on|off")
-    expect(thinkers.locator("#own-c .known-settings")).not_to_be_visible()
+        thinkers.keyboard.press("Escape")
     ask(thinkers, "q", "Pondering", "Thinker")
     for slot in (0, 1):
         wait_for_state(thinkers, slot, "done", 240)

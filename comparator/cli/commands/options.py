@@ -96,7 +96,7 @@ class Thinking(str, Enum):
 
 
 Models = Annotated[
-    list[str],
+    Optional[list[str]],  # noqa: UP045
     typer.Option(
         "--model",
         "-m",
@@ -105,10 +105,32 @@ Models = Annotated[
     ),
 ]
 Prompt = Annotated[
-    str,
+    Optional[str],  # noqa: UP045
     typer.Option(
         "--prompt", "-p", metavar="TEXT", help="The question; - reads it from standard input."
     ),
+]
+Messages = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--messages",
+        metavar="FILE.json",
+        help="A conversation in place of a question: a JSON list of messages with role and "
+        "content, the last the user's; - reads it from standard input.",
+    ),
+]
+Further = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--continue",
+        "-c",
+        metavar="ID|last",
+        help="Ask a further question of a comparison of the history: each of its models behind "
+        "its own answer, with its settings. Without -p, answers that hit their limit go on.",
+    ),
+]
+NoHistory = Annotated[
+    bool, typer.Option("--no-history", help="Do not keep this comparison in the history.")
 ]
 System = Annotated[
     Optional[str],  # noqa: UP045
@@ -164,7 +186,6 @@ ContextSize = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
         "--ctx-size",
-        "-c",
         metavar="N|fit",
         help="Context in tokens; fit: as much as the model was made for and memory has room for. "
         f"Default: {_USUAL.n_ctx}.",

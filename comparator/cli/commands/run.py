@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from comparator.cli.commands import going_on
+from comparator.cli.commands.messages_file import messages_of
 from comparator.cli.commands.options import (
     Assignments,
     Cold,
@@ -15,12 +18,15 @@ from comparator.cli.commands.options import (
     FirstTokenTimeout,
     Force,
     Format,
+    Further,
     Greedy,
     LoadTimeout,
     MaxMemory,
     MaxTokens,
+    Messages,
     Models,
     ModelsDirs,
+    NoHistory,
     NoSource,
     NoThinking,
     Output,
@@ -39,7 +45,10 @@ from comparator.cli.commands.options import (
     look_ups_in,
 )
 from comparator.cli.display.live import LiveColumns, Show, StateLines
-from comparator.comparison import exports
+from comparator.cli.errors import tell
+from comparator.comparison.comparison import Comparison
+from comparator.comparison.exports import OF_RESULTS, tables, words
+from comparator.comparison.kept import kept, new_id
 from comparator.comparison.request import Files, Request
 from comparator.core.config import WITHOUT_A_LIMIT
 from comparator.core.config_text import number_or_none, parse_assignment
@@ -55,6 +64,7 @@ from comparator.hosting.requests import (
 )
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
+from comparator.storage.history import History
 
 
 @dataclass(frozen=True)
@@ -78,8 +88,10 @@ class RunOptions:
 
 
 def command(
-    model: Models,
-    prompt: Prompt,
+    model: Models = None,
+    prompt: Prompt = None,
+    messages: Messages = None,
+    further: Further = None,
     system: System = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
@@ -102,6 +114,7 @@ def command(
     token_timeout: TokenTimeout = None,
     total_timeout: TotalTimeout = None,
     output: Output = Format.text,
+    no_history: NoHistory = False,
     models_dir: ModelsDirs = None,
     no_source: NoSource = None,
 ) -> int:
@@ -109,6 +122,7 @@ def command(
 
     They run one after another, so that none slows another down.
     """
+    check_what_is_asked(model or (), prompt, messages, further)
     common = {
         "max_tokens": max_tokens,
         "temperature": temperature,
@@ -120,13 +134,43 @@ def command(
         "n_threads": threads,
         "sampling": sampling,
     }
-    settings = _read({key: value for key, value in common.items() if value is not None})
-    slots = slots_of(model, assignments or ())
-    draft = RequestDraft(prompt, slots, system or "", settings, together, files_of(cold, warm))
+    settings, files = _read(common), files_of(cold, warm)
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     options = RunOptions(max_memory_gb, force, output.value, limits, not no_thinking)
-    look_up, adapter = look_ups_in(models_dir, no_source)
-    return run(draft, options, look_up, adapter)
+    history = None if no_history else History()
+    look_ups = look_ups_in(models_dir, no_source)
+    if further is not None:
+        told = {**settings, "system_prompt": system} if system else settings
+        asked = going_on.Further(further, prompt, told, assignments or (), together, files)
+        return run_further(asked, options, history or History(), not no_history, *look_ups)
+    slots = slots_of(model or (), assignments or ())
+    given = prompt if messages is None else messages_of(messages)
+    draft = RequestDraft(given or "", slots, system or "", settings, together, files)
+    return run(draft, options, *look_ups, history=history)
+
+
+def check_what_is_asked(
+    models: Sequence[str], prompt: str | None, messages: str | None, further: str | None
+) -> None:
+    """Refuse options that exclude each other, and a question without what is needed.
+
+    Raises:
+        ConfigurationError: says which.
+    """
+    if prompt is not None and messages is not None:
+        raise ConfigurationError("-p and --messages exclude each other; choose one.")
+    if further is not None and messages is not None:
+        raise ConfigurationError(
+            "-c and --messages exclude each other: -c asks each model behind its own history."
+        )
+    if further is not None and models:
+        raise ConfigurationError(
+            "-c asks the models of the comparison that it names. Leave -m out, or ask others anew."
+        )
+    if further is None and not models:
+        raise ConfigurationError("Choose at least one model with -m; 'comparator models' lists.")
+    if further is None and prompt is None and messages is None:
+        raise ConfigurationError("Type the question with -p, or name a file with --messages.")
 
 
 def run(
@@ -134,24 +178,89 @@ def run(
     options: RunOptions,
     look_up: LookUp,
     adapter: AdapterLookUp | None = None,
+    history: History | None = None,
 ) -> int:
     """Run the comparison that a draft asks for; return 0 only if every model answered."""
+    return run_request(lambda engine: _request(draft, engine, look_up, adapter), options, history)
+
+
+def run_further(
+    further: going_on.Further,
+    options: RunOptions,
+    history: History,
+    keeps: bool,
+    look_up: LookUp,
+    adapter: AdapterLookUp | None = None,
+) -> int:
+    """Run a further turn of a kept comparison; return 0 only if every column was answered."""
+    left_out: list[str] = []
+
+    def request(engine: InferenceEngine) -> Request:
+        made, gone = going_on.request_on(_typed(further), history, engine, look_up, adapter)
+        left_out.extend(gone)
+        return made
+
+    try:
+        code = run_request(request, options, history if keeps else None)
+    finally:
+        history.close()
+    return code or (1 if left_out else 0)
+
+
+def run_request(
+    request_of: Callable[[InferenceEngine], Request],
+    options: RunOptions,
+    history: History | None = None,
+) -> int:
+    """Run what is asked and keep it; return 0 only if every model answered.
+
+    Args:
+        request_of: returns the request, made for this engine.
+        options: how it is run and written.
+        history: where it is kept; None keeps it nowhere.
+    """
     engine = InferenceEngine(
         MemoryManager(options.max_memory_gb, enforce=not options.force),
         deadlines_from(*options.limits),
     )
     try:
-        results = _watch(engine, _request(draft, engine, look_up, adapter), options)
+        comparison = Comparison(request_of(engine))
+        comparison.name = new_id() if history is not None and history.is_on else None
+        try:
+            results = _watch(engine, comparison, options)
+        finally:
+            _keep(comparison, history)
     finally:
         engine.cleanup_resources()
+        if history is not None:
+            history.close()
     return 0 if all(result.state is RunState.DONE for result in results) else 1
 
 
+def _keep(comparison: Comparison, history: History | None) -> None:
+    """Keep a comparison that has ended, however it did, and tell where."""
+    if history is None or comparison.name is None:
+        return
+    comparison.settle()
+    if not comparison.is_complete:  # it never began
+        return
+    if history.add(kept(comparison.request, comparison.results(), comparison.name)):
+        tell(f"Kept as {comparison.name}; 'comparator run -c {comparison.name} -p …' asks on.")
+    else:
+        tell(f"The comparison was not kept. {history.trouble}".rstrip())
+
+
+def _typed(further: going_on.Further) -> going_on.Further:
+    """Return what is asked with the question of standard input where that is meant."""
+    return replace(further, question=sys.stdin.read()) if further.question == "-" else further
+
+
 def _read(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with None in place of the options' words for it."""
+    """Return the settings that were given, with None in place of the options' words for it."""
     return {
         name: number_or_none(name, value) if name in WITHOUT_A_LIMIT else value
         for name, value in settings.items()
+        if value is not None
     }
 
 
@@ -193,20 +302,25 @@ def _request(
     return request_of(draft, engine, look_up, adapter)
 
 
-def _watch(engine: InferenceEngine, request: Request, options: RunOptions) -> list[InferenceResult]:
+def _watch(
+    engine: InferenceEngine, comparison: Comparison, options: RunOptions
+) -> list[InferenceResult]:
     results: list[InferenceResult] = []
     written, output = 0, options.output
     shown_live = output == "text" and sys.stdout.isatty()
-    with _display(shown_live, options.with_thoughts) as show:
-        for snapshot in engine.stream(request):
-            results = list(snapshot.values())
+    with (
+        _display(shown_live, options.with_thoughts) as show,
+        contextlib.closing(engine.watch(comparison)) as snapshots,
+    ):
+        for snapshot in snapshots:
+            results = [replace(one, comparison=comparison.name) for one in snapshot.values()]
             show(results)
             if output == "jsonl":
                 written = _write_complete(results, written)
     if output != "jsonl" and not shown_live:
         hidden = output in ("text", "md") and not options.with_thoughts
-        shown = exports.without_thoughts(results) if hidden else results
-        sys.stdout.write(exports.FORMATS[output](shown))
+        shown = words.without_thoughts(results) if hidden else results
+        sys.stdout.write(OF_RESULTS[output](shown))
     sys.stdout.flush()
     return results
 
@@ -220,7 +334,7 @@ def _display(live_on_stdout: bool, with_thoughts: bool) -> AbstractContextManage
 def _write_complete(results: Sequence[InferenceResult], written: int) -> int:
     """Write the records that are complete, in order, as soon as they are."""
     while written < len(results) and results[written].is_complete:
-        sys.stdout.write(exports.as_json_lines([results[written]]))
+        sys.stdout.write(tables.as_json_lines([results[written]]))
         sys.stdout.flush()
         written += 1
     return written

@@ -25,6 +25,7 @@ from comparator.hosting.options import (
     chosen_sources,
     deadlines_from,
     log_ins,
+    wants_mcp,
 )
 from comparator.hosting.proxies import trusted_addresses
 from runners.supervision.fork_server import KEEP_WARM_SECONDS
@@ -77,6 +78,21 @@ KeepWarm = Annotated[
     ),
 ]
 
+NoHistory = Annotated[
+    bool,
+    typer.Option(
+        "--no-history", help="Keep no comparisons. COMPARATOR_HISTORY=off says it for all commands."
+    ),
+]
+Mcp = Annotated[
+    bool,
+    typer.Option(
+        "--mcp",
+        help="Offer the endpoints as tools for MCP clients, too; on a page of this machine alone. "
+        "COMPARATOR_MCP=1 says the same.",
+    ),
+]
+
 
 def command(
     models_dir: ModelsDirs = None,
@@ -99,6 +115,8 @@ def command(
     token_timeout: TokenTimeout = None,
     total_timeout: TotalTimeout = None,
     keep_warm: KeepWarm = KEEP_WARM_SECONDS / 60,
+    no_history: NoHistory = False,
+    mcp: Mcp = False,
 ) -> int:
     """Open the page: choose up to four models, ask, compare."""
     for folder in models_dir or ():
@@ -118,6 +136,8 @@ def command(
         limits=limits_from(public_limit or (), os.environ),
         deadlines=deadlines_from(load_timeout, first_token_timeout, token_timeout, total_timeout),
         keep_warm_minutes=keep_warm,
+        keeps_history=not no_history,
+        mcp=wants_mcp(mcp),
     )
     from comparator.ui import serve as serve_page
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from comparator.comparison.exports import figures, remarks, thinking_figures, title
+from comparator.comparison.exports.words import figures, remarks, thinking_figures, title
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 

@@ -11,70 +11,93 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
 
-from comparator.comparison.written import Place
-from comparator.core.text import with_controls_shown
+import msgspec
+
+from comparator.comparison.kept import KeptComparison, new_id
 from comparator.hosting.session import Session
-from comparator.ui.compare import render
+from comparator.ui.compare.badges import badges
+from comparator.ui.compare.columns import AnyColumn, Column, KeptColumn, View
+from comparator.ui.threads import in_thread
 from comparator.ui.wakeup import Wakeup
 
 UPDATE_SECONDS = 0.05  # between two at least; tokens come every 0.12 s (runners/protocol.py)
 YIELD_SECONDS = 0.25  # a closed tab is noticed at a yield and not before
+KEPT_SECONDS = 20.0  # until it is in the history, where another program holds the file
 
-View = dict[str, Any]
 _numbers = itertools.count(1)
 
 
-class Column:
-    """One column: which comparison fills it, and its text as far as it has been taken in."""
-
-    def __init__(self, session: Session, slot: int, attempt: int = 0) -> None:
-        self.session = session
-        self.slot = slot
-        self.attempt = attempt
-        self._text = self._thought = ""
-        self._place = Place()
-        self.view: View = {}
-        self.redraw()
-
-    def redraw(self) -> None:
-        """Take in what is new and make the view anew."""
-        comparison = self.session.comparison
-        added = comparison.written_since(self.slot, self._place)
-        if added.is_anew:
-            self._text = self._thought = ""
-        self._place = added.place
-        self._text += with_controls_shown(added.answer) if added.answer else ""
-        self._thought += with_controls_shown(added.thought) if added.thought else ""
-        result, label = comparison.status(self.slot), comparison.request.slots[self.slot].label
-        column = render.column(result, self._text, label, self.session.position, self._thought)
-        self.view = {**column, "attempt": self.attempt}
-
-
 class Board:
-    """The views of one comparison and of its columns' retries; only what changed is made anew."""
+    """The views of one comparison and of its columns' retries; only what changed is made anew.
 
-    def __init__(self, session: Session) -> None:
+    Args:
+        session: what fills it; None for a comparison that is over and kept (``reopened``).
+        places: which columns of the board its slots fill, in their order; all from the first.
+        others: further columns, by place.
+        kept: the comparison that it goes on from, or reopens.
+    """
+
+    def __init__(
+        self,
+        session: Session | None,
+        places: Sequence[int] | None = None,
+        others: Mapping[int, AnyColumn] | None = None,
+        kept: KeptComparison | None = None,
+    ) -> None:
+        columns = dict(others or {})
+        if session is not None:
+            slots = range(len(session.comparison.request.slots))
+            columns |= {place: Column(session, slot) for slot, place in enumerate(places or slots)}
         self._number = next(_numbers)
         self._latest = session
-        self._columns = [
-            Column(session, slot) for slot in range(len(session.comparison.request.slots))
-        ]
-        self._positions = {session: session.position}
+        self._kept = kept
+        self._kept_before = kept.id if kept and session is None else None
+        self._columns = [columns[place] for place in sorted(columns)]
+        self._positions = {session: session.position} if session else {}
         self.view = self._assembled()
 
-    def column(self, number: int) -> Column | None:
+    @classmethod
+    def reopened(cls, kept: KeptComparison) -> Board:
+        """Return the board of a comparison that is over and kept; it can be asked on."""
+        columns = {place: KeptColumn(place, one) for place, one in enumerate(kept.records)}
+        return cls(None, others=columns, kept=kept)
+
+    def column(self, number: int) -> AnyColumn | None:
         """Return one column, if there is one of that number."""
         return self._columns[number] if 0 <= number < len(self._columns) else None
 
     def retry(self, number: int, session: Session) -> None:
         """Let a comparison of one model fill a column anew; the others stay as they are."""
-        self._columns[number] = Column(session, 0, self._columns[number].attempt + 1)
+        self._kept_before = self.view["comparison"]
+        before = self._columns[number]
+        self._columns[number] = Column(session, 0, before.attempt + 1)
+        self._columns[number].shows_tokens = before.shows_tokens
         self._latest = session
-        self._positions = {column.session: -1 for column in self._columns}
+        live = (column.session for column in self._columns)
+        self._positions = {one: -1 for one in live if one is not None}
         self.view = self._assembled()
+
+    def show_tokens(self) -> None:
+        """Let the views tell the tokens of answers that are over."""
+        for column in self._columns:
+            column.shows_tokens = True
+            column.redraw()
+        self.view = self._assembled()
+
+    def kept(self) -> KeptComparison:
+        """Return it as it would be kept, with its columns as they stand."""
+        request = self._latest.comparison.request if self._latest else None
+        before = self._kept or KeptComparison(id=new_id(), created=time.time())
+        return msgspec.structs.replace(
+            before,
+            id=self.view["comparison"] or before.id,
+            together=request.wants_together if request else before.together,
+            files=request.files.value if request else before.files,
+            date=None if request else before.date,
+            records=[column.record() for column in self._columns],
+        )
 
     def update(self) -> bool:
         """Take in what has come; return whether the view is a new one."""
@@ -85,7 +108,7 @@ class Board:
             self.view = self._assembled()
         return bool(changed)
 
-    def _changed(self, session: Session) -> list[Column]:
+    def _changed(self, session: Session) -> list[AnyColumn]:
         slots, position = session.comparison.drain(), session.position
         moved = position != self._positions[session]
         self._positions[session] = position
@@ -93,14 +116,31 @@ class Board:
         return [column for column in own if moved or column.slot in slots]
 
     def _assembled(self) -> View:
-        position = self._latest.position
-        note = f"You are number {position} in line." if position else ""
+        latest = self._latest
+        running = not all(session.is_complete for session in self._positions)
         return {
             "run": self._number,
-            "running": not all(session.is_complete for session in self._positions),
-            "note": self._latest.trouble or note,
+            "running": running,
+            "badges": [] if running else self._badges(),
+            "note": (latest.trouble if latest else None) or "",
+            "position": latest.position if latest else 0,
             "columns": [column.view for column in self._columns],
+            "comparison": (latest.kept_as if latest else None) or self._kept_before,
         }
+
+    def _badges(self) -> list[View]:
+        """Return what is to be said of columns that were asked twice alike."""
+        now = [n for n, column in enumerate(self._columns) if column.session is not None]
+        return badges([column.record() for column in self._columns], self._kept, now)
+
+    def note_kept(self) -> None:
+        """Put the id into the view by which the comparison is in the history now."""
+        self.view = self._assembled()
+
+
+def finished_view(kept: KeptComparison) -> View:
+    """Return the view of a comparison that is over and kept."""
+    return Board.reopened(kept).view
 
 
 async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterator[View]:
@@ -111,6 +151,10 @@ async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterato
         await wakeup.wait(YIELD_SECONDS)
         board.update()
         yield board.view
-        if session.is_complete:
-            return
-        await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+        if not session.is_complete:
+            await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+    if board.update():  # whoever keeps it may have taken its end in before
+        yield board.view
+    if session.is_to_be_kept and await in_thread(session.join, KEPT_SECONDS):
+        board.note_kept()
+        yield board.view

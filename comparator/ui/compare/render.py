@@ -1,72 +1,78 @@
 """From results to what the board shows: plain values, pure functions, no Gradio.
 
-A view is a dictionary that the browser's board (``static/board.js``) draws.
+A view is a dictionary that the browser's board (``static/board.js``) draws. What it tells are keys
+and numbers, which the browser words in the reader's language (``static/figures.js``); sentences
+that an engine or the service has made stay as they are.
 """
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from comparator.comparison.exports import thinking_figures
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
-from comparator.core.units import load_time, long_time, percent, seconds, size, speed
+from comparator.core.units import long_time
 from comparator.ui.worded import said, said_label
 
-TEMPLATES = {
-    "gguf": "chat template of the GGUF file",
-    "tokenizer": "chat template of the tokenizer",
-    "fallback": "general chat template, since the model has none",
-    "none": "plain completion, no chat template",
-}
+Turn = dict[str, str]
 
 
-def column(
-    result: InferenceResult, text: str, label: str, position: int = 0, thought: str = ""
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Shown:
+    """What a column shows beside how its run stands; control characters are shown in all of it.
+
+    Attributes:
+        text: its answer, with what it continues before it.
+        thought: what it thought.
+        turns: the earlier turns of its own history, each a question and an answer.
+        question: what it is asked now.
+    """
+
+    text: str = ""
+    thought: str = ""
+    turns: Sequence[Turn] = ()
+    question: str = ""
+
+
+def column(result: InferenceResult, shown: Shown, label: str, position: int = 0) -> dict[str, Any]:
     """Return what one column shows.
 
     Args:
         result: how its run stands.
-        text: its answer, with control characters shown.
+        shown: its texts.
         label: engine, quantisation and size of its model in words.
         position: its place in line; 0 when it does not wait.
-        thought: what it thought, with control characters shown.
     """
-    model, has_answer = result.model, bool(text.strip())
+    model = result.model
     return {
         "name": with_controls_shown(model.name) if model else result.model_id,
         "kind": label,
         "state": result.state.value,
-        "words": "thinking" if is_thinking(result, has_answer) else state_words(result, position),
+        "position": position if result.state is RunState.WAITING else 0,
         "share": result.progress,
+        "prompt_tokens": result.stats.prompt_tokens,
         "error": with_controls_shown(result.error) if result.error else "",
         "notice": with_controls_shown(result.notice or ""),
         "fallbacks": [with_controls_shown(sentence) for sentence in result.fallbacks],
         "numbers": numbers(result),
         "cut": result.stats.finish_reason == "length",
-        "text": text,
-        "thought": thought,
-        "thinking": thinking_words(result, has_answer),
+        "turns": shown.turns,
+        "question": shown.question,
+        "text": shown.text,
+        "thought": shown.thought,
+        "thinking": thinking(result),
         "details": details(result) if result.is_complete else [],
     }
 
 
-def is_thinking(result: InferenceResult, has_answer: bool) -> bool:
-    """Tell whether a model thinks now: it writes, and its answer has not begun."""
-    return result.thinking is not None and result.state is RunState.WRITING and not has_answer
-
-
-def thinking_words(result: InferenceResult, has_answer: bool) -> str:
-    """Return what the fold of a thought is called; empty where there is none."""
-    thinking = result.thinking
-    if thinking is None:
-        return ""
-    took = thinking_figures(thinking)
-    return f"Thinking: {took}" if is_thinking(result, has_answer) else f"Thought for {took}"
+def thinking(result: InferenceResult) -> dict[str, float] | None:
+    """Return the figures of what a model thought, or thinks; None where it did not."""
+    told = result.thinking
+    return {"tokens": told.tokens, "seconds": told.seconds} if told else None
 
 
 def refused(sentence: str) -> dict[str, Any]:
@@ -76,58 +82,42 @@ def refused(sentence: str) -> dict[str, Any]:
 
 def advice(sentences: Iterable[str]) -> str:
     """Return what makers advise, as HTML; empty sentences are left out."""
-    said = (f'<p class="notice">{html.escape(text)}</p>' for text in sentences if text)
-    return "".join(said)
+    told = (f'<p class="notice">{html.escape(text)}</p>' for text in sentences if text)
+    return "".join(told)
 
 
-def state_words(result: InferenceResult, position: int = 0) -> str:
-    """Return a run's state in words, with how far it has come."""
-    if result.state is RunState.WAITING and position:
-        return f"waiting, number {position} in line"
-    if result.state is RunState.LOADING and result.progress is not None:
-        return f"loading {result.progress:.0%}".replace("%", " %")
-    if result.state is RunState.READING and result.stats.prompt_tokens:
-        return f"reading the prompt, {result.stats.prompt_tokens} tokens"
-    return result.state.value
-
-
-def numbers(result: InferenceResult) -> list[list[str]]:
-    """Return the figures of a run as pairs of a label and a value with its unit."""
+def numbers(result: InferenceResult) -> list[list[Any]]:
+    """Return the figures of a run as pairs of a key and a number: seconds, bytes, tokens."""
     stats = result.stats
-    pairs = [
-        ["First token", seconds(stats.time_to_first_token)],
-        ["Answer began", _first_of_answer(result)],
-        ["Speed", speed(stats.tokens_per_second)],
-        ["Tokens", str(stats.token_count) if stats.token_count else ""],
-        ["Peak memory", size(stats.memory_usage)],
-        ["Load", seconds(stats.load_seconds)],
+    began = stats.time_to_first_answer_token if result.thinking else None
+    pairs: list[list[Any]] = [
+        ["first_token", stats.time_to_first_token],
+        ["answer_began", began],
+        ["speed", stats.tokens_per_second],
+        ["tokens", stats.token_count or None],
+        ["peak_memory", stats.memory_usage or None],
+        ["load", stats.load_seconds],
+        ["device_memory", stats.device_memory_usage or None],
     ]
-    if stats.device_memory_usage:
-        pairs.append(["Device memory", size(stats.device_memory_usage)])
     if result.state in (RunState.FAILED, RunState.STOPPED) and not stats.token_count:
-        pairs = [pair for pair in pairs if pair[0] != "Speed"]
-    return [pair for pair in pairs if pair[1]]
+        pairs = [pair for pair in pairs if pair[0] != "speed"]
+    return [pair for pair in pairs if pair[1] is not None]
 
 
-def _first_of_answer(result: InferenceResult) -> str:
-    """Return when the answer began; empty where it began with the first token."""
-    return seconds(result.stats.time_to_first_answer_token) if result.thinking else ""
-
-
-def details(result: InferenceResult) -> list[list[str]]:
-    """Return what is folded away when a run is over: pairs of a heading and a text."""
-    facts = [
-        ["Ran on", _ran_on(result)],
-        ["Load", _load(result)],
-        ["Processor", _processor(result)],
-        ["Prompt as sent", result.prompt.rendered],
-        ["Template", TEMPLATES.get(result.prompt.template_source, result.prompt.template_source)],
-        ["Settings", _settings(result.config, result.config_sources)],
-        ["Log", result.log_tail],
+def details(result: InferenceResult) -> list[list[Any]]:
+    """Return what is folded away when a run is over: pairs of a key and what it tells."""
+    facts: list[list[Any]] = [
+        ["ran_on", _ran_on(result)],
+        ["load", _load(result)],
+        ["processor", _processor(result)],
+        ["prompt", with_controls_shown(result.prompt.rendered)],
+        ["template", result.prompt.template_source],
+        ["settings", _settings(result.config, result.config_sources)],
+        ["log", with_controls_shown(result.log_tail)],
     ]
     if not result.prompt.rendered:  # it never came to a prompt
-        facts = [fact for fact in facts if fact[0] != "Template"]
-    return [[name, with_controls_shown(text)] for name, text in facts if text]
+        facts = [fact for fact in facts if fact[0] != "template"]
+    return [fact for fact in facts if fact[1]]
 
 
 def starter_note(step: str, share: float | None, seconds_left: float | None = None) -> str:
@@ -142,47 +132,40 @@ def starter_note(step: str, share: float | None, seconds_left: float | None = No
     )
 
 
-def _ran_on(result: InferenceResult) -> str:
-    engine = result.engine
-    threads = engine.get("threads")
-    context = engine.get("context_length")
-    parts = [
-        engine.get("name"),
-        engine.get("device"),
-        engine.get("dtype"),
-        f"{threads} threads" if threads else None,
-        f"{context} tokens of context" if context else None,
-        f"decoding: {engine['way']}" if engine.get("way") else None,
-    ]
-    return ", ".join(str(part) for part in parts if part)
+def _ran_on(result: InferenceResult) -> dict[str, Any]:
+    """Return what answered: its ``name``, ``device``, ``dtype``, ``threads`` and so on."""
+    names = ("name", "device", "dtype", "threads", "context_length", "way")
+    told = {name: result.engine.get(name) for name in names}
+    return {
+        name: with_controls_shown(value) if isinstance(value, str) else value
+        for name, value in told.items()
+        if value
+    }
 
 
-def _load(result: InferenceResult) -> str:
+def _load(result: InferenceResult) -> list[float]:
     """Return the load beside how its files were; empty where nobody tells that."""
     stats = result.stats
-    return "" if stats.files_cached is None else load_time(stats.load_seconds, stats.files_cached)
+    known = stats.files_cached is not None and stats.load_seconds is not None
+    return [stats.load_seconds, stats.files_cached] if known else []  # type: ignore[list-item]
 
 
-def _processor(result: InferenceResult) -> str:
-    """Return what a run got of the processor time that it asked for; empty where unknown."""
-    got = result.stats.cpu_shares
-    stages = {"load": "loading", "prefill": "reading the prompt", "decode": "writing"}
-    told = [f"{percent(got[stage])} {words}" for stage, words in stages.items() if got.get(stage)]
-    return f"Of the time that it asked for it got {', '.join(told)}" if told else ""
+def _processor(result: InferenceResult) -> dict[str, float]:
+    """Return by stage what a run got of the processor time that it asked for, 0 to 1."""
+    return {stage: share for stage, share in result.stats.cpu_shares.items() if share}
 
 
-def _settings(config: dict[str, Any], sources: Mapping[str, str]) -> str:
-    """Return the settings one a line, each with where it comes from unless that is the default."""
+def _settings(config: dict[str, Any], sources: Mapping[str, str]) -> list[list[str]]:
+    """Return each setting's name, its value as JSON, and where it comes from."""
     shown = {
         name: value
         for name, value in config.items()
         if value not in (None, "", [], {}) or name in ("max_tokens", "n_ctx")
     }
-    told = {name: f" ({source})" for name, source in sources.items() if source != "default"}
-    return "\n".join(
-        f"{name} = {json.dumps(value, ensure_ascii=False)}{told.get(name, '')}"
+    return [
+        [name, with_controls_shown(json.dumps(value, ensure_ascii=False)), sources.get(name, "")]
         for name, value in shown.items()
-    )
+    ]
 
 
 def _escaped(text: str) -> str:

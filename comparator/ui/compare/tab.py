@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from comparator.core.config import DTYPES, PROMPT_FORMATS, SAMPLINGS
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.requests import FOREIGN_CODE
-from comparator.ui import adapter, browser_libraries
+from comparator.ui import browser_libraries
+from comparator.ui.compare.exporting import build_receiver
+from comparator.ui.compare.settings_form import main_settings, more_settings
+from comparator.ui.compare.slots import build_files, build_slots, place
 from comparator.ui.events import Widget
 from comparator.ui.language import script, text
 from comparator.ui.model_lists import ModelLists
@@ -18,12 +19,14 @@ from comparator.ui.static_files import static_text
 from comparator.ui.worded import said, worded
 
 PANEL_SCRIPTS = ("fair_play.js", "machine.js", "export.js")  # each has a function that draws
-BOARD_SCRIPTS = ("formulas.js", "markdown.js", *PANEL_SCRIPTS, "column.js", "board.js")
+COLUMN_SCRIPTS = (
+    *("elements.js", "figures.js", "copying.js", "formulas.js", "markdown.js"),
+    *("difference.js", "tokens.js", "turns.js", "column.js", "comparing.js"),
+)
+BOARD_SCRIPTS = (*COLUMN_SCRIPTS, *PANEL_SCRIPTS, "board.js")
 BOARD_ROOTS = "".join(
     f'<div id="{name}-root"></div>' for name in ("board", "export", "fair-play", "machine")
 )
-LETTERS = "ABCD"
-SAMPLING_WORDS = {"given": "same for all", "maker": "the maker's"}
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,17 @@ class CompareTab:
 
     Attributes:
         lists: the lists to choose models from, and what is drawn anew with them.
-        own_settings: the field for each model's own settings, in the order of the lists.
+        slots: each slot's own settings, as ``{"own": [{setting: value}, …]}``.
         settings: the fields for all models' settings, by the setting's name.
         starter_button: None on a public page, like ``starter_progress``.
         board: the columns with the answers.
+        files: the files before the question, as ``{"files": [{name, text}, …]}``.
+        taken_away: what texts to take away come through.
         advice: what the chosen models' makers advise, where it is not what would be sent.
     """
 
     lists: ModelLists
-    own_settings: list[Widget]
+    slots: Widget
     refresh: Widget
     starter_button: Widget | None
     starter_progress: Widget | None
@@ -52,6 +57,8 @@ class CompareTab:
     settings: dict[str, Widget]
     board: Widget
     advice: Widget = None
+    files: Widget = None
+    taken_away: Widget = None
 
 
 def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
@@ -61,21 +68,23 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         offered: what the page offers its visitors.
         unusable: where in the page's heading it is told what cannot be loaded.
     """
-    with gr.Tab("Compare", id="compare"):
+    with gr.Tab(text("compare.tab"), id="compare"):
         panel, button, progress = _starter_panel(offered.is_public)
-        letters = LETTERS[: offered.most_models]
-        models, refresh = _model_row(letters)
+        row = build_slots(offered)
         advice = gr.HTML("", visible=False, padding=False, elem_id="advice")
         catalogue = _script_only("choices.js", "catalogue")
         prompt, system_prompt, run, stop, settings = _question_row(offered)
-        with gr.Accordion("More settings", open=False, elem_id="more"):
-            more, together = _more_settings(offered)
-            own_settings = _own_settings(letters)
+        with gr.Row(elem_id="form-tools-row"):
+            place("form-tools")
+            files = build_files()
+        with gr.Accordion(text("compare.more"), open=False, elem_id="more"):
+            more, together = more_settings(offered)
         board = _board()
+        taken_away = build_receiver()
     return CompareTab(
-        lists=ModelLists(models, catalogue, unusable, panel),
-        own_settings=own_settings,
-        refresh=refresh,
+        lists=ModelLists(row.models, catalogue, unusable, panel),
+        slots=row.own,
+        refresh=row.refresh,
         starter_button=button,
         starter_progress=progress,
         prompt=prompt,
@@ -85,7 +94,9 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         together=together,
         settings={**settings, **more},
         board=board,
+        taken_away=taken_away,
         advice=advice,
+        files=files,
     )
 
 
@@ -115,31 +126,14 @@ def _script_only(script: str, name: str) -> Widget:
 
 def _starter_panel(is_public: bool) -> tuple[Widget, Widget | None, Widget | None]:
     with gr.Column(visible=False, elem_id="starter") as panel:
-        title = said("page.starter_title")
-        words = said("page.starter_public" if is_public else "page.starter_words")
-        command = " <code>comparator starter</code>." if is_public else ""
-        worded(static_text("starter.html").format(title=title, words=words + command))
         if is_public:
+            gr.HTML(text("compare.no_models"), padding=False)
             return panel, None, None
-        button = gr.Button(text("page.starter_install"), variant="primary", elem_id="install")
+        title, words = said("page.starter_title"), said("page.starter_words")
+        worded(static_text("starter.html").format(title=title, words=words))
+        button = gr.Button(text("compare.install"), variant="primary", elem_id="install")
         progress = worded(elem_id="starter-progress")
     return panel, button, progress
-
-
-def _model_row(letters: str) -> tuple[list[Widget], Widget]:
-    with gr.Row(elem_id="models", equal_height=True):
-        lists = [
-            gr.Dropdown(
-                [("none", "")],
-                value="",
-                label=f"Model {letter}",
-                min_width=180,
-                elem_id=f"model-{letter.lower()}",
-            )
-            for letter in letters
-        ]
-        refresh = gr.Button("Refresh", elem_id="refresh", size="sm", min_width=84, scale=0)
-    return lists, refresh
 
 
 def _question_row(
@@ -148,8 +142,8 @@ def _question_row(
     with gr.Row(elem_id="question", equal_height=True):
         with gr.Column(scale=6, min_width=380):
             prompt = gr.Textbox(
-                label="Prompt",
-                placeholder="Ask something. Enter runs, Shift+Enter starts a new line.",
+                label=text("compare.prompt"),
+                placeholder=text("compare.prompt_hint"),
                 lines=3,
                 max_lines=3,
                 autofocus=True,
@@ -157,136 +151,14 @@ def _question_row(
             )
         with gr.Column(scale=5, min_width=380):
             system_prompt = gr.Textbox(
-                label="System prompt",
-                placeholder="Optional: what every model is told first",
-                lines=1,
-                max_lines=1,
-                elem_id="system-prompt",
-            )
-            settings = _main_settings(offered)
-        with gr.Column(scale=1, min_width=110, elem_id="actions"):
-            run = gr.Button("Run", variant="primary", elem_id="run")
-            stop = gr.Button("Stop", variant="stop", elem_id="stop")
-    return prompt, system_prompt, run, stop, settings
-
-
-def _main_settings(offered: ServerOptions) -> dict[str, Widget]:
-    default = offered.usual_settings
-    most = offered.limits.tokens if offered.is_public else None
-    tokens = default.max_tokens
-    with gr.Row(elem_id="main-settings", equal_height=True):
-        return {
-            "temperature": _number("Temperature", default.temperature, 0.1, "temperature"),
-            "max_tokens": _limit("Max tokens", "until it ends", tokens, "max-tokens", most),
-            "seed": _optional_number("Seed", "random", "seed"),
-            "greedy": gr.Checkbox(False, label="Greedy", min_width=80, elem_id="greedy"),
-        }
-
-
-def _more_settings(offered: ServerOptions) -> tuple[dict[str, Widget], Widget]:
-    default, is_public = offered.usual_settings, offered.is_public
-    most = offered.limits.context_tokens if is_public else None
-    with gr.Row():
-        sampling = {
-            "top_p": _number("top_p", default.top_p, 0.05),
-            "top_k": _number("top_k", default.top_k, 1),
-            "min_p": _number("min_p", default.min_p, 0.01),
-            "repeat_penalty": _number("Repeat penalty", default.repeat_penalty, 0.05),
-            "n_ctx": _limit("Context (tokens)", "what fits", default.n_ctx, "context", most),
-        }
-        if not is_public:
-            sampling["n_threads"] = _optional_number("Threads", "automatic", "threads")
-    with gr.Row(equal_height=True):
-        others = {
-            "sampling": gr.Dropdown(
-                [(SAMPLING_WORDS[name], name) for name in SAMPLINGS],
-                value=default.sampling,
-                label="Sampling",
-                min_width=140,
-                elem_id="sampling",
-            ),
-            "prompt_format": gr.Dropdown(
-                list(PROMPT_FORMATS),
-                value=default.prompt_format,
-                label="Prompt format",
-                min_width=140,
-            ),
-            "stop": gr.Textbox(
-                label="Stop texts",
-                placeholder="one a line",
+                label=text("compare.system_prompt"),
+                placeholder=text("compare.system_prompt_hint"),
                 lines=1,
                 max_lines=4,
-                min_width=140,
-                elem_id="stops",
-            ),
-        }
-        if not is_public:
-            others["torch_dtype"] = gr.Dropdown(
-                list(DTYPES),
-                value=default.torch_dtype,
-                label="Number type (PyTorch)",
-                min_width=140,
+                elem_id="system-prompt",
             )
-            others["use_gpu"] = _checkbox("Use the GPU if there is one", default.use_gpu)
-        together = _checkbox("Run together when memory allows", False, "together")
-        if not is_public:
-            others[FOREIGN_CODE] = _checkbox("Run code that comes with a model", False)
-    return {**sampling, **others}, together
-
-
-def _number(
-    label: str, value: float, step: float, name: str | None = None, most: float | None = None
-) -> Widget:
-    """Return a field for a number; its range is checked by the service, which says it in words.
-
-    The browser knows ``most``; Gradio does not.
-    """
-    field = gr.Number(
-        value,
-        label=label,
-        step=step,
-        maximum=most,
-        precision=0 if isinstance(value, int) else None,
-        min_width=80,
-        elem_id=name,
-    )
-    return adapter.unbounded(field)
-
-
-def _limit(label: str, empty: str, value: int | None, name: str, most: int | None) -> Widget:
-    """Return a field for a limit; where the page sets none, it may be left empty."""
-    if most is not None:
-        return _number(label, value or most, 1, name, most)
-    return _optional_number(label, empty, name, "" if value is None else str(value))
-
-
-def _optional_number(label: str, placeholder: str, name: str, value: str = "") -> Widget:
-    """Return a text field for a number that may be left out: an empty gr.Number sends 0."""
-    return gr.Textbox(
-        value,
-        label=label,
-        placeholder=placeholder,
-        lines=1,
-        max_lines=1,
-        min_width=80,
-        elem_id=name,
-    )
-
-
-def _checkbox(label: str, value: bool, name: str | None = None) -> Widget:
-    return gr.Checkbox(value, label=label, min_width=140, elem_id=name)
-
-
-def _own_settings(letters: str) -> list[Widget]:
-    with gr.Row():
-        return [
-            gr.Textbox(
-                label=f"Own settings of model {letter}",
-                placeholder="temperature=0.2 seed=3",
-                lines=1,
-                max_lines=1,
-                min_width=180,
-                elem_id=f"own-{letter.lower()}",
-            )
-            for letter in letters
-        ]
+            settings = main_settings(offered)
+        with gr.Column(scale=1, min_width=110, elem_id="actions"):
+            run = gr.Button(text("compare.run"), variant="primary", elem_id="run")
+            stop = gr.Button(text("compare.stop_run"), variant="stop", elem_id="stop")
+    return prompt, system_prompt, run, stop, settings

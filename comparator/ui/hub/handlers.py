@@ -61,7 +61,19 @@ def wire_hub_tab(page: Any, tab: HubTab, downloads: Downloads, memory: MemoryMan
     tab.fetch.click(does.fetch, {tab.repository, tab.choice}, [tab.note, *status], **QUIET)
     tab.downloads.cancel_download(does.cancel, None, status, queue=False, **QUIET)
     tab.timer.tick(does.status, None, status, queue=False, **QUIET)
-    page.load(does.status, None, status, queue=False, **QUIET)
+    page.load(_make_begin(does.status, tab), None, status[:2], queue=False, **QUIET)
+
+
+def _make_begin(status: Handler, tab: HubTab) -> Handler:
+    """Return the handler of the page's beginning: what came before it is no news to the lists.
+
+    A second look at the models would otherwise choose some while the page's first one still does.
+    """
+
+    def begin() -> Updates:
+        return {widget: value for widget, value in status().items() if widget is not tab.arrived}
+
+    return begin
 
 
 def make_hub_handlers(tab: HubTab, downloads: Downloads, memory: MemoryManager) -> HubHandlers:

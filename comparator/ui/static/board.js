@@ -1,45 +1,59 @@
 // The board: draws the views that the server sends, and takes keys and clicks back to it.
-// Events for the server: "stop_column" and "retry_column" with the slot.
+// Events for the server: "stop_column", "retry_column", "regenerate_column" and "continue_column"
+// with the slot, "ask_on" with the question, "edit_turn" with that and the turn's number, and
+// "show_tokens".
 
+const MODES = ["markdown", "plain", "difference", "tokens"];
 const root = element.querySelector("#board-root");
+const formBar = make("div", root, "form-bar");
+const formButton = makeButton(formBar, "form-fold", "", () => foldForm(!isFormFolded()));
 const bar = make("div", root, "board-bar");
 const note = make("p", bar, "board-note");
 note.setAttribute("role", "status");
+const together = new Together(bar);
 const modes = make("div", bar, "modes");
 modes.setAttribute("role", "group");
-modes.setAttribute("aria-label", "How answers are shown");
+modes.setAttribute("aria-label", said("board.modes"));
 const refusal = make("p", root, "error board-error");
 refusal.setAttribute("role", "alert");
-const grid = make("div", root, "replies");
+const marks = new Marks(root, () => trigger("show_tokens", {}));
+const grid = make("div", null, "replies");
+const tabs = new ColumnTabs(root, grid);
+root.append(grid);
 const hint = make("p", root, "hint");
+const followUp = new FollowUp(root, askOn, editTurn);
 const spoken = make("p", root, "unseen"); // what a screen reader is told of the columns
 spoken.setAttribute("role", "status");
-hint.textContent = "The answers appear here, one column a model.";
+hint.textContent = said("board.hint");
 
 let columns = [];
+let views = []; // of the columns, as they are drawn
 let run = null;
 let states = [];
+let shown = {}; // what each panel has drawn
 
-for (const mode of ["Markdown", "Plain text"]) {
-  const button = make("button", modes);
-  button.type = "button";
-  button.textContent = mode;
-  button.addEventListener("click", () => setMode(mode));
+for (const mode of MODES) {
+  const button = makeButton(modes, "", said(`board.mode_${mode}`), () => setMode(mode));
+  button.dataset.mode = mode;
 }
 
+// Differences and tokens are marks in the plain text.
 function setMode(mode) {
-  root.dataset.mode = mode === "Markdown" ? "markdown" : "plain";
+  root.dataset.mode = mode === "markdown" ? "markdown" : "plain";
   for (const button of modes.children) {
-    button.setAttribute("aria-pressed", String(button.textContent === mode));
+    button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
   }
+  marks.setMode(mode, columns, views);
 }
 
 // Where the libraries cannot be had, answers stay plain text, and the page says why.
 function withoutMarkdown() {
-  const [button] = modes.children;
-  setMode("Plain text");
-  button.disabled = true;
-  button.title = "What draws Markdown could not be loaded. Reload the page to try again.";
+  setMode("plain");
+  for (const [mode, why] of [["markdown", "no_markdown"], ["difference", "no_difference"]]) {
+    const button = modes.querySelector(`[data-mode='${mode}']`);
+    button.disabled = true;
+    button.title = said(`board.${why}`);
+  }
 }
 
 function librariesAddress() {
@@ -49,31 +63,62 @@ function librariesAddress() {
 
 function fresh(view) {
   run = view.run;
-  columns = view.columns.map((_, slot) => new Column(slot, stopColumn, retryColumn));
+  const actions = {
+    stop: (slot) => trigger("stop_column", { slot }),
+    retry: (slot) => trigger("retry_column", { slot }),
+    regenerate: (slot) => trigger("regenerate_column", { slot }),
+    goOn: (slot) => trigger("continue_column", { slot }),
+    edit: (turn, question) => followUp.edit(turn, question),
+    widen,
+  };
+  columns = view.columns.map((_, slot) => new Column(slot, actions));
   states = [];
+  delete grid.dataset.wide;
   grid.replaceChildren(...columns.map((column) => column.root));
   grid.dataset.count = String(columns.length);
+  tabs.fresh(columns.length);
+  together.watch(columns);
+  marks.fresh();
+  followUp.fresh();
+  foldForm(true);
 }
 
 function draw() {
   const view = props.value;
   if (!view || typeof view !== "object") return;
-  refusal.textContent = view.refused || "";
-  note.textContent = view.note || "";
+  put(refusal, view.refused || "");
+  put(note, view.position ? said("board.in_line", { number: view.position }) : view.note || "");
   showRunning();
-  if (view.refused) return;
-  if (view.run !== run) fresh(view);
+  if (view.refused) return foldForm(false);
+  const isFresh = view.run !== run;
+  if (isFresh) fresh(view);
+  views = view.columns;
   hint.hidden = columns.length > 0;
-  view.columns.forEach((column, slot) => columns[slot].draw(column));
-  speak(view.columns);
+  views.forEach((column, slot) => columns[slot].draw(column));
+  if (isFresh) columns.forEach(({ answer }) => { answer.scrollTop = answer.scrollHeight; });
+  marks.draw(columns, views);
+  tabs.draw(views);
+  followUp.draw(view);
+  speak();
   drawPanels(view);
 }
 
-// What stands below the answers: each panel has its root and draws what it needs of the view.
+// What stands below the answers: each panel has its root and draws what it needs of the view, which
+// is what it is told when that has changed, and not with every word of an answer.
 function drawPanels(view) {
-  drawExport(element.querySelector("#export-root"), view);
-  drawFairPlay(element.querySelector("#fair-play-root"), view);
-  drawMachine(element.querySelector("#machine-root"), view);
+  const { run: number, running, comparison } = view;
+  const common = [number, running, comparison, views.map(({ state, attempt }) => [state, attempt])];
+  const panels = [
+    ["export", drawExport, null],
+    ["fair-play", drawFairPlay, view.fair_play],
+    ["machine", drawMachine, view.machine],
+  ];
+  for (const [name, drawPanel, own] of panels) {
+    const mark = JSON.stringify([common, own]);
+    if (shown[name] === mark) continue;
+    shown[name] = mark;
+    drawPanel(element.querySelector(`#${name}-root`), view);
+  }
 }
 
 function showRunning() {
@@ -87,19 +132,42 @@ function showRunning() {
 }
 
 // Every change of a state is said once and politely; how far a load has come is not.
-function speak(views) {
+function speak() {
   const news = views.filter((view, slot) => view.state !== states[slot] && view.state !== "waiting");
   states = views.map((view) => view.state);
-  const words = news.map((view) => [`${view.name}: ${view.state}.`, view.error].join(" ").trim());
+  const words = news.map((view) => [`${view.name}: ${stateWord(view.state)}.`, view.error].join(" ").trim());
   if (words.length) spoken.textContent = words.join(" ");
 }
 
-function stopColumn(slot) {
-  trigger("stop_column", { slot });
+// One column fills the board, and back.
+function widen(slot) {
+  const isWide = grid.dataset.wide !== String(slot);
+  if (isWide) grid.dataset.wide = String(slot);
+  else delete grid.dataset.wide;
+  columns.forEach((column) => {
+    column.root.classList.toggle("is-wide", isWide && column.slot === slot);
+    column.setWide(isWide && column.slot === slot);
+  });
 }
 
-function retryColumn(slot) {
-  trigger("retry_column", { slot });
+function askOn(question) {
+  trigger("ask_on", { question });
+}
+
+function editTurn(turn, question) {
+  trigger("edit_turn", { turn, question });
+}
+
+// On a narrow screen the form is folded once there are columns; the styles know which is narrow.
+function foldForm(isFolded) {
+  document.body.classList.toggle("form-folded", isFolded && columns.length > 0);
+  formBar.hidden = !columns.length;
+  put(formButton, said(isFormFolded() ? "board.show_form" : "board.hide_form"));
+  formButton.setAttribute("aria-expanded", String(!isFormFolded()));
+}
+
+function isFormFolded() {
+  return document.body.classList.contains("form-folded");
 }
 
 function press(id) {
@@ -130,8 +198,10 @@ function keyPress(event) {
 
 document.addEventListener("keydown", keyDown, true);
 document.addEventListener("keypress", keyPress, true);
-setMode("Markdown");
+element.addEventListener("told", ({ detail }) => { spoken.textContent = detail; });
+setMode("markdown");
 loadMarkdown(librariesAddress(), withoutMarkdown);
 showRunning();
+foldForm(false);
 watch("value", draw);
 draw();

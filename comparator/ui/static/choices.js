@@ -1,6 +1,6 @@
 // The closed lists of models: engine, quantisation and size beside the label, where no long name
-// can push them out, and the name alone in the field; and which settings of its own a model's chat
-// template knows, where they are typed. Its value: name, kind and that by the model's id.
+// can push them out, and the name alone in the field. Its value by the model's id: name, kind, and
+// which settings its chat template knows, which the slots' form tells (slot_form.js).
 
 // Letters that a narrow list holds on one line, and on two smaller ones; more take three.
 const LONG_NAME = 28;
@@ -8,6 +8,7 @@ const LONGEST_NAME = 58;
 
 function draw() {
   const catalogue = props.value || {};
+  window.comparatorCatalogue = catalogue;
   const chosen = window.comparatorChosen || [];
   // By the ids that we gave them: which roles Gradio gives its fields differs between versions.
   document.querySelectorAll("#models [id^='model-']:has(input)").forEach((block, place) => {
@@ -20,11 +21,6 @@ function draw() {
     shown.classList.toggle("long", name.length > LONG_NAME);
     shown.classList.toggle("longest", name.length > LONGEST_NAME);
     input.parentElement.title = name ? `${name} · ${kind}` : "";
-  });
-  "abcd".split("").forEach((letter, place) => {
-    const block = document.querySelector(`#own-${letter}:has(input, textarea)`);
-    const [, , known] = catalogue[chosen[place]] || [];
-    if (block) put(part(block, "known-settings"), known || "");
   });
 }
 
@@ -44,15 +40,6 @@ function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// Gradio makes the fields of a fold when it is opened for the first time.
-function watchFold(event) {
-  const fold = event.target instanceof Element && event.target.closest("#more");
-  if (!fold) return;
-  document.removeEventListener("click", watchFold, true);
-  new MutationObserver(draw).observe(fold, { childList: true, subtree: true });
-}
-
-document.addEventListener("click", watchFold, true);
 window.addEventListener("comparator-chosen", draw);
 watch("value", draw);
 draw();

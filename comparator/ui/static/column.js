@@ -1,44 +1,41 @@
 // One column of the board: a model's name, its state in words, its answer and its figures.
 
-function make(tag, parent, className) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (parent) parent.append(node);
-  return node;
-}
-
 const ACTIVE = ["waiting", "starting", "loading", "reading the prompt", "writing"];
+const AGAIN = ["failed", "stopped"];
 
 class Column {
-  constructor(slot, onStop, onRetry) {
+  // `actions` has what the column's buttons do: stop, retry, regenerate, goOn and widen are given
+  // its number, edit is given a turn's number and its question.
+  constructor(slot, actions = {}) {
     this.slot = slot;
+    this.actions = actions;
     this.attempt = 0;
     this.text = "";
     this.thought = "";
     this.drawn = {};
     this.root = make("section", null, "reply");
     this.root.dataset.slot = String(slot);
-    this.buildHead(onStop, onRetry);
-    this.error = make("p", this.root, "error");
-    this.notice = make("p", this.root, "notice");
+    this.buildHead();
+    this.error = makeText("p", this.root, "error");
+    this.notice = makeText("p", this.root, "notice");
     this.fallbacks = make("div", this.root, "fallbacks");
     this.buildThinking();
-    this.answer = make("div", this.root, "answer");
-    this.answer.tabIndex = 0;
-    this.answer.setAttribute("role", "group");
-    this.markdownRoot = make("div", this.answer, "markdown");
-    this.plainRoot = make("pre", this.answer, "plain");
-    this.markdown = new MarkdownView(this.markdownRoot, (draw) => this.keepingAtEnd(draw));
+    this.buildAnswer();
     this.numbers = make("dl", this.root, "numbers");
     this.details = make("div", this.root, "evidence");
   }
 
-  buildHead(onStop, onRetry) {
+  buildHead() {
     const head = make("header", this.root);
     const line = make("div", head, "title");
-    this.name = make("h2", line);
-    this.stop = this.buildButton(line, "Stop", onStop);
-    this.retry = this.buildButton(line, "Retry", onRetry);
+    this.name = makeText("h2", line);
+    const tools = make("div", line, "tools");
+    this.copy = makeSign(tools, "copy", "", () => copyFrom(this.copy, this.text));
+    this.wide = makeSign(tools, "widen", "", () => this.act("widen"));
+    this.stop = this.buildButton(tools, "stop", "stop");
+    this.retry = this.buildButton(tools, "retry", "retry");
+    this.regenerate = makeSign(tools, "regenerate-column", "", () => this.act("regenerate"));
+    this.regenerate.hidden = true;
     const second = make("div", head, "subtitle");
     this.kind = make("span", second, "kind");
     this.state = make("span", second, "state");
@@ -52,29 +49,68 @@ class Column {
   buildThinking() {
     this.thinking = make("details", null, "thinking");
     this.thinkingWords = make("summary", this.thinking);
-    this.thoughtRoot = make("pre", this.thinking);
+    this.thoughtRoot = makeText("pre", this.thinking);
     this.thoughtRoot.tabIndex = 0;
   }
 
-  buildButton(line, words, action) {
-    const button = make("button", line, `${words.toLowerCase()}-column`);
-    button.type = "button";
-    button.textContent = words;
+  // The conversation: what was said before, and the answer that is written now.
+  buildAnswer() {
+    this.answer = make("div", this.root, "answer");
+    this.answer.tabIndex = 0;
+    this.answer.setAttribute("role", "group");
+    this.turns = new Turns(this.answer, (turn, question) => this.actions.edit?.(turn, question));
+    this.markdownRoot = makeText("div", this.answer, "markdown");
+    this.plainRoot = makeText("pre", this.answer, "plain");
+    this.marked = makeText("pre", this.answer, "marked");
+    this.marked.hidden = true;
+    this.cut = make("p", this.answer, "notice cut");
+    this.cutWords = make("span", this.cut);
+    this.goOn = this.buildButton(this.cut, "continue", "goOn");
+    this.markdown = new MarkdownView(this.markdownRoot, (draw) => this.keepingAtEnd(draw));
+  }
+
+  buildButton(parent, name, action) {
+    const words = said(`board.${name}`);
+    const button = makeButton(parent, `${name}-column`, words, () => this.act(action));
     button.hidden = true;
-    button.addEventListener("click", () => action(this.slot));
     return button;
   }
 
-  // Which of the two buttons is there; a keyboard stays where it was when they change places.
+  act(action) {
+    this.actions[action]?.(this.slot);
+  }
+
+  // Which of the buttons are there; a keyboard stays where it was when they change places.
   drawButtons(view) {
     const active = ACTIVE.includes(view.state);
-    const focused = [this.stop, this.retry].includes(document.activeElement);
+    const changing = [this.stop, this.retry, this.regenerate];
+    const focused = changing.find((button) => button === document.activeElement);
     this.stop.hidden = !active;
-    this.retry.hidden = !["failed", "stopped"].includes(view.state);
-    this.stop.setAttribute("aria-label", `Stop ${view.name}`);
-    this.retry.setAttribute("aria-label", `Retry ${view.name}`);
-    if (!focused || [this.stop, this.retry].includes(document.activeElement)) return;
-    [this.stop, this.retry, this.answer].find((node) => !node.hidden).focus();
+    this.retry.hidden = !AGAIN.includes(view.state);
+    this.regenerate.hidden = view.state !== "done";
+    this.copy.hidden = active || !view.text;
+    this.nameButtons(view.name);
+    if (focused?.hidden) [...changing, this.answer].find((node) => !node.hidden).focus();
+  }
+
+  nameButtons(name) {
+    if (this.named === name) return;
+    this.named = name;
+    for (const key of ["stop", "retry", "regenerate"]) {
+      nameSign(this[key], said(`board.${key}_column`, { name }));
+    }
+    nameSign(this.goOn, said("board.continue_column", { name }));
+    nameSign(this.copy, said("board.copy", { name }));
+    this.answer.setAttribute("aria-label", said("board.answer_of", { name }));
+    this.root.setAttribute("aria-label", name);
+    put(this.name, name);
+    this.name.title = name;
+    this.setWide(false);
+  }
+
+  setWide(isWide) {
+    this.wide.setAttribute("aria-pressed", String(isWide));
+    nameSign(this.wide, said(isWide ? "board.narrow" : "board.widen", { name: this.named }));
   }
 
   // Begin anew, for another attempt at the same question.
@@ -88,41 +124,47 @@ class Column {
     this.text = "";
     this.markdown.clear();
     this.plainRoot.replaceChildren();
+    this.showMarked(null);
   }
 
   // Draw a view, which is whole: when its state is "done", all of its text is there.
   draw(view) {
     if (view.attempt !== this.attempt) this.clear(view.attempt);
-    this.put(this.name, view.name);
-    this.name.title = view.name;
-    this.put(this.kind, view.kind);
-    this.put(this.state, view.words);
-    this.root.dataset.state = view.state;
+    const over = !ACTIVE.includes(view.state);
+    this.turns.draw(view);
+    this.root.toggleAttribute("data-turns", Boolean(view.turns?.length || view.reopened));
+    put(this.kind, view.kind);
+    put(this.state, stateInWords(view));
     this.root.dataset.attempt = String(view.attempt);
-    this.root.setAttribute("aria-label", view.name);
-    this.answer.setAttribute("aria-label", `Answer of ${view.name}`);
     this.drawButtons(view);
     this.bar.dataset.busy = view.share === null ? view.state : "share";
     this.fill.style.width = view.share === null ? "" : `${Math.round(view.share * 100)}%`;
-    this.put(this.error, view.error);
-    this.put(this.notice, [view.notice, view.cut ? "Cut off at the limit of tokens." : ""].join(" ").trim());
-    this.drawPairs("fallbacks", view.fallbacks, (sentences) => this.drawFallbacks(sentences));
-    this.drawPairs("numbers", view.numbers, (pairs) => this.drawNumbers(pairs));
-    this.drawPairs("details", view.details, (pairs) => this.drawDetails(pairs, view.state));
+    put(this.error, view.error);
+    put(this.notice, view.notice);
+    this.drawChanged("fallbacks", view.fallbacks, (sentences) => this.drawFallbacks(sentences));
+    this.drawChanged("numbers", view.numbers, (pairs) => this.drawNumbers(pairs));
+    this.drawChanged("details", view.details, (pairs) => this.drawDetails(pairs, view.state));
     this.drawThinking(view);
     this.takeText(view.text);
-    if (!ACTIVE.includes(view.state)) this.markdown.finish();
+    if (over) this.markdown.finish();
+    this.drawEnd(view, over);
+    this.root.dataset.state = view.state;
   }
 
-  put(node, text) {
-    if (node.textContent !== text) node.textContent = text;
+  // What stands behind an answer that is not whole; behind it, so that nothing is moved.
+  drawEnd(view, over) {
+    const canGoOn = over && (view.cut || view.state === "stopped") && /\S/.test(view.text);
+    put(this.cutWords, view.cut ? said("board.cut") : "");
+    this.goOn.hidden = !canGoOn;
+    const hidden = !view.cut && !canGoOn;
+    if (hidden !== this.cut.hidden) this.keepingAtEnd(() => { this.cut.hidden = hidden; });
   }
 
-  drawPairs(key, pairs, draw) {
-    const mark = JSON.stringify(pairs);
+  drawChanged(key, told, draw) {
+    const mark = JSON.stringify(told);
     if (this.drawn[key] === mark) return;
     this.drawn[key] = mark;
-    draw(pairs);
+    draw(told);
   }
 
   // What is off in this run and why, a sentence each.
@@ -131,9 +173,9 @@ class Column {
     for (const sentence of sentences) make("p", this.fallbacks, "notice").textContent = sentence;
   }
 
-  drawNumbers(pairs) {
+  drawNumbers(numbers) {
     this.numbers.replaceChildren();
-    for (const [label, value] of pairs) {
+    for (const [label, value] of numbersInWords(numbers)) {
       const pair = make("div", this.numbers);
       make("dt", pair).textContent = label;
       make("dd", pair).textContent = value;
@@ -141,28 +183,29 @@ class Column {
   }
 
   // What a failed process has printed is evidence and gets a fold of its own.
-  drawDetails(pairs, state) {
+  drawDetails(details, state) {
     this.details.replaceChildren();
-    const apart = (label) => label === "Log" && state === "failed";
-    this.drawFold("What was sent", pairs.filter(([label]) => !apart(label)));
-    this.drawFold("Log of the process", pairs.filter(([label]) => apart(label)));
+    const apart = ([key]) => key === "log" && state === "failed";
+    this.drawFold(said("board.sent"), details.filter((detail) => !apart(detail)));
+    this.drawFold(said("board.process_log"), details.filter(apart));
   }
 
-  drawFold(title, pairs) {
-    if (!pairs.length) return;
+  drawFold(title, details) {
+    if (!details.length) return;
     const fold = make("details", this.details);
     make("summary", fold).textContent = title;
-    for (const [label, text] of pairs) {
-      if (pairs.length > 1) make("h3", fold).textContent = label;
-      make("pre", fold).textContent = text;
+    for (const [label, text] of details.map(detailInWords)) {
+      if (details.length > 1) make("h3", fold).textContent = label;
+      makeText("pre", fold).textContent = text;
     }
   }
 
   drawThinking(view) {
-    const { thinking = "", thought = "" } = view;
-    if (!thinking) this.thinking.remove();
-    else if (!this.thinking.isConnected) this.answer.before(this.thinking);
-    this.put(this.thinkingWords, thinking);
+    const { thought = "" } = view;
+    const words = thinkingInWords(view);
+    if (!words) this.thinking.remove();
+    else if (!this.thinking.isConnected) this.markdownRoot.before(this.thinking);
+    put(this.thinkingWords, words);
     if (!thought.startsWith(this.thought)) {
       this.thought = "";
       this.thoughtRoot.replaceChildren();
@@ -185,6 +228,14 @@ class Column {
     if (this.isPlain()) this.keepingAtEnd(append);
     else append(); // unseen, so that no layout is made for it
     this.markdown.append(added);
+  }
+
+  // Show the answer with marks in place of the plain text; null takes them away.
+  showMarked(draw) {
+    this.marked.hidden = !draw;
+    this.plainRoot.hidden = Boolean(draw);
+    this.marked.replaceChildren();
+    if (draw) draw(this.marked);
   }
 
   isPlain() {

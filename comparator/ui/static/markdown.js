@@ -201,6 +201,7 @@ class MarkdownView {
     const last = this.fragment(tokens.slice(from));
     this.open = Array.from(last.childNodes);
     this.root.append(last);
+    if (this.isOver) addCodeCopies(this.root);
     if (from > 0) this.rest = linesFrom(this.rest, tokens[from].map[0]);
   }
 

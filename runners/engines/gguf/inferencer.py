@@ -12,8 +12,9 @@ from comparator.core.exceptions import InferenceError
 from comparator.core.lora import adapter_of
 from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layers
 from comparator.formats.checks import check_gguf_file
-from runners.base import End, Piece, TokenInferencer, as_conversation
-from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit, surely_fits
+from runners.base import End, Piece, PromptSize, TokenInferencer, as_conversation
+from runners.engines.chat_prompt import PreparedPrompt
+from runners.engines.context_fit import check_fits, context_limit, surely_fits
 from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
 from runners.engines.gguf.lora import LoadedAdapters
@@ -74,6 +75,24 @@ class GGUFInferencer(TokenInferencer):
             own_limit = _trained_context(model)
             check_fits(prepared.tokens, model.name, settings.n_ctx, own_limit)
             self._prepared = (model_path, conversation, settings, prepared)
+        finally:
+            model.close()
+
+    def prompt_size(
+        self, model_path: str, config: Mapping[str, Any] | ModelConfig, prompt: Prompt
+    ) -> PromptSize:
+        """Return how long a prompt is, by the vocabulary alone.
+
+        Raises:
+            ModelLoadError: the file is no model.
+            InferenceError: the chat template fails or loses a message.
+        """
+        settings = ModelConfig.of(config)
+        conversation = as_conversation(prompt, settings.system_prompt)
+        model = GGUFModel.load(model_path, vocabulary_only=True, llama=self._library())
+        try:
+            prepared = model.prompt(conversation, settings, self.date)
+            return PromptSize(len(prepared.tokens), _trained_context(model))
         finally:
             model.close()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
-from runners.engines import typed_tokens
+from runners.engines import special_marks, typed_tokens
 from runners.engines.chat_prompt import (
     PreparedPrompt,
     RenderedPrompt,
@@ -82,11 +82,24 @@ def make_prompt(
     )
     typed = _typed_tokens(model, rendered.texts)
     notes = (*rendered.notes, *typed_tokens.sentence(rendered, typed))
-    return PreparedPrompt(rendered, _tokens(model, rendered, typed), notes=notes)
+    tokens = _tokens(model, rendered, typed)
+    return PreparedPrompt(
+        rendered,
+        tokens,
+        notes=notes,
+        special=special_marks.marks(rendered, lambda texts: _typed_tokens(model, texts)),
+        first_token=special_marks.before(rendered, _start(model, tokens)),
+    )
+
+
+def _start(model: GGUFModel, tokens: Sequence[int]) -> str:
+    """Return BOS as the vocabulary writes it where a prompt begins with it, else nothing."""
+    start = model.llama.llama_vocab_bos(model.vocabulary)
+    return model.token_text(start) if start >= 0 and list(tokens[:1]) == [start] else ""
 
 
 def _typed_tokens(model: GGUFModel, texts: Sequence[str]) -> list[str]:
-    """Return the control tokens that stand in messages, as their texts."""
+    """Return the control tokens that stand in texts, such as messages, as they are written."""
     said = "\0".join(texts)
     as_tokens = set(model.tokens(said, add_special=False, special=True))
     as_text = set(model.tokens(said, add_special=False, special=False))

@@ -11,8 +11,9 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
 from comparator.core.exceptions import ConfigurationError, InferenceError, ModelLoadError
 from comparator.core.lora import adapter_of
-from runners.base import End, Piece, TokenInferencer, TokenText, as_conversation
-from runners.engines.chat_prompt import PreparedPrompt, check_fits, context_limit
+from runners.base import End, Piece, PromptSize, TokenInferencer, TokenText, as_conversation
+from runners.engines.chat_prompt import PreparedPrompt
+from runners.engines.context_fit import check_fits, context_limit
 from runners.engines.pytorch import adapter, loading, lora, ways
 from runners.engines.pytorch.cuda_graphs import pays
 from runners.engines.pytorch.detokenizer import Detokenizer, thought_marks
@@ -79,6 +80,21 @@ class PyTorchInferencer(TokenInferencer):
         _refuse_cache_type(settings)
         self._read_small_files(model_path, settings)
         self._prompt(as_conversation(prompt, settings.system_prompt), settings)
+
+    def prompt_size(
+        self, model_path: str, config: Mapping[str, Any] | ModelConfig, prompt: Prompt
+    ) -> PromptSize:
+        """Return how long a prompt is, by configuration and tokenizer alone.
+
+        Raises:
+            ModelLoadError: the directory is no causal language model.
+            InferenceError: the chat template fails or loses a message.
+        """
+        settings = ModelConfig.of(config)
+        self._read_small_files(model_path, settings)
+        conversation = as_conversation(prompt, settings.system_prompt)
+        prepared = make_prompt(self.tokenizer, conversation, settings, self.date)
+        return PromptSize(len(prepared.tokens), loading.context_length(self._model_config))
 
     def load_model(self, model_path: str, config: Mapping[str, Any] | ModelConfig) -> None:
         """Load a directory with the fields of a ModelConfig.

@@ -9,7 +9,7 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError
-from runners.engines import typed_tokens
+from runners.engines import special_marks, typed_tokens
 from runners.engines.chat_prompt import (
     Messages,
     PreparedPrompt,
@@ -106,14 +106,29 @@ def make_prompt(
         arguments=arguments_for(template, settings),
         date=date,
     )
-    typed = typed_tokens.typed_in(rendered.texts, special_tokens(tokenizer))
+    special = special_tokens(tokenizer)
+    typed = typed_tokens.typed_in(rendered.texts, special)
     fallbacks: tuple[str, ...] = ()
     if rendered.is_chat:
         tokens = _chat_tokens(tokenizer, rendered, typed)
     else:
         tokens, fallbacks = _plain(tokenizer, rendered.text)
     notes = (*rendered.notes, *typed_tokens.sentence(rendered, typed))
-    return PreparedPrompt(rendered, tokens or _first_token(tokenizer), fallbacks, notes)
+    tokens = tokens or _first_token(tokenizer)
+    return PreparedPrompt(
+        rendered,
+        tokens,
+        fallbacks,
+        notes,
+        special_marks.marks(rendered, lambda texts: typed_tokens.typed_in(texts, special)),
+        special_marks.before(rendered, _start_in_words(tokenizer, tokens)),
+    )
+
+
+def _start_in_words(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """Return BOS as it is written where a prompt begins with it, else nothing."""
+    start = tokenizer.bos_token_id
+    return str(tokenizer.bos_token) if start is not None and tokens[0] == start else ""
 
 
 def _plain(tokenizer: Any, text: str) -> tuple[list[int], tuple[str, ...]]:

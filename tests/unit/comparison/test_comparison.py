@@ -245,3 +245,15 @@ def test_what_it_took_of_this_machine_is_kept_where_it_tells() -> None:
     assert (one.stats.memory_usage, two.stats.memory_usage) == (5, None)
     assert one.receipt["available_before"] == 10
     assert two.receipt == {}
+
+
+def test_what_was_settled_is_told_to_the_reader_all_the_same() -> None:
+    model = ModelInfo("a", "a", "/a.echo.json", ModelType.ECHO, 1)
+    request = Request(Conversation.of("hi"), [Slot(model, ModelConfig())])
+    comparison = Comparison(request)
+    comparison.stop()
+    comparison.settle()
+    assert comparison.result(0).state is RunState.STOPPED
+    assert not comparison.is_complete  # nobody has seen it
+    assert comparison.drain() == {0}
+    assert comparison.is_complete

@@ -7,6 +7,7 @@ import pytest
 from comparator.comparison.results import ResultBuilder
 from comparator.comparison.written import Place, Written
 from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.models import InferenceResult, ModelInfo, ModelType, Thinking
 from runners import protocol
 
@@ -146,3 +147,47 @@ def test_a_child_whose_clock_goes_back_thinks_for_no_time() -> None:
     written.take(protocol.Token("", 1, 9.0, 0, "a", 1))
     written.take(protocol.Token("", 2, 1.0, 0, "b", 1))
     assert written.thinking() == Thinking("ab", 2, 0.0)
+
+
+class TestAnAnswerGoneOnWith:
+    ASKED = Conversation.of("Why?").continuing("Because")
+
+    def builder(self) -> ResultBuilder:
+        made = ResultBuilder(MODEL, ModelConfig(seed=1), conversation=self.ASKED)
+        made.begin(100.0)
+        return made
+
+    def test_its_content_is_whole_and_its_figures_are_of_the_new_tokens(self) -> None:
+        made = self.builder()
+        before = made.snapshot()
+        assert (before.content, before.prompt.continued) == ("Because", 7)
+        for message in (token(1, " of"), token(2, " it"), *answered("length", 2, text="s")):
+            made.take(message, 110.0)
+        record = made.snapshot().to_record()
+        assert record["content"] == "Because of its"
+        assert record["content"][: record["prompt"]["continued"]] == "Because"
+        assert record["prompt"]["messages"] == [{"role": "user", "content": "Why?"}]
+        assert record["stats"]["token_count"] == 2
+        assert record["stats"]["characters_per_second"] == pytest.approx(4 / 1)
+        assert record["stats"]["time_to_first_token"] == 1.0
+
+    def test_the_prompt_of_the_engine_leaves_the_mark_of_it(self) -> None:
+        made = self.builder()
+        made.take(protocol.Prompted(1.0, 3, "Why?Because", "none"), 101.0)
+        assert made.snapshot().prompt.continued == 7
+
+    def test_a_reader_is_told_the_begin_first(self) -> None:
+        written = Written("Because")
+        written.take(token(1, " of"))
+        assert written.since(Place()).answer == "Because of"
+        assert written.has_answer
+        assert Written("").since(Place()).answer == ""
+
+    def test_a_thought_that_is_told_late_does_not_take_the_begin(self) -> None:
+        written = Written("Because")
+        written.take(token(1, " of"))
+        written.take(token(2, "so", "late", was_thought=True, thought_tokens=2))
+        assert written.answer == "Becauseso"
+        thinking = written.thinking()
+        assert thinking is not None
+        assert thinking.text == "oflate"

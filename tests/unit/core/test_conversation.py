@@ -190,3 +190,60 @@ class TestRefusals:
     def test_too_many_messages(self):
         with pytest.raises(ConfigurationError, match=f"up to {MOST_MESSAGES} messages"):
             Conversation.of([user("x")] * (MOST_MESSAGES + 1))
+
+
+class TestGoingOn:
+    ONE = Conversation.of("One?", "Be brief.")
+
+    def test_a_further_question_stands_behind_its_answer(self):
+        further = self.ONE.and_then("One.", "Two?")
+        assert further.records() == [SYSTEM, *TURNS]
+        assert further == Conversation.of([SYSTEM, *TURNS])
+
+    def test_a_further_question_is_checked_like_the_first(self):
+        with pytest.raises(ConfigurationError, match="Type a prompt first"):
+            self.ONE.and_then("One.", " \n")
+        with pytest.raises(ConfigurationError, match=f"the limit is {LONGEST_PROMPT_BYTES}"):
+            self.ONE.and_then("x" * LONGEST_PROMPT_BYTES, "Two?")
+
+    def test_what_is_no_text_is_replaced_in_answer_and_question(self):
+        further = self.ONE.and_then("\ud800", "Two?")
+        assert further.messages[-2].content == "\ufffd"
+        assert further.has_replacements
+        assert Conversation.of("\ud800").and_then("a", "b").has_replacements
+
+    def test_a_begun_answer_is_no_message_and_stays_with_it(self):
+        begun = self.ONE.continuing("On")
+        assert begun.begun == "On"
+        assert begun.records() == self.ONE.records()
+        assert begun != self.ONE == begun.without_answer()
+        assert begun.with_system("Be long.").begun == "On"
+        assert Conversation.of(begun, "Be long.").begun == "On"
+        assert pickle.loads(pickle.dumps(begun)) == begun
+
+    def test_a_begun_answer_is_followed_by_a_question_as_any_other(self):
+        assert self.ONE.continuing("On").and_then("One.", "Two?").records() == [SYSTEM, *TURNS]
+
+    @pytest.mark.parametrize("answer", ["", " \n\t"])
+    def test_there_is_nothing_to_go_on_with_in_an_empty_answer(self, answer):
+        with pytest.raises(ConfigurationError, match="no answer to go on with"):
+            self.ONE.continuing(answer)
+
+    def test_a_begun_answer_counts_for_the_length(self):
+        with pytest.raises(ConfigurationError, match=f"the limit is {LONGEST_PROMPT_BYTES}"):
+            self.ONE.continuing("x" * LONGEST_PROMPT_BYTES)
+
+    def test_what_is_no_text_is_replaced_in_a_begun_answer(self):
+        begun = self.ONE.continuing("a\ud800")
+        assert (begun.begun, begun.has_replacements) == ("a\ufffd", True)
+
+    @pytest.mark.parametrize(
+        ("asked", "begun", "text"),
+        [
+            ("Once", " upon", "Once upon"),
+            (TURNS, " Two.", "\n\nAssistant: Two."),
+            (TURNS, "Two.", "\n\nAssistant: Two."),
+        ],
+    )
+    def test_as_text_it_ends_the_text(self, asked, begun, text):
+        assert Conversation.of(asked).continuing(begun).as_text().endswith(text)

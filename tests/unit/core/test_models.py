@@ -94,6 +94,7 @@ class TestRecord:
             "messages",
             "date",
             "notes",
+            "continued",
         }
 
     def test_it_is_json_and_its_values_are_plain(self):

@@ -107,7 +107,7 @@ def test_a_second_run_of_a_session_is_refused_until_the_first_is_stopped(host: H
     second = _begin(host, "one")
     assert first.is_stopping
     assert host.stop("one")
-    assert second.join(5)
+    assert second.join(60)
 
 
 def test_stop_in_the_line_gives_the_place_back(host: Host, engine: IdleEngine) -> None:
@@ -115,7 +115,7 @@ def test_stop_in_the_line_gives_the_place_back(host: Host, engine: IdleEngine) -
     with pytest.raises(LineFullError):
         _begin(host, "four")
     host.stop("two")
-    assert second.join(5)
+    assert second.join(60)
     assert third.position == 1
     _begin(host, "four")
     for name in ("one", "three", "four"):

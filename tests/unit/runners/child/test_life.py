@@ -27,7 +27,7 @@ from runners.base import (
     TokenInferencer,
     TokenText,
 )
-from runners.child import life
+from runners.child import answerer, life
 from runners.child.token_batching import Pace
 from runners.machine.processor_share import ProcessorShare
 from runners.process import pickled
@@ -150,7 +150,7 @@ class Forgetful(Keeper):
 def test_an_inferencer_that_forgets_to_call_ours_is_adopted_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    adopted = life.adopt(Forgetful())
+    adopted = answerer.adopt(Forgetful())
     messages = _played(monkeypatch, adopted, {"settings": {}})
     (loaded,) = [m for m in messages if isinstance(m, protocol.Loaded)]
     assert (loaded.way, loaded.fallbacks, loaded.learned) == ("", (), {})

@@ -6,7 +6,8 @@ import pytest
 
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError, PromptTooLongError
-from runners.engines.chat_prompt import Messages, check_fits, context_limit, render, surely_fits
+from runners.engines.chat_prompt import Messages, render
+from runners.engines.context_fit import check_fits, context_limit, surely_fits
 
 
 def bracketed(messages: Messages, **_arguments: object) -> str:

@@ -60,11 +60,11 @@ def test_a_column_shows_a_thought_apart_and_says_that_it_thinks() -> None:
 
     column = told(protocol.Token("", 1, 1.0, thought="So\x1b", thought_tokens=1))
     assert (column["text"], column["thought"]) == ("", "So\\x1b")
-    assert (column["words"], column["thinking"]) == ("thinking", "Thinking: 0.00 s, 1 tokens")
+    assert (column["state"], column["thinking"]) == ("writing", {"tokens": 1, "seconds": 0.0})
     column = told(protocol.Token("Yes", 2, 3.0))
     assert (column["text"], column["thought"]) == ("Yes", "So\\x1b")
-    assert (column["words"], column["thinking"]) == ("writing", "Thought for 0.00 s, 1 tokens")
-    assert ["Answer began", "3.00 s"] in column["numbers"]
+    assert (column["state"], column["thinking"]) == ("writing", {"tokens": 1, "seconds": 0.0})
+    assert ["answer_began", 3.0] in column["numbers"]
 
 
 def test_a_column_takes_back_what_turns_out_to_be_a_thought() -> None:
@@ -75,7 +75,7 @@ def test_a_column_takes_back_what_turns_out_to_be_a_thought() -> None:
     comparison._tell(0, protocol.Token("Let me", 1, 1.0))
     board.update()
     assert board.view["columns"][0]["text"] == "Let me"
-    assert board.view["columns"][0]["thinking"] == ""
+    assert board.view["columns"][0]["thinking"] is None
     comparison._tell(0, protocol.Token("Yes", 2, 2.0, thought_tokens=2, was_thought=True))
     board.update()
     (column,) = board.view["columns"]

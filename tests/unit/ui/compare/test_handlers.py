@@ -29,12 +29,11 @@ from runners import protocol
 
 MODEL = ModelInfo("a", "alpha", "/a.echo.json", ModelType.ECHO, 10)
 MODELS = [f"model {letter}" for letter in "abcd"]
-OWN = [f"own settings of {letter}" for letter in "abcd"]
 SETTINGS = ("temperature", "seed", "n_threads", "stop", "greedy")
 # Handlers know widgets as keys alone, so that a name does for each of them.
 TAB = CompareTab(
     lists=ModelLists(MODELS, "catalogue", "unusable", "starter panel"),
-    own_settings=OWN,
+    slots="slots",
     refresh="refresh",
     starter_button="starter button",
     starter_progress="starter progress",
@@ -49,9 +48,8 @@ TAB = CompareTab(
 FORM = {
     "stop": "",  # in no order of the page
     **dict.fromkeys(MODELS),
-    **dict.fromkeys(OWN, ""),
+    "slots": {"own": [{}, {"min_p": 0.1}]},
     MODELS[1]: "a",
-    OWN[1]: "min_p=0.1",
     "greedy": False,
     "temperature": 0.7,
     "seed": "",
@@ -73,6 +71,8 @@ class FakeSession:
         self.trouble: str | None = None
         self.position = 0
         self.stops = 0
+        self.is_to_be_kept = False
+        self.kept_as: str | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -98,7 +98,12 @@ class FakeHost:
         self.stopped: list[tuple[str, int | None]] = []
 
     def begin(
-        self, session: str, draft: RequestDraft, on_news: Callable[[], None], visitor: str
+        self,
+        session: str,
+        draft: RequestDraft,
+        on_news: Callable[[], None],
+        visitor: str,
+        browser: str,
     ) -> FakeSession:
         if self.error:
             raise self.error
@@ -114,6 +119,8 @@ class FakeHost:
         column: int,
         on_news: Callable[[], None],
         visitor: str,
+        browser: str,
+        beside: str | None,
     ) -> FakeSession:
         if self.error:
             raise self.error
@@ -154,15 +161,15 @@ def test_a_run_from_the_line_to_its_end() -> None:
         view = await _next(stream)
         session = host.session
         assert session is not None
-        assert [column["words"] for column in view["columns"]] == ["waiting", "waiting"]
+        assert [column["state"] for column in view["columns"]] == ["waiting", "waiting"]
         session.position = 2
         session.on_news()
         view = await _next(stream)
-        assert view["note"] == "You are number 2 in line."
+        assert (view["position"], view["note"]) == (2, "")
         session.position = 0
         session.tell(0, protocol.Token("Hel", 1, 0.1), protocol.Token("lo", 2, 0.2))
         view = await _next(stream)
-        assert view["note"] == ""
+        assert view["position"] == 0
         assert view["columns"][0]["text"] == "Hello"
         session.tell(0, protocol.Answered("stop", 2, 0.2), protocol.Finished(0.2))
         session.tell(1, protocol.Failed("load", "load", "The file is damaged."))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from comparator.core.models import (
     InferenceResult,
     InferenceStats,
@@ -24,24 +22,12 @@ def _result(state: RunState, **values: Any) -> InferenceResult:
     return InferenceResult("a", "", False, None, stats, state=state, model=MODEL, **values)
 
 
-@pytest.mark.parametrize(
-    ("result", "position", "words"),
-    [
-        (_result(RunState.WAITING), 0, "waiting"),
-        (_result(RunState.WAITING), 3, "waiting, number 3 in line"),
-        (_result(RunState.LOADING, progress=0.4), 0, "loading 40 %"),
-        (_result(RunState.LOADING), 0, "loading"),
-        (
-            _result(RunState.READING, stats=InferenceStats(0.0, prompt_tokens=12)),
-            0,
-            "reading the prompt, 12 tokens",
-        ),
-        (_result(RunState.WRITING), 0, "writing"),
-        (_result(RunState.STOPPED), 0, "stopped"),
-    ],
-)
-def test_states_in_words(result: InferenceResult, position: int, words: str) -> None:
-    assert render.state_words(result, position) == words
+def test_only_who_waits_has_a_place_in_line() -> None:
+    shown = render.Shown()
+    waiting = render.column(_result(RunState.WAITING), shown, "", position=3)
+    loading = render.column(_result(RunState.LOADING, progress=0.4), shown, "", position=3)
+    assert (waiting["state"], waiting["position"]) == ("waiting", 3)
+    assert (loading["state"], loading["position"], loading["share"]) == ("loading", 0, 0.4)
 
 
 def test_a_column_of_a_finished_run() -> None:
@@ -71,24 +57,27 @@ def test_a_column_of_a_finished_run() -> None:
         },
     )
     result.is_complete = True
-    column = render.column(result, "an answer", "GGUF · 98 MB")
+    column = render.column(result, render.Shown("an answer"), "GGUF · 98 MB")
     assert column["text"] == "an answer"
     assert column["name"] == "Small\\x1b model"
     assert column["kind"] == "GGUF · 98 MB"
     assert column["cut"]
     assert column["fallbacks"] == ["It is \\x1b off."]
     assert column["numbers"] == [
-        ["First token", "0.51 s"],
-        ["Speed", "32.0 tok/s"],
-        ["Tokens", "64"],
-        ["Peak memory", "412 MB"],
-        ["Load", "0.40 s"],
+        ["first_token", 0.512],
+        ["speed", 31.96],
+        ["tokens", 64],
+        ["peak_memory", 412_000_000],
+        ["load", 0.4],
     ]
     assert column["details"] == [
-        ["Ran on", "llama.cpp, cpu, 2 threads, decoding: cached"],
-        ["Prompt as sent", "<|user|>hi"],
-        ["Template", "chat template of the GGUF file"],
-        ["Settings", "seed = 3 (drawn)\nmax_tokens = null\ntop_k = 20 (maker)"],
+        ["ran_on", {"name": "llama.cpp", "device": "cpu", "threads": 2, "way": "cached"}],
+        ["prompt", "<|user|>hi"],
+        ["template", "gguf"],
+        [
+            "settings",
+            [["seed", "3", "drawn"], ["max_tokens", "null", ""], ["top_k", "20", "maker"]],
+        ],
     ]
 
 
@@ -102,10 +91,7 @@ def test_the_details_tell_what_it_got_of_the_processor_and_how_its_files_were() 
     stats.cpu_shares = {"load": 0.97, "prefill": None, "decode": 0.664}
     result = _result(RunState.DONE, stats=stats)
     result.is_complete, result.notice = True, "Other \x1b programs."
-    column = render.column(result, "", "")
-    assert ["Load", "0.40 s, files 100 % cached"] in column["details"]
-    assert [
-        "Processor",
-        "Of the time that it asked for it got 97 % loading, 66 % writing",
-    ] in column["details"]
+    column = render.column(result, render.Shown(), "")
+    assert ["load", [0.4, 1.0]] in column["details"]
+    assert ["processor", {"load": 0.97, "decode": 0.664}] in column["details"]
     assert column["notice"] == "Other \\x1b programs."

@@ -1,0 +1,109 @@
+"""What ``comparator run -c`` asks: a further turn of a comparison of the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from comparator.comparison import turns as of_turns
+from comparator.comparison.request import Files, Request
+from comparator.comparison.turns import Turns
+from comparator.core.config_text import parse_assignment
+from comparator.core.exceptions import ConfigurationError
+from comparator.core.text import with_controls_shown
+from comparator.hosting.requests import AdapterLookUp, LookUp, request_of
+from comparator.hosting.turn_requests import by_place, request_of_turns
+from comparator.services.inference_engine import InferenceEngine
+from comparator.storage.history import History
+from comparator.storage.kept_comparison import KeptComparison
+
+
+@dataclass(frozen=True)
+class Further:
+    """A further turn, as it was asked for.
+
+    Attributes:
+        name: an id in the history, the begin of one, or ``last``.
+        question: what is asked; None lets cut answers go on.
+        settings: what is set for all columns in place of what they had.
+        assignments: the same as ``[N.]NAME=VALUE``, N counting the columns of the comparison.
+        together: run all at once, also where they did not before.
+        files: how the models' files are to be, where that is said.
+    """
+
+    name: str
+    question: str | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    assignments: Sequence[str] = ()
+    together: bool = False
+    files: Files = Files.AS_THEY_ARE
+
+
+def request_on(
+    further: Further,
+    history: History,
+    engine: InferenceEngine,
+    look_up: LookUp,
+    adapter: AdapterLookUp | None = None,
+) -> tuple[Request, list[str]]:
+    """Return the request of a further turn, and why which columns are left out.
+
+    Raises:
+        ConfigurationError: there is no such comparison, or nothing of it to go on from; or the
+            question or a setting is wrong.
+    """
+    kept = from_history(history, further.name)
+    turns = _turns(kept, further)
+    request, columns = request_of_turns(
+        turns, by_place(look_up), lambda draft, named: request_of(draft, engine, named, adapter)
+    )
+    gone = [turn.column for turn in turns.turns if turn.column not in columns]
+    left_out = [*turns.left_out.values(), *(f"Column {number + 1} is left out." for number in gone)]
+    return replace(request, files=further.files or request.files), left_out
+
+
+def from_history(history: History, name: str) -> KeptComparison:
+    """Return a comparison of the history.
+
+    Raises:
+        ConfigurationError: there is none of that name, or the history cannot be read.
+    """
+    kept = history.get(name)
+    if kept is not None:
+        return kept
+    if history.trouble:
+        raise ConfigurationError(f"The history cannot be read. {history.trouble}")
+    size = " The size of the context is set by --ctx-size." if name.isdigit() else ""
+    raise ConfigurationError(
+        f"The history has no comparison {with_controls_shown(name)[:60]!r}, or several ids begin "
+        f"so. 'comparator history' lists them.{size}"
+    )
+
+
+def _turns(kept: KeptComparison, further: Further) -> Turns:
+    if further.question is None:
+        turns = of_turns.continued(kept)
+    else:
+        turns = of_turns.next_turn(kept, further.question)
+    changed = _changed(further, len(kept.records))
+    return replace(
+        turns,
+        together=turns.together or further.together,
+        turns=tuple(
+            replace(turn, settings={**turn.settings, **changed[turn.column]})
+            for turn in turns.turns
+        ),
+    )
+
+
+def _changed(further: Further, columns: int) -> list[dict[str, Any]]:
+    """Return what is set anew for each column."""
+    changed = [dict(further.settings) for _ in range(columns)]
+    for text in further.assignments:
+        number, values = parse_assignment(text)
+        if number is not None and not 1 <= number <= columns:
+            raise ConfigurationError(f"--set {number}.… means column {number} of {columns}.")
+        for settings in changed if number is None else [changed[number - 1]]:
+            settings.update(values)
+    return changed

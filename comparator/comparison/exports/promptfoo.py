@@ -1,0 +1,184 @@
+"""The JSON of ``promptfoo export``, version 3, which ``promptfoo import`` takes.
+
+Sources: promptfoo's ``src/types/index.ts`` (EvaluateSummaryV3, EvaluateResult, CompletedPrompt) and
+``src/commands/import.ts``. Each column is a provider, and so a prompt of its own in promptfoo's
+table; each conversation is a test. Nothing was asserted: an answer passes, a failure is an error.
+The providers are none that promptfoo can run, so what it imports is looked at and not run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from comparator.comparison.exports.sheet import Sheet, plain
+from comparator.comparison.exports.words import title
+from comparator.core.models import InferenceResult
+
+Json = dict[str, Any]
+NO_FAILURE, ERROR = 0, 2  # of promptfoo's ResultFailureReason
+_VARIABLE = "prompt"
+_LETTERS_OF_ID = 12
+
+
+def sheet_promptfoo(sheet: Sheet) -> str:
+    """Return a comparison as promptfoo's file of an evaluation."""
+    tests = list(dict.fromkeys(map(_spoken, sheet.results)))
+    results = [_result(one, number, tests) for number, one in enumerate(sheet.results)]
+    file = {
+        "evalId": f"eval-{sheet.kept.id[:_LETTERS_OF_ID]}-{sheet.moment[:19]}",
+        "results": {
+            "version": 3,
+            "timestamp": sheet.moment,
+            "prompts": [_prompt(one) for one in sheet.results],
+            "results": results,
+            "stats": _stats(sheet.results),
+        },
+        "config": _config(sheet, tests),
+        "shareableUrl": None,
+        "vars": [_VARIABLE],
+        "metadata": {"evaluationCreatedAt": sheet.moment, "author": None},
+    }
+    return json.dumps(plain(file), ensure_ascii=False, indent=2) + "\n"
+
+
+def _config(sheet: Sheet, tests: Sequence[str]) -> Json:
+    return {
+        "description": f"multi-llm-comparator {sheet.kept.id}",
+        "prompts": ["{{" + _VARIABLE + "}}"],
+        "providers": [_provider(one) for one in sheet.results],
+        "tests": [{"vars": {_VARIABLE: text}} for text in tests],
+    }
+
+
+def _result(result: InferenceResult, number: int, tests: Sequence[str]) -> Json:
+    text = _spoken(result)
+    answered = not result.error
+    return {
+        "promptIdx": number,
+        "testIdx": tests.index(text),
+        "testCase": {"vars": {_VARIABLE: text}, "assert": []},
+        "promptId": _digest(text),
+        "prompt": {"raw": text, "label": text},
+        "vars": {_VARIABLE: text},
+        "provider": {key: value for key, value in _provider(result).items() if key != "config"},
+        "response": _response(result),
+        "error": result.error,
+        "failureReason": NO_FAILURE if answered else ERROR,
+        "success": answered,
+        "score": 1 if answered else 0,
+        "latencyMs": _milliseconds(result),
+        "gradingResult": None,
+        "namedScores": {},
+        "cost": 0,
+        "tokenUsage": _usage([result]),
+        "metadata": _metadata(result),
+    }
+
+
+def _response(result: InferenceResult) -> Json:
+    response: Json = {
+        "output": result.content,
+        "cached": False,
+        "tokenUsage": _tokens(result),
+        "finishReason": result.stats.finish_reason,
+    }
+    if result.thinking is not None:
+        response["metadata"] = {"reasoning": result.thinking.text}
+    return {**response, "error": result.error} if result.error else response
+
+
+def _metadata(result: InferenceResult) -> Json:
+    stats = result.stats
+    return {
+        "timeToFirstTokenMs": _in_milliseconds(stats.time_to_first_token),
+        "tokensPerSecond": stats.tokens_per_second,
+        "loadMs": _in_milliseconds(stats.load_seconds),
+        "peakBytes": stats.memory_usage,
+        "renderedPrompt": result.prompt.rendered,
+        "notice": result.notice,
+        "fallbacks": result.fallbacks,
+    }
+
+
+def _provider(result: InferenceResult) -> Json:
+    model = result.model
+    engine, name = (model.model_type.value, model.name) if model else ("", result.model_id)
+    settings = {key: value for key, value in result.config.items() if key not in ("lora",)}
+    return {"id": f"comparator:{engine}:{name}", "label": title(result), "config": settings}
+
+
+def _prompt(result: InferenceResult) -> Json:
+    text = _spoken(result)
+    return {
+        "id": _digest(text),
+        "raw": text,
+        "label": text,
+        "provider": title(result),
+        "metrics": {
+            "score": 0 if result.error else 1,
+            "testPassCount": 0 if result.error else 1,
+            "testFailCount": 0,
+            "testErrorCount": 1 if result.error else 0,
+            "assertPassCount": 0,
+            "assertFailCount": 0,
+            "totalLatencyMs": _milliseconds(result),
+            "tokenUsage": _usage([result]),
+            "namedScores": {},
+            "namedScoresCount": {},
+            "cost": 0,
+        },
+    }
+
+
+def _stats(results: Sequence[InferenceResult]) -> Json:
+    errors = sum(bool(one.error) for one in results)
+    return {
+        "successes": len(results) - errors,
+        "failures": 0,
+        "errors": errors,
+        "tokenUsage": _usage(results),
+        "durationMs": sum(map(_milliseconds, results)),
+    }
+
+
+def _usage(results: Sequence[InferenceResult]) -> Json:
+    """Return tokens as promptfoo counts them; what is an assertion's is nothing here."""
+    tokens = [_tokens(one) for one in results]
+    details = {"reasoning": 0, "acceptedPrediction": 0, "rejectedPrediction": 0}
+    thought = sum(one.thinking.tokens for one in results if one.thinking)
+    nothing = {"total": 0, "prompt": 0, "completion": 0, "cached": 0, "numRequests": 0}
+    return {
+        **{name: sum(one[name] for one in tokens) for name in ("total", "prompt", "completion")},
+        "cached": 0,
+        "numRequests": len(results),
+        "completionDetails": {**details, "reasoning": thought},
+        "assertions": {**nothing, "completionDetails": details},
+    }
+
+
+def _tokens(result: InferenceResult) -> Json:
+    prompt, completion = result.stats.prompt_tokens or 0, result.stats.token_count
+    return {"total": prompt + completion, "prompt": prompt, "completion": completion}
+
+
+def _spoken(result: InferenceResult) -> str:
+    """Return what was asked: a question as its text, a conversation as JSON, as promptfoo does."""
+    messages = result.prompt.messages
+    if len(messages) == 1:
+        return messages[0]["content"]
+    return json.dumps(messages, ensure_ascii=False)
+
+
+def _milliseconds(result: InferenceResult) -> int:
+    return _in_milliseconds(result.stats.duration) or 0
+
+
+def _in_milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,365 @@
+"""The history: every comparison that was asked, whole, in ``history.sqlite3`` of the data folder.
+
+Several programs may use it at once. A file that cannot be written, read or understood never
+fails a comparison: ``state`` and what is returned say it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from comparator.core.exceptions import ConfigurationError
+from comparator.core.text import without_surrogates
+from comparator.storage.history_schema import (
+    SHORTEST_INDEXED,
+    folded,
+    has_index,
+    kind,
+    searched,
+)
+from comparator.storage.kept_comparison import KeptComparison
+from comparator.storage.store import Store
+
+LAST = "last"
+MOST_LISTED = 200  # comparisons in one answer
+_QUESTION_CHARACTERS = 300  # of a question, in a list
+_SHORTEST_BEGINNING = 4  # characters of an id
+_DAY_SECONDS = 86_400.0
+_LISTED = "c.id, c.created, c.owner, c.question, c.columns, c.is_pinned, c.parent, c.number"
+_NO_INDEX = " This SQLite has no full text index (FTS5), so a search reads everything."
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How much is kept; what is pinned stays, whatever the numbers.
+
+    Attributes:
+        is_on: whether anything is kept at all.
+        most: comparisons, of all owners together; the oldest go first. 0 for all.
+        days: how old one may be; 0 for ever.
+        most_of_a_visitor: comparisons of one visitor of a public page.
+    """
+
+    is_on: bool = True
+    most: int = 10_000
+    days: float = 0.0
+    most_of_a_visitor: int = 200
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str] = os.environ, is_public: bool = False) -> Retention:
+        """Return what COMPARATOR_HISTORY, COMPARATOR_HISTORY_MOST and COMPARATOR_HISTORY_DAYS say.
+
+        A public page keeps what strangers ask for 30 days where nothing else is said.
+
+        Raises:
+            ConfigurationError: names the variable that is no number, or neither on nor off.
+        """
+        usual = cls(days=30.0) if is_public else cls()
+        switch = environment.get("COMPARATOR_HISTORY", "").strip().lower() or "on"
+        if switch not in ("on", "off"):
+            raise ConfigurationError(f"COMPARATOR_HISTORY is on or off, not {switch[:40]!r}.")
+        most = _number(environment, "COMPARATOR_HISTORY_MOST", usual.most)
+        days = _number(environment, "COMPARATOR_HISTORY_DAYS", usual.days)
+        return replace(usual, is_on=switch == "on", most=int(most), days=days)
+
+
+def _number(environment: Mapping[str, str], name: str, usual: float) -> float:
+    text = environment.get(name, "").strip()
+    try:
+        number = float(text) if text else usual
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ConfigurationError(f"{name} must be a number from 0 up, not {text[:40]!r}.")
+    return number
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A kept comparison in a list.
+
+    Attributes:
+        id: names it.
+        created: when it was asked, seconds since the epoch.
+        owner: as ``KeptComparison.owner``.
+        question: what the user said last, its beginning.
+        models: the names of the columns' models.
+        states: how each column ended, as ``RunState`` words it.
+        is_pinned: whether it stays whatever the retention.
+        parent: the comparison that it goes on from, or None.
+        number: its place among those of the same moment.
+    """
+
+    id: str
+    created: float
+    owner: str
+    question: str
+    models: tuple[str, ...]
+    states: tuple[str, ...]
+    is_pinned: bool
+    parent: str | None
+    number: int
+
+    @property
+    def place(self) -> tuple[float, int]:
+        """Where it stands in a list, for ``History.find(before=…)``."""
+        return self.created, self.number
+
+
+class History:
+    """The kept comparisons; safe to use from several threads and programs at once.
+
+    Args:
+        path: the file; None takes the one in the user's data folder.
+        retention: how much is kept; None reads the environment.
+    """
+
+    def __init__(self, path: Path | None = None, retention: Retention | None = None) -> None:
+        self.retention = retention or Retention.of()
+        self._store = Store(kind(), path)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is to be kept."""
+        return self.retention.is_on
+
+    @property
+    def trouble(self) -> str:
+        """Why the last thing asked of it could not be done, in a sentence; empty where it was."""
+        return self._store.trouble
+
+    def add(self, kept: KeptComparison) -> bool:
+        """Keep a comparison, and let go what retention keeps no longer; return whether it is kept.
+
+        One of the same id is replaced.
+        """
+        if not self.is_on:
+            return False
+        row, whole, text = _row(kept), _packed(kept), searched(kept)
+
+        def work(connection: sqlite3.Connection) -> bool:
+            _drop(connection, _numbers(connection, "c.id = ?", (kept.id,)))
+            number = connection.execute(_INSERT, row).lastrowid
+            connection.execute("INSERT INTO wholes VALUES (?, ?)", (number, whole))
+            connection.execute("INSERT INTO texts VALUES (?, ?)", (number, text))
+            if has_index():
+                values = (number, text)
+                connection.execute("INSERT INTO trigrams (rowid, text) VALUES (?, ?)", values)
+            self._let_go(connection, kept.owner)
+            return True
+
+        return bool(self._store.ask(work))
+
+    def get(self, name: str, owner: str = "") -> KeptComparison | None:
+        """Return a comparison of an owner; None where there is none of that name.
+
+        Args:
+            name: an id, an unambiguous beginning of one (four digits or more), or ``last``.
+            owner: whose; empty for the machine's own user.
+        """
+
+        def work(connection: sqlite3.Connection) -> KeptComparison | None:
+            found = _named(connection, name, owner)
+            if len(found) != 1:
+                return None
+            question = "SELECT whole FROM wholes WHERE number = ?"
+            rows = connection.execute(question, found).fetchall()
+            (pinned,) = connection.execute(_IS_PINNED, found).fetchone()
+            return _with_pin(_unpacked(rows[0][0]), bool(pinned)) if rows else None
+
+        return self._store.ask(work)
+
+    def find(
+        self,
+        words: str = "",
+        owner: str = "",
+        most: int = 50,
+        before: tuple[float, int] | None = None,
+    ) -> list[Entry]:
+        """Return an owner's comparisons, the newest first.
+
+        Args:
+            words: what questions, system prompts, answers or models' names have; all of the words,
+                anywhere in them, in whatever case. Empty for all comparisons.
+            owner: whose; empty for the machine's own user.
+            most: of a list.
+            before: the ``place`` of the last entry of the list before.
+        """
+        wanted = folded(words).split()
+        sql, values = _question(wanted, owner, before)
+        values.append(max(0, min(most, MOST_LISTED)))
+        rows = self._store.ask(lambda connection: connection.execute(sql, values).fetchall())
+        return [_entry(*row) for row in rows or ()]
+
+    def count(self, owner: str = "") -> int:
+        """Return how many comparisons an owner has."""
+        question = "SELECT count(*) FROM comparisons WHERE owner = ?"
+        rows = self._store.ask(lambda it: it.execute(question, (owner,)).fetchall())
+        return int(rows[0][0]) if rows else 0
+
+    def pin(self, name: str, is_pinned: bool = True, owner: str = "") -> bool:
+        """Keep a comparison whatever the retention, or no longer; return whether there is one."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            found = _named(connection, name, owner)
+            if len(found) != 1:
+                return False
+            change = "UPDATE comparisons SET is_pinned = ? WHERE number = ?"
+            connection.execute(change, (int(is_pinned), found[0]))
+            return True
+
+        return bool(self._store.ask(work))
+
+    def remove(self, name: str, owner: str = "") -> bool:
+        """Delete a comparison; return whether there was one."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            found = _named(connection, name, owner)
+            if len(found) == 1:
+                _drop(connection, found)
+            return len(found) == 1
+
+        return bool(self._store.ask(work))
+
+    def state(self) -> str:
+        """Return in a sentence whether comparisons are kept, and why not."""
+        if not self.is_on:
+            return "Comparisons are not kept: the history is off."
+        return f"{self._store.state()}{'' if has_index() else _NO_INDEX}"
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        self._store.close()
+
+    def _let_go(self, connection: sqlite3.Connection, owner: str) -> None:
+        """Delete what is older or more than is kept."""
+        keeps, gone = self.retention, []
+        if keeps.days:
+            # On a public page a pin holds against the number, not against the days: what
+            # strangers asked does not lie here for ever.
+            limits = (time.time() - keeps.days * _DAY_SECONDS,)
+            old = "c.created < ? AND (c.is_pinned = 0 OR c.owner != '')"
+            gone += _numbers(connection, old, limits)
+        if owner and keeps.most_of_a_visitor:
+            gone += _beyond(connection, "c.owner = ?", (owner,), keeps.most_of_a_visitor)
+        if keeps.most:
+            gone += _beyond(connection, "c.is_pinned = 0", (), keeps.most)
+        _drop(connection, gone)
+
+
+_INSERT = """
+INSERT INTO comparisons (id, owner, created, is_pinned, parent, question, columns)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_IS_PINNED = "SELECT is_pinned FROM comparisons WHERE number = ?"
+
+
+def _with_pin(kept: KeptComparison, is_pinned: bool) -> KeptComparison:
+    """Return a comparison as its row in the list says that it is pinned."""
+    return msgspec.structs.replace(kept, is_pinned=is_pinned)
+
+
+def _row(kept: KeptComparison) -> tuple[Any, ...]:
+    columns = [[record["model"].get("name", ""), record["state"]] for record in kept.records]
+    return (
+        kept.id,
+        kept.owner,
+        kept.created,
+        int(kept.is_pinned),
+        kept.parent,
+        without_surrogates(kept.question)[:_QUESTION_CHARACTERS],
+        json.dumps(columns),
+    )
+
+
+def _entry(
+    name: str,
+    created: float,
+    owner: str,
+    question: str,
+    columns: str,
+    is_pinned: int,
+    parent: str | None,
+    number: int,
+) -> Entry:
+    pairs = json.loads(columns)
+    models, states = (tuple(pair[place] for pair in pairs) for place in (0, 1))
+    return Entry(name, created, owner, question, models, states, bool(is_pinned), parent, number)
+
+
+def _packed(kept: KeptComparison) -> bytes:
+    """Return a comparison as compressed JSON; names of files may have what is no text."""
+    return zlib.compress(json.dumps(msgspec.to_builtins(kept)).encode())
+
+
+def _unpacked(whole: bytes) -> KeptComparison:
+    return msgspec.convert(json.loads(zlib.decompress(whole)), KeptComparison)
+
+
+def _question(
+    words: Sequence[str], owner: str, before: tuple[float, int] | None
+) -> tuple[str, list[Any]]:
+    """Return the statement that finds entries, and its values but for the last, its limit."""
+    tables, wanted = "comparisons c", ["c.owner = ?"]
+    values: list[Any] = [owner]
+    indexed = [word for word in words if has_index() and len(word) >= SHORTEST_INDEXED]
+    others = [word for word in words if word not in indexed]
+    if indexed:
+        phrases = " AND ".join('"' + word.replace('"', '""') + '"' for word in indexed)
+        wanted.append("c.number IN (SELECT rowid FROM trigrams WHERE trigrams MATCH ?)")
+        values.append(phrases)
+    if others:
+        tables += " JOIN texts t ON t.number = c.number"
+        wanted += ["instr(t.text, ?) > 0"] * len(others)
+        values += others
+    if before is not None:
+        wanted.append("(c.created, c.number) < (?, ?)")
+        values += before
+    where = " AND ".join(wanted)
+    order = "ORDER BY c.created DESC, c.number DESC LIMIT ?"
+    return f"SELECT {_LISTED} FROM {tables} WHERE {where} {order}", values
+
+
+def _named(connection: sqlite3.Connection, name: str, owner: str) -> list[int]:
+    """Return the numbers of the comparisons that a name means: none, one, or too many."""
+    if name == LAST:
+        newest = "SELECT number FROM comparisons WHERE owner = ? ORDER BY created DESC, number DESC"
+        return [number for (number,) in connection.execute(f"{newest} LIMIT 1", (owner,))]
+    exact = _numbers(connection, "c.id = ? AND c.owner = ?", (name, owner))
+    if exact or len(name) < _SHORTEST_BEGINNING:
+        return exact
+    begins = "c.owner = ? AND substr(c.id, 1, ?) = ?"
+    return _numbers(connection, begins, (owner, len(name), name))
+
+
+def _numbers(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[int]:
+    found = connection.execute(f"SELECT c.number FROM comparisons c WHERE {where}", values)
+    return [number for (number,) in found]
+
+
+def _beyond(
+    connection: sqlite3.Connection, where: str, values: Sequence[Any], most: int
+) -> list[int]:
+    """Return what comes after the newest ones, the pinned before all others."""
+    order = "ORDER BY c.is_pinned DESC, c.created DESC, c.number DESC LIMIT -1 OFFSET ?"
+    return _numbers(connection, f"{where} {order}", (*values, most))
+
+
+def _drop(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
+    for number in dict.fromkeys(numbers):
+        if has_index():  # an index beside its texts is told the text that goes
+            rows = connection.execute("SELECT text FROM texts WHERE number = ?", (number,))
+            told = "INSERT INTO trigrams (trigrams, rowid, text) VALUES ('delete', ?, ?)"
+            connection.executemany(told, [(number, text) for (text,) in rows.fetchall()])
+        for table in ("texts", "wholes", "comparisons"):
+            connection.execute(f"DELETE FROM {table} WHERE number = ?", (number,))

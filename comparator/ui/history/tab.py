@@ -1,0 +1,44 @@
+"""The widgets of the history's tab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from comparator.ui.events import Widget
+from comparator.ui.language import script, text
+from comparator.ui.static_files import static_text
+
+# Beside the list there is room for what takes a comparison away.
+ROOTS = '<div id="history-root"></div><div id="history-export-root"></div>'
+
+
+@dataclass(frozen=True)
+class HistoryTab:
+    """The widgets of the tab.
+
+    Attributes:
+        tab: the tab itself.
+        table: the list of comparisons, and what is done with them.
+        note: what went wrong.
+    """
+
+    tab: Widget
+    table: Widget
+    note: Widget
+
+
+def build_history_tab() -> HistoryTab:
+    """Build the tab inside the page's ``gr.Tabs``."""
+    with gr.Tab(text("history.tab"), id="history", elem_id="history-tab") as tab:
+        table = gr.HTML(
+            None,
+            html_template=ROOTS,
+            js_on_load=f"{script()}\n{static_text('history.js')}",
+            apply_default_css=False,
+            padding=False,
+            elem_id="history",
+        )
+        note = gr.HTML("", padding=False, elem_id="history-notes")
+    return HistoryTab(tab, table, note)

@@ -1,0 +1,37 @@
+// Fifty clicks on Run are one: until the board has answered the first, further ones are none, and
+// while a comparison runs the note that it does is asked for once while it stands there.
+
+const RUN_ANSWER_MS = 1000; // the board may have nothing new to show, such as the same refusal
+const RUN_NOTE_MS = 4000;
+let runPressed = 0;
+let runNoted = 0;
+
+function runIsRepeated() {
+  const now = performance.now();
+  if (document.body.classList.contains("comparing")) {
+    if (now - runNoted < RUN_NOTE_MS) return true;
+    runNoted = now;
+    return false;
+  }
+  if (runPressed && now - runPressed < RUN_ANSWER_MS) return true;
+  runPressed = now;
+  return false;
+}
+
+function runWatch() {
+  const board = document.querySelector("#board-root");
+  if (!board) return window.setTimeout(runWatch, SLOTS_RETRY_MS);
+  new MutationObserver(() => {
+    runPressed = 0;
+  }).observe(board.parentElement, { childList: true, attributes: true, subtree: true });
+}
+
+document.addEventListener("click", (event) => {
+  if (!(event.target instanceof Element && event.target.closest("#run")) || !runIsRepeated()) return;
+  event.preventDefault();
+  event.stopPropagation();
+}, true);
+document.addEventListener("input", () => {
+  runPressed = 0;
+}, true);
+runWatch();

@@ -1,0 +1,81 @@
+"""``comparator serve --mcp``: a client of the Model Context Protocol does what the page does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.ui.conftest import REPOSITORY, Server, start_server
+
+SERVE = ("-m", "comparator", "serve", "--mcp")
+
+
+@pytest.fixture(scope="module")
+def mcp_server(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    pytest.importorskip("mcp.server.lowlevel.helper_types", exc_type=ImportError)
+    folder = tmp_path_factory.mktemp("mcp")
+    data = str(folder / "data")
+    server = start_server(echo_models_dir, folder / "log.txt", SERVE, COMPARATOR_DATA_DIR=data)
+    try:
+        yield server
+    finally:
+        code = server.end()
+    assert code == 143
+    assert "Traceback" not in server.log.read_text()
+
+
+async def _talk(url: str) -> dict[str, Any]:
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    said: dict[str, Any] = {}
+    async with (
+        streamable_http_client(f"{url}gradio_api/mcp/") as (reading, writing, _),
+        ClientSession(reading, writing) as session,
+    ):
+        await session.initialize()
+        said["tools"] = {tool.name: tool for tool in (await session.list_tools()).tools}
+        asked = {"prompt": "hello there", "models": ["Quick", "Crash"], "config": {"seed": 3}}
+        said["compare"] = await session.call_tool("compare", asked)
+        said["history"] = await session.call_tool("history", {"words": "hello"})
+        said["show"] = await session.call_tool("show", {"id": "last"})
+        said["wrong"] = await session.call_tool("compare", {"prompt": "", "models": ["Quick"]})
+    return said
+
+
+def _value(answer: Any) -> Any:
+    return json.loads(answer.content[0].text)
+
+
+def test_an_mcp_client_asks_and_finds_it_in_the_history(mcp_server: Server) -> None:
+    said = asyncio.run(_talk(mcp_server.url))
+    assert set(said["tools"]) == {"models", "compare", "stop", "history", "show"}
+    assert "models" in said["tools"]["compare"].inputSchema["properties"]
+    quick, crash = _value(said["compare"])
+    assert (quick["content"], quick["is_complete"]) == ("hello there", True)
+    assert crash["error_kind"] == "crashed"
+    (entry,) = _value(said["history"])
+    assert (entry["id"], entry["question"]) == (quick["comparison"], "hello there")
+    assert [one["content"] for one in _value(said["show"])["records"]][0] == "hello there"
+    assert said["wrong"].isError
+    assert "Type a prompt first" in said["wrong"].content[0].text
+
+
+def test_without_the_flag_there_is_no_such_address(server: Server) -> None:
+    assert httpx.post(f"{server.url}gradio_api/mcp/", json={}).status_code == 404
+
+
+@pytest.mark.parametrize("flags", [("--public",), ("--auth", "anna:secret")])
+def test_a_page_for_others_offers_no_tools(echo_models_dir: Path, flags: tuple[str, ...]) -> None:
+    command = [sys.executable, *SERVE, "--models-dir", str(echo_models_dir), *flags]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "--mcp works on a page of this machine alone" in ended.stderr
