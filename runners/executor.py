@@ -72,5 +72,9 @@ class Executor(Protocol):
         """What it has held so far of this machine's memory, as ``Receipt.samples``."""
 
     @property
+    def looks(self) -> int:
+        """How many looks at its memory ``samples`` are made of."""
+
+    @property
     def verdict(self) -> dict[str, Any]:
         """What the engine was told in the end (``Assignment.verdict``)."""

@@ -87,6 +87,11 @@ class Run:
         """What it has held so far, as ``Receipt.samples``."""
         return self._samples.columns()
 
+    @property
+    def looks(self) -> int:
+        """How many looks at its memory there were."""
+        return self._samples.looks
+
     def _live(self) -> None:
         try:
             with temporary.private_directory() as folder:

@@ -200,6 +200,11 @@ class Comparison:
         """Return a column's answer by its tokens."""
         return self._builders[slot].written.pieces()
 
+    def looks(self, slot: int) -> int:
+        """Return how many looks at a column's memory there were, at hardly any cost."""
+        run = self._runs.get(slot)
+        return run.looks if run is not None else 0
+
     @property
     def is_complete(self) -> bool:
         """Whether every column has its final message, and the reader was told."""

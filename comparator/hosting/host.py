@@ -21,7 +21,6 @@ from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.quiet import quiet
 from comparator.hosting import records, reruns
 from comparator.hosting.admission_queue import Admission
-from comparator.hosting.further_turns import FurtherTurns, drafts_of, further_turns
 from comparator.hosting.library_actions import LibraryActions
 from comparator.hosting.library_table import LibraryTable
 from comparator.hosting.limits import Rates
@@ -146,19 +145,22 @@ class Host:
         """Ask the columns of a kept comparison what ``comparison.turns`` makes of it.
 
         It is a comparison of its own, kept with the columns that it does not ask. A column whose
-        model is gone is left out, and said. May read files: not for the loop.
+        model is gone is left out, as the session says. May read files: not for the loop.
 
         Raises:
             BusyError: something of this session still goes on.
             MultiLLMError: as ``begin``; or all models are gone.
         """
-        visitor = visitor or session_key
+        on_page, visitor = not visitor, visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
-        if not self.manager.available_models:
-            self.shelf()
+        self.shelf()  # a model may be gone since it was asked
         look_up = by_id(offered_by(self.manager))
-        request, columns = request_of_turns(turns, look_up, self._request)
-        return self._take(session_key, request, columns, on_news, visitor, browser)
+        request, there = request_of_turns(turns, look_up, self._request)
+        request = replace(request, on_page=on_page)
+        columns = [turn.column for turn in there.turns]
+        session = self._take(session_key, request, columns, on_news, visitor, browser)
+        session.left_out = there.left_out
+        return session
 
     def _request(self, draft: RequestDraft, look_up: LookUp | None = None) -> Request:
         if self.options.is_public:
@@ -192,35 +194,6 @@ class Host:
         look_up = by_id(offered_by(self.manager))
         request = reruns.rerun_of(earlier, look_up, self._request)
         return self._take(session_key, request, None, on_news, visitor, browser)
-
-    def go_on(
-        self,
-        session_key: str,
-        turns: Turns,
-        on_news: OnNews,
-        visitor: str = "",
-        browser: str = "",
-    ) -> tuple[Session, FurtherTurns]:
-        """Ask columns of a comparison on, again or further; return also who could not be asked.
-
-        May read files: not for the loop.
-
-        Raises:
-            BusyError: something of this session still goes on.
-            MultiLLMError: as ``begin``.
-        """
-        on_page, visitor = not visitor, visitor or session_key
-        self._sessions.refuse_second(session_key, visitor)
-        if self.options.is_public:
-            for draft in drafts_of(turns):
-                refuse_foreign_code(draft)
-                self.options.limits.check(draft)
-        self.shelf()  # a model may be gone since it was asked
-        adapters = adapters_offered_by(self.manager)
-        further = further_turns(turns, self.engine, offered_by(self.manager), adapters)
-        request = replace(further.request, on_page=on_page)
-        session = self._take(session_key, request, further.columns, on_news, visitor, browser)
-        return session, further
 
     def advice(self, draft: RequestDraft) -> list[str]:
         """Return for each slot what its maker advises where it is not what would be sent.

@@ -107,14 +107,9 @@ def request_of(
     given = {model.id: _given(draft, slot) for model, slot in zip(models, draft.slots, strict=True)}
     request = engine.request(draft.prompt, models, configs, together=draft.together, given=given)
     if adapter is not None:
-        request = with_adapters(request, adapter)
+        slots = [replace(slot, lora=_paths(slot.config.lora, adapter)) for slot in request.slots]
+        request = replace(request, slots=slots)
     return replace(request, files=draft.files, on_page=draft.on_page)
-
-
-def with_adapters(request: Request, look_up: AdapterLookUp) -> Request:
-    """Return the request with the paths of its adapters in place of what names them."""
-    slots = [replace(slot, lora=_paths(slot.config.lora, look_up)) for slot in request.slots]
-    return replace(request, slots=slots)
 
 
 def _given(draft: RequestDraft, slot: SlotDraft) -> Given:

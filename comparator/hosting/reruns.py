@@ -41,8 +41,8 @@ def rerun_of(
         files=earlier.files,
         date=earlier.date or _date_told(earlier.records),
     )
-    request, columns = request_of_turns(turns, look_up, make)
-    sources = [earlier.records[column].get("config_sources") or {} for column in columns]
+    request, there = request_of_turns(turns, look_up, make)
+    sources = [earlier.records[turn.column].get("config_sources") or {} for turn in there.turns]
     slots = [
         replace(slot, sources={**slot.sources, **then})
         for slot, then in zip(request.slots, sources, strict=True)

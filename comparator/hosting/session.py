@@ -7,7 +7,7 @@ on that session's comparisons alone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from comparator.comparison.comparison import Comparison
 from comparator.core.exceptions import ConfigurationError
@@ -39,6 +39,9 @@ class Session:
         columns: which columns of the visitor's page it fills; as many as it has, by default.
         visitor: who asked, whatever the session.
         keep: keeps the comparison when it has ended, whoever still looks; returns whether it did.
+
+    Attributes:
+        left_out: why another column of the page is not asked, by its place counted from 0.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Session:
         self._is_over = threading.Event()
         self.comparison = comparison
         self._columns = columns or range(len(comparison.request.slots))
+        self.left_out: Mapping[int, str] = {}
         self.trouble: str | None = None
         self._engine = engine
         self._ticket: Ticket | None = None

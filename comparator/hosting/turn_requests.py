@@ -17,10 +17,10 @@ MakeRequest = Callable[[RequestDraft, LookUp], Request]
 
 def request_of_turns(
     turns: Turns, look_up: Callable[[Turn], ModelInfo], make: MakeRequest
-) -> tuple[Request, list[int]]:
-    """Return the request that asks what turns say, and which columns it fills, counted from 0.
+) -> tuple[Request, Turns]:
+    """Return the request that asks what turns say, and the turns that it asks.
 
-    Whose model is gone is left out, as the request's notice says.
+    Whose model is gone is left out, and these turns say why.
 
     Args:
         turns: who is asked what.
@@ -34,7 +34,7 @@ def request_of_turns(
     there, models = of_turns.present(turns, look_up)
     numbered = {str(number): model for number, model in enumerate(models)}
     request = of_turns.as_turns(make(draft_of(there), numbered.__getitem__), there)
-    return request, [turn.column for turn in there.turns]
+    return request, there
 
 
 def draft_of(turns: Turns) -> RequestDraft:

@@ -34,11 +34,15 @@ class Point:
 class MemorySamples:
     """The points of one run. Written by its pump thread alone; read by any.
 
+    Attributes:
+        looks: how many moments were noted, also those that were joined since.
+
     Args:
         started: ``time.monotonic`` at the start of the run.
     """
 
     def __init__(self, started: float) -> None:
+        self.looks = 0
         self._started = started
         self._points: list[Point] = []
 
@@ -64,6 +68,7 @@ class MemorySamples:
         )
         points = [*self._points, point]
         self._points = points if len(points) <= MOST_POINTS else thinned(points)
+        self.looks += 1
 
     def end(self, available_bytes: int) -> None:
         """Note that the process is gone and holds nothing."""

@@ -64,7 +64,7 @@ def test_an_mcp_client_asks_and_finds_it_in_the_history(mcp_server: Server) -> N
     assert crash["error_kind"] == "crashed"
     (entry,) = _value(said["history"])
     assert (entry["id"], entry["question"]) == (quick["comparison"], "hello there")
-    assert [one["content"] for one in _value(said["show"])["records"]][0] == "hello there"
+    assert _value(said["show"])["records"][0]["content"] == "hello there"
     assert said["wrong"].isError
     assert "Type a prompt first" in said["wrong"].content[0].text
 

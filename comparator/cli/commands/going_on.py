@@ -55,12 +55,10 @@ def request_on(
     """
     kept = from_history(history, further.name)
     turns = _turns(kept, further)
-    request, columns = request_of_turns(
+    request, there = request_of_turns(
         turns, by_place(look_up), lambda draft, named: request_of(draft, engine, named, adapter)
     )
-    gone = [turn.column for turn in turns.turns if turn.column not in columns]
-    left_out = [*turns.left_out.values(), *(f"Column {number + 1} is left out." for number in gone)]
-    return replace(request, files=further.files or request.files), left_out
+    return replace(request, files=further.files or request.files), list(there.left_out.values())
 
 
 def from_history(history: History, name: str) -> KeptComparison:

@@ -19,6 +19,8 @@ from comparator.comparison.kept import KeptComparison, new_id
 from comparator.hosting.session import Session
 from comparator.ui.compare.badges import badges
 from comparator.ui.compare.columns import AnyColumn, Column, KeptColumn, View
+from comparator.ui.compare.fair_play import FairPlayPanel
+from comparator.ui.compare.machine import MachinePanel
 from comparator.ui.threads import in_thread
 from comparator.ui.wakeup import Wakeup
 
@@ -56,6 +58,7 @@ class Board:
         self._kept_before = kept.id if kept and session is None else None
         self._columns = [columns[place] for place in sorted(columns)]
         self._positions = {session: session.position} if session else {}
+        self._fair_play, self._machine = FairPlayPanel(), MachinePanel()
         self.view = self._assembled()
 
     @classmethod
@@ -125,6 +128,8 @@ class Board:
             "note": (latest.trouble if latest else None) or "",
             "position": latest.position if latest else 0,
             "columns": [column.view for column in self._columns],
+            "fair_play": self._fair_play.view(self._columns),
+            "machine": self._machine.view(self._columns),
             "comparison": (latest.kept_as if latest else None) or self._kept_before,
         }
 

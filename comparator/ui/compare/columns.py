@@ -64,9 +64,26 @@ class Column:
         if self.shows_tokens and result.is_complete:
             self.view["tokens"] = token_lengths(comparison.pieces(self.slot))
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing will be added."""
+        return self.session.comparison.status(self.slot).is_complete
+
+    @property
+    def looks(self) -> int:
+        """How many looks at its model's memory there were, at hardly any cost."""
+        return self.session.comparison.looks(self.slot)
+
     def record(self) -> Record:
         """Return its record as it stands."""
         return self.session.comparison.result(self.slot).to_record()
+
+    def record_so_far(self) -> Record:
+        """Return its record without its texts, with the looks at its memory so far."""
+        record = self.session.comparison.status(self.slot).to_record()
+        if record["receipt"]:
+            return record
+        return {**record, "receipt": {"samples": self.session.comparison.samples(self.slot)}}
 
 
 class KeptColumn:
@@ -79,6 +96,8 @@ class KeptColumn:
     """
 
     session = None
+    is_complete = True
+    looks = 0
 
     def __init__(self, slot: int, record: Record, attempt: int = 0) -> None:
         self.slot = slot
@@ -105,6 +124,8 @@ class KeptColumn:
     def record(self) -> Record:
         """Return its record."""
         return self._record
+
+    record_so_far = record
 
 
 class LeftOutColumn(KeptColumn):

@@ -99,7 +99,7 @@ def numbers(result: InferenceResult) -> list[list[Any]]:
         ["load", stats.load_seconds],
         ["device_memory", stats.device_memory_usage or None],
     ]
-    if result.state in (RunState.FAILED, RunState.STOPPED) and not stats.token_count:
+    if stats.token_count < 2:  # there is no time between tokens
         pairs = [pair for pair in pairs if pair[0] != "speed"]
     return [pair for pair in pairs if pair[1] is not None]
 

@@ -126,12 +126,13 @@ def _script_only(script: str, name: str) -> Widget:
 
 def _starter_panel(is_public: bool) -> tuple[Widget, Widget | None, Widget | None]:
     with gr.Column(visible=False, elem_id="starter") as panel:
+        title = said("page.starter_title")
+        words = said("page.starter_public" if is_public else "page.starter_words")
+        command = " <code>comparator starter</code>." if is_public else ""
+        worded(static_text("starter.html").format(title=title, words=words + command))
         if is_public:
-            gr.HTML(text("compare.no_models"), padding=False)
             return panel, None, None
-        title, words = said("page.starter_title"), said("page.starter_words")
-        worded(static_text("starter.html").format(title=title, words=words))
-        button = gr.Button(text("compare.install"), variant="primary", elem_id="install")
+        button = gr.Button(text("page.starter_install"), variant="primary", elem_id="install")
         progress = worded(elem_id="starter-progress")
     return panel, button, progress
 

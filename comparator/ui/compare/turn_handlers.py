@@ -15,7 +15,6 @@ import gradio as gr
 from comparator.comparison.kept import KeptComparison
 from comparator.comparison.turns import Turns, continued, edited_turn, next_turn, regenerated
 from comparator.core.limits import MOST_MODELS
-from comparator.hosting.further_turns import FurtherTurns
 from comparator.hosting.host import Host
 from comparator.hosting.session import BusyError, Session
 from comparator.ui import adapter
@@ -102,27 +101,25 @@ class GoingOn:
     ) -> Going:
         """Ask the columns on a new board of all of them."""
         wakeup = Wakeup()
-        session, further = await self._begin(request, turns, wakeup)
+        session = await self._begin(request, turns, wakeup)
         left_out = {
             place: LeftOutColumn(place, kept.records[place], question, why)
-            for place, why in further.left_out.items()
+            for place, why in session.left_out.items()
         }
-        board = Board(session, further.columns, left_out, kept)
+        board = Board(session, session.columns, left_out, kept)
         self.boards.keep(session_of(request), board)
         return Going(board, session, wakeup)
 
     async def of_one(self, request: gr.Request, board: Board, number: int, turns: Turns) -> Going:
         """Ask one column, which fills it anew."""
         wakeup = Wakeup()
-        session, _further = await self._begin(request, turns, wakeup)
+        session = await self._begin(request, turns, wakeup)
         board.retry(number, session)
         return Going(board, session, wakeup)
 
-    async def _begin(
-        self, request: gr.Request, turns: Turns, wakeup: Wakeup
-    ) -> tuple[Session, FurtherTurns]:
+    async def _begin(self, request: gr.Request, turns: Turns, wakeup: Wakeup) -> Session:
         who = (visitor_of(request), browser_of(request))
-        return await in_thread(self.host.go_on, session_of(request), turns, wakeup.wake, *who)
+        return await in_thread(self.host.ask_on, session_of(request), turns, wakeup.wake, *who)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 // with the slot, "ask_on" with the question, "edit_turn" with that and the turn's number, and
 // "show_tokens".
 
+const NARROW = window.matchMedia("(max-width: 700px)");
 const MODES = ["markdown", "plain", "difference", "tokens"];
 const root = element.querySelector("#board-root");
 const formBar = make("div", root, "form-bar");
 const formButton = makeButton(formBar, "form-fold", "", () => foldForm(!isFormFolded()));
+makeButton(formBar, "bar-stop", said("board.stop"), () => press("stop"));
 const bar = make("div", root, "board-bar");
 const note = make("p", bar, "board-note");
 note.setAttribute("role", "status");
@@ -89,7 +91,7 @@ function draw() {
   put(refusal, view.refused || "");
   put(note, view.position ? said("board.in_line", { number: view.position }) : view.note || "");
   showRunning();
-  if (view.refused) return foldForm(false);
+  if (view.refused) return;
   const isFresh = view.run !== run;
   if (isFresh) fresh(view);
   views = view.columns;
@@ -166,6 +168,11 @@ function foldForm(isFolded) {
   formButton.setAttribute("aria-expanded", String(!isFormFolded()));
 }
 
+// What the styles of a narrow screen ask for; they cannot ask for its width themselves.
+function noteWidth() {
+  document.body.classList.toggle("narrow", NARROW.matches);
+}
+
 function isFormFolded() {
   return document.body.classList.contains("form-folded");
 }
@@ -201,6 +208,8 @@ document.addEventListener("keypress", keyPress, true);
 element.addEventListener("told", ({ detail }) => { spoken.textContent = detail; });
 setMode("markdown");
 loadMarkdown(librariesAddress(), withoutMarkdown);
+NARROW.addEventListener("change", noteWidth);
+noteWidth();
 showRunning();
 foldForm(false);
 watch("value", draw);

@@ -1,6 +1,7 @@
 // One column of the board: a model's name, its state in words, its answer and its figures.
 
 const ACTIVE = ["waiting", "starting", "loading", "reading the prompt", "writing"];
+const LONG_NAME = 48; // letters
 const AGAIN = ["failed", "stopped"];
 
 class Column {
@@ -28,8 +29,8 @@ class Column {
   buildHead() {
     const head = make("header", this.root);
     const line = make("div", head, "title");
-    this.name = makeText("h2", line);
     const tools = make("div", line, "tools");
+    this.name = makeText("h2", line);
     this.copy = makeSign(tools, "copy", "", () => copyFrom(this.copy, this.text));
     this.wide = makeSign(tools, "widen", "", () => this.act("widen"));
     this.stop = this.buildButton(tools, "stop", "stop");
@@ -105,6 +106,7 @@ class Column {
     this.root.setAttribute("aria-label", name);
     put(this.name, name);
     this.name.title = name;
+    this.name.classList.toggle("long", name.length > LONG_NAME);
     this.setWide(false);
   }
 

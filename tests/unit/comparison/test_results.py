@@ -351,3 +351,20 @@ def test_a_child_that_says_ever_more_is_kept_short():
     assert result.notice.split()[:3] == ["look", "<0>", "<1>"]
     assert len(result.notice.split()) == 1 + MOST_SAID
     assert len(result.engine["fallbacks"]) == MOST_SAID
+
+
+def test_what_was_decided_for_a_run_is_told():
+    made = builder()
+    made.begin(1.0, Advice(sent={"n_threads": 1}))
+    assert made.snapshot().to_record()["sent"] == {"n_threads": 1}
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [((0, 3), [0, 3]), ((0,), []), ((3, 0), []), ((0, 9), []), ((), [])]
+)
+def test_places_of_special_tokens_are_kept_where_they_can_be_such(told, kept):
+    made = builder()
+    made.begin(1.0)
+    made.take(protocol.Prompted(1.0, 2, "<s>hi", "gguf", special=told, first_token="<b>"), 1.0)
+    prompt = made.snapshot().to_record()["prompt"]
+    assert (prompt["special"], prompt["first_token"]) == (kept, "<b>")

@@ -18,8 +18,8 @@ from comparator.ui.worded import said, said_label
 UI = FOLDER.parent
 AREAS = sorted(path.stem for path in (FOLDER / LANGUAGES[0]).glob("*.json"))
 # A key in code: whole, or its beginning where the rest of it is put in: f"library.step_{step}".
-WHOLE = re.compile(r"""["'`]((?:{})\.\w+)["'`]""".format("|".join(AREAS)))
-BEGINNING = re.compile(r"""["'`]((?:{})\.\w*)\$?\{{""".format("|".join(AREAS)))
+WHOLE = re.compile(r"""["'`]((?:{})\.[\w.]+)["'`]""".format("|".join(AREAS)))
+BEGINNING = re.compile(r"""["'`]((?:{})\.[\w.]*)\$?\{{""".format("|".join(AREAS)))
 # The end of such a key: said(`board.${sign}_column`); its other part is a word elsewhere.
 END = re.compile(r"""["'`](?:{})\.\$?\{{[^}}]*\}}(\w*)["'`]""".format("|".join(AREAS)))
 WORD = re.compile(r"""["'`](\w+)["'`]|^ *(\w+):|[{,] (\w+):""", re.MULTILINE)
@@ -27,7 +27,18 @@ SUFFIXES = {"sqlite3", "js", "css", "html", "json", "py"}
 BRACES = re.compile(r"\{(\w+)\}")
 # What stays in Latin letters in a Chinese sentence: names, units, keys and what is typed.
 NAMES = {
-    *("Ctrl", "Python", "Google", "Lines", "bfloat16", "float16", "float32", "name", "value"),
+    *(
+        "Ctrl",
+        "max_tokens",
+        "Python",
+        "Google",
+        "Lines",
+        "bfloat16",
+        "float16",
+        "float32",
+        "name",
+        "value",
+    ),
     *("city", "year", "comparator", "starter", "replay", "import", "no-history", "off"),
     "COMPARATOR_HISTORY",
     *("GGUF", "PyTorch", "Hugging", "Face", "Hub", "SmolLM2", "ORG", "NAME", "transformers"),
@@ -70,7 +81,7 @@ def without_a_use(keys: Iterable[str]) -> list[str]:
     """Return the keys that no code means which puts an area and a word together."""
     words = {word for found in WORD.findall(code()) for word in found if word}
     ends = {"", *END.findall(code())}
-    names = {key: key.partition(".")[2] for key in keys}
+    names = {key: key.rpartition(".")[2] for key in keys}
     return [
         key
         for key, name in names.items()
@@ -88,7 +99,7 @@ def test_every_text_that_is_used_is_there(spoken: str) -> None:
 
 def test_every_text_is_used() -> None:
     keys, beginnings = used()
-    begun = tuple(one for one in beginnings if not one.endswith("."))
+    begun = tuple(one for one in beginnings if one.rstrip(".") not in AREAS)
     left_over = [key for key in texts()["en"] if key not in keys and not key.startswith(begun)]
     assert without_a_use(left_over) == []
 

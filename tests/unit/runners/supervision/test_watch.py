@@ -71,3 +71,15 @@ def test_an_engine_that_gives_memory_back_is_looked_at(watched):
     made._receive_message(loaded("cached"))
     seconds_pass(made, clock, 2.0)
     assert len(looks) >= 4
+
+
+def test_what_a_model_held_is_kept_of_the_looks_that_are_made_anyway(watched):
+    made, clock, looks = watched
+    made._receive_message(protocol.Loading("weights", 0.0, 1.0))
+    seconds_pass(made, clock, 2.0)
+    told = made._samples.columns()
+    assert len(looks) == len(told["own_bytes"]) >= 4
+    assert set(told["own_bytes"]) == {1}
+    made._receive_message(protocol.Token("a", 1, 1.0))
+    seconds_pass(made, clock, 4.0)
+    assert len(made._samples.columns()["seconds"]) == len(looks), "no look of their own"
