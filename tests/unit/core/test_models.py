@@ -96,6 +96,8 @@ class TestRecord:
             "date",
             "notes",
             "continued",
+            "special",
+            "first_token",
         }
 
     def test_it_is_json_and_its_values_are_plain(self):
