@@ -45,8 +45,8 @@ def sheet_text(sheet: Sheet) -> str:
     else:
         told = ("\n".join([*_said(one.prompt.messages), ""]) for one in sheet.results)
         columns = ["\n".join(map(_column, sheet.results, (f"{text}\n" for text in told)))]
-    told = [*filter(None, [sheet.fairness]), *sheet.changes, *map(_line, sheet.differences)]
-    return without_surrogates("\n".join([*head, "", *columns, *told])).rstrip("\n") + "\n"
+    fair = [*filter(None, [sheet.fairness]), *sheet.changes, *map(_line, sheet.differences)]
+    return without_surrogates("\n".join([*head, "", *columns, *fair])).rstrip("\n") + "\n"
 
 
 def _line(row: Row) -> str:
