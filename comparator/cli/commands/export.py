@@ -9,8 +9,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from comparator.cli.commands.going_on import from_history
-from comparator.cli.commands.show import Name, earlier_of
+from comparator.cli.commands.show import Name
+from comparator.cli.display.kept import earlier_of, from_history
 from comparator.cli.errors import tell
 from comparator.comparison.card import card_of, text_of, without_digests
 from comparator.comparison.exports import FORMATS

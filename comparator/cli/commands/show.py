@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from comparator.cli.commands.going_on import from_history
+from comparator.cli.display.kept import earlier_of, from_history
 from comparator.comparison.exports import FORMATS
 from comparator.storage.history import History
-from comparator.storage.kept_comparison import KeptComparison
 
 Name = Annotated[
     str,
@@ -37,9 +36,3 @@ def command(comparison: Name, output: Output = Form.text) -> int:
     kept = from_history(history, comparison)
     sys.stdout.write(FORMATS[output.value].of(kept, earlier_of(history, kept)))
     return 0
-
-
-def earlier_of(history: History, kept: KeptComparison) -> list[KeptComparison]:
-    """Return the comparison that this one may repeat: its parent, where that is still kept."""
-    parent = history.get(kept.parent) if kept.parent else None
-    return [parent] if parent else []
