@@ -19,6 +19,7 @@ from comparator.hosting.host import Host
 from comparator.hosting.page_start import Start, start_of, usual_form
 from comparator.hosting.requests import RequestDraft, from_page
 from comparator.ui.compare import render
+from comparator.ui.compare.prompt_fit import wire_prompt_fit
 from comparator.ui.compare.tab import CompareTab
 from comparator.ui.events import AT_ONCE, QUIET, Handler, Updates, Values, Widget
 from comparator.ui.model_lists import refresh_at, shelf_updates
@@ -58,6 +59,7 @@ def wire_slots(page: Any, host: Host, tab: CompareTab) -> set[Widget]:
     slots.edited(advise, asked, tab.advice, api_name="page_advise_slot", **AT_ONCE)
     count = make_count(host, tab)
     tab.files.count(count, {tab.files, *models}, tab.file_tokens, api_name="page_count", **AT_ONCE)
+    wire_prompt_fit(host, tab, asked, lambda values: draft_of(tab, values))
     return asked | {tab.files}
 
 

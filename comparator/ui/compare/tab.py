@@ -39,6 +39,7 @@ class CompareTab:
         settings: the fields for all models' settings, by the setting's name.
         starter_button: None on a public page, like ``starter_progress``.
         board: the columns with the answers.
+        fits: for which slots the prompt is too long.
         files: the files before the question, as ``{"files": [{name, text}, …]}``.
         file_tokens: hands the script how many tokens the files have.
         taken_away: what texts to take away come through.
@@ -60,6 +61,7 @@ class CompareTab:
     advice: Widget = None
     files: Widget = None
     file_tokens: Widget = None
+    fits: Widget = None
     taken_away: Widget = None
 
 
@@ -76,6 +78,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         advice = gr.HTML("", visible=False, padding=False, elem_id="advice")
         catalogue = _script_only("choices.js", "catalogue")
         prompt, system_prompt, run, stop, settings = _question_row(offered)
+        fits = gr.HTML("", visible=False, padding=False, elem_id="fits")
         with gr.Row(elem_id="form-tools-row"):
             place("form-tools")
             files, file_tokens = build_files()
@@ -100,6 +103,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         advice=advice,
         files=files,
         file_tokens=file_tokens,
+        fits=fits,
     )
 
 
