@@ -49,6 +49,9 @@ def test_axe_finds_nothing(
     for fold in tab.locator("#board summary").all():
         fold.click()
     assert found(tab) == [], "answers, with all folds open"
+    tab.click("#history-tab-button")
+    tab.wait_for_selector("#history li")
+    assert found(tab) == [], "the history"
     open_library(tab)
     row(tab, "Quick").click()
     expect(tab.locator("#library-detail h3")).to_have_text("Quick")
