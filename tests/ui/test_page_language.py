@@ -23,7 +23,7 @@ CUT = """() => {
     }
     return false;
   };
-  const UNSEEN = ".unseen, .skip, script, style, option";
+  const UNSEEN = ".unseen, .visually-hidden, .skip, script, style, option";
   const cut = [];
   for (const node of document.querySelectorAll("body *")) {
     const own = [...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
