@@ -38,7 +38,8 @@ def test_what_is_chosen_stays_while_it_is_there() -> None:
 def test_all_of_them_are_drawn_anew() -> None:
     updates = shelf_updates(LISTS, Shelf([FIRST, SECOND]))
     assert list(updates) == LISTS.widgets
-    assert [(str(words), value) for words, value in updates["a"]["choices"]] == [
+    choices = [(str(label), value) for label, value in updates["a"]["choices"]]
+    assert choices == [
         (str(text("compare.none")), ""),
         ("alpha · Echo · 10 bytes", "1"),
         ("beta · Echo · 10 bytes", "2"),
