@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from comparator.core.disk import free_bytes
-from comparator.core.exceptions import MultiLLMError
+from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.location import OWN_SOURCE
 from comparator.core.units import fine_size
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
 from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager
 from comparator.storage import database
+from comparator.storage.history import Retention
+from comparator.storage.history_schema import VERSION, has_index
 
 FEW_BYTES = 2_000_000_000  # a small model and its neighbours do not fit into less
+HISTORY = "history.sqlite3"
 _STORES = {
     "cache": ("facts.sqlite3", "digests.sqlite3", "checks.sqlite3", "trials.sqlite3"),
-    "data": ("measurements.sqlite3",),
+    "data": ("measurements.sqlite3", HISTORY),
 }
 _VARIABLES = {
     "models": "COMPARATOR_MODELS_DIR",
@@ -132,7 +135,7 @@ def _about_folder(fact: dict[str, Any]) -> Iterator[Finding]:
 
 _LOST = {
     "models": "models cannot be fetched, made or removed",
-    "data": "measurements are forgotten when the program ends",
+    "data": "no comparison is kept, and measurements end with the program",
     "cache": "facts about models are read anew at each start",
     "temporary": "model processes have no temporary folder, and may not start",
 }
@@ -161,6 +164,7 @@ def stores() -> Part:
         aside = _names_in(folder, _PUT_ASIDE)
         if aside:
             findings.append(_about_put_aside(role, aside))
+    findings += _about_history()
     unlike = {_place(fact): fact for fact in facts}  # both folders may be the same one
     facts = list(unlike.values())
     return Part(facts, [*(f for fact in facts for f in _about_store(fact)), *findings])
@@ -213,8 +217,34 @@ def _opened(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, timeout=database.BUSY_SECONDS)
 
 
+def _about_history() -> list[Finding]:
+    """Return why comparisons are not kept as they should be, if so."""
+    try:
+        retention = Retention.of()
+    except ConfigurationError as error:
+        return [Finding("stores", PREVENTS, str(error), "Set it right, or unset it.")]
+    if not retention.is_on:
+        sentence = "The history is off, so comparisons are not kept."
+        return [Finding("stores", NOTE, sentence, "unset COMPARATOR_HISTORY")]
+    if not has_index():
+        sentence = "SQLite has no full text index here, so a search of the history reads all of it."
+        return [Finding("stores", NOTE, sentence, "Use a Python whose SQLite has FTS5.")]
+    return []
+
+
 def _about_store(fact: dict[str, Any]) -> Iterator[Finding]:
-    if fact["state"] in ("damaged", "unreadable"):
+    if fact["name"] == HISTORY and (fact["version"] or 0) > VERSION:
+        sentence = (
+            f"{HISTORY} is of a later version ({fact['version']}, and this program knows "
+            f"{VERSION}), so it is left alone and nothing is kept."
+        )
+        mend = "Update the comparator, or export COMPARATOR_DATA_DIR=FOLDER, another one."
+        yield Finding("stores", LIMITS, sentence, mend)
+    elif fact["name"] == HISTORY and fact["state"] == "unreadable":
+        sentence = f"{HISTORY} in the data folder cannot be read, so nothing is kept."
+        mend = "End the program that holds it, or change the rights of the file."
+        yield Finding("stores", LIMITS, sentence, mend)
+    elif fact["state"] in ("damaged", "unreadable"):
         sentence = (
             f"{fact['name']} in the {fact['folder']} folder is {fact['state']}; it is put aside "
             "and begun anew when it is next used."

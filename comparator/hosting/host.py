@@ -190,12 +190,13 @@ class Host:
         Raises:
             MultiLLMError: as ``begin``; or all models are gone.
         """
-        visitor = visitor or session_key
+        on_page, visitor = not visitor, visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
         if not self.manager.available_models:
             self.shelf()
         look_up = by_id(offered_by(self.manager))
         request = reruns.rerun_of(earlier, look_up, self._request)
+        request = replace(request, on_page=on_page)
         return self._take(session_key, request, None, on_news, visitor, browser)
 
     def prompt_fit(self, draft: RequestDraft) -> list[tuple[int, str]]:

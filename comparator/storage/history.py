@@ -21,11 +21,11 @@ import msgspec
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import without_surrogates
 from comparator.storage.history_schema import (
-    SHORTEST_INDEXED,
     folded,
     has_index,
     kind,
     searched,
+    trigrams_of,
 )
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.storage.store import Store
@@ -97,7 +97,7 @@ class Entry:
         states: how each column ended, as ``RunState`` words it.
         is_pinned: whether it stays whatever the retention.
         parent: the comparison that it goes on from, or None.
-        number: its place among those of the same moment.
+        number: its place in time: tenths of a second since the epoch, or the next that was free.
     """
 
     id: str
@@ -149,7 +149,8 @@ class History:
 
         def work(connection: sqlite3.Connection) -> bool:
             _drop(connection, _numbers(connection, "c.id = ?", (kept.id,)))
-            number = connection.execute(_INSERT, row).lastrowid
+            number = _free_number(connection, kept.created)
+            connection.execute(_INSERT, (number, *row))
             connection.execute("INSERT INTO wholes VALUES (?, ?)", (number, whole))
             connection.execute("INSERT INTO texts VALUES (?, ?)", (number, text))
             if has_index():
@@ -195,11 +196,16 @@ class History:
             most: of a list.
             before: the ``place`` of the last entry of the list before.
         """
-        wanted = folded(words).split()
-        sql, values = _question(wanted, owner, before)
-        values.append(max(0, min(most, MOST_LISTED)))
-        rows = self._store.ask(lambda connection: connection.execute(sql, values).fetchall())
-        return [_entry(*row) for row in rows or ()]
+        wanted, most = folded(words).split(), max(0, min(most, MOST_LISTED))
+
+        def work(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            trigrams = trigrams_of(connection, wanted) if has_index() else ""
+            if trigrams is None:
+                return []
+            sql, values = _question(wanted, trigrams, owner, before)
+            return connection.execute(sql, (*values, most)).fetchall()
+
+        return [_entry(*row) for row in self._store.ask(work) or ()]
 
     def count(self, owner: str = "") -> int:
         """Return how many comparisons an owner has."""
@@ -247,19 +253,21 @@ class History:
         if keeps.days:
             # On a public page a pin holds against the number, not against the days: what
             # strangers asked does not lie here for ever.
-            limits = (time.time() - keeps.days * _DAY_SECONDS,)
-            old = "c.created < ? AND (c.is_pinned = 0 OR c.owner != '')"
+            limits = (int(10 * (time.time() - keeps.days * _DAY_SECONDS)),)
+            old = "c.number < ? AND (c.is_pinned = 0 OR c.owner != '')"
             gone += _numbers(connection, old, limits)
         if owner and keeps.most_of_a_visitor:
-            gone += _beyond(connection, "c.owner = ?", (owner,), keeps.most_of_a_visitor)
+            order = "c.owner = ? ORDER BY c.is_pinned DESC, c.number DESC"
+            gone += _beyond(connection, order, (owner,), keeps.most_of_a_visitor)
         if keeps.most:
-            gone += _beyond(connection, "c.is_pinned = 0", (), keeps.most)
+            order = "c.is_pinned = 0 ORDER BY c.number DESC"
+            gone += _beyond(connection, order, (), keeps.most)
         _drop(connection, gone)
 
 
 _INSERT = """
-INSERT INTO comparisons (id, owner, created, is_pinned, parent, question, columns)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO comparisons (number, id, owner, created, is_pinned, parent, question, columns)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _IS_PINNED = "SELECT is_pinned FROM comparisons WHERE number = ?"
 
@@ -307,34 +315,46 @@ def _unpacked(whole: bytes) -> KeptComparison:
 
 
 def _question(
-    words: Sequence[str], owner: str, before: tuple[float, int] | None
+    words: Sequence[str], trigrams: str, owner: str, before: tuple[float, int] | None
 ) -> tuple[str, list[Any]]:
-    """Return the statement that finds entries, and its values but for the last, its limit."""
-    tables, wanted = "comparisons c", ["c.owner = ?"]
+    """Return the statement that finds entries, and its values but for the last, its limit.
+
+    It goes from the newest to the oldest and ends as soon as it has enough.
+    """
+    tables, order, wanted = "comparisons c", "c.number", ["c.owner = ?"]
     values: list[Any] = [owner]
-    indexed = [word for word in words if has_index() and len(word) >= SHORTEST_INDEXED]
-    others = [word for word in words if word not in indexed]
-    if indexed:
-        phrases = " AND ".join('"' + word.replace('"', '""') + '"' for word in indexed)
-        wanted.append("c.number IN (SELECT rowid FROM trigrams WHERE trigrams MATCH ?)")
-        values.append(phrases)
-    if others:
-        tables += " JOIN texts t ON t.number = c.number"
-        wanted += ["instr(t.text, ?) > 0"] * len(others)
-        values += others
+    if trigrams:
+        tables, order = (
+            f"trigrams CROSS JOIN {tables} ON c.number = trigrams.rowid",
+            "trigrams.rowid",
+        )
+        wanted.append("trigrams MATCH ?")
+        values.append(trigrams)
+    if words:
+        tables += " CROSS JOIN texts t ON t.number = c.number"
+        wanted += ["instr(t.text, ?) > 0"] * len(words)
+        values += words
     if before is not None:
-        wanted.append("(c.created, c.number) < (?, ?)")
-        values += before
+        wanted.append(f"{order} < ?")
+        values.append(before[1])
     where = " AND ".join(wanted)
-    order = "ORDER BY c.created DESC, c.number DESC LIMIT ?"
-    return f"SELECT {_LISTED} FROM {tables} WHERE {where} {order}", values
+    return f"SELECT {_LISTED} FROM {tables} WHERE {where} ORDER BY {order} DESC LIMIT ?", values
+
+
+def _free_number(connection: sqlite3.Connection, created: float) -> int:
+    """Return the number of a moment, or the next one that no other comparison has."""
+    number = int(created * 10)
+    question = "SELECT 1 FROM comparisons WHERE number = ?"
+    while connection.execute(question, (number,)).fetchone():
+        number += 1
+    return number
 
 
 def _named(connection: sqlite3.Connection, name: str, owner: str) -> list[int]:
     """Return the numbers of the comparisons that a name means: none, one, or too many."""
     if name == LAST:
-        newest = "SELECT number FROM comparisons WHERE owner = ? ORDER BY created DESC, number DESC"
-        return [number for (number,) in connection.execute(f"{newest} LIMIT 1", (owner,))]
+        newest = "SELECT max(number) FROM comparisons WHERE owner = ?"
+        return [number for (number,) in connection.execute(newest, (owner,)) if number is not None]
     exact = _numbers(connection, "c.id = ? AND c.owner = ?", (name, owner))
     if exact or len(name) < _SHORTEST_BEGINNING:
         return exact
@@ -350,9 +370,8 @@ def _numbers(connection: sqlite3.Connection, where: str, values: Sequence[Any]) 
 def _beyond(
     connection: sqlite3.Connection, where: str, values: Sequence[Any], most: int
 ) -> list[int]:
-    """Return what comes after the newest ones, the pinned before all others."""
-    order = "ORDER BY c.is_pinned DESC, c.created DESC, c.number DESC LIMIT -1 OFFSET ?"
-    return _numbers(connection, f"{where} {order}", (*values, most))
+    """Return what comes after the first ones of an order."""
+    return _numbers(connection, f"{where} LIMIT -1 OFFSET ?", (*values, most))
 
 
 def _drop(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:

@@ -64,8 +64,8 @@ def add_endpoints(host: Host) -> None:
         """List the comparisons that were asked before, the newest first.
 
         words: all of which a question, a system prompt, an answer or a model's name has; empty for
-        all comparisons. n: how many at the most. Each is told by id, created (seconds since the
-        epoch), question, models, states, is_pinned and parent.
+        all comparisons. n: how many at the most, up to 200. Each is told by id, created (seconds
+        since the epoch), question, models, states, is_pinned and parent.
         """
         return kept_entries(host, words, n, browser_of(request))
 

@@ -1,7 +1,8 @@
-"""The promises to programs: ``/models``, ``/compare`` and ``/stop`` through gradio_client."""
+"""The promises to programs: each endpoint through gradio_client."""
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -26,9 +27,9 @@ def _compare(client: Client, *models: str, prompt: Any = "hi there", **config: A
     return client.submit(prompt, list(models), "", config, api_name="/compare")
 
 
-def test_only_the_three_endpoints_are_public(client: Client) -> None:
+def test_only_these_endpoints_are_public(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/models", "/compare", "/stop"}
+    assert set(named) == {"/models", "/compare", "/stop", "/history", "/show"}
 
 
 def test_models(client: Client) -> None:
@@ -52,6 +53,24 @@ def test_compare_streams_records_and_ends_complete(client: Client) -> None:
     assert crash["error_kind"] == "crashed"
     assert crash["content"] == "some words "
     assert len(job.outputs()) >= 2
+
+
+def test_what_was_asked_is_found_in_the_history_and_shown_whole(client: Client) -> None:
+    word = secrets.token_hex(8)
+    streamed = _compare(client, "Quick", "Failing", prompt=f"hello {word}").result(timeout=60)
+    names = {record["comparison"] for record in streamed}
+    (entry,) = until(lambda: client.predict(word, api_name="/history"))
+    assert names == {entry["id"]}
+    assert (entry["question"], entry["states"]) == (f"hello {word}", ["done", "failed"])
+    assert client.predict("nobody has asked this", 5, api_name="/history") == []
+    whole = client.predict(entry["id"], api_name="/show")
+    assert [record["content"] for record in whole["records"]] == [
+        record["content"] for record in streamed
+    ]
+    assert {record["model"]["path"] for record in whole["records"]} == {None}
+    assert "owner" not in whole
+    with pytest.raises(AppError, match="no comparison 'abcd"):
+        client.predict("abcdabcdabcd", api_name="/show")
 
 
 def test_a_prompt_may_be_the_messages_of_a_conversation(client: Client) -> None:

@@ -16,6 +16,7 @@ from comparator.core.models import (
     ModelType,
     PromptReport,
     RunState,
+    Thinking,
     told_apart,
 )
 from comparator.core.text import with_controls_shown, without_surrogates
@@ -77,7 +78,7 @@ class TestRecord:
         assert list(record) == [
             *("model", "content", "thinking", "is_complete", "error", "error_kind", "state"),
             *("stats", "config", "config_sources", "prompt", "engine", "receipt", "notice"),
-            "log_tail",
+            *("log_tail", "comparison"),
         ]
         assert set(record["model"]) == {"id", "name", "model_type", "path", "size"}
         assert set(record["stats"]) == {
@@ -151,3 +152,33 @@ def test_told_apart_keeps_ids_that_differ():
     one, two = (ModelInfo(i, "n", "/p", ModelType.GGUF, 1) for i in ("a", "a#2"))
     assert [m.id for m in told_apart([one, two, one])] == ["a", "a#2", "a#3"]
     assert told_apart([one])[0] is one
+
+
+def test_a_result_is_made_of_its_record_again() -> None:
+    result = InferenceResult(
+        "abc",
+        "The answer",
+        True,
+        "It broke off.",
+        InferenceStats(10.0, 12.5, 7, 3.5, 1000, finish_reason="error", disturbed=["decode"]),
+        error_kind="crashed",
+        state=RunState.FAILED,
+        model=ModelInfo("abc", "A model", "/somewhere/a.gguf", ModelType.GGUF, 5),
+        config={"seed": 3},
+        config_sources={"seed": "drawn"},
+        prompt=PromptReport("<s>hi", "gguf", 0, [{"role": "user", "content": "hi"}]),
+        engine={"name": "llama.cpp", "fallbacks": ["Slow."]},
+        receipt={"peak_bytes": 3},
+        log_tail="line",
+        notice="Read this.",
+        thinking=Thinking("Hm.", 2, 0.5),
+    )
+    assert InferenceResult.from_record(json.loads(json.dumps(result.to_record()))) == result
+
+
+def test_a_record_of_another_version_is_read_as_far_as_it_goes() -> None:
+    of_another = {"later": 1, "stats": {"x": 1}}
+    record = {"model": {"id": "abc"}, "content": "hi", "state": "done", **of_another}
+    result = InferenceResult.from_record(record)
+    assert (result.model_id, result.content, result.model) == ("abc", "hi", None)
+    assert (result.stats.start_time, result.stats.token_count) == (0.0, 0)

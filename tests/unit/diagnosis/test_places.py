@@ -98,6 +98,7 @@ def test_stores_are_good_missing_or_damaged(tmp_path: Path) -> None:
         "checks.sqlite3": ("missing", None),
         "trials.sqlite3": ("missing", None),
         "measurements.sqlite3": ("missing", None),
+        "history.sqlite3": ("missing", None),
     }
     damaged, aside = part.findings
     assert damaged.mend == "Remove digests.sqlite3 from the cache folder."
@@ -118,6 +119,22 @@ def test_a_store_that_another_program_holds_is_not_called_damaged(
     finally:
         holder.close()
     assert state == "unreadable"
+
+
+def test_a_history_of_a_later_version_and_one_that_is_off_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(tmp_path / "data" / "history.sqlite3", 99)
+    (later,) = places.stores().findings
+    assert "later version (99" in later.sentence
+    assert "COMPARATOR_DATA_DIR" in later.mend
+    (tmp_path / "data" / "history.sqlite3").unlink()
+    monkeypatch.setenv("COMPARATOR_HISTORY", "off")
+    (off,) = places.stores().findings
+    assert (off.severity, off.mend) == (NOTE, "unset COMPARATOR_HISTORY")
+    monkeypatch.setenv("COMPARATOR_HISTORY_DAYS", "soon")
+    (wrong,) = places.stores().findings
+    assert "COMPARATOR_HISTORY_DAYS must be a number" in wrong.sentence
 
 
 def test_looking_at_a_store_changes_nothing(tmp_path: Path) -> None:

@@ -10,9 +10,12 @@ import pytest
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from comparator.hosting.options import ServerOptions
+from comparator.ui.browsers import Browsers
+from comparator.ui.door import NOT_OFFERED
 from comparator.ui.middleware import (
     OWN_BODY_BYTES,
     BoundedBodies,
+    door,
     middleware,
 )
 
@@ -45,8 +48,11 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_page_of_ones_own_and_a_public_one(values: dict[str, Any], is_public: bool) -> None:
     settings = ServerOptions(Path("models"), **values)
     assert settings.is_public is is_public
-    checked = [layer for layer in middleware(settings) if layer.cls is TrustedHostMiddleware]
+    layers = middleware(settings)
+    checked = [layer for layer in layers if layer.cls is TrustedHostMiddleware]
     assert len(checked) == (0 if is_public else 1)
+    # Whoever shares a page with others is known again by a cookie, and its owner needs none.
+    assert (Browsers in [layer.cls for layer in layers]) is is_public
     if checked and settings.server_name:
         assert settings.server_name in checked[0].kwargs["allowed_hosts"]
 
@@ -153,3 +159,23 @@ def test_a_public_page_takes_smaller_bodies(is_public: bool, most: int) -> None:
     layer = middleware(ServerOptions(Path("models"), public=is_public))[-1]
     assert layer.cls is BoundedBodies
     assert layer.kwargs == {"most_bytes": most}
+
+
+@pytest.mark.parametrize("mcp", [False, True])
+def test_the_tools_have_an_address_only_where_they_were_asked_for(mcp: bool) -> None:
+    sent: list[Any] = []
+
+    async def page(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"tools"})
+
+    async def ask() -> None:
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/gradio_api/mcp/", "headers": []}
+        await door(ServerOptions(Path("models"), mcp=mcp), page)(scope, None, send)
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == (200 if mcp else 404)
+    assert sent[1]["body"] == (b"tools" if mcp else NOT_OFFERED.encode())
