@@ -112,6 +112,8 @@ def test_a_history_that_cannot_be_written_fails_no_comparison(
         _answer(session.comparison, slot, "yes")
     assert session.join(60)
     assert session.kept_as is None
+    assert "not in the history. Comparisons cannot be kept" in (session.trouble or "")
+    assert {record["comparison"] for record in host.records(session.comparison)} == {None}
     assert [result.content for result in session.comparison.results()] == ["yes", "yes"]
     assert "cannot be kept" in broken.trouble
 
