@@ -114,9 +114,8 @@ class CardSlot(Part, frozen=True):
     adapters: list[CardAdapter] = []
     begun: str = ""
 
-    @property
     def conversation(self) -> Conversation:
-        """What it was asked.
+        """Return what it was asked.
 
         Raises:
             ConfigurationError: it is no conversation.

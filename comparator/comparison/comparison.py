@@ -136,8 +136,18 @@ class Comparison:
         return self
 
     def _begin(self) -> None:
+        self._refuse_early()
         while self._start_next() and self.request.together:
             pass
+
+    def _refuse_early(self) -> None:
+        """Tell those that will not run, so that nobody waits for them behind the others."""
+        with self._lock:
+            refused = [n for n in self._waiting if self.request.slots[n].refusal]
+            self._waiting = [number for number in self._waiting if number not in refused]
+        for number in refused:
+            why = refusal(self.request.slots[number])
+            self._tell(number, why or protocol.Cancelled("start"))
 
     def drain(self, timeout_seconds: float = 0.0) -> set[int]:
         """Take in what has come and return the slots that changed, waiting for the first."""

@@ -9,6 +9,7 @@ has them.
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,6 +19,7 @@ from comparator.comparison.kept import KeptComparison
 from comparator.comparison.partings import Parting, parting
 
 Record = Mapping[str, Any]
+LETTERS = string.ascii_uppercase  # by which columns are called
 ANSWERED = ("stop", "length")  # how a run ends that said all it was asked for
 # What does not change an answer: names of places, and how a run is carried out.
 _NO_SETTING_OF_AN_ANSWER = ("low_cpu_mem_usage", "seed")
@@ -82,17 +84,16 @@ def _repeat(first: list[Any], a: int, second: list[Any], b: int) -> Repeat:
     return Repeat(a, b, greedy, in_thought or in_answer, in_thought is not None)
 
 
-def words(repeat: Repeat, letters: str = "ABCD", earlier: str = "") -> str:
+def words(repeat: Repeat, earlier: str = "") -> str:
     """Return the badge of a repeat in words.
 
     Args:
         repeat: the two columns.
-        letters: what the columns are called.
         earlier: the id of the earlier comparison; empty where both stand in one.
     """
     what = "Greedy twice here" if repeat.is_greedy else "Same seed twice here"
-    other = f"{letters[repeat.second]} of {earlier}" if earlier else letters[repeat.second]
-    pair = f"({letters[repeat.first]} and {other})"
+    other = f"{LETTERS[repeat.second]} of {earlier}" if earlier else LETTERS[repeat.second]
+    pair = f"({LETTERS[repeat.first]} and {other})"
     if repeat.parted is None:
         return f"{what}: identical {pair}"
     where = "of the thought " if repeat.parted_in_thought else ""

@@ -26,6 +26,7 @@ from comparator.core.lora import Adapter
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
 from comparator.core.text import name_shown, with_controls_shown
 from comparator.core.units import fine_size
+from comparator.library import discovery
 from comparator.library.adapters import LibraryAdapter
 from comparator.storage.digests import Digests
 
@@ -94,6 +95,7 @@ def plan(
     adapters: Sequence[LibraryAdapter],
     digests: Digests,
     trusts_code: bool = False,
+    anywhere: bool = False,
 ) -> list[Planned]:
     """Return what each column of a card can be asked of; reads files whose digests are not known.
 
@@ -103,8 +105,10 @@ def plan(
         adapters: the LoRA adapters there are.
         digests: of files.
         trusts_code: whether code that comes with a model may run, where the card says that it did.
+        anywhere: whether a model is also taken from where one of its content was read before.
     """
-    return [_planned(slot, models, adapters, digests, trusts_code) for slot in card.slots]
+    known = _Known(models, adapters, digests, anywhere)
+    return [_planned(slot, known, trusts_code) for slot in card.slots]
 
 
 def settings_of(planned: Planned, trusts_code: bool = False) -> ModelConfig:
@@ -135,7 +139,7 @@ def check(card: Card) -> None:
             config = settings_of(Planned(slot))
             if config.seed is None and not config.is_greedy:
                 raise ConfigurationError("it has no seed, so nothing could be repeated.")
-            slot.conversation  # noqa: B018  # looked at for what it raises
+            slot.conversation()
         except (ConfigurationError, TypeError) as error:
             raise ConfigurationError(
                 f"Column {number} of the card cannot be asked: {error} The card was changed; "
@@ -211,13 +215,17 @@ def _unequal(words: Mapping[str, tuple[object, object]]) -> Iterator[str]:
             yield f"{what[:1].upper()}{what[1:]}: then {shown}, now {name_shown(str(now or '?'))}."
 
 
-def _planned(
-    slot: CardSlot,
-    models: Sequence[ModelInfo],
-    adapters: Sequence[LibraryAdapter],
-    digests: Digests,
-    trusts_code: bool,
-) -> Planned:
+@dataclass(frozen=True)
+class _Known:
+    """What there is to find models and adapters among."""
+
+    models: Sequence[ModelInfo]
+    adapters: Sequence[LibraryAdapter]
+    digests: Digests
+    anywhere: bool
+
+
+def _planned(slot: CardSlot, known: _Known, trusts_code: bool) -> Planned:
     if slot.config.get(FOREIGN_CODE) and not trusts_code:
         name = name_shown(slot.model.name)
         return Planned(
@@ -226,29 +234,41 @@ def _planned(
             "trust that code, say --trust-remote-code.",
         )
     try:
-        model = _model(slot.model, models, digests)
-        found = [_adapter(one, slot.model.model_type, adapters, digests) for one in slot.adapters]
+        model = _model(slot.model, known)
+        found = [_adapter(one, slot.model.model_type, known) for one in slot.adapters]
     except ConfigurationError as error:
         return Planned(slot, problem=str(error))
     return Planned(slot, model, tuple(found))
 
 
-def _model(wanted: CardModel, models: Sequence[ModelInfo], digests: Digests) -> ModelInfo:
+def _model(wanted: CardModel, known: _Known) -> ModelInfo:
     """Return the model of a card.
 
     Raises:
         ConfigurationError: it is missing, or what has its name differs; and what to do.
     """
-    alike = [one for one in models if one.model_type.value == wanted.model_type and not one.problem]
+    kind = wanted.model_type
+    alike = [one for one in known.models if one.model_type.value == kind and not one.problem]
     as_large = [one for one in alike if one.size == wanted.size]
     named = [one for one in alike if name_shown(one.name) == name_shown(wanted.name)]
     if not is_known(wanted.files):
         both = [one for one in as_large if one in named]
         return both[0] if both else _refuse(wanted, named)
-    for one in sorted(as_large, key=lambda one: one not in named):
-        if _same(wanted.files, files_of(Path(one.path), wanted.model_type, digests)):
+    here = sorted(as_large, key=lambda one: one not in named)
+    elsewhere = list(_elsewhere(wanted, known.digests)) if known.anywhere else []
+    for one in [*here, *elsewhere]:
+        if _same(wanted.files, files_of(Path(one.path), kind, known.digests)):
             return one
     return _refuse(wanted, named)
+
+
+def _elsewhere(wanted: CardModel, digests: Digests) -> Iterator[ModelInfo]:
+    """Yield models outside of the folders of which a file is known here by its content."""
+    for place in digests.places_of(wanted.files[0].sha256 or ""):
+        for path in (place, place.parent):
+            found = discovery.inspect(path)
+            if found and found.model_type.value == wanted.model_type and not found.problem:
+                yield found
 
 
 def _same(wanted: Sequence[CardFile], there: Sequence[CardFile]) -> bool:
@@ -283,14 +303,9 @@ def _from(wanted: CardModel) -> str:
     return f" with 'comparator pull {name_shown(wanted.repository)[:120]}'"
 
 
-def _adapter(
-    wanted: CardAdapter,
-    model_type: str,
-    adapters: Sequence[LibraryAdapter],
-    digests: Digests,
-) -> str:
-    for one in adapters:
-        there = files_of(Path(one.path), model_type, digests)
+def _adapter(wanted: CardAdapter, model_type: str, known: _Known) -> str:
+    for one in known.adapters:
+        there = files_of(Path(one.path), model_type, known.digests)
         is_same = _same(wanted.files, there) if is_known(wanted.files) else one.name == wanted.name
         if is_same and one.kind.value == model_type:
             return Adapter(one.path, wanted.scale).as_text()

@@ -27,13 +27,18 @@ def with_files(question: str, files: object) -> str:
     Raises:
         ConfigurationError: they are no such list, too many, or too large together.
     """
-    taken = _taken(files)
+    taken = files_in(files)
     if not taken or not question.strip():
         return question
     return "\n\n".join([*(_fenced(name, text) for name, text in taken), question])
 
 
-def _taken(files: object) -> list[tuple[str, str]]:
+def files_in(files: object) -> list[tuple[str, str]]:
+    """Return the name and the text of each file.
+
+    Raises:
+        ConfigurationError: as ``with_files``.
+    """
     if files is None:
         return []
     if not isinstance(files, Sequence) or isinstance(files, str) or not all(map(_is_file, files)):

@@ -13,12 +13,18 @@ from comparator.core.text import with_controls_shown
 from comparator.core.units import fine_size, seconds, speed
 
 _NOT_MEASURED = "–"
+_LONGEST_BEGIN = 60  # characters of an answer in a line
 _TEXT = 'style="text-align:left;vertical-align:top;white-space:pre-wrap"'
 _CELL = 'style="text-align:left;vertical-align:top"'
 
 
 class Results(dict[str, InferenceResult]):
     """Results by model id, as ``run_inference`` yields them."""
+
+    def __repr__(self) -> str:
+        """Return a line for each model; the whole of a result is in its own ``repr``."""
+        lines = (f"{name}: {_line(result)}" for name, result in self.items())
+        return "\n".join(lines) or "no results"
 
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows."""
@@ -30,6 +36,12 @@ def table(results: Iterable[InferenceResult]) -> str:
     head = "".join(f"<th {_CELL}>{name}</th>" for name in _COLUMNS)
     rows = "".join(_row(result) for result in results)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _line(result: InferenceResult) -> str:
+    said = result.error or result.content
+    begin = repr(said[:_LONGEST_BEGIN]) + ("…" if len(said) > _LONGEST_BEGIN else "")
+    return f"{_name(result)}, {result.state.value}, {result.stats.token_count} tokens, {begin}"
 
 
 def _row(result: InferenceResult) -> str:

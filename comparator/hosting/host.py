@@ -40,8 +40,10 @@ from comparator.hosting.turn_requests import by_id, request_of_turns
 from comparator.hub.downloads import Downloads
 from comparator.library.changes import starter
 from comparator.library.shelf import Shelf
+from comparator.services import prompt_fit
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.model_manager import ModelManager
+from comparator.services.token_counts import PromptSize
 from comparator.storage.history import History
 
 CLOSE_SECONDS = 5.0
@@ -132,6 +134,7 @@ class Host:
         visitor = visitor or session_key
         self._sessions.refuse_second(session_key, visitor)
         request = self._request(draft)
+        self._sizes(request)  # so that a slot whose context is too small is refused at once
         return self._take(session_key, request, None, on_news, visitor, browser)
 
     def ask_on(
@@ -195,6 +198,28 @@ class Host:
         request = reruns.rerun_of(earlier, look_up, self._request)
         request = replace(request, on_page=on_page)
         return self._take(session_key, request, None, on_news, visitor, browser)
+
+    def prompt_fit(self, draft: RequestDraft) -> list[tuple[int, str]]:
+        """Return for which slots a draft's prompt is too long: their numbers, and what to do.
+
+        Empty where it fits all, and on a public page, where strangers start no further process.
+        Not for the loop: a child may read a vocabulary.
+
+        Raises:
+            MultiLLMError: the draft is wrong.
+        """
+        if self.options.is_public:
+            return []
+        sizes = self._sizes(self._request(draft))
+        return [
+            (number, size.refusal) for number, size in enumerate(sizes) if size and size.refusal
+        ]
+
+    def _sizes(self, request: Request) -> list[PromptSize | None]:
+        """Count the tokens of prompts that may be too long; strangers' are not counted."""
+        if self.options.is_public:
+            return []
+        return prompt_fit.sizes(self.engine.token_counts, request)
 
     def advice(self, draft: RequestDraft) -> list[str]:
         """Return for each slot what its maker advises where it is not what would be sent.

@@ -27,6 +27,7 @@ from comparator.memory import devices
 from comparator.memory.context import said_of
 from comparator.memory.need import likely_tokens
 from comparator.memory.verdicts import Neighbour
+from comparator.services import prompt_fit
 from comparator.services.asking_on import Earlier, request_on
 from comparator.services.memory_manager import MemoryManager, Plan
 from comparator.services.request_checks import checked_models, settings_of
@@ -301,10 +302,11 @@ class InferenceEngine:
         As things stand now: ``start`` does it, once, and nobody else need.
         """
         plan = self._plan_with_room(request)
+        too_long = prompt_fit.refusals(self.token_counts, request)
         slots = [
             replace(
                 slot,
-                refusal=self.cooldown.refusal(slot.model) or refusal,
+                refusal=self.cooldown.refusal(slot.model) or misfit or refusal,
                 needed_bytes=need.host,
                 memory_limit_bytes=limit,
                 estimated_bytes=need.peak,
@@ -314,8 +316,14 @@ class InferenceEngine:
                 context_tokens=context,
                 estimate_notice=said_of(slot.model, slot.config, need, context),
             )
-            for slot, refusal, need, limit, context in zip(
-                request.slots, plan.refusals, plan.needs, plan.limits, plan.contexts, strict=True
+            for slot, refusal, misfit, need, limit, context in zip(
+                request.slots,
+                plan.refusals,
+                too_long,
+                plan.needs,
+                plan.limits,
+                plan.contexts,
+                strict=True,
             )
         ]
         return replace(request, slots=slots, together=plan.order == "together")

@@ -12,6 +12,7 @@ from comparator.core.quiet import quiet
 from comparator.storage import database
 from comparator.storage.store import Kind, Store
 
+_MOST_PLACES = 100  # of one content
 _CHUNK_BYTES = 4 * 1024 * 1024
 _BY_CONTENT = re.compile(r"^(?:sha256[-:])?([0-9a-f]{64})$")
 _SCHEMA = """
@@ -52,6 +53,13 @@ class Digests:
         except OSError:
             return None
         return digest_in_name(path) or self._kept(path, status)
+
+    def places_of(self, digest: str) -> list[Path]:
+        """Return the files of this content that were read here and have not changed since."""
+        question = "SELECT path FROM digests WHERE sha256 = ? ORDER BY noted DESC LIMIT ?"
+        rows = self._ask(question, (digest, _MOST_PLACES))
+        paths = [Path(os.fsdecode(str(row[0]).encode())) for row in rows]
+        return [path for path in paths if self.known(path) == digest]
 
     def of(self, path: Path) -> str | None:
         """Return a file's digest, reading all of it where need be; None if it cannot be read."""

@@ -9,6 +9,7 @@ import gradio as gr
 from comparator.hosting.host import Host
 from comparator.ui.api import add_endpoints
 from comparator.ui.compare.boards import Boards
+from comparator.ui.compare.exporting import wire_exporting
 from comparator.ui.compare.handlers import wire_compare_tab
 from comparator.ui.compare.tab import build_compare_tab
 from comparator.ui.events import Widget
@@ -36,6 +37,8 @@ def build_page(host: Host) -> Any:
         boards = Boards()
         wire_compare_tab(page, host, compare, boards)
         wire_history_tab(host, history, tabs, compare, boards)
+        taken = (history.table, history.taken_away)
+        wire_exporting(host, *taken, boards, "history_take_away")
         wire_library_tab(host, library, tabs, compare.lists)
         if hub is not None and host.downloads is not None:
             wire_hub_tab(page, hub, host.downloads, host.engine.memory_manager)

@@ -7,6 +7,7 @@ import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError, EngineMissingError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType, RunState
+from comparator.library import discovery
 from comparator.services import inference_engine
 from comparator.services.inference_engine import LONGEST_PROMPT_BYTES, InferenceEngine
 from comparator.services.memory_manager import MemoryManager
@@ -398,3 +400,25 @@ class TestInThisProcess:
         engine.cleanup_resources()
         assert fork_servers.pids() == []
         engine.cleanup_resources()
+
+
+def test_what_a_run_held_over_its_time_is_in_its_receipt(engine, echo_model):
+    (result,) = last(engine, "hi", [echo_model()]).values()
+    samples = result.to_record()["receipt"]["samples"]
+    held = samples["own_bytes"]
+    assert held[0] == held[-1] == 0
+    assert max(held) > 0
+    assert len(held) == len(samples["seconds"]) == len(samples["available_bytes"])
+    assert samples["seconds"] == sorted(samples["seconds"])
+
+
+def test_special_tokens_are_told_and_typed_ones_are_none(engine, starter_models):
+    model = discovery.inspect(Path(starter_models["gguf_q8_0"]))
+    config = {model.id: ModelConfig(max_tokens=1, do_sample=False)}
+    (result,) = last(engine, "a <|im_end|> b", [model], config).values()
+    prompt = result.prompt
+    pairs = zip(prompt.special[::2], prompt.special[1::2], strict=True)
+    assert [prompt.rendered[begin:end] for begin, end in pairs][-3:] == [
+        *("<|im_start|>", "<|im_end|>", "<|im_start|>")
+    ]
+    assert prompt.rendered.index("a <|im_end|> b") + 2 not in prompt.special

@@ -207,7 +207,7 @@ def test_files_of_text_stand_before_the_question(tab: Page, server: Server) -> N
     choose(tab, "Quick")
     tab.evaluate(DROP, "remember <b>this</b>\n")
     chip = tab.locator("#files-root .chip")
-    expect(chip).to_contain_text(["notes.txt · 21 characters"])
+    expect(chip).to_contain_text(["notes.txt · 21 characters · 2 tokens"])
     expect(tab.locator(".files-told")).to_contain_text("picture.png is no file of text")
     tab.press("#prompt textarea", "Enter")
     expect(tab.locator(".board-error")).to_have_text("Type a prompt first; it is empty.")

@@ -10,10 +10,16 @@ import pytest
 from one_core import on_one_core
 from playwright.sync_api import Page, expect
 
-from tests.ui.conftest import Server, ask, choose, start_server, wait_for_state
+from tests.ui.conftest import Server, choose, start_server, wait_for_state
 
 LONG_NAME = "This is a model whose name"
 TYPED = "What does <|im_end|> mean?"
+
+
+def run(tab: Page, prompt: str) -> None:
+    """Ask the models that are chosen."""
+    tab.fill("#prompt textarea", prompt)
+    tab.press("#prompt textarea", "Enter")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ def test_what_differed_and_what_the_machine_gave_stand_under_the_answers(
     tab.click("#more button")
     tab.fill("#context input", "16384")
     tab.fill("#max-tokens input", "4")
-    ask(tab, TYPED, "Q8_0", "PyTorch")
+    run(tab, TYPED)
     for slot in range(2):
         wait_for_state(tab, slot, "done", 120)
 
@@ -73,7 +79,8 @@ def test_what_differed_and_what_the_machine_gave_stand_under_the_answers(
 
 
 def test_a_fair_comparison_is_folded_and_a_reader_who_opens_it_is_obeyed(tab: Page) -> None:
-    ask(tab, "hello there", "Quick", LONG_NAME)
+    choose(tab, "Quick", LONG_NAME)
+    run(tab, "hello there")
     for slot in range(2):
         wait_for_state(tab, slot, "done")
     fair = tab.locator(".fair-play")
@@ -81,8 +88,28 @@ def test_a_fair_comparison_is_folded_and_a_reader_who_opens_it_is_obeyed(tab: Pa
     assert (fair.get_attribute("open") is None) == (fair_before == "true")
     is_open = fair.get_attribute("open") is not None
     fair.locator("summary").first.click()
-    ask(tab, "once more", "Quick", LONG_NAME)
+    run(tab, "once more")
     for slot in range(2):
         wait_for_state(tab, slot, "done")
     expect(fair.locator(".rendered").first).to_contain_text("once more")
     assert (fair.get_attribute("open") is not None) != is_open
+
+
+def test_a_prompt_that_does_not_fit_is_said_before_it_is_asked_and_refused_at_once(
+    tab: Page,
+) -> None:
+    choose(tab, "Quick", LONG_NAME)
+    tab.click("#more button")
+    tab.fill("#context input", "256")
+    tab.fill("#prompt textarea", "word " * 300)
+    tab.focus("#system-prompt textarea, #system-prompt input")
+    said = tab.locator("#fits .misfit")
+    expect(said).to_have_count(2)
+    expect(said.first).to_contain_text("A The prompt has 300 tokens; Quick takes 256.")
+    tab.fill("#prompt textarea", "word")
+    tab.focus("#system-prompt textarea, #system-prompt input")
+    expect(said).to_have_count(0)
+    run(tab, "word " * 300)
+    for slot in range(2):
+        wait_for_state(tab, slot, "failed")
+    expect(tab.locator(".reply .error").first).to_contain_text("The prompt has 300 tokens")

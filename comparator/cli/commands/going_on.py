@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from comparator.cli.display.kept import from_history
 from comparator.comparison import turns as of_turns
 from comparator.comparison.request import Files, Request
 from comparator.comparison.turns import Turns
 from comparator.core.config_text import parse_assignment
 from comparator.core.exceptions import ConfigurationError
-from comparator.core.text import with_controls_shown
 from comparator.hosting.requests import AdapterLookUp, LookUp, request_of
 from comparator.hosting.turn_requests import by_place, request_of_turns
 from comparator.services.inference_engine import InferenceEngine
@@ -53,7 +53,7 @@ def request_on(
         ConfigurationError: there is no such comparison, or nothing of it to go on from; or the
             question or a setting is wrong.
     """
-    kept = from_history(history, further.name)
+    kept = _named(history, further.name)
     turns = _turns(kept, further)
     request, there = request_of_turns(
         turns, by_place(look_up), lambda draft, named: request_of(draft, engine, named, adapter)
@@ -61,22 +61,13 @@ def request_on(
     return replace(request, files=further.files or request.files), list(there.left_out.values())
 
 
-def from_history(history: History, name: str) -> KeptComparison:
-    """Return a comparison of the history.
-
-    Raises:
-        ConfigurationError: there is none of that name, or the history cannot be read.
-    """
-    kept = history.get(name)
-    if kept is not None:
-        return kept
-    if history.trouble:
-        raise ConfigurationError(f"The history cannot be read. {history.trouble}")
-    size = " The size of the context is set by --ctx-size." if name.isdigit() else ""
-    raise ConfigurationError(
-        f"The history has no comparison {with_controls_shown(name)[:60]!r}, or several ids begin "
-        f"so. 'comparator history' lists them.{size}"
-    )
+def _named(history: History, name: str) -> KeptComparison:
+    try:
+        return from_history(history, name)
+    except ConfigurationError as error:
+        if not name.isdigit():
+            raise
+        raise ConfigurationError(f"{error} The context is set by --ctx-size.") from None
 
 
 def _turns(kept: KeptComparison, further: Further) -> Turns:

@@ -13,6 +13,7 @@ import typer
 from comparator.cli.commands.options import Force, MaxMemory, ModelsDirs, NoSource, library_of
 from comparator.cli.display.live import LiveColumns, StateLines
 from comparator.comparison.card import Card, read_card
+from comparator.comparison.repeats import LETTERS
 from comparator.comparison.replay import (
     AS_ON_THE_CARD,
     End,
@@ -60,7 +61,9 @@ def command(
     """
     read = read_card(card)
     check(read)
-    planned = _plan(read, library_of(models_dir, no_source), trust_remote_code)
+    # Who names folders means these; else a model may lie wherever it was read before.
+    anywhere = not models_dir
+    planned = _plan(read, library_of(models_dir, no_source), trust_remote_code, anywhere)
     engine = InferenceEngine(MemoryManager(max_memory_gb, enforce=not force))
     try:
         outcomes = _replayed(read, planned, engine, trust_remote_code)
@@ -70,7 +73,7 @@ def command(
     return exit_code(outcomes)
 
 
-def _plan(card: Card, manager: ModelManager, trusts_code: bool) -> list[Planned]:
+def _plan(card: Card, manager: ModelManager, trusts_code: bool, anywhere: bool) -> list[Planned]:
     try:
         models = manager.scan_models()
         adapters = manager.get_adapters() if any(slot.adapters for slot in card.slots) else []
@@ -79,7 +82,7 @@ def _plan(card: Card, manager: ModelManager, trusts_code: bool) -> list[Planned]
     manager.close()
     digests = Digests()
     try:
-        return plan(card, models, adapters, digests, trusts_code)
+        return plan(card, models, adapters, digests, trusts_code, anywhere)
     finally:
         digests.close()
 
@@ -115,7 +118,7 @@ def _request(
         model.id: settings_of(one, trusts_code) for model, one in zip(models, runnable, strict=True)
     }
     request = engine.request(
-        runnable[0].slot.conversation,
+        runnable[0].slot.conversation(),
         models,
         configs,
         together=card.together,
@@ -123,7 +126,7 @@ def _request(
         given={model.id: AS_ON_THE_CARD for model in models},
     )
     slots = [
-        replace(slot, conversation=one.slot.conversation)
+        replace(slot, conversation=one.slot.conversation())
         for slot, one in zip(request.slots, runnable, strict=True)
     ]
     return replace(request, slots=slots, files=_files(card.files))
@@ -139,8 +142,7 @@ def _files(word: str) -> Files:
 
 
 def _tell(outcomes: Sequence[Outcome]) -> None:
-    letters = "ABCD"
-    for letter, one in zip(letters, outcomes, strict=False):
+    for letter, one in zip(LETTERS, outcomes, strict=False):
         print(f"{letter} {one.sentence}", flush=True)
         for difference in one.differences:
             print(f"    {difference}", flush=True)

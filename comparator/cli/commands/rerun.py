@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from comparator.cli.commands.going_on import from_history
 from comparator.cli.commands.options import (
     FirstTokenTimeout,
     Force,
@@ -23,6 +22,7 @@ from comparator.cli.commands.options import (
     look_ups_in,
 )
 from comparator.cli.commands.run import RunOptions, run_request
+from comparator.cli.display.kept import from_history
 from comparator.comparison.request import Request
 from comparator.hosting.requests import request_of
 from comparator.hosting.reruns import rerun_of

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from comparator.comparison.kept import KeptComparison
+from comparator.comparison.repeats import LETTERS as LETTERS
 from comparator.comparison.repeats import repeats_between, repeats_in, words
 from comparator.core.models import InferenceResult
 from comparator.core.text import without_surrogates
-
-LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from comparator.comparison.exports.sheet import Sheet
 from comparator.comparison.exports.words import (
@@ -19,26 +19,37 @@ from comparator.core.units import fine_size, load_time, percent, seconds
 
 _FENCE = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 # What Markdown gives a meaning inside a line. An underscore inside a word has none.
-_MARKED = re.compile(r"[\\`*\[\]<>|~&#!$]|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=\bwww)\.")
+_MARKED = re.compile(
+    r"[\\`*\[\]<>|~$]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=\bwww)\.|^[#+=-]|#$"
+)
 
 
 def as_text(results: Sequence[InferenceResult]) -> str:
     """Return the answers one after another, each under its model's name and numbers."""
-    return "\n".join(
-        f"=== {title(result)} ===\n{_thought(result)}{_answer(result)}\n"
+    return "\n".join(map(_column, results))
+
+
+def _column(result: InferenceResult, asked: str = "") -> str:
+    return (
+        f"=== {title(result)} ===\n{asked}{_thought(result)}{_answer(result)}\n"
         f"--- {figures(result)}\n{_note(result)}"
-        for result in results
     )
 
 
 def sheet_text(sheet: Sheet) -> str:
     """Return a comparison as text: what was asked, and then the answers."""
     head = [f"Comparison {name_shown(sheet.kept.id)}, asked {sheet.moment}", *sheet.badges]
-    asked = [
-        f"[{name_shown(one['role'])}] {with_controls_shown(one['content'])}"
-        for one in sheet.messages
-    ]
-    return without_surrogates("\n".join([*head, "", *asked, "", as_text(sheet.results)]))
+    if sheet.messages:
+        columns = [*_said(sheet.messages), "", as_text(sheet.results)]
+    else:
+        told = ("\n".join([*_said(one.prompt.messages), ""]) for one in sheet.results)
+        columns = ["\n".join(map(_column, sheet.results, (f"{text}\n" for text in told)))]
+    return without_surrogates("\n".join([*head, "", *columns]))
+
+
+def _said(messages: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    for one in messages:
+        yield f"[{name_shown(one['role'])}] {with_controls_shown(one['content'])}"
 
 
 def as_markdown(results: Sequence[InferenceResult]) -> str:
@@ -54,9 +65,9 @@ def sheet_markdown(sheet: Sheet) -> str:
     lines = [f"# Comparison {escaped(sheet.kept.id)}", "", f"Asked {sheet.moment}."]
     for badge in sheet.badges:
         lines += ["", f"**{escaped(badge)}**"]
-    for one in sheet.messages:
-        lines += ["", f"**{escaped(one['role'])}**", "", *fenced(one["content"])]
-    lines += ["", *_table(sheet.results), *_answers(sheet.results)]
+    apart = not sheet.messages
+    lines += [*_quoted(sheet.messages), "", *_table(sheet.results)]
+    lines += _answers(sheet.results, with_question=apart)
     return without_surrogates("\n".join(lines)) + "\n"
 
 
@@ -81,9 +92,17 @@ def _table(results: Sequence[InferenceResult]) -> list[str]:
     return lines
 
 
-def _answers(results: Sequence[InferenceResult]) -> Iterable[str]:
+def _quoted(messages: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    for one in messages:
+        yield from ("", f"**{escaped(one['role'])}**", "", *fenced(one["content"]))
+
+
+def _answers(results: Sequence[InferenceResult], with_question: bool = False) -> Iterator[str]:
     for result in results:
-        yield from ("", f"## {escaped(title(result))}", "", *_quoted_thought(result))
+        yield from ("", f"## {escaped(title(result))}")
+        if with_question:
+            yield from _quoted(result.prompt.messages)
+        yield from ("", *_quoted_thought(result))
         if result.content or not result.error:
             yield from fenced(result.content)
         if result.error:

@@ -45,7 +45,8 @@ _PAGE = """<!doctype html>
 
 def sheet_html(sheet: Sheet) -> str:
     """Return a comparison as one self-contained web page."""
-    body = "\n".join([*_header(sheet), "<main>", *_asked(sheet), *_answers(sheet), "</main>"])
+    parts = (*_asked(sheet), *_answers(sheet), *_figures(sheet))
+    body = "\n".join([*_header(sheet), "<main>", *parts, "</main>"])
     page = _PAGE.format(
         policy=_policy(),
         title=f"Comparison {_name(sheet.kept.id)}",
@@ -106,7 +107,8 @@ def _text(text: str) -> str:
 
 def _header(sheet: Sheet) -> Iterator[str]:
     yield f"<header><h1>{_word('comparison')}</h1>"
-    moment = f'<time datetime="{sheet.moment}">{sheet.moment}</time>'
+    shown = sheet.moment.replace("T", " ").replace("Z", " UTC")
+    moment = f'<time datetime="{sheet.moment}">{shown}</time>'
     yield f'<p class="facts">{_word("asked_at")} {moment} · <code>{_name(sheet.kept.id)}</code></p>'
     for badge in sheet.badges:
         yield f'<p class="badge">{_text(badge)}</p>'
@@ -119,8 +121,6 @@ def _asked(sheet: Sheet) -> Iterator[str]:
         yield from _messages(sheet.messages, "h3")
     else:
         yield f"<p>{_word('asked_apart')}</p>"
-    yield f'</section><section aria-labelledby="figures"><h2 id="figures">{_word("figures")}</h2>'
-    yield from _figures(sheet)
     yield "</section>"
 
 
@@ -142,6 +142,7 @@ def _block(text: str, kind: str, label: str) -> str:
 
 def _figures(sheet: Sheet) -> Iterator[str]:
     label = escape(_texts()["en"]["figures"])
+    yield f'<section aria-labelledby="figures"><h2 id="figures">{_word("figures")}</h2>'
     yield (
         f'<div class="wide" tabindex="0" role="region" aria-label="{label}" data-label="figures">'
         f'<table><thead><tr><th scope="col">{_word("figure")}</th>'
@@ -152,7 +153,7 @@ def _figures(sheet: Sheet) -> Iterator[str]:
     for key, figure in _FIGURES.items():
         cells = "".join(f"<td>{_text(figure(result))}</td>" for result in sheet.results)
         yield f'<tr><th scope="row">{_word(key)}</th>{cells}</tr>'
-    yield "</tbody></table></div>"
+    yield "</tbody></table></div></section>"
 
 
 def _answers(sheet: Sheet) -> Iterator[str]:

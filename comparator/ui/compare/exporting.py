@@ -23,7 +23,6 @@ from comparator.hosting.host import Host
 from comparator.ui import adapter
 from comparator.ui.compare.boards import Boards
 from comparator.ui.events import AT_ONCE, Handler, Updates, Widget, telling
-from comparator.ui.language import script
 from comparator.ui.static_files import static_text
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of
@@ -39,7 +38,7 @@ def build_receiver(name: str = "taken-away") -> Widget:
     return gr.HTML(
         None,
         html_template="<i></i>",
-        js_on_load=f"{script()}\n{static_text('take_away.js')}",
+        js_on_load=static_text("take_away.js"),
         padding=False,
         elem_id=name,
     )

@@ -82,8 +82,8 @@ def refused(sentence: str) -> dict[str, Any]:
 
 def advice(sentences: Iterable[str]) -> str:
     """Return what makers advise, as HTML; empty sentences are left out."""
-    said = (f'<p class="notice">{html.escape(text)}</p>' for text in sentences if text)
-    return "".join(said)
+    told = (f'<p class="notice">{html.escape(text)}</p>' for text in sentences if text)
+    return "".join(told)
 
 
 def numbers(result: InferenceResult) -> list[list[Any]]:

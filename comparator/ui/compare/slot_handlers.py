@@ -14,10 +14,12 @@ import gradio as gr
 
 from comparator.core.context_files import with_files
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
+from comparator.hosting.file_tokens import file_tokens
 from comparator.hosting.host import Host
 from comparator.hosting.page_start import Start, start_of, usual_form
 from comparator.hosting.requests import RequestDraft, from_page
 from comparator.ui.compare import render
+from comparator.ui.compare.prompt_fit import wire_prompt_fit
 from comparator.ui.compare.tab import CompareTab
 from comparator.ui.events import AT_ONCE, QUIET, Handler, Updates, Values, Widget
 from comparator.ui.model_lists import refresh_at, shelf_updates
@@ -55,6 +57,9 @@ def wire_slots(page: Any, host: Host, tab: CompareTab) -> set[Widget]:
     advise = make_advise(host, tab)
     gr.on(changes, advise, asked, tab.advice, api_name="page_advise", **AT_ONCE)
     slots.edited(advise, asked, tab.advice, api_name="page_advise_slot", **AT_ONCE)
+    count = make_count(host, tab)
+    tab.files.count(count, {tab.files, *models}, tab.file_tokens, api_name="page_count", **AT_ONCE)
+    wire_prompt_fit(host, tab, asked, lambda values: draft_of(tab, values))
     return asked | {tab.files}
 
 
@@ -141,6 +146,17 @@ def make_advise(host: Host, tab: CompareTab) -> Handler:
         return {tab.advice: gr.update(value=render.advice(said), visible=any(said))}
 
     return advise
+
+
+def make_count(host: Host, tab: CompareTab) -> Handler:
+    """Return the handler that counts the files' tokens; its inputs are they and the models."""
+
+    async def count(values: Values) -> Updates:
+        chosen = [values[models] for models in tab.lists.models]
+        files = files_of(values[tab.files])
+        return {tab.file_tokens: await in_thread(file_tokens, host, files, chosen)}
+
+    return count
 
 
 def draft_of(tab: CompareTab, values: Values) -> RequestDraft:

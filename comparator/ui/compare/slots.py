@@ -66,14 +66,14 @@ def build_slots(offered: ServerOptions) -> SlotRow:
     return SlotRow(models, refresh, own)
 
 
-def build_files() -> Widget:
+def build_files() -> tuple[Widget, Widget]:
     """Build the button and the chips of files before the question, ``{"files": [{name, text}]}``.
 
     They are read in the browser: gr.File would put them on the server, whose door is closed to
-    uploads.
+    uploads. The second element hands the script how many tokens they have.
     """
     constants = f"const FILES_MOST = {MOST_FILES}, FILES_BYTES = {LARGEST_FILES_BYTES};"
-    return gr.HTML(
+    files = gr.HTML(
         {"files": []},
         html_template='<div id="files-root"></div>',
         js_on_load="\n".join([constants, script(), static_text("files.js")]),
@@ -81,6 +81,14 @@ def build_files() -> Widget:
         padding=False,
         elem_id="files",
     )
+    tokens = gr.HTML(
+        None,
+        html_template="<i></i>",
+        js_on_load=static_text("file_tokens.js"),
+        padding=False,
+        elem_id="file-tokens",
+    )
+    return files, tokens
 
 
 def _slot(letter: str) -> Widget:

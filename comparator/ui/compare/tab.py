@@ -39,7 +39,9 @@ class CompareTab:
         settings: the fields for all models' settings, by the setting's name.
         starter_button: None on a public page, like ``starter_progress``.
         board: the columns with the answers.
+        fits: for which slots the prompt is too long.
         files: the files before the question, as ``{"files": [{name, text}, …]}``.
+        file_tokens: hands the script how many tokens the files have.
         taken_away: what texts to take away come through.
         advice: what the chosen models' makers advise, where it is not what would be sent.
     """
@@ -58,6 +60,8 @@ class CompareTab:
     board: Widget
     advice: Widget = None
     files: Widget = None
+    file_tokens: Widget = None
+    fits: Widget = None
     taken_away: Widget = None
 
 
@@ -74,9 +78,10 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         advice = gr.HTML("", visible=False, padding=False, elem_id="advice")
         catalogue = _script_only("choices.js", "catalogue")
         prompt, system_prompt, run, stop, settings = _question_row(offered)
+        fits = gr.HTML("", visible=False, padding=False, elem_id="fits")
         with gr.Row(elem_id="form-tools-row"):
             place("form-tools")
-            files = build_files()
+            files, file_tokens = build_files()
         with gr.Accordion(text("compare.more"), open=False, elem_id="more"):
             more, together = more_settings(offered)
         board = _board()
@@ -97,6 +102,8 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         taken_away=taken_away,
         advice=advice,
         files=files,
+        file_tokens=file_tokens,
+        fits=fits,
     )
 
 

@@ -149,7 +149,7 @@ def _make_opening(
         who = (visitor_of(request), browser_of(request))
         session = await in_thread(host.rerun, session_key, kept, wakeup.wake, *who)
         try:
-            board = Board(session)
+            board = Board(session, kept=kept)
             boards.keep(session_key, board)
             yield {**opened(kept), compare.board: board.view}
             async for view in follow(board, session, wakeup):

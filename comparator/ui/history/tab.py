@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from comparator.ui.compare.exporting import build_receiver
 from comparator.ui.events import Widget
 from comparator.ui.language import script, text
 from comparator.ui.static_files import static_text
@@ -22,11 +23,13 @@ class HistoryTab:
         tab: the tab itself.
         table: the list of comparisons, and what is done with them.
         note: what went wrong.
+        taken_away: what texts to take away come through.
     """
 
     tab: Widget
     table: Widget
     note: Widget
+    taken_away: Widget = None
 
 
 def build_history_tab() -> HistoryTab:
@@ -35,10 +38,11 @@ def build_history_tab() -> HistoryTab:
         table = gr.HTML(
             None,
             html_template=ROOTS,
-            js_on_load=f"{script()}\n{static_text('history.js')}",
+            js_on_load=f"{script()}\n{static_text('export.js', 'history.js')}",
             apply_default_css=False,
             padding=False,
             elem_id="history",
         )
         note = gr.HTML("", padding=False, elem_id="history-notes")
-    return HistoryTab(tab, table, note)
+        taken_away = build_receiver("history-taken-away")
+    return HistoryTab(tab, table, note, taken_away)

@@ -78,6 +78,7 @@ function fresh(view) {
   delete grid.dataset.wide;
   grid.replaceChildren(...columns.map((column) => column.root));
   grid.dataset.count = String(columns.length);
+  grid.dataset.run = String(run);
   tabs.fresh(columns.length);
   together.watch(columns);
   marks.fresh();

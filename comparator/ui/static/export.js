@@ -32,8 +32,8 @@ class ExportMenu {
     const row = exportPart("div", this.root);
     row.className = "export-row";
     this.buildChoice(row);
-    this.save = this.buildButton(row, "save");
-    this.copy = this.buildButton(row, "copy");
+    this.buildButton(row, "save", "export.save");
+    this.buildButton(row, "copy", "export.copy");
     this.hint = exportPart("p", this.root);
     this.hint.className = "export-hint";
     this.choice.setAttribute("aria-describedby", this.hint.id = `${root.id}-hint`);
@@ -53,11 +53,10 @@ class ExportMenu {
     this.choice.addEventListener("change", () => this.describe());
   }
 
-  buildButton(row, how) {
-    const button = exportPart("button", row, said(`export.${how}`));
+  buildButton(row, how, key) {
+    const button = exportPart("button", row, said(key));
     button.type = "button";
     button.addEventListener("click", () => this.ask(how));
-    return button;
   }
 
   describe() {
@@ -72,12 +71,32 @@ class ExportMenu {
   }
 
   // What became of it: of this menu's own question alone.
-  told({ outcome, name, trouble, note }) {
+  told({ outcome, name, trouble, note, shown }) {
     if (!this.waits) return;
     this.waits = false;
-    const words = trouble || said(`export.${outcome}`, { name });
+    if (shown) this.show(name, shown);
+    const words = trouble || said(outcome, { name });
     this.news.textContent = [words, note].filter(Boolean).join(" ");
     this.news.classList.toggle("error", Boolean(trouble));
+  }
+
+  // The text itself, marked, for whoever has to copy it by hand.
+  show(name, text) {
+    const dialog = exportPart("dialog", this.root);
+    dialog.className = "taken-away";
+    dialog.setAttribute("aria-label", said("export.copy_by_hand"));
+    exportPart("p", dialog, said("export.copy_by_hand"));
+    const field = exportPart("textarea", dialog);
+    field.value = text;
+    field.readOnly = true;
+    field.rows = 14;
+    field.setAttribute("aria-label", name);
+    const close = exportPart("button", dialog, said("export.close"));
+    close.type = "button";
+    close.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => dialog.remove());
+    dialog.showModal();
+    field.select();
   }
 
   draw(view) {
@@ -89,7 +108,9 @@ class ExportMenu {
     pair.disabled = count < 2;
     if (pair.disabled && pair.selected) this.choice.value = EXPORT_FORMS[0];
     this.badges.replaceChildren();
-    for (const badge of view.badges || []) exportPart("li", this.badges, exportBadge(badge));
+    for (const badge of view.badges || []) {
+      exportPart("li", this.badges, exportBadge(badge)).className = badge.word === null ? "same" : "parted";
+    }
     this.badges.hidden = !this.badges.children.length;
   }
 }

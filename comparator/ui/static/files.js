@@ -16,6 +16,9 @@ filesRoot.prepend(filesButton);
 const filesTold = filesNode("p", filesRoot, "files-told");
 filesTold.setAttribute("role", "status");
 
+let filesCounts = [];
+let filesModels = "";
+
 function filesNode(tag, parent, className = "", text = "") {
   const node = document.createElement(tag);
   if (className) node.className = className;
@@ -30,7 +33,26 @@ function filesNow() {
 
 function filesSet(files) {
   props.value = { files };
+  filesCounts = [];
   filesDraw();
+  filesCount();
+}
+
+// Event for the server: "count". Whoever has chosen other models counts anew.
+function filesCount() {
+  if (filesNow().length) trigger("count");
+}
+
+// "21 characters", and the tokens of the model for which it has most.
+function filesSize(file, place) {
+  const told = filesCounts[place];
+  const characters = said("slots.characters", { count: file.text.length.toLocaleString(LANGUAGE) });
+  const tokens = told && told.characters === [...file.text].length ? Object.entries(told.tokens) : [];
+  if (!tokens.length) return [characters, ""];
+  const most = Math.max(...tokens.map(([, count]) => count));
+  const words = said("slots.tokens", { count: most.toLocaleString(LANGUAGE) });
+  const each = tokens.map(([name, count]) => `${name}: ${count.toLocaleString(LANGUAGE)}`);
+  return [`${characters} · ${words}`, each.join("\n")];
 }
 
 function filesBytes(text) {
@@ -77,8 +99,9 @@ function filesDraw() {
   filesList.replaceChildren();
   filesNow().forEach((file, place) => {
     const item = filesNode("li", filesList, "chip");
-    const size = said("slots.characters", { count: file.text.length.toLocaleString(LANGUAGE) });
-    filesNode("span", item, "chip-edit", `${file.name} · ${size}`).title = file.name;
+    const [size, each] = filesSize(file, place);
+    const label = filesNode("span", item, "chip-edit", `${file.name} · ${size}`);
+    label.title = [file.name, each].filter(Boolean).join("\n");
     const remove = filesNode("button", item, "chip-remove", "×");
     remove.type = "button";
     remove.setAttribute("aria-label", said("slots.take_file_away", { name: file.name }));
@@ -118,5 +141,15 @@ document.addEventListener("drop", (event) => {
   event.stopPropagation();
   filesTake([...event.dataTransfer.files]);
 }, true);
+window.addEventListener("comparator-file-tokens", (event) => {
+  filesCounts = event.detail;
+  filesDraw();
+});
+window.addEventListener("comparator-chosen", () => {
+  const models = JSON.stringify(window.comparatorChosen);
+  if (models === filesModels) return;
+  filesModels = models;
+  filesCount();
+});
 watch("value", filesDraw);
 filesDraw();

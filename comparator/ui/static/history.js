@@ -1,9 +1,10 @@
 // The history: draws the list that the server sends, and takes what is done with it back.
-// Events for the server: "find" and "more" with the words, and "open", "rerun", "pin" and
-// "remove" with an id.
+// Events for the server: "find" and "more" with the words, "open", "rerun", "pin" and "remove" with
+// an id, and "take_away" of export.js.
 
 const HISTORY_SEARCH_MILLISECONDS = 250;
 const historyRoot = element.querySelector("#history-root");
+const historyExportRoot = element.querySelector("#history-export-root");
 const historyBar = historyMake("div", historyRoot, "history-bar");
 const historySearch = historyMake("input", historyBar, "library-search");
 const historyCount = historyMake("span", historyBar, "history-count");
@@ -145,6 +146,8 @@ function historyActions(row, entry) {
   );
   pin.title = said("history.pin_title");
   pin.setAttribute("aria-pressed", String(entry.pinned));
+  const away = historyButton(actions, "history.take_away", () => historyTakeAway(row, entry, away));
+  away.setAttribute("aria-expanded", "false");
   const remove = historyButton(actions, "history.remove", () => {
     const sure = historyMake("span", null, "history-sure");
     historyMake("span", sure).textContent = said("history.sure");
@@ -156,6 +159,18 @@ function historyActions(row, entry) {
     remove.replaceWith(sure);
     keep.focus();
   });
+}
+
+// The menu that takes a comparison away stands in the row of that comparison, and goes again.
+function historyTakeAway(row, { id, columns }, button) {
+  const menu = historyExportRoot;
+  const isOpen = row.contains(menu);
+  for (const other of historyList.querySelectorAll("[aria-expanded]")) other.setAttribute("aria-expanded", "false");
+  menu.remove();
+  if (isOpen) return;
+  drawExport(menu, { comparison: id, columns, badges: [] });
+  row.append(menu);
+  button.setAttribute("aria-expanded", "true");
 }
 
 watch("value", historyDraw);

@@ -15,16 +15,16 @@ function runIsRepeated() {
   }
   if (runPressed && now - runPressed < RUN_ANSWER_MS) return true;
   runPressed = now;
+  const board = document.querySelector("#board-root");
+  if (board) runAnswer.observe(board, { childList: true, attributes: true, subtree: true });
   return false;
 }
 
-function runWatch() {
-  const board = document.querySelector("#board-root");
-  if (!board) return window.setTimeout(runWatch, SLOTS_RETRY_MS);
-  new MutationObserver(() => {
-    runPressed = 0;
-  }).observe(board.parentElement, { childList: true, attributes: true, subtree: true });
-}
+// The board's next change is the answer; what comes after it is not looked at.
+const runAnswer = new MutationObserver(() => {
+  runPressed = 0;
+  runAnswer.disconnect();
+});
 
 document.addEventListener("click", (event) => {
   if (!(event.target instanceof Element && event.target.closest("#run")) || !runIsRepeated()) return;
@@ -34,4 +34,3 @@ document.addEventListener("click", (event) => {
 document.addEventListener("input", () => {
   runPressed = 0;
 }, true);
-runWatch();

@@ -12,9 +12,9 @@ function take() {
   else saveTaken(taken);
 }
 
-function tellTaken(taken, outcome) {
+function tellTaken(taken, outcome, shown = "") {
   const { name, trouble, note } = taken;
-  const detail = { outcome, name, trouble, note };
+  const detail = { outcome, name, trouble, note, shown };
   window.dispatchEvent(new CustomEvent("comparator-taken-away", { detail }));
 }
 
@@ -27,40 +27,18 @@ function saveTaken(taken) {
   link.download = taken.name;
   link.click();
   window.setTimeout(() => URL.revokeObjectURL(address), 60_000);
-  tellTaken(taken, "saved");
+  tellTaken(taken, "export.saved");
 }
 
-// Outside of a secure page, or without leave, a browser has no clipboard for scripts.
+// Outside of a secure page, or without leave, a browser has no clipboard for scripts: the menu that
+// has asked shows the text then.
 async function copyTaken(taken) {
   try {
     await navigator.clipboard.writeText(taken.text);
-    tellTaken(taken, "copied");
+    tellTaken(taken, "export.copied");
   } catch {
-    showTaken(taken);
-    tellTaken(taken, "shown");
+    tellTaken(taken, "export.shown", taken.text);
   }
-}
-
-function showTaken(taken) {
-  const dialog = document.createElement("dialog");
-  dialog.className = "taken-away";
-  dialog.setAttribute("aria-label", said("export.copy_by_hand"));
-  const words = document.createElement("p");
-  words.textContent = said("export.copy_by_hand");
-  const field = document.createElement("textarea");
-  field.value = taken.text;
-  field.readOnly = true;
-  field.rows = 14;
-  field.setAttribute("aria-label", taken.name);
-  const close = document.createElement("button");
-  close.type = "button";
-  close.textContent = said("export.close");
-  close.addEventListener("click", () => dialog.close());
-  dialog.append(words, field, close);
-  dialog.addEventListener("close", () => dialog.remove());
-  element.append(dialog);
-  dialog.showModal();
-  field.select();
 }
 
 watch("value", take);

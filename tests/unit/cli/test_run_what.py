@@ -101,18 +101,20 @@ class TestFromHistory:
 
     @pytest.mark.parametrize("name", ["last", "ffff", "", "4096", "\x1b[2J"])
     def test_what_is_not_there_is_a_sentence(self, history, name):
-        with pytest.raises(ConfigurationError, match="The history has no comparison") as caught:
-            going_on.from_history(history, name)
+        with pytest.raises(
+            ConfigurationError, match="No one comparison of the history is meant by"
+        ) as caught:
+            going_on._named(history, name)
         assert ("--ctx-size" in str(caught.value)) == (name == "4096")
         assert "\x1b" not in str(caught.value)
 
     def test_it_is_found_by_the_begin_of_its_id_and_as_the_last(self, history):
         history.add(KeptComparison(id="1234abcd", created=1.0))
         for name in ("1234abcd", "1234", "last"):
-            assert going_on.from_history(history, name).id == "1234abcd"
+            assert going_on._named(history, name).id == "1234abcd"
 
     def test_a_history_that_cannot_be_read_is_told(self, tmp_path):
         (tmp_path / "h.sqlite3").mkdir()
         history = History(tmp_path / "h.sqlite3")
-        with pytest.raises(ConfigurationError, match=r"The history cannot be read\. "):
-            going_on.from_history(history, "last")
+        with pytest.raises(ConfigurationError, match="The history cannot be read: "):
+            going_on._named(history, "last")

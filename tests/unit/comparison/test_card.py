@@ -78,7 +78,7 @@ def test_an_answer_that_was_gone_on_with_keeps_its_begin(weights, digests):
     kept.records[0]["prompt"]["continued"] = 3
     slot = card_of(kept, digests).slots[0]
     assert slot.begun == "An "
-    assert slot.conversation.begun == "An "
+    assert slot.conversation().begun == "An "
 
 
 def test_the_hubs_name_is_read_from_its_cache(tmp_path):
@@ -174,12 +174,40 @@ def test_what_cannot_be_asked_is_said_with_its_column(made, change, said):
         replay.check(card_in(as_file(made), "it"))
 
 
+def places_of(value, place=()):
+    """Yield the place of everything in a value of JSON."""
+    if place:
+        yield place
+    if isinstance(value, (dict, list)):
+        inside = value.items() if isinstance(value, dict) else enumerate(value)
+    else:
+        inside = ()
+    for name, one in inside:
+        yield from places_of(one, (*place, name))
+
+
+@pytest.mark.parametrize("value", [None, -1, 10**400, "x" * 10_000, [], {}, [[]], True, {"a": {}}])
+def test_whatever_stands_anywhere_in_a_card_ends_as_a_sentence_or_is_a_card(made, value):
+    whole, said = json.dumps(made), [""]
+    for *way, last in places_of(made):
+        changed = json.loads(whole)
+        inner = changed
+        for step in way:
+            inner = inner[step]
+        inner[last] = value
+        try:
+            replay.check(card_in(as_file(changed), "it"))
+        except ConfigurationError as error:
+            said.append(str(error))
+    assert max(map(len, said)) < 600
+
+
 # ---- finding what a card names ----
 
 
-def planned(made, digests, *models, trusts_code=False):
+def planned(made, digests, *models, trusts_code=False, anywhere=False):
     read = card_in(as_file(made), "it")
-    (one,) = replay.plan(read, models, [], digests, trusts_code)
+    (one,) = replay.plan(read, models, [], digests, trusts_code, anywhere)
     return one
 
 
@@ -207,6 +235,19 @@ def test_a_missing_model_is_said_by_name_with_what_to_do(made, digests):
     found = planned(made, digests)
     assert "first is not here" in found.problem
     assert "comparator pull owner/name" in found.problem
+
+
+def test_a_model_that_was_read_here_is_found_outside_of_the_folders(tmp_path, digests):
+    script = tmp_path / "parrot.echo.json"
+    script.write_text("{}")
+    echo = ModelInfo("e", "parrot", str(script), ModelType.ECHO, 2)
+    card_here = json.loads(text_of(card_of(kept_of(result(model=echo)), digests)))
+    found = planned(card_here, digests, anywhere=True)
+    assert found.model is not None
+    assert found.model.path == str(script)
+    assert "is not here" in planned(card_here, digests).problem
+    script.write_text("[]")
+    assert "is not here" in planned(card_here, digests, anywhere=True).problem
 
 
 def test_without_a_digest_name_and_size_decide(made, digests, weights):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -257,3 +258,43 @@ def test_what_was_settled_is_told_to_the_reader_all_the_same() -> None:
     assert not comparison.is_complete  # nobody has seen it
     assert comparison.drain() == {0}
     assert comparison.is_complete
+
+
+class TestWhoIsRefused:
+    """Nobody waits to hear that a column will not run."""
+
+    def test_a_column_that_will_not_run_is_told_before_the_others_have_run(self) -> None:
+        models = [ModelInfo(name, name, "/nowhere", ModelType.CUSTOM, 0) for name in "abc"]
+        first, second, third = [Slot(model, ModelConfig()) for model in models]
+        second = replace(second, refusal="Its context is too small.")
+        request = Request(Conversation.of("hi"), [first, second, third])
+        executors = [Scripted(), Scripted()]
+        left = iter(executors)
+        comparison = Comparison(request, executor_for=lambda _assignment: next(left)).start()
+        assert comparison.join(10)
+        comparison.drain()
+        refused = comparison.result(1)
+        assert (refused.error, refused.error_kind) == ("Its context is too small.", "refused")
+        assert comparison.result(0).state is RunState.LOADING
+        executors[0].tell(*ANSWER)
+        executors[1].tell(*ANSWER)
+        comparison.drain()
+        states = [result.state for result in comparison.results()]
+        assert states == [RunState.DONE, RunState.FAILED, RunState.DONE]
+        assert comparison.has_ended
+
+    def test_one_that_all_refuse_ends(self) -> None:
+        model = ModelInfo("a", "a", "/nowhere", ModelType.CUSTOM, 0)
+        request = Request(Conversation.of("hi"), [Slot(model, ModelConfig(), refusal="No.")] * 2)
+        comparison = Comparison(request).start()
+        assert comparison.wait_until_ended(10)
+        comparison.drain()
+        assert comparison.is_complete
+
+
+def test_what_was_decided_in_place_of_what_was_asked_is_in_the_record() -> None:
+    comparison, (_one, _other) = comparison_of("ab", together=True)
+    comparison.drain()
+    (threads,) = {result.sent["n_threads"] for result in comparison.results()}
+    assert threads >= 1
+    assert comparison.result(0).config["n_threads"] is None

@@ -191,3 +191,20 @@ class TestAnAnswerGoneOnWith:
         thinking = written.thinking()
         assert thinking is not None
         assert thinking.text == "oflate"
+
+
+def test_an_answer_is_told_by_its_tokens_without_those_of_the_thought() -> None:
+    written = Written("So far")
+    for message in (*THOUGHT, *ANSWER):
+        written.take(message)
+    written.take_rest(protocol.Answered("stop", 8, 9.0, "?"))
+    pieces = [(piece.text, piece.tokens, piece.probability) for piece in written.pieces()]
+    assert pieces == [("So far", 0, None), ("Yes", 2, None), ("!", 1, None), ("?", 0, None)]
+    assert "".join(text for text, _tokens, _probability in pieces) == written.answer
+
+
+def test_what_turns_out_to_be_a_thought_is_no_piece_of_the_answer() -> None:
+    written = Written()
+    written.take(token(1, "Let me"))
+    written.take(token(2, "Yes", thought_tokens=2, was_thought=True))
+    assert [(piece.text, piece.tokens) for piece in written.pieces()] == [("Yes", 1)]

@@ -79,5 +79,6 @@ def test_marks_that_turn_the_reading_direction_are_shown() -> None:
 def test_it_is_a_dictionary_as_before() -> None:
     one = result("x")
     assert Results([("a", one)]) == {"a": one}
+    assert repr(Results([("a", result("x" * 61))])) == f"a: good #2, done, 3 tokens, '{'x' * 60}'…"
     assert list(Results()) == []
     assert "<tbody></tbody>" in Results()._repr_html_()

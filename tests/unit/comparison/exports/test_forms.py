@@ -41,6 +41,18 @@ def test_every_form_holds_question_and_answers(form):
     assert ("Why?" in text) or form == "csv"
 
 
+@pytest.mark.parametrize("form", [name for name in FORMATS if name != "csv"])
+def test_what_columns_were_asked_apart_is_told_of_each(form):
+    first, second = result("One."), result("Two.")
+    for one, said in ((first, "Earlier one."), (second, "Earlier two.")):
+        one.prompt.messages[1:] = [
+            {"role": "assistant", "content": said},
+            {"role": "user", "content": "And then?"},
+        ]
+    text = FORMATS[form].of(kept_of(first, second))
+    assert all(said in text for said in ("Why?", "Earlier one.", "Earlier two.", "And then?"))
+
+
 @pytest.mark.parametrize("form", ["text", "md", "html", "card", "pair", "promptfoo"])
 def test_no_form_for_others_tells_where_models_lie(form):
     kept = kept_of(
@@ -124,7 +136,9 @@ def test_nothing_of_a_hostile_comparison_is_markdown(hostile):
         ("<b>", "\\<b\\>"),
         ("a\nb\u200bc", "a b\\\\u200bc"),
         ("https://x.y", "https:\\/\\/x.y"),
-        ("# x", "\\# x"),
+        ("# x #", "\\# x \\#"),
+        ("m #2, a & b!", "m #2, a & b!"),
+        ("&lt;b", "\\&lt;b"),
     ],
 )
 def test_a_name_is_shown_as_it_is(name, shown):

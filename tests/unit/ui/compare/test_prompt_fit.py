@@ -1,0 +1,33 @@
+"""What the form says of a prompt that does not fit."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from comparator.core.exceptions import ConfigurationError
+from comparator.ui.compare import prompt_fit
+
+
+def looked(host: Any, draft_of: Any) -> dict[str, Any]:
+    look = prompt_fit.make_look(host, SimpleNamespace(fits="fits"), draft_of)  # type: ignore[arg-type]
+    updates: dict[str, Any] = asyncio.run(look({}))["fits"]  # type: ignore[arg-type]
+    return updates
+
+
+def test_each_slot_is_named_and_what_others_wrote_is_text() -> None:
+    host = SimpleNamespace(prompt_fit=lambda _draft: [(1, "<b>\x1b too long")])
+    told = looked(host, lambda _values: "draft")
+    assert told["visible"]
+    assert '<b class="letter">B</b> &lt;b&gt;\\x1b too long' in told["value"]
+
+
+def test_nothing_is_said_where_all_fits_or_nothing_is_typed() -> None:
+    fits = looked(SimpleNamespace(prompt_fit=lambda _draft: []), lambda _values: "draft")
+    assert (fits["visible"], fits["value"]) == (False, "")
+
+    def wrong(_values: Any) -> Any:
+        raise ConfigurationError("Type a prompt first; it is empty.")
+
+    assert not looked(SimpleNamespace(prompt_fit=None), wrong)["visible"]
