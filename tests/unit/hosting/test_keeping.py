@@ -208,3 +208,13 @@ def test_without_any_of_its_models_it_is_refused_by_name(
     with pytest.raises(ConfigurationError, match=r"alpha.*gone.*beta.*gone"):
         host.rerun("one", kept, lambda: None)
     assert host.current("one") is None
+
+
+def test_what_runs_when_the_page_is_closed_is_kept(host: Host, engine: IdleEngine) -> None:
+    session = host.begin("one", DRAFT, lambda: None)
+    engine.wait_for(1)
+    host.close()
+    assert session.join(60)
+    kept = host.history.get("last")
+    assert kept is not None
+    assert [record["state"] for record in kept.records] == ["stopped", "stopped"]
