@@ -112,6 +112,8 @@ def test_a_history_that_cannot_be_written_fails_no_comparison(
         _answer(session.comparison, slot, "yes")
     assert session.join(60)
     assert session.kept_as is None
+    assert "not in the history. Comparisons cannot be kept" in (session.trouble or "")
+    assert {record["comparison"] for record in host.records(session.comparison)} == {None}
     assert [result.content for result in session.comparison.results()] == ["yes", "yes"]
     assert "cannot be kept" in broken.trouble
 
@@ -206,3 +208,13 @@ def test_without_any_of_its_models_it_is_refused_by_name(
     with pytest.raises(ConfigurationError, match=r"alpha.*gone.*beta.*gone"):
         host.rerun("one", kept, lambda: None)
     assert host.current("one") is None
+
+
+def test_what_runs_when_the_page_is_closed_is_kept(host: Host, engine: IdleEngine) -> None:
+    session = host.begin("one", DRAFT, lambda: None)
+    engine.wait_for(1)
+    host.close()
+    assert session.join(60)
+    kept = host.history.get("last")
+    assert kept is not None
+    assert [record["state"] for record in kept.records] == ["stopped", "stopped"]
