@@ -83,7 +83,7 @@ class ServerOptions:
         Raises:
             ConfigurationError: a variable of the environment is wrong.
         """
-        said = Retention.of(os.environ, self.is_public)
+        said = Retention.of(os.environ)
         return replace(said, is_on=said.is_on and self.keeps_history)
 
     @property

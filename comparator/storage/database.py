@@ -100,9 +100,11 @@ def opened(
     except LaterVersionError:
         raise
     except sqlite3.OperationalError as error:  # read-only, full, or no place for files
+        if is_precious and is_busy(error):  # read without its lock it would be what it once was
+            raise
         return _to_be_read(path, plan, error) if is_precious else _in_memory(path, plan, error)
     except sqlite3.DatabaseError as error:
-        _put_aside(path, error)
+        put_aside(path, error)
     except OSError as error:
         return _to_be_read(path, plan, error) if is_precious else _in_memory(path, plan, error)
     try:
@@ -200,7 +202,7 @@ def _use_log_ahead(connection: sqlite3.Connection, busy_seconds: float) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
+            if not is_busy(error) or time.monotonic() > end:
                 raise
             time.sleep(0.01)
 
@@ -211,7 +213,20 @@ def _in_memory(path: Path, plan: _Plan, error: Exception) -> Opened:
     return Opened(_open(":memory:", plan), f"{path.name} cannot be used ({reason})")
 
 
-def _put_aside(path: Path, error: Exception) -> None:
+def is_busy(error: Exception) -> bool:
+    """Return whether another program holds the file, so that opening it again helps nobody."""
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether a file is no database, or no longer a whole one."""
+    told = str(error)
+    return isinstance(error, sqlite3.DatabaseError) and (
+        "malformed" in told or "not a database" in told
+    )
+
+
+def put_aside(path: Path, error: Exception) -> None:
     """Rename a file that is no database of ours, so that nothing in it is lost."""
     aside = path.with_name(f"{path.name}{ASIDE}{time.strftime('%Y%m%d-%H%M%S')}")
     _log.warning("%s is damaged (%s): it is now %s, and a new one begins.", path, error, aside.name)

@@ -32,6 +32,9 @@ from comparator.storage.store import Store
 
 LAST = "last"
 MOST_LISTED = 200  # comparisons in one answer
+MOST_WORDS = 64  # of a search
+LONGEST_SEARCH = 1_000  # characters
+_DAMAGED = "what is kept of {} is damaged"
 _QUESTION_CHARACTERS = 300  # of a question, in a list
 _SHORTEST_BEGINNING = 4  # characters of an id
 _DAY_SECONDS = 86_400.0
@@ -41,36 +44,43 @@ _NO_INDEX = " This SQLite has no full text index (FTS5), so a search reads every
 
 @dataclass(frozen=True)
 class Retention:
-    """How much is kept; what is pinned stays, whatever the numbers.
+    """How much is kept; what is pinned of one's own stays, whatever the numbers.
 
     Attributes:
         is_on: whether anything is kept at all.
-        most: comparisons, of all owners together; the oldest go first. 0 for all.
-        days: how old one may be; 0 for ever.
+        most: comparisons of one's own, and as many of all visitors of a public page together;
+            the oldest go first. 0 for all.
+        days: how old one's own may be; 0 for ever.
+        days_of_visitors: how old those of visitors may be; 0 for ever.
         most_of_a_visitor: comparisons of one visitor of a public page.
     """
 
     is_on: bool = True
     most: int = 10_000
     days: float = 0.0
+    days_of_visitors: float = 0.0
     most_of_a_visitor: int = 200
 
     @classmethod
-    def of(cls, environment: Mapping[str, str] = os.environ, is_public: bool = False) -> Retention:
+    def of(cls, environment: Mapping[str, str] = os.environ) -> Retention:
         """Return what COMPARATOR_HISTORY, COMPARATOR_HISTORY_MOST and COMPARATOR_HISTORY_DAYS say.
 
-        A public page keeps what strangers ask for 30 days where nothing else is said.
+        What strangers ask of a public page is kept for 30 days where nothing else is said.
 
         Raises:
             ConfigurationError: names the variable that is no number, or neither on nor off.
         """
-        usual = cls(days=30.0) if is_public else cls()
+        usual = cls(days_of_visitors=30.0)
         switch = environment.get("COMPARATOR_HISTORY", "").strip().lower() or "on"
         if switch not in ("on", "off"):
             raise ConfigurationError(f"COMPARATOR_HISTORY is on or off, not {switch[:40]!r}.")
         most = _number(environment, "COMPARATOR_HISTORY_MOST", usual.most)
-        days = _number(environment, "COMPARATOR_HISTORY_DAYS", usual.days)
-        return replace(usual, is_on=switch == "on", most=int(most), days=days)
+        days, of_visitors = (
+            _number(environment, "COMPARATOR_HISTORY_DAYS", otherwise)
+            for otherwise in (usual.days, usual.days_of_visitors)
+        )
+        is_on = switch == "on"
+        return replace(usual, is_on=is_on, most=int(most), days=days, days_of_visitors=of_visitors)
 
 
 def _number(environment: Mapping[str, str], name: str, usual: float) -> float:
@@ -176,7 +186,7 @@ class History:
             question = "SELECT whole FROM wholes WHERE number = ?"
             rows = connection.execute(question, found).fetchall()
             (pinned,) = connection.execute(_IS_PINNED, found).fetchone()
-            return _with_pin(_unpacked(rows[0][0]), bool(pinned)) if rows else None
+            return _with_pin(_unpacked(rows[0][0], name), bool(pinned)) if rows else None
 
         return self._store.ask(work)
 
@@ -195,17 +205,20 @@ class History:
             owner: whose; empty for the machine's own user.
             most: of a list.
             before: the ``place`` of the last entry of the list before.
-        """
-        wanted, most = folded(words).split(), max(0, min(most, MOST_LISTED))
 
-        def work(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+        Raises:
+            ConfigurationError: these are more words than are searched at once.
+        """
+        wanted, most = _searched_words(words), max(0, min(most, MOST_LISTED))
+
+        def work(connection: sqlite3.Connection) -> list[Entry]:
             trigrams = trigrams_of(connection, wanted) if has_index() else ""
             if trigrams is None:
                 return []
             sql, values = _question(wanted, trigrams, owner, before)
-            return connection.execute(sql, (*values, most)).fetchall()
+            return [_entry(*row) for row in connection.execute(sql, (*values, most))]
 
-        return [_entry(*row) for row in self._store.ask(work) or ()]
+        return self._store.ask(work) or []
 
     def count(self, owner: str = "") -> int:
         """Return how many comparisons an owner has."""
@@ -250,18 +263,18 @@ class History:
     def _let_go(self, connection: sqlite3.Connection, owner: str) -> None:
         """Delete what is older or more than is kept."""
         keeps, gone = self.retention, []
-        if keeps.days:
-            # On a public page a pin holds against the number, not against the days: what
-            # strangers asked does not lie here for ever.
-            limits = (int(10 * (time.time() - keeps.days * _DAY_SECONDS)),)
-            old = "c.number < ? AND (c.is_pinned = 0 OR c.owner != '')"
-            gone += _numbers(connection, old, limits)
+        # A visitor's pin holds among what that visitor has, against nothing else: what strangers
+        # asked does not lie here for ever, and never pushes out what is one's own.
+        for whose, days in ((_OWN, keeps.days), (_VISITORS, keeps.days_of_visitors)):
+            if days:
+                limits = (int(10 * (time.time() - days * _DAY_SECONDS)),)
+                gone += _numbers(connection, f"{whose} AND c.number < ?", limits)
+            if keeps.most:
+                order = f"{whose} ORDER BY c.number DESC"
+                gone += _beyond(connection, order, (), keeps.most)
         if owner and keeps.most_of_a_visitor:
             order = "c.owner = ? ORDER BY c.is_pinned DESC, c.number DESC"
             gone += _beyond(connection, order, (owner,), keeps.most_of_a_visitor)
-        if keeps.most:
-            order = "c.is_pinned = 0 ORDER BY c.number DESC"
-            gone += _beyond(connection, order, (), keeps.most)
         _drop(connection, gone)
 
 
@@ -269,6 +282,7 @@ _INSERT = """
 INSERT INTO comparisons (number, id, owner, created, is_pinned, parent, question, columns)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
+_OWN, _VISITORS = "c.owner = '' AND c.is_pinned = 0", "c.owner != ''"
 _IS_PINNED = "SELECT is_pinned FROM comparisons WHERE number = ?"
 
 
@@ -300,8 +314,11 @@ def _entry(
     parent: str | None,
     number: int,
 ) -> Entry:
-    pairs = json.loads(columns)
-    models, states = (tuple(pair[place] for pair in pairs) for place in (0, 1))
+    try:
+        pairs = json.loads(columns)
+        models, states = (tuple(str(pair[place]) for pair in pairs) for place in (0, 1))
+    except (ValueError, TypeError, LookupError):
+        raise sqlite3.DataError(_DAMAGED.format(name)) from None
     return Entry(name, created, owner, question, models, states, bool(is_pinned), parent, number)
 
 
@@ -310,8 +327,22 @@ def _packed(kept: KeptComparison) -> bytes:
     return zlib.compress(json.dumps(msgspec.to_builtins(kept)).encode())
 
 
-def _unpacked(whole: bytes) -> KeptComparison:
-    return msgspec.convert(json.loads(zlib.decompress(whole)), KeptComparison)
+def _unpacked(whole: bytes, name: str) -> KeptComparison:
+    try:
+        return msgspec.convert(json.loads(zlib.decompress(whole)), KeptComparison)
+    except (zlib.error, ValueError, TypeError):
+        raise sqlite3.DataError(_DAMAGED.format(name)) from None
+
+
+def _searched_words(words: str) -> list[str]:
+    """Return the words that are searched, each once; others wait while a search goes on."""
+    found = list(dict.fromkeys(folded(words[: LONGEST_SEARCH + 1]).split()))
+    if len(words) > LONGEST_SEARCH or len(found) > MOST_WORDS:
+        raise ConfigurationError(
+            f"A search takes up to {MOST_WORDS} words of {LONGEST_SEARCH} characters together. "
+            "Search for fewer."
+        )
+    return found
 
 
 def _question(
@@ -352,6 +383,7 @@ def _free_number(connection: sqlite3.Connection, created: float) -> int:
 
 def _named(connection: sqlite3.Connection, name: str, owner: str) -> list[int]:
     """Return the numbers of the comparisons that a name means: none, one, or too many."""
+    name = without_surrogates(name)
     if name == LAST:
         newest = "SELECT max(number) FROM comparisons WHERE owner = ?"
         return [number for (number,) in connection.execute(newest, (owner,)) if number is not None]

@@ -70,8 +70,11 @@ def kind() -> Kind:
 
 
 def folded(text: str) -> str:
-    """Return a text as it is searched: without the difference of cases and of widths."""
-    return unicodedata.normalize("NFKC", without_surrogates(text)).casefold()
+    """Return a text as it is searched: without the difference of cases and of widths.
+
+    And without NUL, at which SQLite's index and its questions end.
+    """
+    return unicodedata.normalize("NFKC", without_surrogates(text)).casefold().replace("\0", " ")
 
 
 def searched(kept: KeptComparison) -> str:

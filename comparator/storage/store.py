@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from comparator.storage import database
 
+_TRIALS = 3  # as it is, opened again, and begun anew
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger(__name__)
 
@@ -63,20 +64,34 @@ class Store:
     def ask(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer | None:
         """Do something with the database, in one transaction; None where it cannot be used.
 
-        A connection that breaks is opened once more, which puts a damaged file aside.
+        A connection that breaks is opened once more. A file that is damaged then as well is put
+        aside, and another one begun.
         """
         with self._lock:
-            for is_last in (False, True):
+            for trial in range(_TRIALS):
                 try:
                     answer = self._done(work)
                     self._trouble = ""
                     return answer
                 except (sqlite3.Error, OSError) as error:
-                    if is_last or _is_busy(error) or isinstance(error, database.LaterVersionError):
+                    if not self._may_help(error, trial):
                         self._note(error)
                         return None
-                    self._close()
         return None
+
+    def _may_help(self, error: sqlite3.Error | OSError, trial: int) -> bool:
+        """Close the file, and return whether it may be better to open it once more."""
+        if database.is_busy(error) or isinstance(error, database.LaterVersionError):
+            return False
+        can_be_written = not self._opening
+        if trial == 0:
+            self._close()
+            return True
+        if trial == 1 and can_be_written and database.is_damage(error):
+            self._close()
+            database.put_aside(self._path or self._kind.place(), error)
+            return True
+        return False
 
     @property
     def trouble(self) -> str:
@@ -136,11 +151,6 @@ class Store:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _is_busy(error: Exception) -> bool:
-    """Whether another program holds the file, so that opening it again helps nobody."""
-    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
 def _touch(connection: sqlite3.Connection) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from comparator.comparison.comparison import Comparison
+from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import RunState
 from comparator.hosting import records
 from comparator.hosting.errors import sentence_of
@@ -96,7 +97,10 @@ def kept_entries(host: Host, words: Any, most: Any, browser: str) -> list[Record
     """
     if not isinstance(words, str) or type(most) is not int or most < 0:
         raise gr.Error("words must be text, and n a whole number from 0 up.", print_exception=False)
-    found = host.history.find(words, host.owner_of(browser), most)
+    try:
+        found = host.history.find(words, host.owner_of(browser), most)
+    except ConfigurationError as error:
+        raise gr.Error(str(error), print_exception=False) from error
     if not found and host.history.trouble:
         raise gr.Error(host.history.trouble, print_exception=False)
     return [records.of_entry(entry) for entry in found]

@@ -47,7 +47,7 @@ def _read(place: str, name: str) -> bytes:
         else:
             with open(Path(place).expanduser(), "rb") as file:
                 content = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last: a home that nobody has
         why = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"{name} cannot be read: {why}. Name a file that can.") from None
     if len(content) > MOST_BYTES:

@@ -24,7 +24,7 @@ from comparator.ui.wakeup import Wakeup
 
 SHOWN = 50  # comparisons of a part of the list
 MOST_SHOWN = 199  # of a list that is drawn anew; one less than is listed at once, to see if more
-LONGEST_WORDS = 1_000
+_MOST_NUMBER = 2**63  # that SQLite takes
 GONE = "This comparison is not in the history any more."
 
 
@@ -172,7 +172,7 @@ async def _must_be(host: Host, does: Handler, *arguments: object) -> None:
 
 def _words(event: Any) -> str:
     words = adapter.carried(event, "words")
-    return words[:LONGEST_WORDS] if isinstance(words, str) else ""
+    return words if isinstance(words, str) else ""
 
 
 def _name(event: Any) -> str:
@@ -191,4 +191,5 @@ def _place(event: Any) -> tuple[float, int] | None:
         return None
     moment, number = place
     is_place = isinstance(moment, (int, float)) and type(number) is int
+    is_place = is_place and max(abs(moment), abs(number)) < _MOST_NUMBER
     return (float(moment), number) if is_place else None

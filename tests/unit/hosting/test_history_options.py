@@ -21,8 +21,8 @@ def test_it_is_on_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_strangers_ask_does_not_lie_here_for_ever() -> None:
-    assert ServerOptions(HERE).retention.days == 0
-    assert ServerOptions(HERE, public=True).retention.days == 30
+    retention = ServerOptions(HERE, public=True).retention
+    assert (retention.days, retention.days_of_visitors) == (0, 30)
 
 
 def test_a_wrong_variable_ends_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

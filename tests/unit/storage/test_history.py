@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,11 +233,35 @@ def test_what_is_older_goes_and_a_visitors_pin_does_not_hold_it(path: Path) -> N
     forever.pin(old[0].id)
     forever.pin(old[2].id, owner="anna")
     forever.close()
-    history = History(path, Retention(days=1))
+    history = History(path, Retention(days=1, days_of_visitors=1))
     new = _kept(time.time())
     history.add(new)
     assert _ids(history) == [new.id, old[0].id]
     assert _ids(history, owner="anna") == []
+    history.close()
+
+
+def test_what_strangers_ask_never_pushes_out_what_is_ones_own(path: Path) -> None:
+    history = History(path, Retention(most=2))
+    own = [_kept(1.0), _kept(2.0)]
+    now = time.time()
+    strangers = [_kept(now + number, f"visitor {number}") for number in range(4)]
+    for one in [*own, *strangers]:
+        history.add(one)
+    assert _ids(history) == [own[1].id, own[0].id]
+    left = [one.id for one in strangers if history.get(one.id, one.owner)]
+    assert left == [strangers[2].id, strangers[3].id]
+    history.close()
+
+
+def test_the_pins_of_many_visitors_do_not_fill_the_history(path: Path) -> None:
+    history = History(path, Retention(most=2))
+    now = time.time()
+    strangers = [_kept(now + number, f"visitor {number}") for number in range(4)]
+    for one in strangers:
+        history.add(one)
+        assert history.pin(one.id, owner=one.owner)
+    assert sum(history.count(one.owner) for one in strangers) == 2
     history.close()
 
 
@@ -272,8 +297,7 @@ def test_settings_come_from_the_environment() -> None:
     }
     found = Retention.of(said)
     assert (found.is_on, found.most, found.days) == (False, 7, 1.5)
-    assert Retention.of({}) == Retention()
-    assert Retention.of({}, is_public=True).days == 30
+    assert Retention.of({}) == Retention(days_of_visitors=30)
 
 
 @pytest.mark.parametrize(
@@ -334,6 +358,81 @@ def test_a_locked_file_is_a_sentence_and_works_when_it_is_free(
     assert history.trouble == ""
     history.close()
     history_schema.kind.cache_clear()
+
+
+def test_a_file_locked_when_it_is_opened_is_not_read_as_it_once_was(path: Path) -> None:
+    _add_with_another_program(path, 1.0)
+    history = History(path, Retention())
+    history._store._kind = replace(history_schema.kind(), busy_seconds=0.05)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+        holder.execute("BEGIN EXCLUSIVE")
+        assert history.find() == []
+        assert history.trouble == "Comparisons cannot be kept: database is locked."
+        holder.execute("COMMIT")
+    _add_with_another_program(path, 2.0)
+    assert len(history.find()) == 2
+    history.close()
+
+
+def _add_with_another_program(path: Path, created: float) -> None:
+    other = History(path, Retention())
+    assert other.add(_kept(created))
+    other.close()
+
+
+def test_a_file_damaged_inside_is_put_aside_and_a_new_one_begins(path: Path) -> None:
+    history = History(path, Retention())
+    for moment in range(100):
+        history.add(_kept(float(moment), answer=f"{moment} " * 200))
+    history.close()
+    whole = bytearray(path.read_bytes())
+    whole[4 * 4096 :] = b"Z" * (len(whole) - 4 * 4096)
+    path.write_bytes(whole)
+    history = History(path, Retention())
+    kept = _kept(1.0)
+    assert history.add(kept)
+    assert _ids(history) == [kept.id]
+    (aside,) = path.parent.glob("history.sqlite3.broken-*")
+    assert aside.read_bytes()[-9:] == b"Z" * 9
+    history.close()
+
+
+def test_one_damaged_comparison_is_a_sentence_and_the_others_are_there(
+    history: History, path: Path
+) -> None:
+    broken, whole = _kept(1.0), _kept(2.0)
+    history.add(broken)
+    history.add(whole)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        change = "UPDATE wholes SET whole = x'0011' WHERE number = 10"
+        assert connection.execute(change).rowcount == 1
+    assert history.get(broken.id) is None
+    assert f"what is kept of {broken.id} is damaged" in history.trouble
+    assert history.get(whole.id) == whole
+    assert not list(path.parent.glob("*.broken-*"))
+
+
+@pytest.mark.parametrize("name", ["\udcff\udcff\udcff\udcff", "a\x00bcd", "x" * 100_000])
+def test_a_name_that_no_comparison_can_have_is_none(history: History, name: str) -> None:
+    history.add(_kept())
+    assert history.get(name) is None
+    assert not history.remove(name)
+    assert not history.pin(name)
+    assert history.trouble == ""
+
+
+@pytest.mark.parametrize("words", ["nul", "eol\x00nul", "\x00", "n\x00l"])
+def test_what_stands_behind_a_nul_is_found(history: History, words: str) -> None:
+    kept = _kept(answer="Eol\x00Nul")
+    history.add(kept)
+    assert _ids(history, words) == [kept.id]
+
+
+@pytest.mark.parametrize("words", ["x" * 1_001, " ".join(map(str, range(65)))])
+def test_a_search_for_too_much_is_refused(history: History, words: str) -> None:
+    with pytest.raises(ConfigurationError, match="up to 64 words"):
+        history.find(words + " a b")
 
 
 def test_a_full_disk_is_a_sentence(history: History) -> None:

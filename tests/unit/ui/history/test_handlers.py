@@ -108,7 +108,9 @@ def test_what_is_no_text_searches_nothing(host: Host, does: HistoryHandlers, wor
     assert len(_listed(_do(does.find, words=words))) == 1
 
 
-@pytest.mark.parametrize("after", [None, [1], ["a", "b"], [1.0, 2, 3], {"a": 1}, [1.0, True]])
+@pytest.mark.parametrize(
+    "after", [None, [1], ["a", "b"], [1.0, 2, 3], {"a": 1}, [1.0, True], [1.0, 10**30]]
+)
 def test_a_place_that_is_none_begins_at_the_begin(
     host: Host, does: HistoryHandlers, after: Any
 ) -> None:
