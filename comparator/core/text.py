@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # All C0 and C1 controls but tab and line feed, and the marks that turn the reading direction.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+# An absolute path up to its last name; not the address of a web page.
+_FOLDERS = re.compile(r"""(?<![\w.~/\\-])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:"'<>|]+[/\\])+""")
 
 # What takes no room or turns the reading direction. In an answer most of it is honest writing
 # (the joiners of emoji and of Indic and Persian letters); in a name it only passes for another.
@@ -24,6 +28,23 @@ def without_surrogates(text: str) -> str:
 def with_controls_shown(text: str) -> str:
     """Show control characters as escapes, so that they cannot steer a terminal or a page."""
     return _CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+def without_folders(text: str, *folders: str) -> str:
+    """Return a text that names files without where they lie.
+
+    Args:
+        text: a sentence, or what a library has printed.
+        folders: those that it may name, also with blanks in them.
+    """
+    for folder in sorted(filter(None, folders), key=len, reverse=True):
+        text = text.replace(folder.rstrip("/\\") + os.sep, "")
+    return text
+
+
+def without_paths(text: str, *folders: str) -> str:
+    """Return the same, and without any other folder that can be known by its form."""
+    return _FOLDERS.sub("", without_folders(text, *folders))
 
 
 def name_shown(text: str) -> str:

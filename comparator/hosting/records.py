@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from comparator.comparison.comparison import Comparison
+from comparator.core import text
 from comparator.library.facts.lookup import facts_of
 from comparator.library.shelf import Shelf
 from comparator.storage.history import Entry
 from comparator.storage.kept_comparison import KeptComparison
 
 Record = dict[str, Any]
+_TOLD = ("error", "notice")  # sentences that may name files
 
 
 def of_models(shelf: Shelf, models_dir: Path) -> list[Record]:
@@ -60,7 +62,17 @@ def of_entry(entry: Entry) -> Record:
 
 def without_paths(records: Sequence[Record], models_dir: Path) -> list[Record]:
     """Return records without where on this machine anything lies."""
-    return [{**record, "model": _without_path(record["model"], models_dir)} for record in records]
+    return [_without_places(record, models_dir) for record in records]
+
+
+def _without_places(record: Record, models_dir: Path) -> Record:
+    folders = os.path.abspath(models_dir), os.path.dirname(record["model"].get("path") or "")
+    told = {
+        name: text.without_folders(record[name], *folders) for name in _TOLD if record.get(name)
+    }
+    if record.get("log_tail"):
+        told["log_tail"] = text.without_paths(record["log_tail"], *folders)
+    return {**record, **told, "model": _without_path(record["model"], models_dir)}
 
 
 def _without_path(model: Record, models_dir: Path) -> Record:

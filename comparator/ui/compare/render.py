@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from comparator.core.models import InferenceResult, RunState
-from comparator.core.text import with_controls_shown
+from comparator.core.text import with_controls_shown, without_paths
 from comparator.core.units import long_time
 from comparator.ui.worded import said, said_label
 
@@ -113,7 +114,7 @@ def details(result: InferenceResult) -> list[list[Any]]:
         ["prompt", with_controls_shown(result.prompt.rendered)],
         ["template", result.prompt.template_source],
         ["settings", _settings(result.config, result.config_sources)],
-        ["log", with_controls_shown(result.log_tail)],
+        ["log", with_controls_shown(_log_of(result))],
     ]
     if not result.prompt.rendered:  # it never came to a prompt
         facts = [fact for fact in facts if fact[0] != "template"]
@@ -153,6 +154,12 @@ def _load(result: InferenceResult) -> list[float]:
 def _processor(result: InferenceResult) -> dict[str, float]:
     """Return by stage what a run got of the processor time that it asked for, 0 to 1."""
     return {stage: share for stage, share in result.stats.cpu_shares.items() if share}
+
+
+def _log_of(result: InferenceResult) -> str:
+    """Return what the child printed, as any visitor may see it: without where files lie."""
+    folder = os.path.dirname(result.model.path) if result.model else ""
+    return without_paths(result.log_tail, folder)
 
 
 def _settings(config: dict[str, Any], sources: Mapping[str, str]) -> list[list[str]]:
