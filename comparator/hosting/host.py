@@ -348,3 +348,4 @@ class Host:
         if self.downloads is not None:
             self.downloads.close(countdown.left)
         self.engine.cleanup_resources(countdown.left)
+        self.history.close()  # so that the file alone is all of it

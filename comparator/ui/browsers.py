@@ -11,6 +11,8 @@ from comparator.ui.headers import Message, Receive, Send
 
 COOKIE = "comparator_browser"
 _SECONDS = 90 * 86_400
+# A cache in front of the page that kept this answer would make one browser of all its visitors.
+_OF_ONE_BROWSER = (b"cache-control", b"private, no-store")
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes
 
 
@@ -43,7 +45,8 @@ class Browsers:
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), (b"set-cookie", cookie.encode("latin-1"))]
+                given = (b"set-cookie", cookie.encode("latin-1")), _OF_ONE_BROWSER
+                headers = [*message.get("headers", ()), *given]
                 message = {**message, "headers": headers}
             await send(message)
 

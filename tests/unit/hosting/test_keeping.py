@@ -213,11 +213,14 @@ def test_without_any_of_its_models_it_is_refused_by_name(
     assert host.current("one") is None
 
 
-def test_what_runs_when_the_page_is_closed_is_kept(host: Host, engine: IdleEngine) -> None:
+def test_what_runs_when_the_page_is_closed_is_kept(
+    host: Host, engine: IdleEngine, tmp_path: Path
+) -> None:
     session = host.begin("one", DRAFT, lambda: None)
     engine.wait_for(1)
     host.close()
     assert session.join(60)
+    assert [file.name for file in tmp_path.glob("history*")] == ["history.sqlite3"]
     kept = host.history.get("last")
     assert kept is not None
     assert [record["state"] for record in kept.records] == ["stopped", "stopped"]

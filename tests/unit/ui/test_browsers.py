@@ -21,6 +21,11 @@ async def _page(_scope: Any, _receive: Any, send: Any) -> None:
 
 def _cookies(path: str = "/", root_path: str = "", **scope: Any) -> list[str]:
     """Return the cookies that a request is answered with."""
+    headers = _headers(path, root_path, **scope)
+    return [value.decode() for name, value in headers if name == b"set-cookie"]
+
+
+def _headers(path: str = "/", root_path: str = "", **scope: Any) -> list[tuple[bytes, bytes]]:
     sent: list[Any] = []
 
     async def ask() -> None:
@@ -32,7 +37,12 @@ def _cookies(path: str = "/", root_path: str = "", **scope: Any) -> list[str]:
 
     asyncio.run(ask())
     assert (b"a", b"b") in sent[0]["headers"]
-    return [value.decode() for name, value in sent[0]["headers"] if name == b"set-cookie"]
+    return list(sent[0]["headers"])
+
+
+def test_no_cache_hands_the_cookie_of_one_browser_to_others() -> None:
+    assert (b"cache-control", b"private, no-store") in _headers()
+    assert b"cache-control" not in dict(_headers("/config"))
 
 
 def _value(cookie: str) -> str:
