@@ -74,7 +74,9 @@ class TestMessages:
         with pytest.raises(ConfigurationError, match=f"m.json {words}"):
             messages_of(str(path))
 
-    @pytest.mark.parametrize("place", ["missing.json", ".", "a\0b", "x" * 5000])
+    @pytest.mark.parametrize(
+        "place", ["missing.json", ".", "a\0b", "x" * 5000, "~nobody-of-that-name/a.json"]
+    )
     def test_what_cannot_be_read_is_a_sentence(self, tmp_path, monkeypatch, place):
         monkeypatch.chdir(tmp_path)
         with pytest.raises(ConfigurationError, match="cannot be read: "):
