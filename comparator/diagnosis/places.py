@@ -250,6 +250,8 @@ def _about_store(fact: dict[str, Any]) -> Iterator[Finding]:
             "and begun anew when it is next used."
         )
         mend = f"Remove {fact['name']} from the {fact['folder']} folder."
+        if fact["name"] == HISTORY:  # what is in it cannot be had again
+            mend = "If what is in it is wanted, copy it first: 'sqlite3 FILE .recover' saves much."
         yield Finding("stores", LIMITS, sentence, mend)
 
 

@@ -96,6 +96,8 @@ def opened(
     plan = _Plan(schema, version, upgrades or {}, busy_seconds, is_precious)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if is_precious and not path.exists():  # what people asked is not for others of the machine
+            path.touch(0o600)
         return Opened(_open(path, plan))
     except LaterVersionError:
         raise

@@ -105,6 +105,13 @@ def test_stores_are_good_missing_or_damaged(tmp_path: Path) -> None:
     assert (aside.severity, "measurements.sqlite3.broken-" in aside.mend) == (NOTE, True)
 
 
+def test_nobody_is_told_to_remove_a_damaged_history(tmp_path: Path) -> None:
+    (tmp_path / "data" / "history.sqlite3").write_bytes(b"no database at all" * 100)
+    (told_of,) = told(places.stores())
+    assert "history.sqlite3 in the data folder is damaged" in told_of[1]
+    assert "copy it first" in told_of[2]
+
+
 def test_a_store_that_another_program_holds_is_not_called_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -67,6 +68,13 @@ def test_another_program_finds_it(history: History, path: Path) -> None:
     other = History(path, Retention())
     assert other.get("last") == kept
     other.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are POSIX's")
+def test_other_users_of_the_machine_cannot_read_it(history: History, path: Path) -> None:
+    history.add(_kept())
+    rights = {file.name: file.stat().st_mode & 0o077 for file in path.parent.iterdir()}
+    assert rights == {f"history.sqlite3{ending}": 0 for ending in ("", "-wal", "-shm")}
 
 
 def test_a_name_of_a_file_that_is_no_text_is_kept(history: History) -> None:
