@@ -18,7 +18,7 @@ VERSION = 1
 MOST_SEARCHED = 200_000  # characters of a comparison: an index of a megabyte of prompt helps nobody
 _LETTERS = 3  # of a trigram
 _MOST_TRIGRAMS = 48  # of one word that are looked up; the rest of it is compared
-_MOST_BEGINNINGS = 256  # trigrams that begin with a shorter word; one of more is a common word
+_MOST_BEGINNINGS = 256  # trigrams that begin with the shorter words of a search, all together
 _TABLES = """
 CREATE TABLE IF NOT EXISTS comparisons (
     number INTEGER PRIMARY KEY,  -- when it was asked, so that a list needs no other order
@@ -94,7 +94,8 @@ def trigrams_of(connection: sqlite3.Connection, words: Sequence[str]) -> str | N
 
     Empty where the words say too little to be looked up; None where no text has one of them.
     """
-    asked = []
+    asked: list[str] = []
+    left = _MOST_BEGINNINGS
     for word in dict.fromkeys(words):
         if len(word) >= _LETTERS:
             places = range(min(len(word) - _LETTERS + 1, _MOST_TRIGRAMS))
@@ -103,7 +104,8 @@ def trigrams_of(connection: sqlite3.Connection, words: Sequence[str]) -> str | N
         begun = _beginning_with(connection, word)
         if not begun:
             return None
-        if len(begun) <= _MOST_BEGINNINGS:
+        if len(begun) <= left:  # what is not looked up is compared
+            left -= len(begun)
             asked.append(f"({' OR '.join(map(_quoted, begun))})")
     return " AND ".join(dict.fromkeys(asked))
 

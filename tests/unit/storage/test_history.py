@@ -16,6 +16,7 @@ import pytest
 from comparator.core.exceptions import ConfigurationError
 from comparator.storage import history_schema
 from comparator.storage.history import History, Retention
+from comparator.storage.history_schema import trigrams_of
 from comparator.storage.kept_comparison import KeptComparison, new_id
 
 
@@ -435,6 +436,19 @@ def test_what_stands_behind_a_nul_is_found(history: History, words: str) -> None
     kept = _kept(answer="Eol\x00Nul")
     history.add(kept)
     assert _ids(history, words) == [kept.id]
+
+
+def test_many_short_words_are_found_without_asking_the_index_for_all(history: History) -> None:
+    letters = "abcdefghijklmnop"
+    short = [first + second for first in letters for second in letters][:60]
+    for second in letters:
+        history.add(_kept(answer=" ".join(f"{word}{second}" for word in short)))
+    kept = _kept(answer=" ".join(short))
+    history.add(kept)
+    asked = history._store.ask(lambda connection: trigrams_of(connection, short))
+    assert asked is not None
+    assert 0 < asked.count(" OR ") < 256
+    assert len(_ids(history, " ".join(short))) == 17
 
 
 @pytest.mark.parametrize("words", ["x" * 1_001, " ".join(map(str, range(65)))])
