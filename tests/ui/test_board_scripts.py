@@ -260,3 +260,25 @@ def test_hostile_names_and_questions_are_text(scripts: Page) -> None:
     )
     assert shown == [0, hostile, [hostile] * 4, 3, True]
     assert scripts.evaluate("window.hacked") is None
+
+
+def test_a_kept_answer_says_that_its_tokens_were_not_kept(scripts: Page) -> None:
+    said = scripts.evaluate(
+        """(view) => {
+      let asked = 0;
+      const marks = new Marks(make("div", document.body), () => { asked += 1; });
+      const column = new Column(0);
+      column.draw(view);
+      marks.setMode("tokens", [column], [view]);
+      const before = marks.words.textContent;
+      marks.draw([column], [{ ...view, tokens: null }]);
+      marks.draw([column], [{ ...view, tokens: null }]);
+      return [asked, before, marks.words.textContent];
+    }""",
+        {**VIEW, "state": "done", "text": "x", "reopened": True},
+    )
+    assert said == [
+        1,
+        "Tokens are shown when the answer is whole.",
+        "The tokens of this answer were not kept.",
+    ]

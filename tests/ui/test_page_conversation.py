@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from one_core import on_one_core
 from playwright.sync_api import Page, expect
 
-from tests.ui.conftest import ask, reply, wait_for_state
+from tests.ui.conftest import ask, reply, start_server, wait_for_state
 
 FIELD = "#follow-up-field"
 HOSTILE = "<img src=x onerror=window.hacked=1> **b** \u202e\u200b\u05d0"
@@ -172,3 +174,43 @@ def test_a_phone_shows_one_column_at_a_time_and_folds_the_form(
     expect(tab.locator("#prompt textarea")).to_have_value("a question to both")
     tab.click(".form-fold")
     expect(tab.locator("#prompt")).not_to_be_visible()
+
+
+@pytest.mark.native
+def test_both_engines_go_on_from_what_they_said(
+    open_tab: Callable[..., Page], starter_models_dir: Path, tmp_path: Path
+) -> None:
+    """A cut answer goes on behind its own text, and the next question comes behind all of it."""
+    server = start_server(starter_models_dir, tmp_path / "log.txt", begin=on_one_core)
+    try:
+        tab = open_tab(server.url)
+        tab.locator("#greedy input").check()
+        tab.fill("#max-tokens input", "6")
+        ask(tab, "Name a colour.", "Q4_1", "PyTorch")
+        for slot in (0, 1):
+            wait_for_state(tab, slot, "done", 120)
+        tab.wait_for_selector("body:not(.comparing)")
+        begun = _text(tab, 1)
+        reply(tab, 1).locator(".continue-column").click()
+        more = ".reply[data-slot='1'][data-attempt='1'][data-state='done']"
+        tab.wait_for_selector(more, timeout=120_000)
+        whole = _text(tab, 1)
+        assert whole.startswith(begun)
+        assert len(whole) > len(begun)
+        tab.wait_for_selector("body:not(.comparing)")
+        tab.click(".modes >> text=Tokens")
+        expect(reply(tab, 0).locator(".token")).to_have_count(6)
+        assert reply(tab, 0).locator(".marked").text_content() == _text(tab, 0)
+        _ask_on(tab, "And another one?")
+        for slot in (0, 1):
+            wait_for_state(tab, slot, "done", 120)
+        sent = reply(tab, 1).locator(".evidence")
+        assert whole.strip() in (sent.text_content() or "")
+        assert "And another one?" in (sent.text_content() or "")
+    finally:
+        assert server.end() == 143
+    assert "Traceback" not in server.log.read_text()
+
+
+def _text(tab: Page, slot: int) -> str:
+    return reply(tab, slot).locator(".plain").text_content() or ""

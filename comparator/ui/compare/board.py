@@ -143,11 +143,6 @@ class Board:
         self.view = self._assembled()
 
 
-def finished_view(kept: KeptComparison) -> View:
-    """Return the view of a comparison that is over and kept."""
-    return Board.reopened(kept).view
-
-
 async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterator[View]:
     """Yield views until the comparison is complete, the same one again when nothing came."""
     yield board.view

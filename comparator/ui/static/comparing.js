@@ -55,7 +55,8 @@ class Marks {
     if (this.line.hidden) return this.mode;
     const parts = columns.map(({ text, attempt }, slot) => {
       const { state, tokens } = this.views[slot];
-      return [attempt, ACTIVE.includes(state) ? state : [state, text.length], tokens?.length];
+      const told = tokens === null ? "not kept" : tokens?.length;
+      return [attempt, ACTIVE.includes(state) ? state : [state, text.length], told];
     });
     return JSON.stringify([this.mode, this.chosen, parts]);
   }

@@ -22,7 +22,7 @@ function makeButton(parent, className, words, action) {
 // A button without words of its own: its sign comes from the styles, so that it is no text of the
 // answer it stands in, and what it does is its label.
 function makeSign(parent, className, label, action) {
-  const button = makeButton(parent, `sign ${className}`, "", action);
+  const button = makeButton(parent, `board-sign ${className}`, "", action);
   nameSign(button, label);
   return button;
 }

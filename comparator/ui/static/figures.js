@@ -13,11 +13,11 @@ const BYTES = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]];
 const STAGES = ["load", "prefill", "decode"];
 
 function secondsInWords(number) {
-  return `${number.toFixed(number < 100 ? 2 : 0)} s`;
+  return said("board.unit_seconds", { number: number.toFixed(number < 100 ? 2 : 0) });
 }
 
 function speedInWords(number) {
-  return `${number.toFixed(number < 1000 ? 1 : 0)} tok/s`;
+  return said("board.unit_speed", { number: number.toFixed(number < 1000 ? 1 : 0) });
 }
 
 function percentInWords(share) {

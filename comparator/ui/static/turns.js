@@ -1,5 +1,7 @@
 // A conversation on the board: what was said before in a column, and the field that asks on.
 
+const ONCE_MILLISECONDS = 1000;
+
 // The earlier turns of one column and the question of the latest; all but the last are folded.
 class Turns {
   constructor(parent, onEdit) {
@@ -71,6 +73,7 @@ class FollowUp {
     this.onAsk = onAsk;
     this.onEdit = onEdit;
     this.turn = null;
+    this.sentAt = -ONCE_MILLISECONDS;
     this.form = make("form", parent, "follow-up");
     this.label = make("label", this.form);
     this.field = make("textarea", this.form);
@@ -93,6 +96,7 @@ class FollowUp {
 
   fresh() {
     this.field.value = "";
+    this.sentAt = -ONCE_MILLISECONDS;
     this.turn = null;
     this.word();
   }
@@ -133,6 +137,9 @@ class FollowUp {
   submit() {
     const question = this.field.value;
     if (this.field.disabled || !question.trim()) return;
+    const now = performance.now();
+    if (now - this.sentAt < ONCE_MILLISECONDS) return; // fifty presses of a key ask once
+    this.sentAt = now;
     if (this.turn === null) this.onAsk(question);
     else this.onEdit(this.turn, question);
   }

@@ -12,7 +12,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.session import Session
-from comparator.ui.compare.board import Board, finished_view
+from comparator.ui.compare.board import Board
 from comparator.ui.compare.columns import LONGEST_BEGIN, LeftOutColumn, said_before, token_lengths
 from runners import protocol
 
@@ -93,7 +93,7 @@ def test_lengths_of_tokens_are_those_of_the_shown_text_as_a_browser_counts() -> 
 def test_a_kept_comparison_is_shown_as_it_ended_and_can_be_kept_again() -> None:
     live = _board(_over()).view["columns"][0]
     earlier = _kept()
-    view = finished_view(earlier)
+    view = Board.reopened(earlier).view
     (column,) = view["columns"]
     same = ("name", "state", "text", "turns", "question", "numbers", "cut")
     assert {key: column[key] for key in same} == {key: live[key] for key in same}
