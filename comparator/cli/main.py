@@ -30,8 +30,13 @@ class Command(NamedTuple):
 COMMANDS = {
     "serve": Command("serve", "Open the page: choose up to four models, ask, compare."),
     "run": Command("run", "Ask up to four models the same question and print the answers."),
-    "history": Command("history", "List the comparisons that were asked before, or remove some."),
-    "rerun": Command("rerun", "Ask a comparison of the history once more, with the same seeds."),
+    "history": Command(
+        "history", "List the comparisons that were asked before, the newest first, or remove some."
+    ),
+    "rerun": Command(
+        "rerun",
+        "Ask a comparison of the history once more, with the same models, settings and seeds.",
+    ),
     "show": Command("show", "Show a comparison of the history."),
     "export": Command("export", "Write a comparison of the history in a form to take away."),
     "replay": Command(

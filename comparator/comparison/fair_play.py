@@ -235,6 +235,13 @@ def _threads(records: Sequence[Record], values: Values) -> str:
     return CHOSEN if _is_chosen(records, "n_threads") else _within_one_engine(records, values)
 
 
+def _shared_or_uneven(records: Sequence[Record], values: Values) -> str:
+    """Tell models that were to run at once, and disturbed each other alike, from the others."""
+    spans = [span for span in map(span_of, records) if span is not None]
+    all_beside = len(spans) == len(records) and all(_beside(span, spans) for span in spans)
+    return CHOSEN if all_beside and not _differ(values) else UNEVEN
+
+
 def _ended(_records: Sequence[Record], values: Values) -> str:
     return UNEVEN if any(value in _UNFINISHED for value in values) else NATURAL
 
@@ -290,7 +297,7 @@ _FACTS: tuple[tuple[str, Callable[[Record], Any], Verdict], ...] = (
         lambda record: texts_of(record, "engine", "fallbacks"),
         _chosen(otherwise=UNEVEN),
     ),
-    ("disturbed", _disturbed, _chosen(otherwise=UNEVEN)),
+    ("disturbed", _disturbed, _shared_or_uneven),
     ("files", _files, _chosen(otherwise=UNEVEN)),
     ("device", _read("device", "engine"), _chosen("use_gpu", "n_gpu_layers", otherwise=UNEVEN)),
     ("threads", _read("threads", "engine"), _threads),

@@ -26,6 +26,10 @@ from comparator.core.text import with_controls_shown
 from comparator.core.units import fine_size
 
 CUT_SHORT = "Its last answer broke off, and what there is of it stands in its history."
+SAME_AGAIN = (
+    "It takes the likeliest token each time, whatever the seed, so it answers the same again. Turn "
+    "greedy off for another answer."
+)
 _CUT_STATES = ("failed", "stopped")
 _LONGEST_NAME = 80
 _USUAL = asdict(ModelConfig())
@@ -116,7 +120,7 @@ def regenerated(kept: KeptComparison, column: int) -> Turns:
     """
     _check_column(kept, column)
     turns = _turns(kept, lambda record: asked(record).without_answer(), [column], kept.date)
-    anew = [replace(turn, settings=_without_seed(turn.settings)) for turn in turns.turns]
+    anew = [_with_another_seed(turn) for turn in turns.turns]
     return replace(turns, turns=tuple(anew), together=False)
 
 
@@ -283,6 +287,12 @@ def _turn(column: int, record: Record, conversation: Conversation) -> Turn:
 
 def _is_own(source: str | None, value: Any, usual: Any) -> bool:
     return source == GIVEN or (source not in (DRAWN, MAKER) and value != usual)
+
+
+def _with_another_seed(turn: Turn) -> Turn:
+    settings = _without_seed(turn.settings)
+    notice = SAME_AGAIN if ModelConfig.from_dict(settings).is_greedy else turn.notice
+    return replace(turn, settings=settings, notice=notice)
 
 
 def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from comparator.core.config import ModelConfig
@@ -78,6 +79,23 @@ def parse_assignment(text: str) -> tuple[int | None, dict[str, Any]]:
     if match is None:
         return None, parse_settings(text)
     return int(match[1]), parse_settings(match[2])
+
+
+def assigned(texts: Sequence[str], count: int, what: str = "model") -> list[dict[str, Any]]:
+    """Return what assignments, as ``parse_assignment`` reads them, set for each of so many.
+
+    Raises:
+        ConfigurationError: one cannot be read, or means a number that is not there; ``what`` is
+            the word for what they are.
+    """
+    settings: list[dict[str, Any]] = [{} for _ in range(count)]
+    for text in texts:
+        number, values = parse_assignment(text)
+        if number is not None and not 1 <= number <= count:
+            raise ConfigurationError(f"--set {number}.… means {what} {number} of {count}.")
+        for target in settings if number is None else [settings[number - 1]]:
+            target.update(values)
+    return settings
 
 
 def stop_strings(text: str) -> list[str]:

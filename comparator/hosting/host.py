@@ -290,19 +290,21 @@ class Host:
         """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``."""
         return self.history.get(name, self.owner_of(browser))
 
-    def _keep(self, comparison: Comparison, owner: str, columns: Sequence[int] | None) -> bool:
-        """Keep a comparison that has ended; what goes wrong with that is no trouble of its own."""
-        if comparison.name is None:
-            return False
+    def _keep(self, comparison: Comparison, owner: str, columns: Sequence[int] | None) -> str:
+        """Keep a comparison that has ended, and return in a sentence why that did not work.
+
+        What goes wrong with that is no trouble of the comparison.
+        """
         try:
             ended = kept_of(comparison.request, comparison.results(), comparison.name, owner)
             earlier = self.history.get(ended.parent, owner) if columns and ended.parent else None
             if columns and earlier is not None:
                 ended = in_columns_of(earlier, ended, columns)
-            return self.history.add(ended)
+            if self.history.add(ended):
+                return ""
         except Exception:
             _log.exception("A comparison could not be kept")
-            return False
+        return f"This comparison is not in the history. {self.history.trouble}".rstrip()
 
     def current(self, session_key: str) -> Session | None:
         """Return the session's latest comparison while it has children or waits."""

@@ -38,7 +38,8 @@ class Session:
         comparison: what is run.
         columns: which columns of the visitor's page it fills; as many as it has, by default.
         visitor: who asked, whatever the session.
-        keep: keeps the comparison when it has ended, whoever still looks; returns whether it did.
+        keep: keeps the comparison when it has ended, whoever still looks; returns in a sentence
+            why it could not, empty where it could.
 
     Attributes:
         left_out: why another column of the page is not asked, by its place counted from 0.
@@ -50,10 +51,10 @@ class Session:
         comparison: Comparison,
         columns: Sequence[int] | None = None,
         visitor: str = "",
-        keep: Callable[[Comparison], bool] | None = None,
+        keep: Callable[[Comparison], str] | None = None,
     ) -> None:
         self.visitor = visitor
-        self._keep = keep or (lambda _comparison: False)
+        self._keep = keep
         self._is_kept = False
         self._is_over = threading.Event()
         self.comparison = comparison
@@ -146,7 +147,13 @@ class Session:
     def _settle(self) -> None:
         """Take in what nobody has read, such as of a tab that was closed, and keep it all."""
         self.comparison.settle()
-        self._is_kept = self._keep(self.comparison)
+        if self._keep is None or not self.is_to_be_kept:
+            return
+        why_not = self._keep(self.comparison)
+        self._is_kept = not why_not
+        if why_not:
+            self.comparison.name = None
+            self.trouble = self.trouble or why_not
 
 
 class Sessions:

@@ -16,7 +16,7 @@ from comparator.hosting.errors import sentence_of
 from comparator.hosting.host import Host
 from comparator.hosting.records import Record
 from comparator.hosting.requests import from_endpoint
-from comparator.ui.compare.board import UPDATE_SECONDS, YIELD_SECONDS
+from comparator.ui.compare.board import KEPT_SECONDS, UPDATE_SECONDS, YIELD_SECONDS
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
@@ -138,6 +138,9 @@ async def _records(
                 sent, stages = time.monotonic(), _stages(comparison)
             if not session.is_complete:
                 await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+        is_over = session.is_to_be_kept and await in_thread(session.join, KEPT_SECONDS)
+        if is_over and session.kept_as is None:  # its records have told an id that leads nowhere
+            yield host.records(comparison)
     finally:
         session.stop()
 

@@ -22,6 +22,7 @@ from comparator.library.shelf import Shelf
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
 from comparator.ui.language import text
 from comparator.ui.threads import in_thread
+from comparator.ui.worded import said
 
 MOST_REASONS = 100
 
@@ -120,8 +121,9 @@ def unusable_note(shelf: Shelf) -> str:
         f"<li><b>{_escaped(name)}</b> {_escaped(reason)}</li>"
         for name, reason in reasons[:MOST_REASONS]
     )
-    files = "1 file" if len(reasons) == 1 else f"{len(reasons)} files"
-    return f"<details><summary>{files} cannot be loaded</summary><ul>{rows}</ul></details>"
+    words = f"library.unusable_{'one' if len(reasons) == 1 else 'many'}"
+    told = said(words, count=len(reasons))
+    return f"<details><summary>{told}</summary><ul>{rows}</ul></details>"
 
 
 def _escaped(text: str) -> str:

@@ -53,4 +53,4 @@ def _heading() -> Widget:
         words = {"skip": said("page.skip"), "tagline": said("page.tagline")}
         shown = static_text("heading.html").format(**words, help=said_label("page.help_open"))
         worded(shown, scripts=("shortcuts.js", "page.js"), scale=1)
-        return gr.HTML(visible=False, padding=False, elem_id="unusable", scale=0)
+        return worded(visible=False, elem_id="unusable", scale=0)

@@ -229,15 +229,15 @@ def test_a_proxy_that_is_named_tells_visitors_apart(echo_models_dir: Path, tmp_p
 def test_where_the_page_is_said_to_be_is_believed_of_a_named_proxy_alone(
     server: Server, direct: Server, echo_models_dir: Path, tmp_path: Path
 ) -> None:
-    said = {"X-Forwarded-Host": "compare.example", "X-Forwarded-Proto": "https"}
+    said = {"X-Forwarded-Host": "proxied.example", "X-Forwarded-Proto": "https"}
     for page in (server, direct):
-        assert "compare.example" not in httpx.get(page.url, headers=said).text
-        assert "compare.example" not in httpx.get(f"{page.url}config", headers=said).text
+        assert "proxied.example" not in httpx.get(page.url, headers=said).text
+        assert "proxied.example" not in httpx.get(f"{page.url}config", headers=said).text
     environment = {"COMPARATOR_TRUSTED_PROXIES": "127.0.0.1", "GRADIO_ROOT_PATH": "/compare"}
     proxied = start_server(echo_models_dir, tmp_path / "log.txt", **environment)
     try:
         config = httpx.get(f"{proxied.url}compare/config", headers=said).json()
-        assert config["root"] == "https://compare.example/compare"
+        assert config["root"] == "https://proxied.example/compare"
         assert httpx.get(f"{proxied.url}compare/").status_code == 200
         assert httpx.get(f"{proxied.url}compare/gradio_api/upload").status_code == 404
     finally:

@@ -41,14 +41,18 @@ def test_axe_finds_nothing(
     tab.click("#help-open")
     assert found(tab) == [], "the list of shortcuts"
     tab.keyboard.press("Escape")
+    tab.click("#more > button")
+    tab.wait_for_selector("#more > .open")
     ask(tab, "hello", "Rich", "Failing", "Thinker")
     for slot, state in enumerate(("done", "failed", "done")):
         wait_for_state(tab, slot, state)
-    tab.click("#more > button")
-    tab.wait_for_selector("#more > .open")
-    for fold in tab.locator("#board summary").all():
-        fold.click()
+    tab.evaluate(
+        "document.querySelectorAll('#board details').forEach((one) => { one.open = true; })"
+    )
     assert found(tab) == [], "answers, with all folds open"
+    tab.click("#history-tab-button")
+    tab.wait_for_selector("#history li")
+    assert found(tab) == [], "the history"
     open_library(tab)
     row(tab, "Quick").click()
     expect(tab.locator("#library-detail h3")).to_have_text("Quick")

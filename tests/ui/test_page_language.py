@@ -13,7 +13,17 @@ from tests.ui.test_library_tab import open_library, row, select
 SIZES = {1440: 900, 1024: 768, 390: 844}
 # Elements with a text of their own that is cut at their right end, or at their bottom.
 CUT = """() => {
-  const UNSEEN = ".unseen, .skip, script, style, option";
+  // Whether an element that shows no more than fits into it ends before this one.
+  const isBeyond = (node, box) => {
+    for (let outer = node.parentElement; outer; outer = outer.parentElement) {
+      const shown = getComputedStyle(outer).overflowX;
+      if (["auto", "scroll"].includes(shown)) return false;
+      const edge = outer.getBoundingClientRect();
+      if (["hidden", "clip"].includes(shown) && box.right > edge.right + 1) return true;
+    }
+    return false;
+  };
+  const UNSEEN = ".unseen, .visually-hidden, .skip, script, style, option";
   const cut = [];
   for (const node of document.querySelectorAll("body *")) {
     const own = [...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
@@ -22,7 +32,7 @@ CUT = """() => {
     if (!node.checkVisibility({ checkVisibilityCSS: true, checkOpacity: true })) continue;
     const style = getComputedStyle(node);
     if (style.display === "inline" || ["auto", "scroll"].includes(style.overflowX)) continue;
-    if (node.scrollWidth <= node.clientWidth + 1) continue;
+    if (node.scrollWidth <= node.clientWidth + 1 && !isBeyond(node, box)) continue;
     cut.push(`${node.className}: ${node.textContent.trim()}`);
   }
   return cut;

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from comparator.cli.commands.messages_file import STANDARD_INPUT
 from comparator.cli.display.kept import from_history
 from comparator.comparison import turns as of_turns
 from comparator.comparison.request import Files, Request
 from comparator.comparison.turns import Turns
-from comparator.core.config_text import parse_assignment
+from comparator.core.config_text import assigned
 from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.requests import AdapterLookUp, LookUp, request_of
 from comparator.hosting.turn_requests import by_place, request_of_turns
@@ -25,7 +27,7 @@ class Further:
 
     Attributes:
         name: an id in the history, the begin of one, or ``last``.
-        question: what is asked; None lets cut answers go on.
+        question: what is asked, ``-`` for what standard input has; None lets cut answers go on.
         settings: what is set for all columns in place of what they had.
         assignments: the same as ``[N.]NAME=VALUE``, N counting the columns of the comparison.
         together: run all at once, also where they did not before.
@@ -74,25 +76,14 @@ def _turns(kept: KeptComparison, further: Further) -> Turns:
     if further.question is None:
         turns = of_turns.continued(kept)
     else:
-        turns = of_turns.next_turn(kept, further.question)
-    changed = _changed(further, len(kept.records))
+        typed = sys.stdin.read() if further.question == STANDARD_INPUT else further.question
+        turns = of_turns.next_turn(kept, typed)
+    changed = assigned(further.assignments, len(kept.records), "column")
     return replace(
         turns,
         together=turns.together or further.together,
         turns=tuple(
-            replace(turn, settings={**turn.settings, **changed[turn.column]})
+            replace(turn, settings={**turn.settings, **further.settings, **changed[turn.column]})
             for turn in turns.turns
         ),
     )
-
-
-def _changed(further: Further, columns: int) -> list[dict[str, Any]]:
-    """Return what is set anew for each column."""
-    changed = [dict(further.settings) for _ in range(columns)]
-    for text in further.assignments:
-        number, values = parse_assignment(text)
-        if number is not None and not 1 <= number <= columns:
-            raise ConfigurationError(f"--set {number}.… means column {number} of {columns}.")
-        for settings in changed if number is None else [changed[number - 1]]:
-            settings.update(values)
-    return changed

@@ -51,7 +51,7 @@ from comparator.comparison.exports import OF_RESULTS, tables, words
 from comparator.comparison.kept import kept, new_id
 from comparator.comparison.request import Files, Request
 from comparator.core.config import WITHOUT_A_LIMIT
-from comparator.core.config_text import number_or_none, parse_assignment
+from comparator.core.config_text import assigned, number_or_none
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, RunState
 from comparator.hosting.options import deadlines_from
@@ -196,7 +196,7 @@ def run_further(
     left_out: list[str] = []
 
     def request(engine: InferenceEngine) -> Request:
-        made, gone = going_on.request_on(_typed(further), history, engine, look_up, adapter)
+        made, gone = going_on.request_on(further, history, engine, look_up, adapter)
         left_out.extend(gone)
         return made
 
@@ -250,11 +250,6 @@ def _keep(comparison: Comparison, history: History | None) -> None:
         tell(f"The comparison was not kept. {history.trouble}".rstrip())
 
 
-def _typed(further: going_on.Further) -> going_on.Further:
-    """Return what is asked with the question of standard input where that is meant."""
-    return replace(further, question=sys.stdin.read()) if further.question == "-" else further
-
-
 def _read(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that were given, with None in place of the options' words for it."""
     return {
@@ -279,13 +274,7 @@ def files_of(cold: bool, warm: bool) -> Files:
 
 def slots_of(models: Sequence[str], assignments: Sequence[str]) -> list[SlotDraft]:
     """Return the slots of these models, with what ``--set`` says of all and of single ones."""
-    settings: list[dict[str, Any]] = [{} for _ in models]
-    for text in assignments:
-        number, values = parse_assignment(text)
-        if number is not None and not 1 <= number <= len(models):
-            raise ConfigurationError(f"--set {number}.… means model {number} of {len(models)}.")
-        for target in settings if number is None else [settings[number - 1]]:
-            target.update(values)
+    settings = assigned(assignments, len(models))
     return [SlotDraft(*pair) for pair in zip(models, settings, strict=True)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from comparator.comparison import fair_play, fair_play_words
 from comparator.comparison.kept import KeptComparison
 from comparator.comparison.repeats import LETTERS as LETTERS
 from comparator.comparison.repeats import repeats_between, repeats_in, words
@@ -22,17 +23,31 @@ class Sheet:
         kept: the comparison.
         results: its columns.
         badges: whether what was asked twice alike was answered alike, a line each.
+        fairness: in a sentence whether the comparison was fair; empty for a single column.
+        differences: what differed between the columns.
+        changes: which settings were not taken as they were asked, a sentence each.
     """
 
     kept: KeptComparison
     results: Sequence[InferenceResult]
     badges: Sequence[str]
+    fairness: str
+    differences: Sequence[fair_play_words.Row]
+    changes: Sequence[str]
 
     @classmethod
     def of(cls, kept: KeptComparison, earlier: Sequence[KeptComparison] = ()) -> Sheet:
         """Read a comparison; ``earlier`` ones are those that it may repeat, such as its parent."""
+        results = [InferenceResult.from_record(one) for one in kept.records]
+        found = fair_play.of(kept.records)
+        several = len(results) > 1
         return cls(
-            kept, [InferenceResult.from_record(one) for one in kept.records], badges(kept, earlier)
+            kept,
+            results,
+            badges(kept, earlier),
+            fair_play_words.verdict(found) if several else "",
+            fair_play_words.rows(found) if several else (),
+            list(fair_play_words.changes(found)),
         )
 
     @property

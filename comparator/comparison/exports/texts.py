@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from comparator.comparison.exports.sheet import Sheet
+from comparator.comparison.exports.sheet import LETTERS, Sheet
 from comparator.comparison.exports.words import (
     NOT_MEASURED,
     figures,
@@ -13,6 +13,7 @@ from comparator.comparison.exports.words import (
     thinking_figures,
     title,
 )
+from comparator.comparison.fair_play_words import Row
 from comparator.core.models import InferenceResult
 from comparator.core.text import name_shown, with_controls_shown, without_surrogates
 from comparator.core.units import fine_size, load_time, percent, seconds
@@ -44,7 +45,13 @@ def sheet_text(sheet: Sheet) -> str:
     else:
         told = ("\n".join([*_said(one.prompt.messages), ""]) for one in sheet.results)
         columns = ["\n".join(map(_column, sheet.results, (f"{text}\n" for text in told)))]
-    return without_surrogates("\n".join([*head, "", *columns]))
+    fair = [*filter(None, [sheet.fairness]), *sheet.changes, *map(_line, sheet.differences)]
+    return without_surrogates("\n".join([*head, "", *columns, *fair])).rstrip("\n") + "\n"
+
+
+def _line(row: Row) -> str:
+    """Return a difference on one line: what, in each column, and what it means."""
+    return f"- {row.name}: {' | '.join(row.values)} ({row.verdict})"
 
 
 def _said(messages: Iterable[Mapping[str, str]]) -> Iterator[str]:
@@ -66,7 +73,7 @@ def sheet_markdown(sheet: Sheet) -> str:
     for badge in sheet.badges:
         lines += ["", f"**{escaped(badge)}**"]
     apart = not sheet.messages
-    lines += [*_quoted(sheet.messages), "", *_table(sheet.results)]
+    lines += [*_quoted(sheet.messages), "", *_table(sheet.results), *_differences(sheet)]
     lines += _answers(sheet.results, with_question=apart)
     return without_surrogates("\n".join(lines)) + "\n"
 
@@ -85,11 +92,25 @@ def fenced(text: str) -> list[str]:
 
 
 def _table(results: Sequence[InferenceResult]) -> list[str]:
-    lines = ["| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS)]
-    for result in results:
-        cells = (escaped(column(result)) for column in _COLUMNS.values())
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+    lines = [_row(list(_COLUMNS)), "|" + "---|" * len(_COLUMNS)]
+    rows = ([escaped(column(result)) for column in _COLUMNS.values()] for result in results)
+    return [*lines, *map(_row, rows)]
+
+
+def _differences(sheet: Sheet) -> Iterator[str]:
+    """Yield what differed between the columns, as a table, and what was not taken as asked."""
+    for sentence in filter(None, (sheet.fairness, *sheet.changes)):
+        yield from ("", escaped(sentence))
+    if not sheet.differences:
+        return
+    names = LETTERS[: len(sheet.results)]
+    yield from ("", _row(["differs", *names, ""]), "|" + "---|" * (len(names) + 2))
+    for row in sheet.differences:
+        yield _row([escaped(cell) for cell in (row.name, *row.values, row.verdict)])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _quoted(messages: Iterable[Mapping[str, str]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import base64
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -45,7 +45,7 @@ _PAGE = """<!doctype html>
 
 def sheet_html(sheet: Sheet) -> str:
     """Return a comparison as one self-contained web page."""
-    parts = (*_asked(sheet), *_answers(sheet), *_figures(sheet))
+    parts = (*_asked(sheet), *_answers(sheet), *_figures(sheet), *_differences(sheet))
     body = "\n".join([*_header(sheet), "<main>", *parts, "</main>"])
     page = _PAGE.format(
         policy=_policy(),
@@ -141,19 +141,43 @@ def _block(text: str, kind: str, label: str) -> str:
 
 
 def _figures(sheet: Sheet) -> Iterator[str]:
-    label = escape(_texts()["en"]["figures"])
-    yield f'<section aria-labelledby="figures"><h2 id="figures">{_word("figures")}</h2>'
-    yield (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{label}" data-label="figures">'
-        f'<table><thead><tr><th scope="col">{_word("figure")}</th>'
-    )
-    for number, result in enumerate(sheet.results):
-        yield f'<th scope="col">{LETTERS[number]} · <bdi>{escape(title(result))}</bdi></th>'
-    yield "</tr></thead><tbody>"
-    for key, figure in _FIGURES.items():
-        cells = "".join(f"<td>{_text(figure(result))}</td>" for result in sheet.results)
-        yield f'<tr><th scope="row">{_word(key)}</th>{cells}</tr>'
-    yield "</tbody></table></div></section>"
+    rows = {
+        _word(key): [figure(result) for result in sheet.results] for key, figure in _FIGURES.items()
+    }
+    yield from _section("figures", sheet, rows)
+
+
+def _differences(sheet: Sheet) -> Iterator[str]:
+    """Yield whether the comparison was fair, and what differed between its columns."""
+    told = [sentence for sentence in (sheet.fairness, *sheet.changes) if sentence]
+    if told:
+        rows = {
+            f"{_text(row.name)} <small>({_text(row.verdict)})</small>": row.values
+            for row in sheet.differences
+        }
+        yield from _section("fair_play", sheet, rows, told)
+
+
+def _section(
+    key: str, sheet: Sheet, rows: Mapping[str, Sequence[str]], sentences: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield a section with sentences and a table of the columns; rows by their headings in HTML."""
+    label = escape(_texts()["en"][key])
+    yield f'<section aria-labelledby="{key}"><h2 id="{key}">{_word(key)}</h2>'
+    yield from (f"<p>{_text(sentence)}</p>" for sentence in sentences)
+    if rows:
+        yield (
+            f'<div class="wide" tabindex="0" role="region" aria-label="{label}" data-label="{key}">'
+            f'<table><thead><tr><th scope="col">{_word("figure")}</th>'
+        )
+        for letter, result in zip(LETTERS, sheet.results, strict=False):
+            yield f'<th scope="col">{letter} · <bdi>{escape(title(result))}</bdi></th>'
+        yield "</tr></thead><tbody>"
+        for heading, values in rows.items():
+            cells = "".join(f"<td>{_text(value)}</td>" for value in values)
+            yield f'<tr><th scope="row">{heading}</th>{cells}</tr>'
+        yield "</tbody></table></div>"
+    yield "</section>"
 
 
 def _answers(sheet: Sheet) -> Iterator[str]:

@@ -21,7 +21,7 @@ function fairPlaySaid(name, otherwise) {
 
 function fairPlayValue(name, value) {
   if (value === null || value === undefined || value === "") return "–";
-  if (Array.isArray(value)) return value.map((one) => fairPlayValue(name, one)).join(", ") || "–";
+  if (Array.isArray(value)) return value.map((one) => fairPlayValue(name, one)).join(said("fair_play.comma")) || "–";
   const words = fairPlaySaid(`value.${name}.${value}`, null);
   if (words !== null) return words;
   if (typeof value === "boolean") return said(value ? "fair_play.yes" : "fair_play.no");
@@ -52,7 +52,7 @@ function drawFairPlay(root, view) {
 function fairPlayHead(panel, found) {
   const head = fairPlayNode("summary", panel);
   head.addEventListener("click", () => { fairPlayOpen = !panel.open; });
-  const sign = fairPlayNode("span", head, "sign", found.is_fair ? "✓" : "!");
+  const sign = fairPlayNode("span", head, "fair-play-sign", found.is_fair ? "✓" : "!");
   sign.setAttribute("aria-hidden", "true");
   fairPlayNode("strong", head, "", said("fair_play.title"));
   fairPlayNode("span", head, "verdict", fairPlayVerdict(found));

@@ -123,7 +123,7 @@ function machineBandLetter(frame, band, seconds, most) {
   const [moment, low, top] = machinePeak(band);
   const letter = machineLetter(frame, band.slot);
   letter.setAttribute("aria-hidden", "true");
-  letter.style.left = `${(100 * moment) / seconds}%`;
+  letter.style.left = `clamp(11px, ${(100 * moment) / seconds}%, calc(100% - 11px))`;
   letter.style.bottom = `${(100 * Math.max(0, (low + top) / 2)) / most}%`;
 }
 

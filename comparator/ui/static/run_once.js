@@ -4,7 +4,7 @@
 const RUN_ANSWER_MS = 1000; // the board may have nothing new to show, such as the same refusal
 const RUN_NOTE_MS = 4000;
 let runPressed = 0;
-let runNoted = 0;
+let runNoted = -RUN_NOTE_MS;
 
 function runIsRepeated() {
   const now = performance.now();

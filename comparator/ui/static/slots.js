@@ -5,8 +5,9 @@
 // "look" asks for the form's values.
 
 const slotsRoot = element.querySelector("#slots-root");
-const slotsNotes = slotsNode("ul", slotsRoot, "slot-notes");
-slotsNotes.setAttribute("role", "status");
+const slotsSpoken = slotsNode("div", slotsRoot);
+slotsSpoken.setAttribute("role", "status");
+const slotsNotes = slotsNode("ul", slotsSpoken, "slot-notes");
 const SLOTS_RETRY_MS = 50;
 const SLOTS_ICONS = {
   settings: "M4 6h9M17 6h3M4 12h3M11 12h9M4 18h9M17 18h3M15 4v4M9 10v4M15 16v4",

@@ -13,6 +13,7 @@ from comparator.cli.commands import going_on, messages_file
 from comparator.cli.commands.messages_file import MOST_BYTES, messages_of
 from comparator.cli.commands.run import check_what_is_asked
 from comparator.core.exceptions import ConfigurationError
+from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.history import History
 from comparator.storage.kept_comparison import KeptComparison
 
@@ -112,6 +113,12 @@ class TestFromHistory:
         history.add(KeptComparison(id="1234abcd", created=1.0))
         for name in ("1234abcd", "1234", "last"):
             assert going_on._named(history, name).id == "1234abcd"
+
+    def test_a_wrong_id_is_told_before_standard_input_is_read(self, history, monkeypatch):
+        monkeypatch.setattr("sys.stdin", None)
+        further = going_on.Further("last", "-")
+        with pytest.raises(ConfigurationError, match="No one comparison of the history"):
+            going_on.request_on(further, history, InferenceEngine(), lambda name: None)
 
     def test_a_history_that_cannot_be_read_is_told(self, tmp_path):
         (tmp_path / "h.sqlite3").mkdir()

@@ -117,6 +117,13 @@ def test_a_disturbed_comparison_is_told_also_where_all_columns_were():
     assert told.verdict == UNEVEN
 
 
+def test_models_that_shared_the_cores_by_choice_are_no_fault_of_each_other():
+    shared = {"stats__disturbed": ["decode"]}
+    assert verdicts(record(**shared), record(start=101.0, **shared))["disturbed"] == CHOSEN
+    assert verdicts(record(**shared), record(start=101.0))["disturbed"] == UNEVEN
+    assert verdicts(record(**shared), second(**shared))["disturbed"] == UNEVEN
+
+
 def test_an_answer_that_the_context_cut_is_not_one_that_its_limit_cut():
     limited = record(stats__finish_reason="length", config__max_tokens=10)
     full = second(stats__finish_reason="length", engine__context_length=18)

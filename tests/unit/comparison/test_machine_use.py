@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from panel_records import record
 
-from comparator.comparison import machine_use
+from comparator.comparison import machine_use, machine_words
 
 IN_TURN = 110.5
 MB = 1_000_000
@@ -125,3 +125,17 @@ def test_wrong_samples_are_drawn_without_a_fault(name, value):
     wrong = second()
     wrong["receipt"]["samples"][name] = value
     json.dumps(machine_use.of([record(), wrong]).to_record(), allow_nan=False)
+
+
+def test_what_the_machine_gave_is_worded_for_exports():
+    taken = record(receipt__available_after=4_000 * MB, model__name="a\x1b")
+    use = machine_use.of([taken, second(receipt={}, stats__tokens_per_second=None)])
+    assert machine_words.given_back(use) == [
+        "a\\x1b: 300 MB taken and given back 0.10 s after its last word; 4.00 GB free then, "
+        "5.00 GB before: 1.00 GB less, which other programs took or the system holds.",
+        "model of pytorch: took nothing, it was not started.",
+    ]
+    told = dict(machine_words.figures(use))
+    assert told["Tokens a second"] == ["20.0", "–"]
+    assert told["Peak memory"] == ["300 MB", "300 MB"]
+    assert set(machine_words.MEASURES) == set(machine_use.MEASURES)

@@ -163,6 +163,12 @@ class TestRegenerated:
         (turn,) = turns.regenerated(kept(record(prompt=prompt)), 0).turns
         assert turn.conversation == Conversation.of("One?")
 
+    def test_a_greedy_column_is_said_to_answer_the_same(self):
+        greedy = record(config={"do_sample": False}, config_sources={"do_sample": "given"})
+        both = kept(record(), greedy)
+        notices = [turns.regenerated(both, column).turns[0].notice for column in (0, 1)]
+        assert notices == ["", turns.SAME_AGAIN]
+
     @pytest.mark.parametrize("column", [-1, 1])
     def test_a_column_that_is_not_there_is_refused(self, column):
         with pytest.raises(ConfigurationError, match="1 columns, and none with the number"):

@@ -77,7 +77,7 @@ class TestRecord:
         record = self.RESULT.to_record()
         assert list(record) == [
             *("model", "content", "thinking", "is_complete", "error", "error_kind", "state"),
-            *("stats", "config", "config_sources", "prompt", "engine", "receipt", "notice"),
+            *("stats", "config", "config_sources", "sent", "prompt", "engine", "receipt", "notice"),
             *("log_tail", "comparison"),
         ]
         assert set(record["model"]) == {"id", "name", "model_type", "path", "size"}
@@ -96,6 +96,8 @@ class TestRecord:
             "date",
             "notes",
             "continued",
+            "special",
+            "first_token",
         }
 
     def test_it_is_json_and_its_values_are_plain(self):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from comparator.comparison.comparison import Comparison
@@ -112,6 +113,8 @@ def test_a_history_that_cannot_be_written_fails_no_comparison(
         _answer(session.comparison, slot, "yes")
     assert session.join(60)
     assert session.kept_as is None
+    assert "not in the history. Comparisons cannot be kept" in (session.trouble or "")
+    assert {record["comparison"] for record in host.records(session.comparison)} == {None}
     assert [result.content for result in session.comparison.results()] == ["yes", "yes"]
     assert "cannot be kept" in broken.trouble
 
@@ -163,10 +166,12 @@ def test_on_ones_own_page_all_is_ones_own(host: Host) -> None:
 def test_asking_once_more_asks_the_same(host: Host, engine: IdleEngine) -> None:
     session = host.begin("one", DRAFT, lambda: None)
     kept = _ended(host, engine, session, "good day", "hello")
+    assert kept.date == session.comparison.request.date
+    kept = msgspec.structs.replace(kept, date="2020-02-29T12:30:00")
     again = host.rerun("one", kept, lambda: None)
-    request, before = again.comparison.request, session.comparison.request
+    request = again.comparison.request
     assert request.parent == kept.id
-    assert request.date == before.date
+    assert request.date == "2020-02-29T12:30:00"
     configs = [result.config for result in again.comparison.results()]
     assert configs == [record["config"] for record in kept.records]
     assert configs[1]["seed"] == kept.records[1]["config"]["seed"]  # the one that was drawn
@@ -206,3 +211,13 @@ def test_without_any_of_its_models_it_is_refused_by_name(
     with pytest.raises(ConfigurationError, match=r"alpha.*gone.*beta.*gone"):
         host.rerun("one", kept, lambda: None)
     assert host.current("one") is None
+
+
+def test_what_runs_when_the_page_is_closed_is_kept(host: Host, engine: IdleEngine) -> None:
+    session = host.begin("one", DRAFT, lambda: None)
+    engine.wait_for(1)
+    host.close()
+    assert session.join(60)
+    kept = host.history.get("last")
+    assert kept is not None
+    assert [record["state"] for record in kept.records] == ["stopped", "stopped"]

@@ -11,6 +11,7 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.library import discovery
 from comparator.library.discovery import Skipped
 from comparator.library.shelf import Shelf
+from comparator.ui.language import text
 from comparator.ui.model_lists import ModelLists, names_and_kinds, shelf_updates, unusable_note
 
 LISTS = ModelLists(["a", "b", "c", "d"], "catalogue", "unusable", "starter panel")
@@ -37,8 +38,9 @@ def test_what_is_chosen_stays_while_it_is_there() -> None:
 def test_all_of_them_are_drawn_anew() -> None:
     updates = shelf_updates(LISTS, Shelf([FIRST, SECOND]))
     assert list(updates) == LISTS.widgets
-    assert updates["a"]["choices"] == [
-        ("none", ""),
+    choices = [(str(label), value) for label, value in updates["a"]["choices"]]
+    assert choices == [
+        (str(text("compare.none")), ""),
         ("alpha · Echo · 10 bytes", "1"),
         ("beta · Echo · 10 bytes", "2"),
     ]

@@ -79,6 +79,17 @@ def test_text_that_utf8_cannot_carry_is_replaced(form):
     assert FORMATS[form].of(kept).encode()
 
 
+@pytest.mark.parametrize("form", ["text", "md", "html"])
+def test_what_differed_between_columns_is_told(form):
+    given = {"config_sources": {"top_k": "given"}}
+    one = result("One.", config={"top_k": 11}, **given)
+    kept = kept_of(one, result("Two.", config={"top_k": 77}, **given))
+    text = FORMATS[form].of(kept)
+    for said in ("Nothing found that makes this comparison uneven", "11", "77", "your choice"):
+        assert said in text
+    assert "uneven" not in FORMATS[form].of(kept_of(result()))
+
+
 # ---- CSV ----
 
 

@@ -78,6 +78,8 @@ def test_a_process_is_counted_on_all_devices_and_once_on_each(driver):
     assert nvml.held_by(8) == 20
     assert nvml.held_by(9) == 0  # Windows does not tell
     assert nvml.held_by(10) == 0
+    assert nvml.held_on_each(7) == [500, 501]
+    assert nvml.held_on_each(9) == [0, 0]
 
 
 def test_the_driver_is_woken_once(driver):
