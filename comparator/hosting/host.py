@@ -47,6 +47,7 @@ from comparator.services.token_counts import PromptSize
 from comparator.storage.history import History
 
 CLOSE_SECONDS = 5.0
+NOBODY = "nobody"  # owns what is asked of a public page without a browser; never its owner
 _log = logging.getLogger(__name__)
 
 
@@ -284,7 +285,7 @@ class Host:
 
     def owner_of(self, browser: str) -> str:
         """Return whose history a browser sees: on one's own page all of it is one's own."""
-        return browser if self.options.is_public else ""
+        return (browser or NOBODY) if self.options.is_public else ""
 
     def kept(self, name: str, browser: str = "") -> KeptComparison | None:
         """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``."""

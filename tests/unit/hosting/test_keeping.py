@@ -156,6 +156,19 @@ def test_on_a_public_page_each_browser_has_its_own(
     assert history.get("last") is None  # nor is it the owner's of the machine
 
 
+def test_who_is_not_known_on_a_public_page_is_not_its_owner(
+    tmp_path: Path, engine: IdleEngine, history: History
+) -> None:
+    own = KeptComparison(id="abcdef012345", created=1.0)
+    history.add(own)
+    host = _host(tmp_path, engine, history, public=True)
+    assert host.kept("last") is None
+    session = host.begin("one", DRAFT, lambda: None, "8.8.8.8")
+    host.stop("one")
+    assert session.join(60)
+    assert history.get("last") == own
+
+
 def test_on_ones_own_page_all_is_ones_own(host: Host) -> None:
     session = host.begin("one", DRAFT, lambda: None, "", "anna")
     host.stop("one")
