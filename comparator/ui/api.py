@@ -132,16 +132,19 @@ async def _records(
     comparison = session.comparison
     try:
         yield host.records(comparison, session.position)
-        sent, stages = time.monotonic(), _stages(comparison)
+        sent, stages, is_whole = time.monotonic(), _stages(comparison), False
         while not session.is_complete:
             started = time.monotonic()
             await wakeup.wait(YIELD_SECONDS)
             comparison.drain()
             if stages != _stages(comparison) or time.monotonic() - sent >= RECORDS_SECONDS:
+                sent, stages, is_whole = time.monotonic(), _stages(comparison), session.is_complete
                 yield host.records(comparison, session.position)
-                sent, stages = time.monotonic(), _stages(comparison)
             if not session.is_complete:
                 await asyncio.sleep(max(0.0, UPDATE_SECONDS - (time.monotonic() - started)))
+        comparison.drain()
+        if not is_whole:  # whoever keeps it has taken its end in before
+            yield host.records(comparison, session.position)
         is_over = session.is_to_be_kept and await in_thread(session.join, KEPT_SECONDS)
         if is_over and session.kept_as is None:  # its records have told an id that leads nowhere
             yield host.records(comparison)
