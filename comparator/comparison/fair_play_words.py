@@ -102,9 +102,15 @@ def verdict(found: FairPlay) -> str:
     if found.is_fair:
         return "Nothing found that makes this comparison uneven."
     changed = sum(setting.source == "given" for one in found.columns for setting in one.changed)
-    parts = [f"{len(found.uneven)} differences make it uneven"] if found.uneven else []
-    parts += [f"{changed} settings were not taken as asked"] if changed else []
-    return f"Fair play: {' and '.join(parts)}."
+    parts = [
+        _counted(len(found.uneven), "difference makes it uneven", "differences make it uneven"),
+        _counted(changed, "setting was not taken as asked", "settings were not taken as asked"),
+    ]
+    return f"Fair play: {' and '.join(filter(None, parts))}."
+
+
+def _counted(number: int, of_one: str, of_several: str) -> str:
+    return f"{number} {of_one if number == 1 else of_several}" if number else ""
 
 
 def changes(found: FairPlay) -> Iterator[str]:
