@@ -298,7 +298,8 @@ def unbounded(field: Any) -> Any:
     Gradio would refuse more without naming the field and with a traceback in the server's log;
     the service says it in words.
     """
-    field.raise_if_out_of_bounds = lambda *_values: None
+    # Of the class: what an event may change is made anew by Gradio for each session.
+    type(field).raise_if_out_of_bounds = staticmethod(lambda *_values: None)
     if _takes(field, field.maximum):
         return field
     field.maximum = field.minimum = None

@@ -85,6 +85,8 @@ def test_a_number_beyond_its_range_reaches_our_own_check(
 ) -> None:
     field = adapter.in_a_loop(lambda: adapter.unbounded(gr.Number(1, maximum=2, render=False)))
     assert (field.preprocess(5), field.maximum) == (5, 2)
+    copy = adapter.in_a_loop(lambda: type(field)(**{**field.constructor_args, "render": False}))
+    assert copy.preprocess(5) == 5  # as a session has it once an event has updated the field
 
     def preprocess(self: Any, payload: Any) -> Any:
         if self.maximum is not None and payload > self.maximum:
