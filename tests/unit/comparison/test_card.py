@@ -340,11 +340,12 @@ def test_the_exit_code_tells_the_worst(ends, code):
 
 def test_an_answer_that_turned_out_to_be_a_thought_parts_at_its_own_token():
     noted = replay.Progress()
+    late = thought("First it seemed.")
     told = [
-        result(" First it"), result(" First it seemed"), result("", thinking=thought("First it seemed.")),
-        result("An", thinking=thought("First it seemed.")),
-        result("An answer", thinking=thought("First it seemed.")),
-    ]  # fmt: skip
+        result(" First it"),
+        result(" First it seemed"),
+        *(result(text, thinking=late) for text in ("", "An", "An answer")),
+    ]
     for number, one in enumerate(told, start=1):
         one.stats.token_count = number
         noted.note(one)
