@@ -24,7 +24,7 @@ from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.limits import MOST_MODELS
 from comparator.core.lora import adapter_of
 from comparator.core.models import ModelInfo, ModelType
-from comparator.core.text import name_shown, without_surrogates
+from comparator.core.text import name_shown, plain, without_surrogates
 from comparator.library.duplicates import parts_of
 from comparator.storage.digests import Digests
 from comparator.storage.kept_comparison import KeptComparison
@@ -306,7 +306,7 @@ def _slot_of(record: Record, digests: Digests) -> CardSlot:
         adapters=[_adapter_of(text, kind, digests) for text in config.get("lora") or ()],
         messages=[CardMessage(one.role, one.content) for one in conversation.messages],
         begun=conversation.begun,
-        config={key: value for key, value in config.items() if key not in _NOT_OF_AN_ANSWER},
+        config=plain({name: config[name] for name in config if name not in _NOT_OF_AN_ANSWER}),
         engine=_engine_of(engine, kind, digests),
         answer=CardAnswer(
             text=_plain(content),

@@ -266,6 +266,11 @@ def _system(record: Record) -> str:
     return "".join(_said_by(record, "system"))[:_LONGEST_SHOWN]
 
 
+def _figures_of(record: Record) -> str:
+    """Of an answer that was gone on with, tokens and times are those of the rest alone."""
+    return "rest" if count_of(record, "prompt", "continued") else "whole"
+
+
 def _files(record: Record) -> str | None:
     share = number_of(record, "stats", "files_cached")
     if share is None:
@@ -291,6 +296,7 @@ def _read(name: str, *path: str) -> Callable[[Record], Any]:
 _FACTS: tuple[tuple[str, Callable[[Record], Any], Verdict], ...] = (
     ("ended", lambda record: end_of(record) or None, _ended),
     ("question", _question, _chosen(otherwise=UNEVEN)),
+    ("figures", _figures_of, _chosen(otherwise=UNEVEN)),
     ("template", _read("template_source", "prompt"), _template),
     (
         "fallbacks",

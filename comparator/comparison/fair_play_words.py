@@ -19,6 +19,7 @@ NOTHING = "–"
 NAMES = {
     "ended": "How it ended",
     "question": "Question",
+    "figures": "What the figures are of",
     "template": "Chat template",
     "fallbacks": "What was off",
     "disturbed": "Disturbed",
@@ -42,6 +43,8 @@ VALUES = {
     "ended.cut_context": "cut, its context was full",
     "ended.stopped": "stopped",
     "ended.failed": "failed",
+    "figures.rest": "the rest of an answer that was gone on with",
+    "figures.whole": "the whole answer",
     "template.gguf": "the GGUF file's",
     "template.tokenizer": "the tokenizer's",
     "template.fallback": "a general one, the model has none",

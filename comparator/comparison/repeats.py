@@ -62,14 +62,18 @@ def repeats_in(kept: KeptComparison) -> list[Repeat]:
 def repeats_between(kept: KeptComparison, earlier: KeptComparison) -> list[Repeat]:
     """Return the columns that repeat one of an earlier comparison, each with its likeliest pair.
 
-    Where several of the earlier ones were asked alike, the one of the same number goes first.
+    Where several of the earlier ones were asked alike, the one of the same number goes first. A
+    column that was taken over from the earlier comparison (``kept.in_columns_of``) repeats nothing.
     """
     return list(_between(kept, earlier))
 
 
 def _between(kept: KeptComparison, earlier: KeptComparison) -> Iterator[Repeat]:
     marks = [_mark_of(record) for record in earlier.records]
+    runs = [_run_of(record) for record in earlier.records]
     for number, record in enumerate(kept.records):
+        if _run_of(record) in runs:
+            continue
         mark = _mark_of(record)
         alike = [other for other, found in enumerate(marks) if mark is not None and found == mark]
         if alike:
@@ -116,6 +120,12 @@ def _mark_of(record: Record) -> str | None:
     place = model.get("path") or model.get("file") or ""
     parts = (place, model.get("size"), asked, seed, prompt.get("messages"), prompt.get("rendered"))
     return json.dumps(parts, sort_keys=True, default=str)
+
+
+def _run_of(record: Record) -> tuple[Any, ...]:
+    """Return what no two runs have in common: when they began and ended, and what they wrote."""
+    stats = record.get("stats") or {}
+    return (stats.get("start_time"), stats.get("end_time"), record.get("content"))
 
 
 def _is_greedy(config: Record) -> bool:

@@ -66,13 +66,25 @@ class Progress:
     """How long the texts of a column were after each of its tokens: thought and answer."""
 
     lengths: list[tuple[int, int, int]] = field(default_factory=list)
+    _answer: str = ""
 
     def note(self, result: InferenceResult) -> None:
         """Take in a snapshot."""
         thought = len(result.thinking.text) if result.thinking else 0
+        if len(result.content) < len(self._answer):
+            self._call_thought()
+        self._answer = result.content
         entry = (result.stats.token_count, thought, len(result.content))
         if not self.lengths or self.lengths[-1] != entry:
             self.lengths.append(entry)
+
+    def _call_thought(self) -> None:
+        """Count as thought what looked like the answer: its end came, and nothing had begun it."""
+        left_out = len(self._answer) - len(self._answer.lstrip())
+        self.lengths = [
+            (tokens, thought + max(0, answer - left_out), 0)
+            for tokens, thought, answer in self.lengths
+        ]
 
     def token_at(self, offset: int, in_thought: bool) -> int | None:
         """Return the number of the token that brought a character, counted from 1; None unknown."""

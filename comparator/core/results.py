@@ -14,6 +14,8 @@ from comparator.core.units import fine_size, seconds, speed
 
 _NOT_MEASURED = "–"
 _LONGEST_BEGIN = 60  # characters of an answer in a line
+# As pandas tells it to notebooks: what stands between two dollar signs is no formula here.
+_NO_FORMULAS = 'class="tex2jax_ignore mathjax_ignore"'
 _TEXT = 'style="text-align:left;vertical-align:top;white-space:pre-wrap"'
 _CELL = 'style="text-align:left;vertical-align:top"'
 
@@ -35,13 +37,14 @@ def table(results: Iterable[InferenceResult]) -> str:
     """Return answers and their figures as an HTML table, a row for each model."""
     head = "".join(f"<th {_CELL}>{name}</th>" for name in _COLUMNS)
     rows = "".join(_row(result) for result in results)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<table {_NO_FORMULAS}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _line(result: InferenceResult) -> str:
     said = result.error or result.content
     begin = repr(said[:_LONGEST_BEGIN]) + ("…" if len(said) > _LONGEST_BEGIN else "")
-    return f"{_name(result)}, {result.state.value}, {result.stats.token_count} tokens, {begin}"
+    name = with_controls_shown(_name(result))
+    return f"{name}, {result.state.value}, {result.stats.token_count} tokens, {begin}"
 
 
 def _row(result: InferenceResult) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # All C0 and C1 controls but tab and line feed, and the marks that turn the reading direction.
@@ -23,6 +24,15 @@ _HIDDEN = re.compile(
 def without_surrogates(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot carry, by U+FFFD."""
     return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+
+
+def plain(value: Any) -> Any:
+    """Return JSON's values with text that UTF-8 can carry: file names may hold other bytes."""
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, dict):
+        return {plain(key): plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def with_controls_shown(text: str) -> str:

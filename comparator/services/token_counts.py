@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -39,7 +39,11 @@ _SETTINGS = (
     "trust_remote_code",
 )
 
+MOST_MEMORY_BYTES = 2_000_000_000  # for a vocabulary and a template, however large
+LONGEST_REFUSAL = 2000  # characters of what a child says that are kept
+
 Count = Callable[[protocol.Assignment], str]
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ class PromptSize:
             would.
     """
 
-    tokens: int | None
-    context: int | None
+    tokens: Tokens | None
+    context: Tokens | None
     refusal: str = ""
 
 
@@ -125,9 +129,11 @@ class TokenCounts:
             told = self._count(_assignment(slot, asked, date, library))
         try:
             (size,) = msgspec.json.decode(told, type=tuple[PromptSize])
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
-        return size if size.tokens is not None or size.refusal else None
+        if size.tokens is None and not size.refusal:
+            return None
+        return replace(size, refusal=size.refusal[:LONGEST_REFUSAL])
 
     def _keep(self, key: str, size: PromptSize) -> None:
         with self._lock:
@@ -152,6 +158,7 @@ def _assignment(
         protocol.Job(f"count_{arguments['kind']}", arguments),
         started=time.monotonic(),
         readable=(*files_of(slot.model), *adapters_of(slot)),
+        memory_limit_bytes=slot.memory_limit_bytes or MOST_MEMORY_BYTES,
         verdict={"library": library} if library else {},
     )
 

@@ -11,10 +11,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from comparator.comparison.exports.sheet import LETTERS, Sheet, plain
+from comparator.comparison.exports.sheet import LETTERS, Sheet
 from comparator.comparison.exports.words import title
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult
+from comparator.core.text import plain
 
 Columns = Sequence[int]
 FIRST_TWO: Columns = (0, 1)

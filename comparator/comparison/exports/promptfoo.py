@@ -13,9 +13,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from comparator.comparison.exports.sheet import Sheet, plain
+from comparator.comparison.exports.sheet import Sheet
 from comparator.comparison.exports.words import title
 from comparator.core.models import InferenceResult
+from comparator.core.text import plain
 
 Json = dict[str, Any]
 NO_FAILURE, ERROR = 0, 2  # of promptfoo's ResultFailureReason

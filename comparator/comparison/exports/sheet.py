@@ -12,7 +12,7 @@ from comparator.comparison.kept import KeptComparison
 from comparator.comparison.repeats import LETTERS as LETTERS
 from comparator.comparison.repeats import repeats_between, repeats_in, words
 from comparator.core.models import InferenceResult
-from comparator.core.text import without_surrogates
+from comparator.core.text import plain
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,3 @@ def badges(kept: KeptComparison, earlier: Sequence[KeptComparison] = ()) -> list
         for repeat in repeats_between(kept, other)
     ]
     return [*here, *before]
-
-
-def plain(value: Any) -> Any:
-    """Return JSON's values with text that UTF-8 can carry: file names may hold other bytes."""
-    if isinstance(value, str):
-        return without_surrogates(value)
-    if isinstance(value, dict):
-        return {plain(key): plain(one) for key, one in value.items()}
-    return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -8,8 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from comparator.comparison.exports.sheet import Sheet, plain
+from comparator.comparison.exports.sheet import Sheet
 from comparator.core.models import InferenceResult
+from comparator.core.text import plain
 
 _MODEL = ("id", "name", "model_type", "path", "size")
 _STATS = (

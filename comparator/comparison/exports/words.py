@@ -32,8 +32,19 @@ def title(result: InferenceResult) -> str:
 
 def remarks(result: InferenceResult) -> list[str]:
     """Return what a reader should know of a run: its notice, and what was off in it and why."""
-    notices = [result.notice] if result.notice else []
-    return [with_controls_shown(sentence) for sentence in (*notices, *result.fallbacks)]
+    said = (_going_on(result), result.notice, *result.fallbacks)
+    return [with_controls_shown(sentence) for sentence in said if sentence]
+
+
+def _going_on(result: InferenceResult) -> str:
+    """Return that an answer was gone on with; its figures would pass for those of the whole."""
+    written = result.prompt.continued
+    if not written:
+        return ""
+    return (
+        f"This goes on with an answer of which {written} characters were written before: "
+        "the figures are those of the rest."
+    )
 
 
 def thinking_figures(thinking: Thinking) -> str:

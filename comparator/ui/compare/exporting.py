@@ -8,7 +8,8 @@ makes a file of it or puts it into the clipboard. So no further address of the s
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -30,6 +31,14 @@ from comparator.ui.visitors import browser_of, session_of
 WAYS = ("save", "copy")
 _LONGEST_ID = 64
 _FORGOTTEN = "This comparison is not known any more, so nothing can be taken away of it."
+# A card reads models' files whole the first time: one at once, or a few clicks would take all the
+# threads that visitors share.
+_CARD = threading.Lock()
+_CARD_WAIT_SECONDS = 0.5
+_CARD_BUSY = (
+    "Another reproduction card is being made, which reads whole files of models the first time. "
+    "Try again in a moment."
+)
 _numbers = itertools.count(1)  # so that the same text twice is news to the browser
 
 
@@ -106,10 +115,21 @@ def _taken(host: Host, kept: KeptComparison, form: str, browser: str) -> Mapping
         "form": form,
         "name": file_name(kept, form),
         "media_type": chosen.media_type,
-        "text": chosen.of(shown, [parent] if parent else []),
+        "text": _written(form, shown, [parent] if parent else []),
         "note": note,
         "trouble": "",
     }
+
+
+def _written(form: str, kept: KeptComparison, earlier: Sequence[KeptComparison]) -> str:
+    if form != "card":
+        return FORMATS[form].of(kept, earlier)
+    if not _CARD.acquire(timeout=_CARD_WAIT_SECONDS):
+        raise ConfigurationError(_CARD_BUSY)
+    try:
+        return FORMATS[form].of(kept, earlier)
+    finally:
+        _CARD.release()
 
 
 def _as_seen(host: Host, kept: KeptComparison) -> KeptComparison:

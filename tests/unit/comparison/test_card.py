@@ -6,7 +6,7 @@ import hashlib
 import json
 
 import pytest
-from kept_comparisons import kept_of, result
+from kept_comparisons import kept_of, result, thought
 
 from comparator.comparison import card, replay
 from comparator.comparison.card import card_in, card_of, read_card, repository_of, text_of
@@ -62,6 +62,12 @@ def test_a_model_is_known_by_its_content(made):
 def test_what_was_decided_for_a_slot_is_among_its_settings(weights, digests):
     one = card_of(kept_of(result(path=str(weights), sent={"n_threads": 1})), digests)
     assert one.slots[0].config["n_threads"] == 1
+
+
+def test_a_setting_that_utf8_cannot_carry_is_on_a_card_all_the_same(weights, digests):
+    typed = result(path=str(weights), config={"stop": ["\udcff."]})
+    (slot,) = json.loads(text_of(card_of(kept_of(typed), digests)))["slots"]
+    assert slot["config"]["stop"] == ["\ufffd."]
 
 
 def test_a_model_that_changed_or_is_gone_has_no_digest(weights, digests, tmp_path):
@@ -330,3 +336,19 @@ def test_an_answer_that_was_stopped_is_the_begin_of_the_new_one(made, digests, w
 def test_the_exit_code_tells_the_worst(ends, code):
     outcomes = [replay.Outcome(replay.End[name], "") for name in ends]
     assert replay.exit_code(outcomes) == code
+
+
+def test_an_answer_that_turned_out_to_be_a_thought_parts_at_its_own_token():
+    noted = replay.Progress()
+    late = thought("First it seemed.")
+    told = [
+        result(" First it"),
+        result(" First it seemed"),
+        *(result(text, thinking=late) for text in ("", "An", "An answer")),
+    ]
+    for number, one in enumerate(told, start=1):
+        one.stats.token_count = number
+        noted.note(one)
+    assert noted.token_at(9, in_thought=True) == 2
+    assert noted.token_at(0, in_thought=False) == 4
+    assert noted.token_at(3, in_thought=False) == 5

@@ -143,6 +143,23 @@ def test_a_setting_that_was_given_and_not_taken_is_marked():
     assert said == "model of gguf: n_ctx 16384 became 2048 (this model's own limit)."
 
 
+def test_figures_of_a_continued_answer_beside_those_of_a_whole_one_are_uneven():
+    found = fair_play.of([record(), second(prompt__continued=12)])
+    assert [(one.name, one.values) for one in found.uneven] == [("figures", ["whole", "rest"])]
+    both = fair_play.of([record(prompt__continued=9), second(prompt__continued=12)])
+    assert not both.uneven
+
+
+def test_one_setting_is_told_of_as_one_and_two_as_two():
+    given = {"config__n_ctx": 16384, "engine__context_length": 2048}
+    changed = record(**given, config_sources={"n_ctx": "given"})
+    verdicts = [fair_play_words.verdict(fair_play.of([changed] * count)) for count in (1, 2)]
+    assert verdicts == [
+        "Fair play: 1 setting was not taken as asked.",
+        "Fair play: 2 settings were not taken as asked.",
+    ]
+
+
 def test_a_prompt_is_cut_where_its_special_tokens_are():
     shown = record(prompt__rendered="<s>a<e>b", prompt__special=[0, 3, 4, 7])
     assert fair_play.pieces(shown) == [("<s>", True), ("a", False), ("<e>", True), ("b", False)]

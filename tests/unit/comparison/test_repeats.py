@@ -6,8 +6,16 @@ import pytest
 from kept_comparisons import kept_of, result, thought
 
 from comparator.comparison.exports.sheet import badges
+from comparator.comparison.kept import in_columns_of
 from comparator.comparison.partings import parting
 from comparator.comparison.repeats import repeats_between, repeats_in
+
+
+def later(one):
+    """Return a result of a minute later."""
+    one.stats.start_time += 60
+    one.stats.end_time += 60
+    return one
 
 
 def test_one_model_twice_with_one_seed_is_identical_or_parts_at_a_word():
@@ -42,11 +50,20 @@ def test_of_greedy_ones_the_seed_plays_no_part_and_is_not_named():
 
 def test_a_rerun_is_held_against_what_it_repeats():
     earlier = kept_of(result("one"), result("two", path="/b.gguf"), id="e" * 12)
-    rerun = kept_of(result("one"), result("other", path="/b.gguf"))
+    rerun = kept_of(later(result("one")), later(result("other", path="/b.gguf")))
     assert [one.is_identical for one in repeats_between(rerun, earlier)] == [True, False]
     assert badges(rerun, [earlier]) == [
         "Same seed twice here: identical (A and A of eeeeeeeeeeee)",
         "Same seed twice here: parted at word 1 (B and B of eeeeeeeeeeee)",
+    ]
+
+
+def test_a_column_that_was_taken_over_is_no_repeat_of_itself():
+    earlier = kept_of(result("one"), result("two", path="/b.gguf"), id="e" * 12)
+    anew = kept_of(later(result("two", path="/b.gguf")))
+    again = in_columns_of(earlier, anew, [1])
+    assert badges(again, [earlier]) == [
+        "Same seed twice here: identical (B and B of eeeeeeeeeeee)",
     ]
 
 

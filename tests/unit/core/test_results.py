@@ -69,11 +69,17 @@ def test_whatever_comes_from_outside_is_text(field: str) -> None:
     parser = seen(one)
     assert HOSTILE in parser.text
     assert not parser.tags & {"script", "img"}
-    assert parser.names <= {"style"}
+    assert parser.names <= {"style", "class"}
 
 
 def test_marks_that_turn_the_reading_direction_are_shown() -> None:
     assert "\\u202e" in seen(result("a\u202eb")).text
+    assert "\\x1b" in repr(Results([("a", result("x", name="a\x1b[2J"))]))
+
+
+def test_notebooks_make_no_formulas_of_answers() -> None:
+    table = Results([("a", result("$5 and $6"))])._repr_html_()
+    assert table.startswith('<table class="tex2jax_ignore mathjax_ignore">')
 
 
 def test_it_is_a_dictionary_as_before() -> None:

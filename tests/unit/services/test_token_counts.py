@@ -96,7 +96,14 @@ def test_while_a_model_is_measured_only_what_is_known_is_told(model: ModelInfo) 
     assert of(asked(model, "new")) == [PromptSize(3, 2048)]
 
 
-@pytest.mark.parametrize("told", ["", "x", "[]", "[1]", '[{"tokens": "three", "context": 1}]'])
+@pytest.mark.parametrize(
+    "told",
+    [
+        *("", "x", "[]", "[1]", '[{"tokens": "three", "context": 1}]'),
+        *('[{"tokens": -1, "context": 1}]', '[{"tokens": 1, "context": 9007199254740993}]'),
+        pytest.param(f'[{{"x": {"[" * 100_000}', id="deep"),
+    ],
+)
 def test_a_child_that_tells_nothing_leaves_it_unknown_and_is_asked_again(
     model: ModelInfo, told: str
 ) -> None:
@@ -109,6 +116,28 @@ def test_a_child_that_tells_nothing_leaves_it_unknown_and_is_asked_again(
 def test_a_refusal_is_told_with_what_is_known(model: ModelInfo) -> None:
     child = Child(json.dumps([{"tokens": 9, "context": 4, "refusal": "It does not fit."}]))
     assert counts(child).of(asked(model)) == [PromptSize(9, 4, "It does not fit.")]
+
+
+def test_of_what_a_child_says_no_more_is_kept_than_people_read(model: ModelInfo) -> None:
+    child = Child(json.dumps([{**SIZE, "refusal": "no " * 1_000_000}]))
+    (size,) = counts(child).of(asked(model))
+    assert size is not None
+    assert len(size.refusal) == token_counts.LONGEST_REFUSAL
+
+
+def test_a_child_that_counts_has_a_ceiling_for_its_memory(model: ModelInfo) -> None:
+    limits: list[int] = []
+
+    def child(assignment: protocol.Assignment) -> str:
+        limits.append(assignment.memory_limit_bytes)
+        return json.dumps([SIZE])
+
+    request = asked(model)
+    counts(child).of(request)
+    limited = replace(request.slots[0], memory_limit_bytes=5_000_000)
+    other = replace(request, conversation=Conversation.of("Why not?"), slots=[limited])
+    counts(child).of(other)
+    assert limits == [token_counts.MOST_MEMORY_BYTES, 5_000_000]
 
 
 def test_nobody_is_asked_for_an_inferencer_of_ones_own_or_a_broken_model(model: ModelInfo) -> None:

@@ -36,6 +36,15 @@ def test_every_form_tells_what_is_off(form):
     assert OFF not in OF_RESULTS[form]([result()])
 
 
+@pytest.mark.parametrize("form", ["text", "md"])
+def test_figures_of_an_answer_that_was_gone_on_with_are_told_to_be_those_of_the_rest(form):
+    going_on = result()
+    going_on.prompt.continued = 3
+    said = "3 characters were written before: the figures are those of the rest."
+    assert said in OF_RESULTS[form]([going_on])
+    assert said not in OF_RESULTS[form]([result()])
+
+
 def test_each_sentence_has_a_line_beside_the_notice():
     text = texts.as_text([result(OFF, "Another.", notice="Look.")])
     assert text.endswith(f"--- Look.\n--- {OFF}\n--- Another.\n")

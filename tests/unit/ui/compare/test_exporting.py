@@ -13,6 +13,7 @@ import pytest
 from kept_comparisons import kept_of, result
 
 from comparator.storage.history import History, Retention
+from comparator.ui.compare import exporting
 from comparator.ui.compare.badges import badges
 from comparator.ui.compare.board import Board
 from comparator.ui.compare.boards import Boards
@@ -56,6 +57,18 @@ def test_a_comparison_of_the_history_comes_with_a_name_and_a_kind(history: Histo
         "One.",
         "Two.",
     ]
+
+
+def test_one_card_is_made_at_once_and_other_forms_meanwhile(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "_CARD_WAIT_SECONDS", 0.0)
+    history.add(KEPT)
+    host = FakeHost(history)
+    with exporting._CARD:
+        assert "Try again in a moment" in taken(host, form="card")["trouble"]
+        assert taken(host, form="md")["trouble"] == ""
+    assert taken(host, form="card")["trouble"] == ""
 
 
 def test_the_same_twice_is_news_to_the_browser_both_times(history: History) -> None:
