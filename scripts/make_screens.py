@@ -207,8 +207,8 @@ def _run(tab: Page, _given: str, look: Look) -> None:
     """Ask all starter models that have a column, and wait for the end of each."""
     for letter, name in zip("abcd", ("Q8_0", "Q4_1", "Q2_K", "PyTorch"), strict=True):
         field = tab.locator(f"#model-{letter} input")
-        if not field.count() or not field.is_visible():
-            continue
+        if not field.is_visible():
+            tab.click("#add-slot")
         field.click()
         tab.locator("ul[role=listbox] li", has_text=name).first.click()
         tab.wait_for_selector("ul[role=listbox]", state="hidden")

@@ -102,9 +102,14 @@ def verdict(found: FairPlay) -> str:
     if found.is_fair:
         return "Nothing found that makes this comparison uneven."
     changed = sum(setting.source == "given" for one in found.columns for setting in one.changed)
-    parts = [f"{len(found.uneven)} differences make it uneven"] if found.uneven else []
-    parts += [f"{changed} settings were not taken as asked"] if changed else []
+    parts = [_counted(len(found.uneven), "difference makes", "differences make") + " it uneven"]
+    parts += [_counted(changed, "setting was", "settings were") + " not taken as asked"]
+    parts = [part for part, count in zip(parts, (len(found.uneven), changed), strict=True) if count]
     return f"Fair play: {' and '.join(parts)}."
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def changes(found: FairPlay) -> Iterator[str]:

@@ -56,6 +56,9 @@ PROXIES = (
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 _met: list[str] = []  # what a page that is served has found
+_unlisted: set[str | None] = (
+    set()
+)  # the lists that ``unlisted`` was asked for, by their ``elem_id``
 
 
 def findings() -> list[str]:
@@ -298,11 +301,35 @@ def unbounded(field: Any) -> Any:
     Gradio would refuse more without naming the field and with a traceback in the server's log;
     the service says it in words.
     """
-    field.raise_if_out_of_bounds = lambda *_values: None
+    # Of the class: what an event may change is made anew by Gradio for each session.
+    type(field).raise_if_out_of_bounds = staticmethod(lambda *_values: None)
     if _takes(field, field.maximum):
         return field
     field.maximum = field.minimum = None
     return field
+
+
+def unlisted(field: Any) -> Any:
+    """Return a ``gr.Dropdown`` whose text may have gone from its list since it was chosen.
+
+    Gradio would refuse it with a traceback in the server's log and an id in place of a name; the
+    service says which model is gone.
+    """
+    _unlisted.add(field.elem_id)
+    kind = type(field)
+    if not hasattr(kind.preprocess, "__wrapped__"):  # of the class: as in ``unbounded``
+        kind.preprocess = _unchecked(kind.preprocess)
+    return field
+
+
+def _unchecked(checked: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    @functools.wraps(checked)
+    def preprocess(field: Any, payload: Any) -> Any:
+        if isinstance(payload, str) and field.elem_id in _unlisted:
+            return payload
+        return checked(field, payload)
+
+    return preprocess
 
 
 def _takes(field: Any, most: float | None) -> bool:

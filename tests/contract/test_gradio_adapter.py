@@ -80,11 +80,28 @@ def test_what_an_event_carries_is_read() -> None:
     assert adapter.carried(gr.EventData(None, {"slot": 0, "ids": ["a"]}), "ids") == ["a"]
 
 
+def test_a_model_that_has_gone_from_its_list_reaches_our_own_check() -> None:
+    def lists() -> tuple[Any, Any]:
+        ours = adapter.unlisted(gr.Dropdown(["here"], elem_id="ours", render=False))
+        return ours, gr.Dropdown(["here"], elem_id="other", render=False)
+
+    ours, other = adapter.in_a_loop(lists)
+    assert ours.preprocess("gone") == "gone"
+    copy = adapter.in_a_loop(lambda: type(ours)(**{**ours.constructor_args, "render": False}))
+    assert copy.preprocess("gone") == "gone"  # as a session has it once an event has updated it
+    assert other.preprocess("here") == "here"
+    for field, value in ((other, "gone"), (ours, ["gone"]), (ours, {"a": 1})):
+        with pytest.raises(gr.Error):
+            field.preprocess(value)
+
+
 def test_a_number_beyond_its_range_reaches_our_own_check(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     field = adapter.in_a_loop(lambda: adapter.unbounded(gr.Number(1, maximum=2, render=False)))
     assert (field.preprocess(5), field.maximum) == (5, 2)
+    copy = adapter.in_a_loop(lambda: type(field)(**{**field.constructor_args, "render": False}))
+    assert copy.preprocess(5) == 5  # as a session has it once an event has updated the field
 
     def preprocess(self: Any, payload: Any) -> Any:
         if self.maximum is not None and payload > self.maximum:

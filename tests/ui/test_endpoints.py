@@ -27,6 +27,12 @@ def _compare(client: Client, *models: str, prompt: Any = "hi there", **config: A
     return client.submit(prompt, list(models), "", config, api_name="/compare")
 
 
+def _state_of(job: Any) -> str | None:
+    """Return the state that the first column has come to; None before the first record."""
+    told = job.outputs()
+    return told[-1][0]["state"] if told else None
+
+
 def test_only_these_endpoints_are_public(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {"/models", "/compare", "/stop", "/history", "/show"}
@@ -92,7 +98,7 @@ def test_per_model_settings(client: Client) -> None:
 def test_stop_ends_this_session_only(client: Client, server: Server) -> None:
     other = Client(server.url, verbose=False)
     job = _compare(client, "Endless")
-    until(server.runs)
+    until(lambda: _state_of(job) == "writing")
     assert other.predict(api_name="/stop") is False
     assert server.runs()
     assert client.predict(api_name="/stop") is True

@@ -15,6 +15,7 @@ from comparator.core.limits import LARGEST_FILES_BYTES, MOST_FILES
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.page_start import usual_form
 from comparator.hosting.slot_fields import slot_fields
+from comparator.ui import adapter
 from comparator.ui.events import Widget
 from comparator.ui.language import script, text
 from comparator.ui.static_files import static_text
@@ -102,7 +103,7 @@ def _slot(letter: str) -> Widget:
             elem_id=f"model-{name}",
         )
         place(f"own-{name}")
-    return models
+    return adapter.unlisted(models)
 
 
 def place(name: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from comparator.comparison.comparison import Comparison
@@ -165,10 +166,12 @@ def test_on_ones_own_page_all_is_ones_own(host: Host) -> None:
 def test_asking_once_more_asks_the_same(host: Host, engine: IdleEngine) -> None:
     session = host.begin("one", DRAFT, lambda: None)
     kept = _ended(host, engine, session, "good day", "hello")
+    assert kept.date == session.comparison.request.date
+    kept = msgspec.structs.replace(kept, date="2020-02-29T12:30:00")
     again = host.rerun("one", kept, lambda: None)
-    request, before = again.comparison.request, session.comparison.request
+    request = again.comparison.request
     assert request.parent == kept.id
-    assert request.date == before.date
+    assert request.date == "2020-02-29T12:30:00"
     configs = [result.config for result in again.comparison.results()]
     assert configs == [record["config"] for record in kept.records]
     assert configs[1]["seed"] == kept.records[1]["config"]["seed"]  # the one that was drawn

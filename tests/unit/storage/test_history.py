@@ -127,6 +127,14 @@ def test_every_word_anywhere_is_found(history: History, words: str) -> None:
     assert _ids(history, words) == [kept.id]
 
 
+@pytest.mark.parametrize("words", ["go", "果", "苹果"])
+def test_a_short_word_at_the_very_end_is_found(history: History, words: str) -> None:
+    records = [_record(question="Where?", answer="Here we go"), _record(answer="再见苹果")]
+    for record in records:
+        history.add(KeptComparison(id=new_id(), created=1.0, records=[record]))
+    assert len(_ids(history, words)) == 1
+
+
 @pytest.mark.parametrize("words", ["capital berlin", "水梨", "NEAR(a b)", '"', "zz"])
 def test_what_nothing_has_is_not_found(history: History, words: str) -> None:
     history.add(_kept(question="What is the capital of France?", answer="Paris. 苹果是水果。"))
