@@ -16,6 +16,7 @@ from typing import Any
 from comparator.core.atomic_file import write_atomically
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.lora import LARGEST_SCALE, is_adapter_text
+from comparator.core.text import without_surrogates
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 PROMPT_FORMATS = ("auto", "chat", "plain")
@@ -27,6 +28,7 @@ LARGEST_CONTEXT_TOKENS = 16_777_216
 USUAL_CONTEXT_TOKENS = 2048  # also where a model does not say what it was made for
 WITHOUT_A_LIMIT = ("max_tokens", "n_ctx")  # settings whose None is a choice and no default
 LONGEST_ARGUMENTS_BYTES = 16_384  # of a chat template, as JSON
+_DEEPEST_ARGUMENTS = 50  # lists and objects inside one another; some readers of JSON end at 254
 LARGEST_SEED = 2**32 - 2  # llama.cpp reads 2**32 - 1 as "choose one at random"
 
 Check = Callable[[Any], bool]
@@ -93,9 +95,25 @@ def _arguments(value: Any) -> bool:
     ):
         return False
     try:
-        return len(json.dumps(value, allow_nan=False).encode()) <= LONGEST_ARGUMENTS_BYTES
+        length = len(json.dumps(value, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError):
         return False
+    return length <= LONGEST_ARGUMENTS_BYTES and _is_plain(value)
+
+
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    """Tell whether any reader of JSON can take a value: no lone surrogates, 64-bit numbers."""
+    if isinstance(value, str):
+        return without_surrogates(value) == value
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    if isinstance(value, Mapping):
+        parts = [*value.keys(), *value.values()]
+    elif isinstance(value, (list, tuple)):
+        parts = list(value)
+    else:
+        return True
+    return depth < _DEEPEST_ARGUMENTS and all(_is_plain(part, depth + 1) for part in parts)
 
 
 def _adapters(value: Any) -> bool:

@@ -69,6 +69,18 @@ def note(key: str, **values: Any) -> Note:
     return {"key": key, "values": {name: _shown(value) for name, value in values.items()}}
 
 
+def sendable(value: Any) -> Any:
+    """Return a setting in whose texts nothing is that UTF-8 cannot carry; else no page would come.
+
+    What is deeper than a list of texts is judged by the setting's own rule.
+    """
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, list):
+        return [sendable(one) if isinstance(one, str) else one for one in value]
+    return value
+
+
 def read_link(query: object) -> Link:
     """Read what stands behind the ``?`` of the page's address; parameters of others are passed by.
 
@@ -139,7 +151,7 @@ class _Reading:
             self._notes.append(note("slots.link_no_code", name=shown))
             return
         try:
-            value = _value(name, self._harmless(shown, text))
+            value = sendable(_value(name, self._harmless(shown, text)))
             ModelConfig.from_dict({name: value})
         except ConfigurationError as error:
             self._notes.append(note("slots.link_no_setting", name=shown, why=str(error)))

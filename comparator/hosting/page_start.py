@@ -12,7 +12,8 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import ModelInfo
-from comparator.hosting.links import Link, Note, note, read_link
+from comparator.core.text import without_surrogates
+from comparator.hosting.links import Link, Note, note, read_link, sendable
 from comparator.hosting.requests import FOREIGN_CODE, from_page
 from comparator.library.facts.lookup import facts_of
 
@@ -177,10 +178,10 @@ def _of_kept(
     notes: list[Note] = []
     for slot in [slot for slot in slots if isinstance(slot, Mapping)][:most]:
         model = slot.get("model")
-        if model and model not in ids:
+        if model and (not isinstance(model, str) or model not in ids):
             notes.append(note("slots.gone", model=str(slot.get("name") or model)))
             continue
-        models.append(str(model or ""))
+        models.append(model or "")
         own.append(_taken(slot.get("settings"), notes))
     if not any(models):
         models = first_models(offered)[:most]
@@ -208,7 +209,7 @@ def _taken(settings: object, notes: list[Note]) -> dict[str, Any]:
         except MultiLLMError as error:
             notes.append(note("slots.kept_no_setting", name=str(name), why=str(error)))
         else:
-            taken[str(name)] = value
+            taken[str(name)] = sendable(value)
     return taken
 
 
@@ -221,7 +222,7 @@ def _taken_form(form: object, names: Sequence[str], notes: list[Note]) -> dict[s
         if problem := _problem(name, form[name]):
             notes.append(note("slots.kept_no_setting", name=name, why=problem))
         else:
-            taken[name] = form[name]
+            taken[name] = sendable(form[name])
     return taken
 
 
@@ -241,4 +242,6 @@ def _problem(name: str, value: Any) -> str:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= _LONGEST_TEXT else None
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        return None
+    return without_surrogates(value)

@@ -40,6 +40,20 @@ DRAW = """(views) => {
     return [column.plainRoot.textContent, column.markdownRoot.textContent.trim()];
   });
 }"""
+# How many changes of the page each view makes, and how many of them in the figures.
+DRAW_CHANGES = """(views) => {
+  const column = new Column(0);
+  document.body.replaceChildren(column.root);
+  const watcher = new MutationObserver(() => {});
+  const all = { subtree: true, childList: true, attributes: true, characterData: true };
+  watcher.observe(document.body, all);
+  return views.map((view) => {
+    column.draw(structuredClone(view));
+    const changes = watcher.takeRecords();
+    const figures = changes.filter(({ target }) => column.numbers.contains(target));
+    return [changes.length, figures.length];
+  });
+}"""
 DRAW_THOUGHTS = """(views) => {
   const column = new Column(0);
   document.body.replaceChildren(column.root);
@@ -160,6 +174,17 @@ def test_drawing_that_waits_for_its_turn_is_done_at_the_end(open_page: Page) -> 
     growing = [{**VIEW, "text": "*word* " * number} for number in range(1, 400)]
     drawn = open_page.evaluate(DRAW, [*growing, {**growing[-1], "state": "done"}])
     assert drawn[-1][1].split() == ["word"] * 399
+
+
+def test_only_what_has_changed_is_drawn_anew(open_page: Page) -> None:
+    views = [VIEW | {"text": "a", "numbers": [["tokens", 1], ["speed", 2]]}]
+    views += [views[0], views[0] | {"numbers": [["tokens", 1], ["speed", 3]]}]
+    views += [views[2] | {"numbers": [["tokens", 1]]}]
+    first, same, faster, fewer = open_page.evaluate(DRAW_CHANGES, views)
+    assert first[0] > 1
+    assert same == [0, 0]
+    assert (faster[1], fewer[1]) == (1, 1), "one value, and one figure that goes"
+    assert open_page.locator(".numbers dd").all_inner_texts() == ["1"]
 
 
 def test_another_attempt_begins_anew(open_page: Page) -> None:

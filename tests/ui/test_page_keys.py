@@ -21,6 +21,11 @@ LATER = """() => {
   };
 }"""
 AHEAD = LATER.split("const real")[0] + "}"
+COUNT_STOPS = """() => {
+  window.stops = 0;
+  const stop = document.querySelector('button#stop, #stop button');
+  stop.addEventListener('click', () => { window.stops += 1; });
+}"""
 BLUR = "document.activeElement.blur()"
 
 
@@ -53,6 +58,19 @@ def test_keys_lead_through_the_page_and_are_listed(tab: Page) -> None:
     tab.keyboard.press("Escape")
     expect(tab.locator("#help")).not_to_be_visible()
     focused(tab, ".reply[data-slot='0'] .answer")
+
+
+def test_escape_closes_the_help_and_does_not_also_stop_the_run(tab: Page) -> None:
+    ask(tab, "go", "Loading")
+    wait_for_state(tab, 0, "loading")
+    tab.evaluate(COUNT_STOPS)
+    tab.click("#help-open")
+    expect(tab.locator("#help")).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#help")).not_to_be_visible()
+    assert tab.evaluate("window.stops") == 0
+    tab.keyboard.press("Escape")
+    wait_for_state(tab, 0, "stopped")
 
 
 def test_single_keys_can_be_switched_off_and_stay_so(tab: Page) -> None:

@@ -17,8 +17,9 @@ from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
 from comparator.ui.threads import in_thread
 
 LETTERS = "ABCD"
-# A look takes a moment: what was changed meanwhile is looked at once more and not passed over.
-LATEST: dict[str, Any] = {**AT_ONCE, "trigger_mode": "always_last"}
+# A look takes a moment: what is changed meanwhile is looked at, too, and not passed over. Never
+# "always_last": several lists that change at once then let Gradio tell their changes for ever.
+LATEST: dict[str, Any] = {**AT_ONCE, "trigger_mode": "multiple"}
 
 
 def wire_prompt_fit(

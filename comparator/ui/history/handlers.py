@@ -10,6 +10,7 @@ import gradio as gr
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.host import Host
+from comparator.hosting.session import BusyError
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.ui import adapter
 from comparator.ui.compare.board import Board, follow
@@ -136,6 +137,9 @@ def _make_opening(
     @telling(told)
     async def open_again(event: gr.EventData, request: gr.Request) -> Updates:
         """Show a comparison on the board, as it was."""
+        shown = boards.of(session_of(request))
+        if shown is not None and shown.view["running"]:  # its next view would take the place again
+            raise BusyError
         kept = await kept_of(event, request)
         board = await in_thread(Board.reopened, kept)
         boards.keep(session_of(request), board)

@@ -130,8 +130,10 @@ class Column {
     this.showMarked(null);
   }
 
-  // Draw a view, which is whole: when its state is "done", all of its text is there.
+  // Draw a view, which is whole: when its state is "done", all of its text is there. One that is
+  // as the last was is not drawn: of several columns often a single one has something new.
   draw(view) {
+    if (!this.isNews(view)) return;
     if (view.attempt !== this.attempt) this.clear(view.attempt);
     const over = !ACTIVE.includes(view.state);
     this.turns.draw(view);
@@ -152,6 +154,18 @@ class Column {
     if (over) this.markdown.finish();
     this.drawEnd(view, over);
     this.root.dataset.state = view.state;
+  }
+
+  isNews(view) {
+    const mark = (key, told) => {
+      if (key === "turns") return told?.length; // they are over, and long
+      return told && typeof told === "object" ? JSON.stringify(told) : told;
+    };
+    const marks = Object.entries(view).map(([key, told]) => [key, mark(key, told)]);
+    const before = this.seen;
+    this.seen = new Map(marks);
+    return this.seen.size !== before?.size
+      || marks.some(([key, mark]) => !before.has(key) || before.get(key) !== mark);
   }
 
   // What stands behind an answer that is not whole; behind it, so that nothing is moved.
@@ -176,13 +190,15 @@ class Column {
     for (const sentence of sentences) make("p", this.fallbacks, "notice").textContent = sentence;
   }
 
+  // With every word of an answer its speed is another one: the figures stay, their values change.
   drawNumbers(numbers) {
-    this.numbers.replaceChildren();
-    for (const [label, value] of numbersInWords(numbers)) {
-      const pair = make("div", this.numbers);
-      make("dt", pair).textContent = label;
-      make("dd", pair).textContent = value;
-    }
+    const pairs = numbersInWords(numbers);
+    while (this.numbers.childElementCount > pairs.length) this.numbers.lastChild.remove();
+    pairs.forEach(([label, value], place) => {
+      const pair = this.numbers.children[place] || make("div", this.numbers);
+      put(pair.querySelector("dt") || make("dt", pair), label);
+      put(pair.querySelector("dd") || make("dd", pair), value);
+    });
   }
 
   // What a failed process has printed is evidence and gets a fold of its own.

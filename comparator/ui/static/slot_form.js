@@ -192,6 +192,6 @@ formDialog.addEventListener("close", () => {
 });
 // Escape closes what lies over the page, and does not also stop what runs below it.
 window.addEventListener("keydown", (event) => {
-  const isOver = formDialog.open || document.querySelector("#form-tools :popover-open");
+  const isOver = document.querySelector("dialog[open], #form-tools :popover-open");
   if (event.key === "Escape" && isOver) event.stopPropagation();
 }, true);

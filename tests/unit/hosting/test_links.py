@@ -55,6 +55,9 @@ def test_what_is_none_of_ours_is_passed_by(query: Any) -> None:
         ("max_tokens=lots", "slots.link_no_setting"),
         ("use_gpu=maybe", "slots.link_no_setting"),
         ("template_args=" + quote("[" * 5000), "slots.link_no_setting"),
+        ("template_args=" + quote('{"a": ' + "[" * 200 + "]" * 200 + "}"), "slots.link_no_setting"),
+        ("template_args=" + quote('{"a": 100000000000000000000}'), "slots.link_no_setting"),
+        ("1.template_args=" + quote('{"a": "\\ud800"}'), "slots.link_no_setting"),
         ("2.top_k=1.5", "slots.link_no_setting"),
         ("7.top_k=1", "slots.link_no_slot"),
         ("trust_remote_code=true", "slots.link_no_code"),
@@ -74,6 +77,12 @@ def test_control_characters_are_left_out_and_told() -> None:
     link = read_link("?" + urlencode({"prompt": "a\x00b\x1b[2J\r\n\tc\u202e\u200b", "models": "x"}))
     assert link.prompt == "ab[2J\n\tc\u202e\u200b"
     assert _keys(link) == ["slots.link_controls"]
+
+
+def test_what_no_page_can_carry_is_replaced() -> None:
+    link = read_link("stop=" + quote('["\\ud800"]') + "&2.stop=" + quote('["a\\udfff"]'))
+    assert link.settings == {"stop": ["\ufffd"]}
+    assert link.own == {1: {"stop": ["a\ufffd"]}}
 
 
 def test_a_megabyte_of_prompt_is_read_whole() -> None:

@@ -101,6 +101,25 @@ def test_remembered_nonsense_is_left_out_and_told_once() -> None:
     assert names == ["temperature", "nonsense", "temperature", "max_tokens", "greedy", "stop"]
 
 
+@pytest.mark.parametrize("model", [["x"], {"a": 1}, 5, True])
+def test_a_remembered_model_that_is_no_text_is_as_gone(model: Any) -> None:
+    start = _start(_kept({"model": model}))
+    assert (list(start.models), _keys(start)) == (["a", "c"], ["slots.gone"])
+
+
+def test_nothing_that_no_page_can_carry_is_put_into_the_form() -> None:
+    lone = "\ud800"
+    slot = {"model": "a", "settings": {"stop": [lone], "system_prompt": lone, "lora": [lone]}}
+    arguments = ({"a": lone}, {"a": 10**20}, {"a": json.loads("[" * 200 + "]" * 200)})
+    slots = [slot, *({"model": "a", "settings": {"template_args": one}} for one in arguments)]
+    told = _kept(*slots, form={"stop": lone}, system_prompt=lone)
+    start = _start({**told, "prompt": lone})
+    json.dumps([vars(start)], ensure_ascii=False).encode()
+    assert (start.prompt, start.system_prompt, start.form["stop"]) == ("\ufffd",) * 3
+    assert list(start.own[1:]) == [{}, {}, {}]
+    assert set(_keys(start)) == {"slots.kept_no_setting"}
+
+
 def test_a_models_own_code_is_never_remembered() -> None:
     slot = {"model": "a", "settings": {"trust_remote_code": True}}
     start = _start(_kept(slot, form={"trust_remote_code": True}))

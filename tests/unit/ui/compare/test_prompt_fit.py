@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
+from comparator.hosting.host import Host
+from comparator.hosting.options import ServerOptions
+from comparator.ui import adapter
 from comparator.ui.compare import prompt_fit
+from comparator.ui.page import build_page
+from tests.unit.hosting.test_host import IdleEngine
 
 
 def looked(host: Any, draft_of: Any) -> dict[str, Any]:
@@ -31,3 +37,13 @@ def test_nothing_is_said_where_all_fits_or_nothing_is_typed() -> None:
         raise ConfigurationError("Type a prompt first; it is empty.")
 
     assert not looked(SimpleNamespace(prompt_fit=None), wrong)["visible"]
+
+
+def test_no_event_of_the_page_lets_gradio_tell_changes_for_ever(tmp_path: Path) -> None:
+    host = Host(ServerOptions(models_dir=tmp_path), IdleEngine())
+    try:
+        page = adapter.in_a_loop(lambda: build_page(host))
+    finally:
+        host.close()
+    modes = {one["api_name"]: one["trigger_mode"] for one in page.get_config_file()["dependencies"]}
+    assert (modes["page_fits"], modes["page_fits_slot"]) == ("multiple", "multiple")

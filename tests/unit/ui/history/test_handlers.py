@@ -155,6 +155,20 @@ def test_opening_shows_it_on_the_board_as_it_was(
     assert board.view is view
 
 
+def test_while_a_comparison_runs_nothing_takes_its_place(
+    host: Host, does: HistoryHandlers, boards: Boards
+) -> None:
+    running: Any = SimpleNamespace(view={"running": True})
+    boards.keep("visitor", running)
+    kept = _kept()
+    host.history.add(kept)
+    told = _do(does.open, id=kept.id)
+    assert "tabs" not in told
+    assert boards.of("visitor") is running
+    running.view["running"] = False
+    assert _do(does.open, id=kept.id)["tabs"]["selected"] == "compare"
+
+
 def test_what_is_gone_cannot_be_opened_or_asked_again(does: HistoryHandlers) -> None:
     assert GONE in _do(does.open, id="abc")["note"]
 
