@@ -68,7 +68,8 @@ class ServedPage(WebProgram):
         fields = {component["id"]: component["props"] for component in config["components"]}
         session = secrets.token_hex(8)
         load, run = events["page_load"], events["page_run"]
-        self._post("run/predict", load["id"], [], session)  # fills the lists of models
+        nothing = [None] * len(load["inputs"])  # what a browser remembers of the form
+        self._post("run/predict", load["id"], nothing, session)  # fills the lists of models
         data = [
             values.get(fields[number].get("elem_id"), fields[number].get("value"))
             for number in run["inputs"]

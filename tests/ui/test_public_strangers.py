@@ -25,9 +25,13 @@ from tests.ui.conftest import Server, public_server, until
 
 LIMITS = ("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=40", "all_per_minute=40")
 ENDPOINTS = {
-    *("compare", "models", "stop", "page_load", "page_refresh", "page_run", "page_retry"),
-    *("page_stop", "page_stop_column", "page_choose", "page_advise"),
+    *("compare", "models", "stop", "history", "show", "page_load", "page_refresh", "page_reset"),
+    *("page_run", "page_retry", "page_stop", "page_stop_column", "page_choose", "page_advise"),
+    *("page_advise_slot", "page_count", "page_fits", "page_fits_slot", "page_show_tokens"),
+    *("page_ask_on", "page_edit_turn", "page_regenerate", "page_continue", "page_take_away"),
     *("library_open", "library_rescan", "library_look", "library_compare", "library_ladder"),
+    *("history_list", "history_find", "history_more", "history_open", "history_pin"),
+    *("history_remove", "history_rerun", "history_take_away"),
 }
 LIST_ROUTES = """
 import json, sys
