@@ -40,7 +40,8 @@ NEWER_ARGUMENTS = frozenset({"run_history"})
 # Names that Gradio's own elements have in the page, on which page.css and the scripts rest.
 CLASS_NAMES = (
     *(".gradio-container", ".main", ".row", ".column", ".block", ".form", ".html-container"),
-    *(".secondary-wrap", ".icon-wrap", ".tab-wrapper", "[data-testid='block-info']", "#more > button"),
+    *(".secondary-wrap", ".icon-wrap", ".tab-wrapper"),
+    *("[data-testid='block-info']", "#more > button"),
 )
 NO_DOOR = (
     "This version of Gradio ({}) does not let this page put its door before it, so every address "
