@@ -8,6 +8,7 @@ Both are the protocol of Gradio 6: ``/gradio_api/call`` and ``/gradio_api/queue`
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 import urllib.request
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 from .programs import ROUND_SECONDS, PeerError, Round, WebProgram, own_command
 
 CONFIG = {"do_sample": False, "repeat_penalty": 1.0}
+_REFUSED = re.compile(rb'"refused": ?("(?:[^"\\]|\\.)+")')  # in a view of the board
 
 
 class Update(NamedTuple):
@@ -79,6 +81,7 @@ class ServedPage(WebProgram):
         with urllib.request.urlopen(address, timeout=ROUND_SECONDS) as stream:
             for line in stream:
                 if line.startswith(b"data:"):
+                    _check_taken(line)
                     yield Update(time.monotonic(), line)
                 if b'"process_completed"' in line[:200]:
                     _check_success(line)
@@ -131,6 +134,12 @@ def _figures(record: Mapping[str, Any]) -> dict[str, Any]:
         "device_bytes": stats["device_memory_usage"],
         "disturbed": stats["disturbed"],
     }
+
+
+def _check_taken(line: bytes) -> None:
+    """Raise what the page says in the place of answers, if it does."""
+    if refused := _REFUSED.search(line):
+        raise PeerError(f"The page refused: {json.loads(refused[1])}")
 
 
 def _check_success(line: bytes) -> None:

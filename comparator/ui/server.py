@@ -26,7 +26,7 @@ from comparator.ui.theme import theme
 MCP_PATH = f"{API}/mcp/"
 NO_MCP_PACKAGE = (
     "--mcp needs a package that is not installed, or in a version that Gradio does not know. "
-    "Install it: pip install 'mcp>=1.21,<2'"
+    "Install it: pip install 'mcp>=1.24,<2'"
 )
 NO_PUBLIC_MCP = (
     "--mcp works on a page of this machine alone, without --auth. On one that others can reach, "
