@@ -173,6 +173,7 @@ def test_every_column_of_a_round_is_kept_and_an_early_end_is_told(tmp_path: Path
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_contenders_write_the_same_tokens_and_end_without_a_trace(
     tmp_path: Path, starter_models_dir: Path
 ) -> None:
