@@ -39,7 +39,7 @@ class Visitor:
         config = httpx.get(f"{url}config").json()
         self._events = {event["api_name"]: event for event in config["dependencies"]}
         self._fields = {field["id"]: field["props"] for field in config["components"]}
-        opened = {"data": [], "session_hash": self._session}
+        opened = {"data": [None], "session_hash": self._session}
         self._http.post("run/page_load", json=opened).raise_for_status()
 
     def run(self, prompt: str, models: list[str], tokens: int) -> list[Any]:
@@ -47,12 +47,10 @@ class Visitor:
         event, values = self._events["page_run"], []
         left = [*models, *[""] * 4]
         for field in (self._fields[number] for number in event["inputs"]):
-            name, label = field.get("elem_id"), str(field.get("label"))
-            own = {"prompt": prompt, "max-tokens": tokens, "threads": "1"}.get(str(name))
-            models_own = left.pop(0) if label.startswith("Model ") else None
-            values.append(
-                next(v for v in (own, models_own, field.get("value"), "") if v is not None)
-            )
+            name = str(field.get("elem_id"))
+            own = {"prompt": prompt, "max-tokens": tokens, "threads": "1"}.get(name)
+            model = left.pop(0) if name.startswith("model-") else None
+            values.append(next((v for v in (own, model) if v is not None), field.get("value")))
         return self._follow(event["id"], values, None)
 
     def retry(self, column: int) -> list[Any]:
