@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from comparator.ui import adapter
 from comparator.ui.server import refuse_mcp_where_it_cannot_be
 
 HERE = Path("models")
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -25,11 +27,18 @@ def met(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+def _bound() -> str:
+    """Return what the project's own extra asks for."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    (bound,) = project["project"]["optional-dependencies"]["mcp"]
+    return str(bound)
+
+
 def test_without_its_package_the_sentence_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(adapter, "has_mcp", lambda: False)
-    with pytest.raises(ConfigurationError, match=r"pip install 'mcp>=1\.21,<2'"):
+    with pytest.raises(ConfigurationError, match=re.escape(f"pip install '{_bound()}'")):
         refuse_mcp_where_it_cannot_be(ServerOptions(HERE, mcp=True))
     refuse_mcp_where_it_cannot_be(ServerOptions(HERE, mcp=False))
 
