@@ -137,7 +137,8 @@ class Answered(Message, frozen=True, tag=True):
     ``reason`` is ``stop``, ``length``, ``cancelled``, or ``error`` where this conversation alone
     was refused and others are still answered; then ``error`` says why and ``error_kind`` is as
     in the record. ``prefill`` is what it got of the processor until its first token, ``decode``
-    from there on; None where it never came to one.
+    from there on; None where it never came to one. ``batch`` is how many answers were decoded at
+    once when it began, itself included: where that is more than 1 its times are no speed of one.
     """
 
     reason: Word
@@ -152,6 +153,7 @@ class Answered(Message, frozen=True, tag=True):
     thought: str = ""
     thought_tokens: Count = 0
     was_thought: bool = False
+    batch: Count = 1
 
 
 class Finished(Message, frozen=True, tag=True):
@@ -232,15 +234,24 @@ FINAL = (Finished, Failed, Crashed, TimedOut, Cancelled)
 
 @dataclass(frozen=True)
 class Answer:
-    """Work: answer conversations in their order, by one model that is loaded once.
+    """Work: answer conversations, by one model that is loaded once.
 
-    ``date`` is what a chat template is told of the time (ISO 8601); None for now.
+    One after another in their order, or several at once: then their messages come mixed.
+
+    Attributes:
+        date: what a chat template is told of the time (ISO 8601); None for now.
+        seeds: of each conversation; empty for that of the settings in all.
+        batch: the most that are decoded at once. ``config.n_ctx`` is the room of one of them.
+        choices: the only texts that an answer may be; empty for any text.
     """
 
     model: ModelInfo
     config: ModelConfig
     conversations: tuple[Conversation, ...]
     date: str | None = None
+    seeds: tuple[int, ...] = ()
+    batch: int = 1
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,11 @@ MAY_IMPORT = {
     "app": {"comparator.cli", "comparator.ui", "comparator.hosting"},
     "comparator": {"comparator.core", "comparator.services", "runners", "comparator.cli"},
     "comparator.cli": DOORS
-    | {"comparator", "comparator.diagnosis", "comparator.hosting", "comparator.ui"},
-    "comparator.ui": DOORS | {"comparator", "comparator.hosting"},
-    "comparator.hosting": DOORS,
+    | {"comparator", "comparator.diagnosis", "comparator.evaluation"}
+    | {"comparator.hosting", "comparator.ui"},
+    "comparator.ui": DOORS | {"comparator", "comparator.evaluation", "comparator.hosting"},
+    "comparator.hosting": DOORS | {"comparator.evaluation"},
+    "comparator.evaluation": DOORS,
     "comparator.diagnosis": DOORS | {"comparator"},
     "comparator.services": RUNS,
     "comparator.comparison": RUNS,
