@@ -1,4 +1,4 @@
-"""The fit: a posterior of all strengths at once, by Davidson's model of ties with a prior."""
+"""The fit: the likeliest strengths by Davidson's model of ties with a prior, and around them."""
 
 from __future__ import annotations
 
@@ -37,8 +37,12 @@ class Posterior:
     ties: float
 
 
-def posterior_of(number: int, meetings: Mapping[tuple[int, int], Meetings]) -> Posterior:
-    """Return the posterior of strengths, by Laplace's approximation around the most likely ones.
+def likeliest(
+    number: int,
+    meetings: Mapping[tuple[int, int], Meetings],
+    prior_deviation: float = PRIOR_DEVIATION,
+) -> Posterior:
+    """Return the likeliest strengths, and Laplace's approximation of the posterior around them.
 
     A contest of two with strengths s and t ends for the first, for the second, or in a tie in the
     ratio ``exp(s) : exp(t) : nu exp((s + t) / 2)`` (Davidson, JASA 65, 1970); without ties that
@@ -49,10 +53,11 @@ def posterior_of(number: int, meetings: Mapping[tuple[int, int], Meetings]) -> P
     Args:
         number: of contenders.
         meetings: how they fared, by their numbers.
+        prior_deviation: of strengths beforehand; one without bounds gives the likeliest strengths.
     """
     import numpy as np
 
-    contests = _Contests(number, meetings)
+    contests = _Contests(number, meetings, prior_deviation)
     where: Floats = np.zeros(number + contests.has_ties)
     value = contests.value(where)
     for _step in range(_MOST_STEPS):
@@ -72,7 +77,9 @@ def posterior_of(number: int, meetings: Mapping[tuple[int, int], Meetings]) -> P
 class _Contests:
     """The logarithm of the posterior, and its derivatives; the last parameter is log nu."""
 
-    def __init__(self, number: int, meetings: Mapping[tuple[int, int], Meetings]) -> None:
+    def __init__(
+        self, number: int, meetings: Mapping[tuple[int, int], Meetings], deviation: float
+    ) -> None:
         import numpy as np
 
         pairs = sorted(meetings)
@@ -84,7 +91,7 @@ class _Contests:
         self.ties = np.array([meetings[pair].ties for pair in pairs], dtype=np.float64)
         self.all = self.wins + self.losses + self.ties
         self.has_ties = bool(self.ties.any())
-        spreads = [PRIOR_DEVIATION] * number + [TIES_DEVIATION] * self.has_ties
+        spreads = [deviation] * number + [TIES_DEVIATION] * self.has_ties
         self.prior = np.array(spreads) ** -2.0
 
     def value(self, where: Floats) -> float:
