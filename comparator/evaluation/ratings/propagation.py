@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MOST_PAIRS = 1_000  # that met; with more, each of the contenders has many votes or little hope
-_MOST_ROUNDS = 200
+_MOST_ROUNDS = 100
 _NEAR_ENOUGH = 1e-5  # deviations
 _DAMPING = 0.8
-_STEPS_TO_MODE = 10
+_MOST_STEPS_TO_MODE = 100
+_NEAR_MODE = 0.1  # deviations: it is only where a grid is laid
 _GRID = 321
 _GRID_REACH = 16.0  # deviations at the mode; its tails are no narrower than that of the others
 
@@ -70,13 +71,29 @@ class _Propagation:
 
         means, covariance = self._posterior()
         for _round in range(_MOST_ROUNDS):
+            if not self._is_sound(covariance):
+                break
             self._update(means, covariance)
             before = means
             means, covariance = self._posterior()
-            deviations = np.sqrt(np.diag(covariance))
-            if np.all(np.abs(means - before) < _NEAR_ENOUGH * deviations):
+            rest = _NEAR_ENOUGH**2 * np.diag(covariance)
+            if self._is_sound(covariance) and np.all((means - before) ** 2 < rest):
                 return replace(fallback, means=means, covariance=covariance)
         return fallback
+
+    def _is_sound(self, covariance: Floats) -> bool:
+        """Return whether rounding has left every lead a variance: huge counts may take it."""
+        import numpy as np
+
+        return bool(np.all(self._variances(covariance) > 0) and np.all(np.diag(covariance) > 0))
+
+    def _variances(self, covariance: Floats) -> Floats:
+        found: Floats = (
+            covariance[self.first, self.first]
+            + covariance[self.second, self.second]
+            - 2 * covariance[self.first, self.second]
+        )
+        return found
 
     def _posterior(self) -> tuple[Floats, Floats]:
         import numpy as np
@@ -94,16 +111,16 @@ class _Propagation:
 
     def _update(self, means: Floats, covariance: Floats) -> None:
         """Give each factor what makes the mean and variance of its lead right."""
+        import numpy as np
+
         mean = means[self.first] - means[self.second]
-        variance = (
-            covariance[self.first, self.first]
-            + covariance[self.second, self.second]
-            - 2 * covariance[self.first, self.second]
-        )
-        others = 1 / variance - self.precisions  # without the factor itself
+        variance = self._variances(covariance)
+        # Without the factor itself; the prior alone leaves as much, whatever the rounding.
+        others = np.maximum(1 / variance - self.precisions, 0.5 / PRIOR_DEVIATION**2)
         others_pull = mean / variance - self.pulls
         right_mean, right_variance = self._moments(others_pull / others, 1 / others)
-        self.precisions += _DAMPING * (1 / right_variance - others - self.precisions)
+        wanted = np.maximum(1 / right_variance - others, 0.0)  # votes never make less known
+        self.precisions += _DAMPING * (wanted - self.precisions)
         self.pulls += _DAMPING * (right_mean / right_variance - others_pull - self.pulls)
 
     def _moments(self, mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
@@ -135,11 +152,13 @@ class _Propagation:
 
         reach = variance * (np.abs(self.lead) + self.all) + 1.0
         low, high, middle = mean - reach, mean + reach, mean
-        for _step in range(_STEPS_TO_MODE):
+        for _step in range(_MOST_STEPS_TO_MODE):
             slope, bend = self._slopes(middle, mean, variance)
+            if np.all(np.abs(slope) < _NEAR_MODE * np.sqrt(bend)):
+                break
             low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
             newton = middle + slope / bend
-            middle = np.where((newton > low) & (newton < high), newton, (low + high) / 2)
+            middle = np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
         return middle, self._slopes(middle, mean, variance)[1] ** -0.5
 
     def _slopes(self, place: Floats, mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ from comparator.evaluation.ratings.fit import PRIOR_DEVIATION, information, like
 from comparator.evaluation.ratings.ratings import POINTS, votes_needed
 from comparator.storage.votes import Contender, Tally
 
-WITHOUT_PRIOR = 1_000.0
+WITHOUT_PRIOR = 1_000.0, 1_000.0
 
 
 def contender(name: str) -> Contender:
@@ -63,7 +63,7 @@ def baseball() -> Iterator[Tally]:
 
 def test_the_likeliest_strengths_of_baseball_teams_are_the_published_ones():
     found = contests_of(baseball())
-    means = likeliest(len(found.keys), found.meetings, WITHOUT_PRIOR).means
+    means = likeliest(len(found.keys), found.meetings, *WITHOUT_PRIOR).means
     strengths = dict(zip(found.names, means, strict=True))
     for team, expected in zip(TEAMS, STRENGTHS, strict=True):
         assert strengths[team] - strengths["Baltimore"] == pytest.approx(expected, abs=1e-4)
@@ -101,7 +101,7 @@ def puddings() -> Iterator[Tally]:
 
 def test_the_likeliest_strengths_of_puddings_with_ties_are_davidsons():
     found = contests_of(puddings())
-    posterior = likeliest(len(found.keys), found.meetings, WITHOUT_PRIOR)
+    posterior = likeliest(len(found.keys), found.meetings, *WITHOUT_PRIOR)
     worths = {name: math.exp(mean) for name, mean in zip(found.names, posterior.means, strict=True)}
     whole = sum(worths.values())
     assert {name: worth / whole for name, worth in worths.items()} == pytest.approx(
@@ -158,7 +158,7 @@ def test_choix_and_evalica_find_the_same_likeliest_strengths():
 
     found = made_votes(600)
     ours = contests_of(found)
-    means = likeliest(len(ours.keys), ours.meetings, WITHOUT_PRIOR).means
+    means = likeliest(len(ours.keys), ours.meetings, *WITHOUT_PRIOR).means
     strengths = {name: mean - means.mean() for name, mean in zip(ours.names, means, strict=True)}
 
     theirs = choix.ilsr_pairwise(5, as_outcomes(found, "abcde"))
@@ -374,7 +374,7 @@ def test_the_fit_stands_at_a_maximum():
 
     meetings = {(0, 1): Meetings(10_000, 1, 50_000, 60_001), (1, 2): Meetings(1, 0, 0, 1)}
     posterior = likeliest(3, meetings)
-    fit = _Contests(3, meetings, PRIOR_DEVIATION)
+    fit = _Contests(3, meetings)
     best = [*posterior.means, math.log(posterior.ties)]
     import numpy as np
 
@@ -384,3 +384,18 @@ def test_the_fit_stands_at_a_maximum():
             moved = np.array(best)
             moved[place] += aside
             assert fit.value(moved) < value
+
+
+@pytest.mark.parametrize("count", [1, 40, 5_000, 1_000_000])
+@pytest.mark.parametrize("winners", ["A", "AB", "AAB", "At", "t"])
+def test_ratings_are_sound_for_any_number_of_votes_however_lopsided(count, winners):
+    said = {"t": "tie"}
+    found = [votes("ab", said.get(winner, winner), count) for winner in winners]
+    found.append(votes("bc", "B", 1))
+    ratings = ratings_of(found)
+    for pair in ratings.pairs:
+        assert pair.interval[0] < pair.difference < pair.interval[1]
+        assert 0 <= pair.probability_a_better <= 1
+    a, b = (next(one.rating for one in ratings.ratings if one.name == name) for name in "ab")
+    won = winners.count("A") - winners.count("B")
+    assert a > b if won else abs(a - b) < 150
