@@ -125,6 +125,7 @@ def _add(votes: Votes, found: Iterable[Vote]) -> int | None:
 
 def _export(votes: Votes, file: Path | None, overwrite: bool) -> int:
     from comparator.evaluation.ratings.fastchat import lines_of
+    from comparator.evaluation.votes import conversations_of
 
     if file is not None and file.exists() and not overwrite:
         raise ConfigurationError(f"{file} is there already. Choose another name, or --overwrite.")
@@ -133,7 +134,7 @@ def _export(votes: Votes, file: Path | None, overwrite: bool) -> int:
     if not found and votes.trouble:
         tell(votes.trouble)
         return FAILED
-    lines = lines_of(found, lambda vote: _messages(history, vote))
+    lines = lines_of(found, lambda vote: conversations_of(vote, history.get(vote.comparison)))
     text = "".join(f"{line}\n" for line in lines)
     history.close()
     if file is None:
@@ -147,17 +148,3 @@ def _export(votes: Votes, file: Path | None, overwrite: bool) -> int:
         ) from error
     tell(f"{len(found):,} votes are written to {file}.")
     return 0
-
-
-def _messages(history: History, vote: Vote) -> list[list[tuple[str, str]]]:
-    """Return what each column of a vote was asked and answered, where the history still has it."""
-    kept = history.get(vote.comparison) if vote.comparison else None
-    if kept is None or len(kept.records) != len(vote.names):
-        return []
-    return [
-        [
-            *((one["role"], one["content"]) for one in record["prompt"]["messages"]),
-            ("assistant", record["content"]),
-        ]
-        for record in kept.records
-    ]
