@@ -60,7 +60,7 @@ def _one_step(arguments: argparse.Namespace) -> None:
         tell=partial(steps.write_row, arguments.rows),
         sizes=SIZES[:2] if arguments.stand_in else SIZES,
     )
-    getattr(importlib.import_module(f"benchmarks.gpu.{module}"), function)(scene)
+    getattr(importlib.import_module(f"{__package__}.{module}"), function)(scene)
 
 
 def _device(is_stand_in: bool) -> Device:
@@ -97,7 +97,7 @@ def _command(arguments: argparse.Namespace, place: Path) -> list[str]:
     folder = arguments.folder or place / "models"
     carried = ["--carried", str(arguments.carried)] if arguments.carried else []
     stand_in = ["--stand-in"] * arguments.stand_in
-    own = [sys.executable, "-m", "benchmarks.gpu", "--folder", str(folder)]
+    own = [sys.executable, "-m", str(__package__), "--folder", str(folder)]
     return [*own, *carried, *stand_in, "--step"]
 
 

@@ -80,7 +80,7 @@ def _kill(scene: Scene, path: Path) -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from benchmarks.gpu import scene\n"
+        f"from {__package__} import scene\n"
         "with scene.running() as engine:\n"
         "    model = scene.model_of(Path(sys.argv[1]))\n"
         "    config = scene.ModelConfig(max_tokens=4096, do_sample=False)\n"
