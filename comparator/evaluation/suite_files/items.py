@@ -125,7 +125,8 @@ def _note_column(name: object, notes: Notes) -> None:
 
 
 def _messages(values: Mapping[str, Any], where: str, notes: Notes) -> list[dict[str, str]]:
-    prompt, messages, system = (values.get(name) for name in ("prompt", "messages", "system"))
+    prompt, messages = values.get("prompt"), values.get("messages")
+    system = values.get("system")
     if prompt is not None and messages is not None:
         raise ConfigurationError(f"{where} has both a prompt and messages. Leave one out.")
     if prompt is None and messages is None:
@@ -138,8 +139,9 @@ def _messages(values: Mapping[str, Any], where: str, notes: Notes) -> list[dict[
         messages = _json(messages, "messages", where)
     if system and _has_system(messages):
         raise ConfigurationError(f"{where} has system twice: beside its messages and in them.")
+    asked_of: Any = prompt if messages is None else messages
     try:
-        asked = Conversation.of(prompt if messages is None else messages, system or "")
+        asked = Conversation.of(asked_of, system or "")
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error}") from None
     if asked.has_replacements:

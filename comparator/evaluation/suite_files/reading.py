@@ -144,4 +144,5 @@ def _is_json(text: str, kind: type) -> bool:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, kind) and (kind is dict or all(isinstance(one, dict) for one in found))
+    listed = found if isinstance(found, list) else [found]
+    return isinstance(found, kind) and all(isinstance(one, dict) for one in listed)
