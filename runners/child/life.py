@@ -194,6 +194,7 @@ def answer(
     inferencer.is_due = Pace().is_due
     inferencer.verdict = assignment.verdict
     inferencer.date = work.date
+    inferencer.choices = work.choices
     prepare(answerer, work)
     inferencer.load_model(work.model.path, answerer.settings())
     teller.tell(loaded(inferencer, teller.seconds(), stage.got()))
