@@ -74,9 +74,9 @@ NEEDLES = (
     Needle("en-needle-1350-middle", "English", 1350, 0.5, "9057"),
     Needle("en-needle-1350-end", "English", 1350, 0.9, "3648"),
     Needle("zh-needle-450-middle", "Chinese", 450, 0.5, "2859"),
-    Needle("zh-needle-1200-begin", "Chinese", 1200, 0.1, "6174"),
-    Needle("zh-needle-1200-middle", "Chinese", 1200, 0.5, "8403"),
-    Needle("zh-needle-1200-end", "Chinese", 1200, 0.9, "5732"),
+    Needle("zh-needle-900-begin", "Chinese", 900, 0.1, "6174"),
+    Needle("zh-needle-900-middle", "Chinese", 900, 0.5, "8403"),
+    Needle("zh-needle-900-end", "Chinese", 900, 0.9, "5732"),
 )
 
 
