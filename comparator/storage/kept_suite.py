@@ -35,6 +35,7 @@ class Item(msgspec.Struct, frozen=True):
         expected: the answer that is right, for assertions, judges and people; None for none.
         assertions: what its answers must be; none where only people judge.
         tags: words by which it may be grouped.
+        vars: what its template was filled with, for expressions; empty where there was none.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Item(msgspec.Struct, frozen=True):
     expected: str | None = None
     assertions: list[Assertion] = []
     tags: list[str] = []
+    vars: Record = {}
 
     @property
     def question(self) -> str:
