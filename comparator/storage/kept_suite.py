@@ -116,6 +116,7 @@ class Verdict(msgspec.Struct, frozen=True):
         winner: ``a``, ``b`` or ``tie``; None where the two orders disagree, which counts nothing.
         first: what was said with a's answer first, as ``winner``.
         swapped: what was said with b's answer first, as ``winner``.
+        reason: why nobody is the winner, in a sentence; empty where somebody is.
     """
 
     prompt: int
@@ -125,6 +126,7 @@ class Verdict(msgspec.Struct, frozen=True):
     winner: str | None
     first: str = ""
     swapped: str = ""
+    reason: str = ""
 
 
 class SuiteSlot(msgspec.Struct, frozen=True):

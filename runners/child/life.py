@@ -168,6 +168,7 @@ def answer(
     inferencer.verdict = assignment.verdict
     inferencer.date = work.date
     inferencer.batch = work.at_once
+    inferencer.choices = work.choices
     prepare(answerer, work)
     inferencer.load_model(work.model.path, answerer.settings())
     teller.tell(loaded(inferencer, teller.seconds(), stage.got()))
