@@ -86,22 +86,23 @@ def _without_empty(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
 def _aligned(rows: Iterable[Sequence[str]]) -> Iterable[str]:
     """Yield rows with columns of equal width; the last one is as long as it is."""
     rows = list(rows)
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     right = {number for number, head in enumerate(rows[0]) if head in _RIGHT}
     for row in rows:
         cells = [
-            _padded(text, width, number in right)
+            padded(text, width, number in right)
             for number, (text, width) in enumerate(zip(row[:-1], widths[:-1], strict=True))
         ]
         yield "  ".join([*cells, row[-1]])
 
 
-def _padded(text: str, width: int, right: bool) -> str:
-    space = " " * (width - _width(text))
+def padded(text: str, width: int, right: bool) -> str:
+    """Return text with spaces up to a width, before it where it stands to the right."""
+    space = " " * (width - width_of(text))
     return space + text if right else text + space
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     """Return how many columns text takes on a terminal: wide characters two, marks none."""
     if text.isascii():
         return len(text)
