@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from comparator.cli.display.model_table import padded, shown, width_of
+from comparator.cli.display.columns import aligned
+from comparator.cli.display.model_table import shown
 from comparator.core.text import with_controls_shown
 from comparator.core.units import size
 from comparator.evaluation.shown import shown as suite_as_json
@@ -35,12 +36,9 @@ def _title(kept: KeptSuite, told: dict[str, Any]) -> str:
     return f"{name} ({kept.id}, {kept.state}): {told['prompts']} prompts{repeats}"
 
 
-def _table(kept: KeptSuite, summary: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _table(kept: KeptSuite, summary: Sequence[dict[str, Any]]) -> list[str]:
     rows = [_HEAD, *(_row(shown(kept.slots[line["slot"]].label), line) for line in summary)]
-    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = zip(row, widths, strict=True)
-        yield "  ".join(padded(text, width, n > 0) for n, (text, width) in enumerate(cells))
+    return list(aligned(rows, range(1, len(_HEAD))))
 
 
 def _row(label: str, line: dict[str, Any]) -> tuple[str, ...]:
