@@ -140,6 +140,8 @@ class SuiteSlot(msgspec.Struct, frozen=True):
         label: for people, short; unique among the slots of its suite.
         summary: facts of its runs that no cell has: ``load_seconds``, ``peak_bytes``,
             ``aggregate_tokens_per_second`` (tokens of all answers by the time of decoding them).
+        sources: where each setting comes from, as a record's ``config_sources``.
+        notice: what a reader should know of its settings.
     """
 
     model: Record
@@ -147,6 +149,8 @@ class SuiteSlot(msgspec.Struct, frozen=True):
     configuration: str
     label: str = ""
     summary: Record = {}
+    sources: dict[str, str] = {}
+    notice: str = ""
 
 
 class KeptSuite(msgspec.Struct, frozen=True, kw_only=True):
