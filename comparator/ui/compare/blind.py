@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from comparator.comparison.exports.sheet import LETTERS
+from comparator.core.exceptions import ConfigurationError
 
 View = dict[str, Any]
 FEWEST = 2  # answers that can be told apart
@@ -77,6 +78,15 @@ class Ballot:
             "kept": is_kept,
             "trouble": self.trouble,
         }
+
+    def refuse_while_blind(self) -> None:
+        """Refuse what is done to one column whose name is hidden.
+
+        Raises:
+            ConfigurationError: the names are hidden.
+        """
+        if self.is_blind:
+            raise ConfigurationError(STILL_BLIND)
 
     def show_names(self) -> list[str]:
         """Show the names from now on; return which comparisons are no secret any more."""
