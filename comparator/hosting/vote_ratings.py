@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from comparator.evaluation.ratings import next_pair, ratings_of
 from comparator.hosting.voting import Voting
 from comparator.storage.votes import Vote
 
@@ -44,3 +45,12 @@ def told(vote: Vote) -> Record:
         "configurations": list(vote.configurations),
         "is_blind": vote.is_blind,
     }
+
+
+def log_of(voting: Voting, owner: str) -> str:
+    """Return an owner's votes as FastChat's log."""
+    return "stub"
+
+
+def read_log(voting: Voting, text: str) -> int:
+    return 0

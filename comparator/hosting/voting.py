@@ -15,8 +15,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from comparator.comparison.request import Slot
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.limits import MOST_MODELS
@@ -31,7 +29,7 @@ from comparator.storage.votes import BOTH_BAD, LETTERS, TIE, Vote, Votes
 if TYPE_CHECKING:
     from comparator.hosting.requests import RequestDraft
 
-OTHERS = (TIE, BOTH_BAD)
+OTHERS = (TIE, BOTH_BAD)  # besides a letter
 MOST_SEALED = 4096
 MOST_BALANCED = 20_000  # votes; beyond them, such as of a log that was read, chance is even
 SEALED = (
@@ -46,7 +44,10 @@ NOT_KEPT = (
     "The history is off, so the vote was not kept either: a vote says who answered what. Start "
     "the page without --no-history to collect votes."
 )
-NO_SUCH_ANSWER = "A vote is one of {}."
+ALIKE = (
+    "These are one model with one set of settings, so a blind vote would tell nothing. Choose "
+    "another model, give one of them other settings, or switch “Blind” off."
+)
 
 
 class Voting:
@@ -127,7 +128,7 @@ class Voting:
             owner: whose votes are balanced.
 
         Raises:
-            ConfigurationError: there are not enough models.
+            ConfigurationError: there are not enough models, or all are alike.
         """
         if not 2 <= len(slots) <= MOST_MODELS:
             raise ConfigurationError(TOO_FEW)
@@ -135,6 +136,8 @@ class Voting:
             configuration_of(slot.model.to_record(), asdict(slot.config), self._digests.known)
             for slot in slots
         ]
+        if len(set(names)) < 2:
+            raise ConfigurationError(ALIKE)
         votes = [] if self._votes.count(owner) > MOST_BALANCED else self.votes(owner)
         shown = [left_to_right(vote) for vote in votes]
         order = balanced_order(names, shown, self._draw)
@@ -162,45 +165,17 @@ class Voting:
             is_blind: whether the names were hidden.
 
         Raises:
-            ConfigurationError: there is no such answer, a column has not answered, or the vote
+            ConfigurationError: there is no such answer, that column did not answer, or the vote
                 cannot be kept.
         """
-        self.check(kept, answer)
-        vote = vote_on(kept, answer, digest_of=self._digests.of, is_blind=is_blind)
-        vote = msgspec.structs.replace(vote, owner=owner)
+        if not self._history.is_on:
+            raise ConfigurationError(NOT_KEPT)
+        shown = range(len(kept.records))
+        vote = vote_on(kept, answer, self._digests.of, shown, is_blind, owner)
         if not self._votes.add(vote):
             raise ConfigurationError(f"The vote was not kept. {self._votes.trouble}".rstrip())
         self.unseal([kept.id])
         return vote
-
-    def check(self, kept: KeptComparison, answer: str) -> None:
-        """Refuse what is no vote on a comparison, or cannot be kept.
-
-        Raises:
-            ConfigurationError: says why.
-        """
-        self.check_answer(kept, answer)
-        if not self._history.is_on:
-            raise ConfigurationError(NOT_KEPT)
-
-    def check_answer(self, kept: KeptComparison, answer: str) -> None:
-        """Refuse what is no vote on a comparison.
-
-        Raises:
-            ConfigurationError: there is no such answer, or a column has not answered.
-        """
-        letters = LETTERS[: len(kept.records)]
-        if len(letters) < 2:
-            raise ConfigurationError("There is one answer alone, so there is nothing to vote on.")
-        if answer not in (*letters, *OTHERS):
-            raise ConfigurationError(NO_SUCH_ANSWER.format(", ".join((*letters, *OTHERS))))
-        states = zip(letters, kept.records, strict=True)
-        missing = [letter for letter, record in states if record.get("state") != "done"]
-        if missing:
-            raise ConfigurationError(
-                f"{' and '.join(missing)} did not answer to the end, so a vote would say nothing "
-                "of the models. Ask again."
-            )
 
     def take_back(self, comparison: str, owner: str) -> bool:
         """Delete an owner's vote on a comparison; return whether there was one."""
@@ -217,3 +192,14 @@ def left_to_right(vote: Vote) -> list[str]:
     """Return a vote's configurations in the order in which their answers stood."""
     pairs: list[Any] = sorted(zip(vote.positions, vote.configurations, strict=False))
     return [configuration for _, configuration in pairs]
+
+
+def letter_of(vote: Vote) -> str:
+    """Return what a vote said by the letters that the page shows; empty where nobody knows it.
+
+    A vote knows the columns that answered alone, and where they stood.
+    """
+    if vote.winner in OTHERS:
+        return vote.winner
+    place = LETTERS.index(vote.winner)
+    return LETTERS[vote.positions[place]] if place < len(vote.positions) else ""

@@ -13,9 +13,13 @@ from typing import Any, Protocol
 
 from comparator.comparison.exports.sheet import LETTERS
 from comparator.core.exceptions import ConfigurationError
+from comparator.hosting.voting import OTHERS
 
 View = dict[str, Any]
 FEWEST = 2  # answers that can be told apart
+NO_ANSWER = (
+    "This column did not answer to the end, so it is not voted on. Why is told with the names."
+)
 STILL_BLIND = (
     "The names are hidden until you vote. Vote first, or press “Show the names without a vote”."
 )
@@ -54,7 +58,7 @@ class Ballot:
     def view(self, columns: Sequence[Shown], running: bool, is_kept: bool) -> View | None:
         """Return what the page shows of it; None where there are not two answers.
 
-        Where a column has no answer there is nothing to compare: then the names are shown.
+        Where fewer than two columns have answered there is nothing to compare: the names are shown.
 
         Args:
             columns: in their order.
@@ -64,20 +68,32 @@ class Ballot:
         if len(columns) < FEWEST:
             self.is_blind = False
             return None
-        missing = [] if running else without_answer(columns)
-        if missing:
+        answered = letters_of(columns)
+        is_open = not running and len(answered) >= FEWEST
+        if not running and not is_open:
             self.was_blind, self.is_blind = self.was_blind or self.is_blind, False
         return {
-            "state": "waiting" if running else "closed" if missing else "open",
+            "state": "waiting" if running else "open" if is_open else "closed",
             "count": len(columns),
+            "letters": answered if is_open else [],
             "blind": self.is_blind,
             "was_blind": self.was_blind,
-            "missing": missing,
+            "missing": [] if running else missing_of(columns),
             "answer": self.answer,
             "skipped": self.is_skipped,
             "kept": is_kept,
             "trouble": self.trouble,
         }
+
+    def check(self, vote: View, answer: str) -> None:
+        """Refuse what is no vote on what the page shows.
+
+        Raises:
+            ConfigurationError: there is no such answer, or that column did not answer.
+        """
+        if answer not in (*vote["letters"], *OTHERS):
+            known = ", ".join((*vote["letters"], *OTHERS))
+            raise ConfigurationError(f"A vote here is one of {known}, not {answer[:40]!r}.")
 
     def refuse_while_blind(self) -> None:
         """Refuse what is done to one column whose name is hidden.
@@ -95,21 +111,31 @@ class Ballot:
         return known
 
 
-def without_answer(columns: Sequence[Shown]) -> list[str]:
+def letters_of(columns: Sequence[Shown]) -> list[str]:
+    """Return the letters of columns whose answers can be voted on."""
+    return [LETTERS[place] for place, one in enumerate(columns) if _has_answered(one.view)]
+
+
+def missing_of(columns: Sequence[Shown]) -> list[str]:
     """Return the letters of columns that failed, were stopped, or were left out."""
-    return [
-        LETTERS[place] for place, column in enumerate(columns) if column.view["state"] != "done"
-    ]
+    return [LETTERS[place] for place, one in enumerate(columns) if not _has_answered(one.view)]
+
+
+def _has_answered(column: View) -> bool:
+    return column["state"] == "done"
 
 
 def covered(column: View, place: int, is_over: bool) -> View:
     """Return what is shown of a column whose name is hidden: a letter, and what it answered.
+
+    Why one has no answer may name its model, so it is told with the names.
 
     Args:
         column: what it would show.
         place: its number, counted from 0.
         is_over: whether every column has ended; before that no answer is told.
     """
+    has_answer = is_over and _has_answered(column)
     return {
         "name": LETTERS[place],
         "kind": "",
@@ -117,14 +143,14 @@ def covered(column: View, place: int, is_over: bool) -> View:
         "position": 0,
         "share": None,
         "prompt_tokens": 0,
-        "error": "",
+        "error": NO_ANSWER if is_over and not has_answer else "",
         "notice": "",
         "fallbacks": [],
         "numbers": [],
         "cut": False,
         "turns": column["turns"],
         "question": column["question"],
-        "text": column["text"] if is_over else "",
+        "text": column["text"] if has_answer else "",
         "thought": "",
         "thinking": None,
         "details": [],

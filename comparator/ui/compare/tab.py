@@ -82,11 +82,11 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         prompt, system_prompt, run, stop, settings = _question_row(offered)
         fits = gr.HTML("", visible=False, padding=False, elem_id="fits")
         with gr.Row(elem_id="form-tools-row"):
-            place("form-tools")
-            files, file_tokens = build_files()
             blind = gr.Checkbox(
                 False, label=text("blind.switch"), container=False, min_width=80, elem_id="blind"
             )
+            place("form-tools")
+            files, file_tokens = build_files()
         with gr.Accordion(text("compare.more"), open=False, elem_id="more"):
             more, together = more_settings(offered)
         board = _board()

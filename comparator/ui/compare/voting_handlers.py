@@ -12,7 +12,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.errors import sentence_of
 from comparator.hosting.host import Host
 from comparator.hosting.session import BusyError, Session
-from comparator.hosting.voting import Voting
+from comparator.hosting.voting import Voting, letter_of
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.ui import adapter
 from comparator.ui.compare import render
@@ -63,7 +63,7 @@ def ballot_of(voting: Voting, kept: KeptComparison, owner: str) -> Ballot:
     if voting.is_sealed(kept.id):
         return Ballot(is_blind=True, sealed=[kept.id])
     vote = voting.vote_of(kept.id, owner)
-    return Ballot(answer=vote.winner, was_blind=vote.is_blind) if vote else Ballot()
+    return Ballot(answer=letter_of(vote), was_blind=vote.is_blind) if vote else Ballot()
 
 
 def wire_voting(host: Host, board: Widget, boards: Boards) -> None:
@@ -92,7 +92,7 @@ def make_voting_handlers(host: Host, board: Widget, boards: Boards) -> VotingHan
         kept, is_blind = await in_thread(_as_kept, found), found.is_blind
         if answer == found.ballot.answer:  # the second of two clicks: the names are known by now
             return
-        host.voting.check_answer(kept, answer)
+        found.ballot.check(found.view["vote"], answer)
         found.ballot.answer, found.ballot.trouble = answer, ""
         found.ballot.was_blind = is_blind
         _show(host, found)

@@ -26,7 +26,7 @@ class VoteRow {
   }
 
   // The row has its place from the start, so that nothing moves when the answers are over.
-  draw({ vote, running }) {
+  draw({ vote, running, columns }) {
     this.root.hidden = !vote || (!vote.blind && !vote.was_blind && (!vote.kept || vote.state === "closed"));
     if (this.root.hidden) return;
     this.build(vote.count);
@@ -37,9 +37,13 @@ class VoteRow {
     this.names.hidden = !isOpen || !vote.blind;
     this.back.hidden = !isOpen || !vote.answer;
     for (const button of this.buttons.children) {
+      const { answer } = button.dataset;
+      const isLetter = LETTERS.includes(answer);
+      button.hidden = isLetter && !vote.letters.includes(answer);
+      if (isLetter) nameSign(button, said("blind.best", { answer: answerInWords(answer, vote, columns) }));
       button.setAttribute("aria-pressed", String(button.dataset.answer === vote.answer));
     }
-    put(this.words, voteInWords(vote));
+    put(this.words, voteInWords(vote, columns));
     put(this.trouble, vote.trouble);
   }
 
@@ -47,15 +51,14 @@ class VoteRow {
     if (count === this.count) return;
     this.count = count;
     this.buttons.replaceChildren();
-    for (const letter of LETTERS.slice(0, count)) this.buildButton(letter, letter, said("blind.best", { letter }));
+    for (const letter of LETTERS.slice(0, count)) this.buildButton(letter, letter);
     this.buildButton("tie", said("blind.tie"));
     this.buildButton("both_bad", said(count > 2 ? "blind.all_bad" : "blind.both_bad"));
   }
 
-  buildButton(answer, words, label) {
+  buildButton(answer, words) {
     const button = makeButton(this.buttons, "", words, () => trigger("vote", { answer }));
     button.dataset.answer = answer;
-    if (label) nameSign(button, label);
   }
 
   // The buttons that go away leave the focus in the row.
@@ -70,15 +73,21 @@ class VoteRow {
   }
 }
 
-function voteInWords(vote) {
+function voteInWords(vote, columns) {
   if (vote.state === "waiting") return vote.blind ? said("blind.waiting") : "";
   if (vote.state === "closed") return said("blind.no_vote", { letters: vote.missing.join(", ") });
   const which = said(vote.count > 2 ? "blind.which_of_many" : "blind.which");
   if (vote.blind) return which;
-  const answer = LETTERS.includes(vote.answer)
-    ? vote.answer : vote.answer && said(vote.answer === "tie" ? "blind.tie" : badInWords(vote.count));
+  const answer = vote.answer && answerInWords(vote.answer, vote, columns);
   if (answer) return said(vote.was_blind ? "blind.voted_blind" : "blind.voted", { answer });
   return vote.skipped ? `${said("blind.skipped")} ${which}` : which;
+}
+
+function answerInWords(answer, vote, columns) {
+  if (answer === "tie") return said("blind.tie");
+  if (answer === "both_bad") return said(badInWords(vote.count));
+  const slot = LETTERS.indexOf(answer);
+  return letterAndName(slot, columns[slot]);
 }
 
 function badInWords(count) {
