@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from comparator.evaluation.ratings import next_pair, ratings_of
+from comparator.evaluation.ratings import By, ratings_of
 from comparator.hosting.voting import Voting
 from comparator.storage.votes import Vote
 
 Record = dict[str, Any]
-BY = ("configuration", "model")
-OF = ("blind", "all")
+BY: tuple[By, ...] = ("configuration", "model")
+OF = ("all", "blind")
 LARGEST_LOG_BYTES = 20_000_000  # that a page reads; the command line reads any
 
 
-def rated(voting: Voting, owner: str, by: str = "configuration", of: str = "blind") -> Record:
+def rated(voting: Voting, owner: str, by: By = "configuration", of: str = "all") -> Record:
     """Return the ratings of an owner's votes. Takes a second the first time: not for the loop.
 
     Args:
         voting: where the votes are.
         owner: whose they are.
-        by: what is rated, of ``BY``.
+        by: what is rated.
         of: which votes count, of ``OF``.
+
+    Raises:
+        ConfigurationError: the votes are of more contenders than can be rated.
     """
-    votes = voting.votes(owner)
-    blind = [vote for vote in votes if vote.is_blind]
-    found = ratings_of(blind if of == "blind" else votes, by=by)
-    following = next_pair(found)
-    return {
-        **found.to_record(),
-        "votes": {"blind": len(blind), "all": len(votes)},
-        "next": {"a": following[0], "b": following[1]} if following else None,
-    }
+    counted = voting.blind_votes(owner) if of == "blind" else voting.tallies(owner)
+    return {**ratings_of(counted, by).to_record(), "of": of}
 
 
 def told(vote: Vote) -> Record:

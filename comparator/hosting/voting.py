@@ -24,7 +24,7 @@ from comparator.hosting.positions import balanced_order
 from comparator.storage.digests import Digests
 from comparator.storage.history import Entry, History
 from comparator.storage.kept_comparison import KeptComparison
-from comparator.storage.votes import BOTH_BAD, LETTERS, TIE, Vote, Votes
+from comparator.storage.votes import BOTH_BAD, LETTERS, TIE, Tally, Vote, Votes
 
 if TYPE_CHECKING:
     from comparator.hosting.requests import RequestDraft
@@ -148,6 +148,18 @@ class Voting:
     def votes(self, owner: str) -> list[Vote]:
         """Return an owner's votes."""
         return self._votes.all(owner)
+
+    def blind_votes(self, owner: str) -> list[Vote]:
+        """Return an owner's votes that were cast before the names were known."""
+        return [vote for vote in self.votes(owner) if vote.is_blind]
+
+    def tallies(self, owner: str) -> list[Tally]:
+        """Return an owner's votes counted, equal ones together."""
+        return self._votes.tallies(owner)
+
+    def count(self, owner: str) -> int:
+        """Return how many votes an owner has."""
+        return self._votes.count(owner)
 
     def vote_of(self, comparison: str, owner: str) -> Vote | None:
         """Return what an owner said of a comparison, if it is there."""

@@ -30,13 +30,13 @@ def add_voting_endpoints(host: Host) -> None:
 
     def ratings(
         by: str = "configuration",
-        of: str = "blind",
+        of: str = "all",
         request: gr.Request = None,  # Gradio fills it in
     ) -> dict:  # type: ignore[type-arg]
         """Rate what was voted on, with intervals; 1000 is the mean.
 
-        by: "configuration" (a model with its settings) or "model". of: "blind" for votes that were
-        cast before the names were known, "all" for all of them.
+        by: "configuration" (a model with its settings) or "model". of: "all" votes, or those
+        that are "blind": cast before the names were known.
         """
         if by not in BY or of not in OF:
             raise gr.Error(f"by is one of {', '.join(BY)}, and of one of {', '.join(OF)}.",

@@ -6,6 +6,7 @@ Drawn by ``static/ratings.js``, which asks for it when somebody comes to see it.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,7 @@ from comparator.hosting.asked_before import slots_of
 from comparator.hosting.host import Host
 from comparator.hosting.page_start import usual_form
 from comparator.hosting.vote_ratings import (
-    BY,
     LARGEST_LOG_BYTES,
-    OF,
     Record,
     log_of,
     rated,
@@ -104,9 +103,13 @@ def make_ratings_handlers(
         return {panel.table: {"trouble": sentence, "imports": not host.options.is_public}}
 
     def drawn(event: gr.EventData, request: gr.Request, read: int | None = None) -> Updates:
-        by, of = _one_of(event, "by", BY), _one_of(event, "of", OF)
-        found = rated(host.voting, host.owner_of(browser_of(request)), by, of)
-        return {panel.table: view_of(found, by, of, not host.options.is_public, read)}
+        by = "model" if adapter.carried(event, "by") == "model" else "configuration"
+        of = "all" if adapter.carried(event, "of") == "all" else "blind"
+        owner = host.owner_of(browser_of(request))
+        votes = {"all": host.voting.count(owner), "blind": len(host.voting.blind_votes(owner))}
+        found = rated(host.voting, owner, by, of)
+        view = view_of(found, votes, not host.options.is_public, read)
+        return {panel.table: view}
 
     @telling(told)
     async def look(event: gr.EventData, request: gr.Request) -> Updates:
@@ -155,21 +158,31 @@ def make_ratings_handlers(
     return RatingsHandlers(look, ask_pair, export, read)
 
 
-def view_of(found: Record, by: str, of: str, imports: bool, read: int | None = None) -> Record:
-    """Return what the panel shows: names that are told apart, and at most so many pairs."""
+def view_of(
+    found: Record, votes: Mapping[str, int], imports: bool, read: int | None = None
+) -> Record:
+    """Return what the panel shows: names that are told apart, and at most so many pairs.
+
+    Args:
+        found: of ``rated``.
+        votes: how many there are, ``all`` and ``blind``.
+        imports: whether logs may be read.
+        read: how many votes of a log were read just now.
+    """
     names = shown_names({row["configuration"]: row["name"] for row in found["ratings"]})
     pairs = sorted(found["pairs"], key=lambda pair: -pair["votes"])[:MOST_PAIRS]
     following = found["next"]
     return {
         "number": next(_numbers),
-        "by": by,
-        "of": of,
+        "by": found["by"],
+        "of": found["of"],
         "imports": imports,
         "read": read,
-        "votes": found["votes"],
+        "votes": votes,
         "ratings": [{**row, "shown": names[row["configuration"]]} for row in found["ratings"]],
         "pairs": [_named(pair, names) for pair in pairs],
-        "next": _named(following, names) if following else None,
+        "next": _named(dict(zip("ab", following, strict=True)), names) if following else None,
+        "notes": [with_controls_shown(note) for note in found["notes"]],
         "trouble": "",
     }
 
@@ -185,8 +198,3 @@ def shown_names(names: dict[str, str]) -> dict[str, str]:
 
 def _named(pair: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {**pair, "first": names.get(pair["a"], "?"), "second": names.get(pair["b"], "?")}
-
-
-def _one_of(event: Any, name: str, known: tuple[str, ...]) -> str:
-    wanted = adapter.carried(event, name)
-    return wanted if wanted in known else known[0]

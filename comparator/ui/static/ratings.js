@@ -90,7 +90,8 @@ function ratingsDraw() {
     return;
   }
   ratingsTable(view.ratings);
-  if (view.next) ratingsNext(view.next);
+  for (const note of view.notes) ratingsMake("p", ratingsBody, "notice").textContent = note;
+  if (view.next) ratingsNext(view.next, view.by);
   if (view.pairs.length) ratingsPairs(view.pairs);
 }
 
@@ -148,10 +149,11 @@ function ratingsHead(table, names) {
   }
 }
 
-function ratingsNext({ a, b, first, second }) {
+// A model alone has no settings that could be put into the form.
+function ratingsNext({ a, b, first, second }, by) {
   const line = ratingsMake("p", ratingsBody, "ratings-next");
   ratingsMake("span", line).textContent = said("ratings.next", { first, second });
-  if (a && b) ratingsButton(line, said("ratings.ask_next"), () => trigger("ask_pair", { a, b }));
+  if (by === "configuration") ratingsButton(line, said("ratings.ask_next"), () => trigger("ask_pair", { a, b }));
 }
 
 function ratingsPairs(pairs) {
@@ -168,7 +170,7 @@ function ratingsPairs(pairs) {
     name.scope = "row";
     name.textContent = said("ratings.better", { first, second, share: ratingsShare(share) });
     ratingsMake("td", line, "number").textContent = pair.votes;
-    ratingsMake("td", line).textContent = ratingsNeeded(pair.votes_needed);
+    ratingsMake("td", line).textContent = ratingsNeeded(pair);
   }
 }
 
@@ -177,9 +179,10 @@ function ratingsShare(share) {
   return share > 0.99 ? "> 99 %" : `${Math.round(100 * share)} %`;
 }
 
-function ratingsNeeded(count) {
-  if (count === null || count === undefined) return said("ratings.needed_unknown");
-  return count === 0 ? said("ratings.needed_none") : said("ratings.needed_about", { count });
+function ratingsNeeded({ verdict, votes_needed: count }) {
+  if (verdict === "alike") return said("ratings.needed_alike");
+  if (count === null) return said("ratings.needed_unknown");
+  return count ? said("ratings.needed_about", { count }) : said("ratings.needed_none");
 }
 
 // The ratings are made anew whenever somebody comes to see them, and at no other time.
