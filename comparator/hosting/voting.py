@@ -189,6 +189,19 @@ class Voting:
         self.unseal([kept.id])
         return vote
 
+    def take_in(self, votes: Iterable[Vote]) -> int:
+        """Keep votes from elsewhere; return how many are new.
+
+        Raises:
+            ConfigurationError: they cannot be kept.
+        """
+        if not self._history.is_on:
+            raise ConfigurationError(NOT_KEPT)
+        added = self._votes.add_many(votes)
+        if added is None:
+            raise ConfigurationError(f"The votes were not kept. {self._votes.trouble}".rstrip())
+        return added
+
     def take_back(self, comparison: str, owner: str) -> bool:
         """Delete an owner's vote on a comparison; return whether there was one."""
         found = self.vote_of(comparison, owner)

@@ -35,6 +35,7 @@ from comparator.ui.visitors import browser_of
 
 MOST_PAIRS = 60  # that are shown, the most votes first
 _SHORT_ID = 6
+Read = tuple[int, str]
 _numbers = itertools.count(1)
 
 
@@ -102,7 +103,7 @@ def make_ratings_handlers(
     def told(sentence: str) -> Updates:
         return {panel.table: {"trouble": sentence, "imports": not host.options.is_public}}
 
-    def drawn(event: gr.EventData, request: gr.Request, read: int | None = None) -> Updates:
+    def drawn(event: gr.EventData, request: gr.Request, read: Read | None = None) -> Updates:
         by = "model" if adapter.carried(event, "by") == "model" else "configuration"
         of = "all" if adapter.carried(event, "of") == "all" else "blind"
         owner = host.owner_of(browser_of(request))
@@ -141,7 +142,8 @@ def make_ratings_handlers(
     @telling(log_text)
     async def export(request: gr.Request) -> Updates:
         """Hand the votes to the browser, which saves them."""
-        text = await in_thread(log_of, host.voting, host.owner_of(browser_of(request)))
+        owner = host.owner_of(browser_of(request))
+        text = await in_thread(log_of, host.voting, host.history, owner)
         name = "votes.jsonl"
         saved = {"form": "jsonl", "name": name, "how": "save", "note": "", "trouble": ""}
         told = {"number": next(_numbers), "media_type": "application/jsonl", "text": text}
@@ -152,14 +154,15 @@ def make_ratings_handlers(
         """Take in the votes of a log."""
         if host.options.is_public:
             raise ConfigurationError("Votes are read on one's own page alone.")
-        count = await in_thread(read_log, host.voting, str(adapter.carried(event, "text")))
-        return await in_thread(drawn, event, request, count)
+        text = str(adapter.carried(event, "text"))
+        read = await in_thread(read_log, host.voting, text)
+        return await in_thread(drawn, event, request, read)
 
     return RatingsHandlers(look, ask_pair, export, read)
 
 
 def view_of(
-    found: Record, votes: Mapping[str, int], imports: bool, read: int | None = None
+    found: Record, votes: Mapping[str, int], imports: bool, read: Read | None = None
 ) -> Record:
     """Return what the panel shows: names that are told apart, and at most so many pairs.
 
@@ -167,7 +170,7 @@ def view_of(
         found: of ``rated``.
         votes: how many there are, ``all`` and ``blind``.
         imports: whether logs may be read.
-        read: how many votes of a log were read just now.
+        read: how many votes of a log were read just now, and what was left out.
     """
     names = shown_names({row["configuration"]: row["name"] for row in found["ratings"]})
     pairs = sorted(found["pairs"], key=lambda pair: -pair["votes"])[:MOST_PAIRS]
@@ -177,7 +180,8 @@ def view_of(
         "by": found["by"],
         "of": found["of"],
         "imports": imports,
-        "read": read,
+        "read": read[0] if read else None,
+        "left_out": with_controls_shown(read[1]) if read else "",
         "votes": votes,
         "ratings": [{**row, "shown": names[row["configuration"]]} for row in found["ratings"]],
         "pairs": [_named(pair, names) for pair in pairs],

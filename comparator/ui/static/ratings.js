@@ -82,7 +82,7 @@ function ratingsDraw() {
   ratingsOf.value = view.of;
   const { blind, all } = view.votes;
   ratingsCount.textContent = said("ratings.votes", { blind, all });
-  if (view.read !== null) ratingsCount.append(` ${said("ratings.read", { count: view.read })}`);
+  if (view.read !== null) ratingsCount.append(` ${said("ratings.read", { count: view.read })} ${view.left_out}`);
   ratingsBody.replaceChildren();
   if (!view.ratings.length) {
     ratingsMake("p", ratingsBody, "ratings-empty").textContent =
