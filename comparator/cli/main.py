@@ -43,6 +43,11 @@ COMMANDS = {
         "replay",
         "Ask what a reproduction card says once more, and tell whether the answers are the same.",
     ),
+    "vote": Command("vote", "Say which answer of a comparison was best; ratings are made of it."),
+    "ratings": Command(
+        "ratings",
+        "Rate models by the votes on their answers: how good, how sure, what to ask next.",
+    ),
     "models": Command("models", "List the models there are."),
     "starter": Command("starter", "Put four small models in place, made offline."),
     "search": Command("search", "Search the Hugging Face Hub for models that can be run here."),
