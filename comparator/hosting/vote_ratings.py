@@ -82,7 +82,7 @@ def read_log(voting: Voting, text: str) -> tuple[int, str]:
         how many are new, and in a sentence what was left out; empty where nothing was.
 
     Raises:
-        ConfigurationError: it is too long, of too many models, or cannot be kept.
+        ConfigurationError: it has no vote, is too long, of too many models, or cannot be kept.
     """
     data, log = text.encode("utf-8", "replace"), Log()
     if len(data) > LARGEST_LOG_BYTES:
@@ -90,4 +90,10 @@ def read_log(voting: Voting, text: str) -> tuple[int, str]:
             f"The log is larger than {LARGEST_LOG_BYTES:,} bytes. Read it on the command line: "
             "comparator ratings import FILE."
         )
-    return voting.take_in(votes_of(io.BytesIO(data), log)), log.sentence()
+    votes = list(votes_of(io.BytesIO(data), log))
+    if not votes:
+        raise ConfigurationError(
+            f"The file has no vote of two models. {log.sentence()} It should be a vote log of "
+            "FastChat, a JSON object on each line."
+        )
+    return voting.take_in(votes), log.sentence()

@@ -197,7 +197,7 @@ class Voting:
         """
         if not self._history.is_on:
             raise ConfigurationError(NOT_KEPT)
-        added = self._votes.add_many(votes)
+        added = self._votes.add_many(list(votes))
         if added is None:
             raise ConfigurationError(f"The votes were not kept. {self._votes.trouble}".rstrip())
         return added

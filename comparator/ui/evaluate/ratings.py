@@ -14,11 +14,13 @@ import gradio as gr
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import with_controls_shown
+from comparator.evaluation.ratings import By
 from comparator.hosting.asked_before import slots_of
 from comparator.hosting.host import Host
 from comparator.hosting.page_start import usual_form
 from comparator.hosting.vote_ratings import (
     LARGEST_LOG_BYTES,
+    OF,
     Record,
     log_of,
     rated,
@@ -104,10 +106,12 @@ def make_ratings_handlers(
         return {panel.table: {"trouble": sentence, "imports": not host.options.is_public}}
 
     def drawn(event: gr.EventData, request: gr.Request, read: Read | None = None) -> Updates:
-        by = "model" if adapter.carried(event, "by") == "model" else "configuration"
-        of = "all" if adapter.carried(event, "of") == "all" else "blind"
+        by: By = "model" if adapter.carried(event, "by") == "model" else "configuration"
         owner = host.owner_of(browser_of(request))
         votes = {"all": host.voting.count(owner), "blind": len(host.voting.blind_votes(owner))}
+        of = adapter.carried(event, "of")
+        if of not in OF:  # nobody has chosen yet
+            of = "blind" if votes["blind"] or not votes["all"] else "all"
         found = rated(host.voting, owner, by, of)
         view = view_of(found, votes, not host.options.is_public, read)
         return {panel.table: view}

@@ -23,6 +23,7 @@ const ratingsImport = ratingsButton(ratingsTools, said("ratings.import"), () => 
 ratingsFile.type = "file";
 ratingsFile.accept = ".json,.jsonl";
 ratingsFile.addEventListener("change", ratingsTake);
+ratingsOf.addEventListener("change", () => { ratingsIsChosen = true; });
 ratingsMake("span", ratingsTools, "ratings-hint").textContent = said("ratings.log_hint");
 
 function ratingsMake(kind, parent, name) {
@@ -49,12 +50,15 @@ function ratingsChoice(title, words) {
     option.value = value;
     option.textContent = text;
   }
-  select.addEventListener("change", ratingsLook);
+  select.addEventListener("change", () => window.setTimeout(ratingsLook));
   return select;
 }
 
+// Which votes count is the server's to say until somebody has chosen.
+let ratingsIsChosen = false;
+
 function ratingsWanted() {
-  return { by: ratingsBy.value, of: ratingsOf.value };
+  return { by: ratingsBy.value, of: ratingsIsChosen ? ratingsOf.value : null };
 }
 
 function ratingsLook() {
