@@ -12,15 +12,18 @@ from comparator.ui.compare.boards import Boards
 from comparator.ui.compare.exporting import wire_exporting
 from comparator.ui.compare.handlers import wire_compare_tab
 from comparator.ui.compare.tab import build_compare_tab
+from comparator.ui.evaluate.ratings import build_ratings, wire_ratings
 from comparator.ui.events import Widget
 from comparator.ui.history.handlers import wire_history_tab
 from comparator.ui.history.tab import build_history_tab
 from comparator.ui.hub.handlers import wire_hub_tab
 from comparator.ui.hub.tab import build_hub_tab
+from comparator.ui.language import text
 from comparator.ui.library.handlers import wire_library_tab
 from comparator.ui.library.tab import build_library_tab
 from comparator.ui.model_lists import refresh_at
 from comparator.ui.static_files import static_text
+from comparator.ui.voting_api import add_voting_endpoints
 from comparator.ui.worded import said, said_label, worded
 
 
@@ -31,6 +34,8 @@ def build_page(host: Host) -> Any:
         with gr.Tabs(selected="compare", elem_id="tabs") as tabs:
             compare = build_compare_tab(host.options, unusable)
             history = build_history_tab()
+            with gr.Tab(text("ratings.title"), id="ratings"):
+                ratings = build_ratings(host)
             library = build_library_tab(host.options.is_public)
             # What others can reach brings no models here.
             hub = None if host.downloads is None else build_hub_tab()
@@ -39,11 +44,13 @@ def build_page(host: Host) -> Any:
         wire_history_tab(host, history, tabs, compare, boards)
         taken = (history.table, history.taken_away)
         wire_exporting(host, *taken, boards, "history_take_away")
+        wire_ratings(host, ratings, tabs, compare)
         wire_library_tab(host, library, tabs, compare.lists)
         if hub is not None and host.downloads is not None:
             wire_hub_tab(page, hub, host.downloads, host.engine.memory_manager)
             refresh_at(hub.arrived.change, host, compare.lists)
         add_endpoints(host)
+        add_voting_endpoints(host)
     return page
 
 
