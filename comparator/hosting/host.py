@@ -21,6 +21,7 @@ from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.quiet import quiet
 from comparator.hosting import records, reruns
 from comparator.hosting.admission_queue import Admission
+from comparator.hosting.evaluations import Evaluations
 from comparator.hosting.library_actions import LibraryActions
 from comparator.hosting.library_table import LibraryTable
 from comparator.hosting.limits import Rates
@@ -72,6 +73,8 @@ class Host:
         self.admission = Admission(options.comparisons_at_once, options.allowed_line_length)
         self.rates = Rates(options.limits)
         self._sessions = Sessions(one_a_visitor=options.is_public)
+        line = (self.admission, self._request, self.kept, self.rates)
+        self.evaluations = Evaluations(options, self.engine, *line)
 
     def _library(self) -> LibraryActions:
         options, engine = self.options, self.engine
@@ -339,12 +342,13 @@ class Host:
         sessions = self._sessions.close()
         for session in sessions:
             session.stop()
+        suites = self.evaluations.close()
         self.library.stop()
         if self.downloads is not None:
             self.downloads.stop()
         self.engine.trials.stop()
-        for session in sessions:
-            session.join(countdown.left)
+        for ending in (*sessions, *suites):
+            ending.join(countdown.left)
         self.library.join(countdown.left)
         if self.downloads is not None:
             self.downloads.close(countdown.left)

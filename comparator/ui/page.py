@@ -12,6 +12,8 @@ from comparator.ui.compare.boards import Boards
 from comparator.ui.compare.exporting import wire_exporting
 from comparator.ui.compare.handlers import wire_compare_tab
 from comparator.ui.compare.tab import build_compare_tab
+from comparator.ui.evaluate.handlers import wire_evaluate_tab
+from comparator.ui.evaluate.tab import build_evaluate_tab
 from comparator.ui.events import Widget
 from comparator.ui.history.handlers import wire_history_tab
 from comparator.ui.history.tab import build_history_tab
@@ -30,12 +32,14 @@ def build_page(host: Host) -> Any:
         unusable = _heading()
         with gr.Tabs(selected="compare", elem_id="tabs") as tabs:
             compare = build_compare_tab(host.options, unusable)
+            evaluate = build_evaluate_tab(host.options)
             history = build_history_tab()
             library = build_library_tab(host.options.is_public)
             # What others can reach brings no models here.
             hub = None if host.downloads is None else build_hub_tab()
         boards = Boards()
-        wire_compare_tab(page, host, compare, boards)
+        asked = wire_compare_tab(page, host, compare, boards)
+        wire_evaluate_tab(page, host, evaluate, compare, asked)
         wire_history_tab(host, history, tabs, compare, boards)
         taken = (history.table, history.taken_away)
         wire_exporting(host, *taken, boards, "history_take_away")
