@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kept_suites import cell, kept_suite
+from suite_cells import cell, kept_suite
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.storage.suites import Suites

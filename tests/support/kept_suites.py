@@ -1,39 +1,153 @@
-"""Kept suites for tests: cells as a run writes them, without a run."""
+"""Kept suites for tests: what a run of a suite leaves, without a run."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from kept_comparisons import result
 
-from comparator.storage.kept_suite import Cell, Item, KeptSuite, Suite, SuiteSlot
+from comparator.storage.kept_suite import (
+    Assertion,
+    Cell,
+    Item,
+    KeptSuite,
+    Outcome,
+    Suite,
+    SuiteSlot,
+    Verdict,
+)
+
+CREATED = 1_795_000_000.0
+MACHINE = {
+    "system": {"platform": "Linux-6.1.0-x86_64-glibc2.36", "python": "3.11.2"},
+    "processor": {"name": "AMD EPYC 7763", "physical": 2, "logical": 2, "threads": 2},
+    "memory": {"ram_bytes": 8_000_000_000, "limit_bytes": None},
+    "devices": [],
+}
+# None for a cell that could not be answered; "" for one that is pending; else what passed of it.
+Fate = bool | None | str
 
 
-def item(name: str, question: str = "Why?", **more: Any) -> Item:
-    """Return a prompt of one question."""
-    return Item(name, [{"role": "user", "content": question}], **more)
+def item(
+    number: int, question: str = "", assertions: Sequence[Assertion] | None = None, **changes: Any
+) -> Item:
+    """Return the prompt of a number (from 0); it asserts one thing unless told otherwise."""
+    asked = [{"role": "user", "content": question or f"Question {number}?"}]
+    told = [Assertion("icontains", "yes")] if assertions is None else list(assertions)
+    values: dict[str, Any] = {"expected": "Yes.", "tags": [], "messages": asked, **changes}
+    return Item(id=f"q{number}", assertions=told, **values)
 
 
-def cell(slot: int, prompt: int, repeat: int = 0, content: str = "Because.", **more: Any) -> Cell:
-    """Return a cell that was answered."""
-    values: dict[str, Any] = {"state": "done", "batch": 1, "record": result(content).to_record()}
-    return Cell(slot, prompt, repeat, **{**values, **more})
-
-
-def kept_suite(*cells: Cell, name: str = "0123456789ab", **more: Any) -> KeptSuite:
-    """Return a suite of two prompts and two slots, with these cells and the others pending."""
-    values: dict[str, Any] = {
-        "id": name,
-        "name": "basic",
-        "created": 1_795_000_000.0,
-        "suite": Suite("basic", [item("one"), item("two")]),
-        "slots": [
-            SuiteSlot(result(name=label).model.to_record(), {"seed": 7}, f"{label}-digest", label)
-            for label in ("first", "second")
-        ],
+def suite_slot(
+    number: int, name: str = "", batch: str | int = 1, config: Any = None, **summary: Any
+) -> SuiteSlot:
+    """Return the slot of a number (from 0); ``summary`` are facts of its runs."""
+    one = result(name=name or f"model-{number}", model_id=f"m{number}").to_record()
+    facts = {
+        "load_seconds": 0.5 + number,
+        "peak_bytes": 200_000_000 * (number + 1),
+        "aggregate_tokens_per_second": 60.0 / (number + 1),
+        **summary,
     }
-    values.update(more)
-    there = {one.key: one for one in cells}
-    slots, prompts = range(len(values["slots"])), range(len(values["suite"].items))
-    every = [(s, p, r) for s in slots for p in prompts for r in range(values.get("repeats", 1))]
-    return KeptSuite(**values, cells=[there.get(key, Cell(*key)) for key in every])
+    return SuiteSlot(
+        model={**one["model"], "path": f"/home/somebody/models/{one['model']['name']}.gguf",
+               "size": 90_000_000 * (number + 1)},
+        config={**one["config"], **(config or {})},
+        configuration=hashlib.sha256(f"{number}{name}{batch}".encode()).hexdigest(),
+        label=name or f"model-{number}",
+        summary=facts,
+    )  # fmt: skip
+
+
+def record(slot: SuiteSlot, question: str, content: str, batch: int = 1, **changes: Any) -> Any:
+    """Return the record of an answer; of one in a batch, the speeds of one answer are null."""
+    told = result(content, str(slot.model["name"]), question, **changes).to_record()
+    told["model"], told["config"] = slot.model, slot.config
+    if batch > 1:
+        for name in ("tokens_per_second", "time_to_first_token", "characters_per_second"):
+            told["stats"][name] = None
+    return told
+
+
+def cell(
+    slots: Sequence[SuiteSlot], items: Sequence[Item], place: tuple[int, int, int], fate: Fate,
+    batch: int = 1, content: str = "",
+) -> Cell:  # fmt: skip
+    """Return the cell of a place (slot, prompt, repeat): all its assertions share its fate."""
+    slot, prompt, repeat = place
+    if fate == "":
+        return Cell(slot, prompt, repeat)
+    question = items[prompt].question
+    if fate is None:
+        told = record(slots[slot], question, "", error="It broke.", error_kind="crashed")
+        return Cell(slot, prompt, repeat, "failed", batch, told)
+    said = content or ("Yes, it is." if fate else f"No: {slot}.{prompt}.{repeat}.")
+    reason = "It contains “yes”." if fate else "It does not contain “yes”."
+    outcomes = [Outcome(one.type, bool(fate), reason) for one in items[prompt].assertions]
+    answer = record(slots[slot], question, said, batch)
+    return Cell(slot, prompt, repeat, "done", batch, answer, outcomes)
+
+
+def kept_suite(
+    fates: Sequence[Sequence[Fate | Sequence[Fate]]] = ((True, False, None), (True, True, "")),
+    *,
+    items: Sequence[Item] | None = None,
+    slots: Sequence[SuiteSlot] | None = None,
+    batch: int = 1,
+    **changes: Any,
+) -> KeptSuite:
+    """Return a kept suite.
+
+    Args:
+        fates: of each slot, of each prompt: whether it passed, None where it could not be
+            answered, ``""`` where it is pending; or a list of these, one a repeat.
+        items: the prompts; as many as there are fates, by default.
+        slots: the columns; the same.
+        batch: answers decoded at once.
+        changes: fields of the suite.
+    """
+    asked = list(items) if items is not None else [item(n) for n in range(len(fates[0]))]
+    columns = list(slots) if slots is not None else [
+        suite_slot(n, batch=batch) for n in range(len(fates))
+    ]  # fmt: skip
+    cells = [
+        cell(columns, asked, (slot, prompt, repeat), fate, batch)
+        for slot, row in enumerate(fates)
+        for prompt, told in enumerate(row)
+        for repeat, fate in enumerate(told if isinstance(told, (list, tuple)) else [told])
+    ]
+    is_whole = all(one.state != "pending" for one in cells)
+    values: dict[str, Any] = {
+        "id": "abcdef0123456789",
+        "name": "small",
+        "created": CREATED,
+        "state": "done" if is_whole else "interrupted",
+        "suite": Suite("small", asked, ["Column “extra” was not read."]),
+        "slots": columns,
+        "repeats": 1 + max(one.repeat for one in cells),
+        "batch": batch,
+        "machine": MACHINE,
+        "cells": cells,
+    }
+    return KeptSuite(**{**values, **changes})
+
+
+def judged(kept: KeptSuite, consistency: float = 0.8, name: str = "judge") -> KeptSuite:
+    """Return a suite as a judge leaves it: of each prompt a verdict on the first two slots."""
+    said = ("a", "b", "tie", None)
+    verdicts = [
+        Verdict(prompt, 0, 0, 1, said[prompt % 4], said[prompt % 4] or "a", said[prompt % 4] or "b")
+        for prompt in range(len(kept.suite.items))
+    ]
+    judge = {
+        "model": suite_slot(9, name).model,
+        "config": suite_slot(9, name).config,
+        "consistency": consistency,
+        "verdicts": len(verdicts),
+        "is_refused": consistency < 0.65,
+        "same_family": [0],
+    }
+    return msgspec.structs.replace(kept, judge=judge, verdicts=verdicts)

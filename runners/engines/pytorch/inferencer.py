@@ -13,6 +13,7 @@ from comparator.core.exceptions import ConfigurationError, InferenceError, Model
 from comparator.core.lora import adapter_of
 from runners.base import End, Piece, PromptSize, TokenInferencer, TokenText, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt
+from runners.engines.choices import Choices, paths_of
 from runners.engines.context_fit import check_fits, context_limit
 from runners.engines.pytorch import adapter, loading, lora, ways
 from runners.engines.pytorch.cuda_graphs import pays
@@ -283,7 +284,8 @@ class PyTorchInferencer(TokenInferencer):
         if scores is None:
             yield End("cancelled")
             return
-        sampler = TorchSampler(self._config, prompt, self.device)
+        choices = self._choices()
+        sampler = TorchSampler(self._config, prompt, self.device, choices)
         self.thought_marks, marks = thought_marks(self.tokenizer)
         detokenizer = Detokenizer(self.tokenizer, marks)
         stops = StopText(self._config.stop)
@@ -295,8 +297,9 @@ class PyTorchInferencer(TokenInferencer):
                 reason = "stop"
                 break
             yield TokenText(stops.feed(detokenizer.feed(token)))
-            if stops.found or self.should_stop():
-                reason = "stop" if stops.found else "cancelled"
+            is_whole = choices is not None and choices.is_whole
+            if stops.found or is_whole or self.should_stop():
+                reason = "stop" if stops.found or is_whole else "cancelled"
                 break
             if count < most:
                 with torch.inference_mode():
@@ -304,6 +307,15 @@ class PyTorchInferencer(TokenInferencer):
         rest = stops.feed(detokenizer.rest()) + stops.rest()
         self._say(detokenizer.trouble)
         yield End("stop" if stops.found else reason, rest)
+
+    def _choices(self) -> Choices | None:
+        """Return what the answer may be, as tokens; None for anything."""
+        if not self.choices:
+            return None
+        paths = paths_of(
+            self.choices, lambda text: list(self.tokenizer.encode(text, add_special_tokens=False))
+        )
+        return Choices(paths, self._end_tokens)
 
     def _settle_way(self) -> None:
         """Find how this model's tokens are decoded, or take what was found before."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from kept_suites import cell, kept_suite
+from suite_cells import cell, kept_suite
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.storage import suites as module
