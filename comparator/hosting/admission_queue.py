@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from comparator.core.exceptions import MultiLLMError
 
-
 SUITE = "suite"  # a kind of work that takes long, as ``Ticket.what``
 
 

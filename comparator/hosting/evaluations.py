@@ -10,25 +10,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from comparator.comparison.request import Request, Slot
 from comparator.core.exceptions import ConfigurationError
+from comparator.evaluation import resuming
+from comparator.evaluation.suite_run import SuiteRun, new_suite
 from comparator.hosting import suite_sources
 from comparator.hosting.admission_queue import Admission
 from comparator.hosting.limits import Rates
-from comparator.hosting.live_suite import LiveSuite, MakeRun
+from comparator.hosting.live_suite import LiveSuite, OnNews, Run
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.requests import RequestDraft, SlotDraft
+from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, SlotDraft
 from comparator.hosting.session import BusyError
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.storage.kept_suite import Item, KeptSuite, Suite
+from comparator.storage.suites import Suites
 
-if TYPE_CHECKING:
-    from comparator.storage.suites import Suites
+MakeRun = Callable[[KeptSuite, OnNews, "Sequence[Slot]", "Slot | None"], Run]
 
-MOST_REPEATS = 20
+MOST_REPEATS = 100
 MOST_BATCH = 64
 MOST_ANSWERS = 20_000  # that a page's matrix shows; the command line takes any number
 MOST_NAME = 200  # characters
@@ -78,6 +80,7 @@ class Evaluations:
         admission: the line, which suites and comparisons share.
         request_of: checks models and settings as a comparison's.
         comparison: finds a comparison by id and browser.
+        models: finds models and adapters of the library, for suites that go on.
         rates: counts what visitors of a public page begin.
         store: the kept suites; by default those of the user's data folder.
         make_run: makes the run of a suite; by default the engine's.
@@ -90,12 +93,14 @@ class Evaluations:
         admission: Admission,
         request_of: Callable[[RequestDraft], Request],
         comparison: Callable[[str, str], KeptComparison | None],
+        models: Callable[[], tuple[LookUp, AdapterLookUp]],
         rates: Rates,
         store: Suites | None = None,
         make_run: MakeRun | None = None,
     ) -> None:
         self._options, self._engine, self._admission = options, engine, admission
         self._request_of, self._comparison, self._rates = request_of, comparison, rates
+        self._models = models
         self._store, self._make_run = store, make_run or self._run_of_engine
         self._live: list[LiveSuite] = []
         self._lock, self._one = threading.Lock(), threading.Lock()
@@ -104,8 +109,6 @@ class Evaluations:
     @property
     def store(self) -> Suites:
         """The kept suites."""
-        from comparator.storage.suites import Suites
-
         if self._store is None:
             self._store = Suites()
         return self._store
@@ -140,8 +143,6 @@ class Evaluations:
         self._check_size(suite, len(draft.asked.slots), repeats)
         slots = self._slots(draft.asked, suite.items)
         judge = self._judge(draft)
-        from comparator.evaluation.suite_run import new_suite
-
         kept = new_suite(
             self._engine,
             suite,
@@ -152,7 +153,7 @@ class Evaluations:
             name=draft.name.strip()[:MOST_NAME] or suite.name,
             owner=owner,
         )
-        return self._take(session_key, kept, visitor)
+        return self._take(session_key, kept, visitor, slots, judge)
 
     def resume(self, session_key: str, name: str, owner: str, visitor: str = "") -> LiveSuite:
         """Go on with a suite that was interrupted. Not for the loop.
@@ -165,7 +166,10 @@ class Evaluations:
         kept = self.get(name, owner)
         if kept is None:
             raise ConfigurationError(self.store.trouble or GONE)
-        return self._take(session_key, kept, visitor)
+        models, adapters = self._models()
+        slots = resuming.slots_of(kept, models, adapters)
+        judge = resuming.judge_slot(kept, models)
+        return self._take(session_key, kept, visitor, slots, judge)
 
     def live(self, owner: str, name: str = "") -> LiveSuite | None:
         """Return an owner's suite that waits or runs, that of an id where one is given."""
@@ -231,8 +235,18 @@ class Evaluations:
             live.stop()
         return left
 
-    def _take(self, session_key: str, kept: KeptSuite, visitor: str) -> LiveSuite:
-        live = LiveSuite(kept, self._make_run, self._one, session_key, visitor)
+    def _take(
+        self,
+        session_key: str,
+        kept: KeptSuite,
+        visitor: str,
+        slots: Sequence[Slot],
+        judge: Slot | None,
+    ) -> LiveSuite:
+        def make_run(on_news: OnNews) -> Run:
+            return self._make_run(kept, on_news, slots, judge)
+
+        live = LiveSuite(kept, make_run, self._one, session_key, visitor)
         with self._lock:
             if self._closed:
                 raise ConfigurationError(CLOSED)
@@ -260,10 +274,10 @@ class Evaluations:
             if live.owner == owner or (visitor and live.visitor == visitor):
                 raise BusyError(A_SUITE_RUNS)
 
-    def _run_of_engine(self, kept: KeptSuite, on_news: Callable[[], None]) -> Any:
-        from comparator.evaluation.suite_run import SuiteRun
-
-        return SuiteRun(self._engine, self.store, kept, on_news)
+    def _run_of_engine(
+        self, kept: KeptSuite, on_news: OnNews, slots: Sequence[Slot], judge: Slot | None
+    ) -> Run:
+        return SuiteRun(self._engine, self.store, kept, on_news, slots, judge)
 
     def _slots(self, asked: RequestDraft, items: Sequence[Item]) -> Sequence[Slot]:
         """Return the models with their settings, each item checked as a comparison's prompt."""

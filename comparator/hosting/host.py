@@ -28,6 +28,7 @@ from comparator.hosting.limits import Rates
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.records import Record
 from comparator.hosting.requests import (
+    AdapterLookUp,
     LookUp,
     RequestDraft,
     adapters_offered_by,
@@ -73,8 +74,13 @@ class Host:
         self.admission = Admission(options.comparisons_at_once, options.allowed_line_length)
         self.rates = Rates(options.limits)
         self._sessions = Sessions(one_a_visitor=options.is_public)
-        line = (self.admission, self._request, self.kept, self.rates)
+        finding = (self.kept, self._offered)
+        line = (self.admission, self._request, *finding, self.rates)
         self.evaluations = Evaluations(options, self.engine, *line)
+
+    def _offered(self) -> tuple[LookUp, AdapterLookUp]:
+        self.shelf()  # a model may be gone since it was asked
+        return offered_by(self.manager), adapters_offered_by(self.manager)
 
     def _library(self) -> LibraryActions:
         options, engine = self.options, self.engine
@@ -347,8 +353,10 @@ class Host:
         if self.downloads is not None:
             self.downloads.stop()
         self.engine.trials.stop()
-        for ending in (*sessions, *suites):
-            ending.join(countdown.left)
+        for session in sessions:
+            session.join(countdown.left)
+        for suite in suites:
+            suite.join(countdown.left)
         self.library.join(countdown.left)
         if self.downloads is not None:
             self.downloads.close(countdown.left)

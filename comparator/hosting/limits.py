@@ -169,7 +169,9 @@ def limits_for(machine: Machine) -> PublicLimits:
     """
     limits = PublicLimits()
     if machine.cores < 2:  # half the tokens in the same time, so that a line is no longer either
-        limits = replace(limits, tokens=256, models=2, all_per_minute=30, waiting=16, suite_answers=30)
+        limits = replace(
+            limits, tokens=256, models=2, all_per_minute=30, waiting=16, suite_answers=30
+        )
     if machine.memory_bytes < SMALL_MEMORY_BYTES:
         limits = replace(limits, context_tokens=2_048, models=2)
     return limits

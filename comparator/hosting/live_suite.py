@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from comparator.hosting.admission_queue import SUITE, Admission, Ticket
@@ -15,6 +15,14 @@ OnNews = Callable[[], None]
 
 class Run(Protocol):
     """What a suite's run can do (``evaluation.suite_run.SuiteRun``)."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it ended before all was asked; empty where it did not."""
+
+    @property
+    def refusals(self) -> Mapping[int, str]:
+        """Why slots are not asked, by their numbers."""
 
     def start(self) -> Any:
         """Begin."""
@@ -32,7 +40,7 @@ class Run(Protocol):
         """Return how far it is."""
 
 
-MakeRun = Callable[[KeptSuite, OnNews], Run]
+MakeRun = Callable[[OnNews], Run]
 
 
 class LiveSuite:
@@ -45,8 +53,6 @@ class LiveSuite:
         session_key: which session of the page began it.
         visitor: what that visitor's sessions have in common.
 
-    Attributes:
-        trouble: why it could not be run, in a sentence; empty where it could.
     """
 
     def __init__(
@@ -58,7 +64,7 @@ class LiveSuite:
         visitor: str = "",
     ) -> None:
         self.session_key, self.visitor = session_key, visitor
-        self.trouble = ""
+        self._trouble = ""
         self._kept, self._make_run, self._one = kept, make_run, one_at_a_time
         self._run: Run | None = None
         self._ticket: Ticket | None = None
@@ -105,6 +111,13 @@ class LiveSuite:
         """Whether somebody asked it to stop."""
         return self._stop_asked.is_set()
 
+    @property
+    def trouble(self) -> str:
+        """Why not all of it is asked, in sentences; empty where all is."""
+        run = self._run
+        told = [*run.refusals.values(), run.trouble] if run is not None else []
+        return " ".join(filter(None, [self._trouble, *told]))
+
     def kept(self) -> KeptSuite:
         """Return it as it stands."""
         run = self._run
@@ -144,7 +157,7 @@ class LiveSuite:
                 with self._one:
                     self._run_it()
         except Exception as error:
-            self.trouble = sentence_of(error)
+            self._trouble = sentence_of(error)
         finally:
             ticket.leave()
             on_end()
@@ -154,7 +167,7 @@ class LiveSuite:
     def _run_it(self) -> None:
         if self._stop_asked.is_set():
             return
-        run = self._make_run(self._kept, self._tell)
+        run = self._make_run(self._tell)
         self._run = run
         run.start()
         if self._stop_asked.is_set():  # asked while it began

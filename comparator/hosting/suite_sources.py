@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from comparator.core.exceptions import ConfigurationError
+from comparator.evaluation import suite_files
+from comparator.evaluation.suites import BUILTIN, builtin
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.storage.kept_suite import Item, KeptSuite, Suite
 
@@ -78,8 +80,6 @@ def told_source(suite: Any) -> Mapping[str, Any]:
 
 def builtin_names() -> Sequence[str]:
     """Return the names of the suites that come with the comparator."""
-    from comparator.evaluation.suites import BUILTIN
-
     return list(BUILTIN)
 
 
@@ -89,8 +89,6 @@ def built_in(name: str) -> Suite:
     Raises:
         ConfigurationError: there is none of that name.
     """
-    from comparator.evaluation.suites import builtin
-
     found = builtin(name)
     if found is None:
         raise ConfigurationError(NO_BUILTIN.format(name, ", ".join(builtin_names())))
@@ -125,16 +123,12 @@ def _item_of(kept: KeptComparison) -> Item | None:
 
 
 def _pasted(text: Any) -> Suite:
-    from comparator.evaluation import suite_files
-
     if not isinstance(text, str) or not text.strip():
         raise ConfigurationError(NO_SOURCE)
     return suite_files.pasted(text)
 
 
 def _uploaded(name: Any, data: Any) -> Suite:
-    from comparator.evaluation import suite_files
-
     if not isinstance(name, str) or not isinstance(data, str):
         raise ConfigurationError(NO_FILE)
     try:

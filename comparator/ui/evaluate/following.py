@@ -7,12 +7,11 @@ import itertools
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 from comparator.hosting.evaluations import Evaluations
 from comparator.storage.kept_suite import KeptSuite
-from comparator.ui.evaluate import views
 from comparator.ui.evaluate.results import result_of
+from comparator.ui.evaluate.views import Matrix, View, of_live
 from comparator.ui.threads import in_thread
 from comparator.ui.wakeup import Wakeup
 
@@ -55,10 +54,10 @@ class Follower:
     def __init__(self, suites: Evaluations, kept: KeptSuite, owner: str) -> None:
         self._suites, self._kept, self._owner = suites, kept, owner
         self._live = suites.live(owner, kept.id)
-        self._matrix = views.Matrix()
+        self._matrix = Matrix()
         self.was_live = self._live is not None
 
-    async def views(self, is_current: Callable[[], bool]) -> AsyncIterator[views.View]:
+    async def views(self, is_current: Callable[[], bool]) -> AsyncIterator[View]:
         """Yield views until the suite is over, or somebody looks at something else."""
         wakeup = Wakeup()
         if self._live is not None:
@@ -80,24 +79,11 @@ class Follower:
             if self._live is not None:
                 self._live.unwatch(wakeup.wake)
 
-    def result(self) -> views.View:
+    def result(self) -> View:
         """Return what came of it as a whole. Computes: not for the loop."""
         return result_of(self._kept)
 
-    def _view(self) -> views.View:
+    def _view(self) -> View:
         if self._live is not None:
             self._kept = self._live.kept()
-        return views.of_live(self._kept, self._matrix, self._live)
-
-
-def progress_of(live: Any) -> dict[str, Any]:
-    """Return how far a live suite is, for programs."""
-    progress = live.progress()
-    return {
-        "done": progress.done if progress else 0,
-        "failed": progress.failed if progress else 0,
-        "total": progress.total if progress else len(live.kept().cells),
-        "seconds_left": progress.seconds_left if progress else None,
-        "stage": str(progress.stage) if progress else "",
-        "position": live.position,
-    }
+        return of_live(self._kept, self._matrix, self._live)

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from comparator.core.exceptions import ConfigurationError
+from comparator.evaluation.report import FORMATS, written
 from comparator.hosting.evaluations import GONE
 from comparator.hosting.host import Host
 from comparator.hosting.suites_seen import as_seen
@@ -42,8 +43,6 @@ def written_of(host: Host, name: str, form: str, owner: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: the suite is gone, or there is no such form.
     """
-    from comparator.evaluation.report import FORMATS, written
-
     endings = {ending.lstrip("."): ending for ending in FORMATS}
     if form not in endings:
         raise ConfigurationError(f"There are these reports: {', '.join(endings)}.")

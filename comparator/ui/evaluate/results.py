@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-
 from typing import Any
 
 from comparator.core.text import with_controls_shown
+from comparator.evaluation.pareto import pareto_of
+from comparator.evaluation.report.pareto_chart import pareto_svg
+from comparator.evaluation.shown import shown
 from comparator.hosting.errors import sentence_of
 from comparator.storage.kept_suite import KeptSuite
 from comparator.ui.evaluate.views import View, numbered
@@ -13,8 +15,6 @@ from comparator.ui.evaluate.views import View, numbered
 
 def result_of(kept: KeptSuite) -> View:
     """Return a suite's summary, its pairs and its chart. Computes: not for the loop."""
-    from comparator.evaluation.shown import shown
-
     if not any(cell.state == "done" for cell in kept.cells):
         return numbered(id=kept.id, summary=[], pairs=[], chart="", sentences=[], trouble="")
     try:
@@ -34,9 +34,6 @@ def result_of(kept: KeptSuite) -> View:
 
 
 def _pareto(kept: KeptSuite) -> tuple[str, list[str]]:
-    from comparator.evaluation.pareto import pareto_of
-    from comparator.evaluation.report.pareto_chart import pareto_svg
-
     found = pareto_of(kept)
     labels = [slot.label for slot in kept.slots]
     return pareto_svg(found, labels), list(found.sentences)

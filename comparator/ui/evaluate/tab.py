@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from comparator.evaluation.report import FORMATS
 from comparator.hosting.options import ServerOptions
 from comparator.ui.compare.exporting import build_receiver
 from comparator.ui.events import Widget
@@ -63,8 +64,6 @@ def most_file_bytes(offered: ServerOptions) -> int:
 
 
 def _constants(offered: ServerOptions) -> str:
-    from comparator.evaluation.report import FORMATS
-
     constants = {
         "EVALUATE_PUBLIC": offered.is_public,
         "EVALUATE_FILE_BYTES": most_file_bytes(offered),

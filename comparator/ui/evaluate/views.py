@@ -258,5 +258,3 @@ def _line(text: str) -> str:
 
 def _plain(text: Any) -> str:
     return with_controls_shown(str(text))
-
-
