@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from comparator.comparison.comparison import Comparison
-from comparator.comparison.request import Slot
+from comparator.comparison.request import Request, Slot
 from comparator.core.conversation import Conversation
 from comparator.evaluation.judge_prompts import LETTERS
 from comparator.evaluation.judge_questions import Said
 from comparator.services.inference_engine import InferenceEngine
 from runners import protocol
-from runners.executor import Deliver, Executor
-from runners.process import Deadlines, Run
 
 LOOK_SECONDS = 0.1
 _NO_CHOICE = "The judge answered {said!r}, which is none of A, B and C."
 _OVER = "The judge ended before it was asked this: {why}"
 
 
-class _AsksAll(Run):
-    """Asks all conversations of one child, where a comparison asks one."""
+class _Asking(Comparison):
+    """A comparison of one slot whose child is asked all texts, where another asks one."""
 
     def __init__(
-        self,
-        deadlines: Deadlines,
-        context: contextvars.Context,
-        conversations: Sequence[Conversation],
-        hear: Deliver,
+        self, request: Request, conversations: Sequence[Conversation], answers: Answers
     ) -> None:
-        super().__init__(deadlines, context=context)
-        self._conversations = tuple(conversations)
-        self._hear = hear
+        super().__init__(request)
+        self._conversations, self._answers = tuple(conversations), answers
 
-    def start(self, assignment: protocol.Assignment, deliver: Deliver) -> None:
-        """Start the child; messages go to whoever hears all answers as well."""
+    def _assignment(
+        self,
+        number: int,
+        slot: Slot,
+        started: float,
+        verdict: dict[str, Any] | None = None,
+    ) -> protocol.Assignment:
+        assignment = super()._assignment(number, slot, started, verdict)
         work = assignment.work
         assert isinstance(work, protocol.Answer)
         asked = replace(work, conversations=self._conversations, choices=LETTERS)
+        return msgspec.structs.replace(assignment, work=asked)
 
-        def tell(message: protocol.Message) -> None:
-            self._hear(message)
-            deliver(message)
-
-        super().start(msgspec.structs.replace(assignment, work=asked), tell)
+    def _delivered(self, number: int, message: protocol.Message) -> None:
+        self._answers.hear(message)
+        super()._delivered(number, message)
 
 
 class Answers:
@@ -123,14 +121,8 @@ def _comparison(
     engine: InferenceEngine, slot: Slot, texts: Sequence[str], answers: Answers
 ) -> Comparison:
     conversations = [Conversation.of(text) for text in texts]
-    shortest = min(conversations, key=lambda one: len(one.question))
-    models = {slot.model.id: slot.config}
     # Whether the shortest fits is known before; each of the others is refused by itself.
-    request = engine.request(shortest, [slot.model], models)
-    request = replace(request, deadlines=replace(request.deadlines, total_seconds=None))
-    context = contextvars.copy_context()
-
-    def executor_for(_assignment: protocol.Assignment) -> Executor:
-        return _AsksAll(request.deadlines, context, conversations, answers.hear)
-
-    return Comparison(request, executor_for=executor_for)
+    shortest = min(conversations, key=lambda one: len(one.question))
+    request = engine.request(shortest, [slot.model], {slot.model.id: slot.config})
+    deadlines = replace(request.deadlines, total_seconds=None)  # that of one answer's run
+    return _Asking(replace(request, deadlines=deadlines), conversations, answers)

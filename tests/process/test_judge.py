@@ -80,17 +80,17 @@ class Waiting(Steady):
         yield "C"
 
 
-def kept(*answers: str) -> KeptSuite:
-    """Return a suite of three prompts to which each slot answers the same; all with a rubric."""
+def kept(*answers: str, prompts: int = PROMPTS) -> KeptSuite:
+    """Return a suite of prompts to each of which a slot answers the same; all with a rubric."""
     items = [
         Item(str(n), [{"role": "user", "content": f"Q{n}"}], None, [Assertion("llm-rubric", "ok")])
-        for n in range(PROMPTS)
+        for n in range(prompts)
     ]
     waits = [Outcome("llm-rubric", None, "Waits for the judge.")]
     cells = [
         Cell(slot, prompt, 0, "done", 1, {"content": text}, waits)
         for slot, text in enumerate(answers)
-        for prompt in range(PROMPTS)
+        for prompt in range(prompts)
     ]
     slots = [
         SuiteSlot({"id": str(n), "name": f"model {n}", "model_type": "echo"}, {}, str(n))
@@ -205,9 +205,9 @@ def test_nothing_to_judge_starts_no_model(engine, custom):
 def test_a_real_model_says_nothing_but_a_letter_and_is_measured(engine, starter_models):
     model = ModelInfo("", "SmolLM2", starter_models["gguf_q2_k"], ModelType.GGUF, 0)
     slot = Slot.of(model, ModelConfig(n_ctx=1024, n_threads=1))
-    found = Judge(engine, slot).judged(kept("Paris is the capital.", "bananas bananas"))
+    found = Judge(engine, slot).judged(kept("Paris is it.", "bananas", prompts=1))
     judge = found.judge
     assert judge["error"] is None
-    assert judge["verdicts"] == 9, judge  # each answered by one of the letters, both ways
+    assert judge["verdicts"] == 3, judge  # each answered by one of the letters, both ways
     assert judge["is_refused"] == (judge["consistency"] < 0.65)
     assert found.judge["same_family"] == []
