@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import mimetypes
-import re
 from typing import Any
 
 import gradio as gr
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.evaluation.report import FORMATS, written
+from comparator.evaluation.report import FORMATS, file_name, written
 from comparator.hosting.evaluations import GONE
 from comparator.hosting.host import Host
 from comparator.hosting.suites_seen import as_seen
@@ -20,7 +18,6 @@ from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of
 
 _LONGEST_ID = 64
-_NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
 
 
 def make_take_away(host: Host, receiver: Widget) -> Handler:
@@ -43,21 +40,21 @@ def written_of(host: Host, name: str, form: str, owner: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: the suite is gone, or there is no such form.
     """
-    endings = {ending.lstrip("."): ending for ending in FORMATS}
-    if form not in endings:
-        raise ConfigurationError(f"There are these reports: {', '.join(endings)}.")
+    ending = f".{form}"
+    if ending not in FORMATS:
+        known = ", ".join(name.lstrip(".") for name in FORMATS)
+        raise ConfigurationError(f"There are these reports: {known}.")
     kept = host.evaluations.get(name, owner)
     if kept is None:
         raise ConfigurationError(GONE)
     if host.options.is_public:
         kept = as_seen(kept, host.options.models_dir)
-    title = _NOT_IN_A_NAME.sub("-", kept.name).strip("-.")[:60] or "suite"
     return numbered(
         form=form,
         how="save",
-        name=f"{title}-{kept.id[:6]}.{form}",
-        media_type=mimetypes.guess_type(f"a.{form}")[0] or "text/plain",
-        text=written(kept, endings[form]).decode("utf-8"),
+        name=file_name(kept, ending),
+        media_type=FORMATS[ending].media_type,
+        text=written(kept, ending).decode("utf-8"),
         note="",
         trouble="",
     )
