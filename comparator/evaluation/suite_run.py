@@ -10,19 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import msgspec
 
-from comparator.comparison.request import Slot
-from comparator.core.dates import moment_of
+from comparator.comparison.request import Request, Slot
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.evaluation import resuming
 from comparator.evaluation.cells import Asked
+from comparator.evaluation.grading import Grading
 from comparator.evaluation.new_suite import conversation_of, seed_of
 from comparator.evaluation.new_suite import new_suite as new_suite
-from comparator.evaluation.slot_run import Batch, SlotRun
+from comparator.evaluation.slot_run import Batch, SlotFacts, SlotRun
 from comparator.evaluation.suite_progress import (
     Pace,
     aggregate_tokens_per_second,
@@ -30,10 +31,9 @@ from comparator.evaluation.suite_progress import (
 )
 from comparator.evaluation.suite_progress import Progress as Progress
 from comparator.services.inference_engine import InferenceEngine
-from comparator.storage.kept_suite import Cell, KeptSuite, SuiteSlot
+from comparator.storage.kept_suite import Cell, KeptSuite
 from comparator.storage.suites import Claim, Suites
 
-JOIN_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +50,7 @@ class SuiteRun:
             path; None makes them of what is kept. Who has a ``refusal`` is left out, and stays
             pending.
         judge: who judges at the end; None makes it of what is kept.
+        retries_failed: whether cells that could not be answered are asked once more.
 
     Attributes:
         refusals: why slots are not asked, by their numbers.
@@ -63,18 +64,21 @@ class SuiteRun:
         on_news: Callable[[], None] | None = None,
         slots: Sequence[Slot] | None = None,
         judge: Slot | None = None,
+        retries_failed: bool = False,
     ) -> None:
         self.refusals: dict[int, str] = {}
         self._engine, self._store, self._head = engine, store, kept
         self._cells = {cell.key: cell for cell in kept.cells}
         self._on_news = on_news or (lambda: None)
-        self._slots, self._judge = slots, judge
+        self._slots, self._judge, self._retries_failed = slots, judge, retries_failed
         self._lock = threading.Lock()
         self._stop_asked = threading.Event()
         self._ended = threading.Event()
         self._claim: Claim | None = None
         self._trouble = self._stage = ""
+        self._is_full = False  # whether an answer could not be kept
         self._slot: int | None = None
+        self._grading = Grading(kept.suite.items)
         self._pace = Pace([int(slot.model.get("size") or 0) for slot in kept.slots])
         self._thread = threading.Thread(target=self._live, name="comparator-suite", daemon=True)
 
@@ -108,8 +112,8 @@ class SuiteRun:
 
     @property
     def trouble(self) -> str:
-        """Why it ended before all was asked, in a sentence; empty where it did not."""
-        return self._trouble
+        """Why it ended before all was asked, in sentences; empty where it did not."""
+        return " ".join(filter(None, (self._trouble, *self.refusals.values())))
 
     def kept(self) -> KeptSuite:
         """Return the suite as it stands; later steps do not change it."""
@@ -140,7 +144,7 @@ class SuiteRun:
         earlier = self._store.get(self._head.id, self._head.owner)
         if earlier is not None:
             self._head = earlier
-            self._cells = {cell.key: cell for cell in earlier.cells}
+        self._cells = {cell.key: cell for cell in self._as_asked(self._head.cells)}
         self._head = msgspec.structs.replace(self._head, state="running")
         is_kept = self._store.update(self._head) if earlier else self._store.begin(self.kept())
         if not is_kept:
@@ -150,9 +154,20 @@ class SuiteRun:
                 "COMPARATOR_DATA_DIR."
             )
 
+    def _as_asked(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Return cells with those pending that are to be asked once more.
+
+        As they were they are kept until they have ended anew.
+        """
+        if not self._retries_failed:
+            return list(cells)
+        return [Cell(*cell.key) if cell.state == "failed" else cell for cell in cells]
+
     def _live(self) -> None:
         try:
+            self._grading.make_ready()
             self._ask_slots()
+            self._grade(self._cells.values())
             self._judge_answers()
         except MultiLLMError as error:
             self._give_up(str(error))
@@ -160,6 +175,7 @@ class SuiteRun:
             _log.exception("The suite %s was interrupted", self._head.id)
             self._give_up(f"Something went wrong in this program ({error}).")
         finally:
+            self._grading.close()
             self._end()
 
     def _end(self) -> None:
@@ -210,19 +226,90 @@ class SuiteRun:
             self._stage = "answering"
             self._keep(cell)
 
-        run = SlotRun(
-            self._engine, self._request(slot, asked), Batch(), take, lambda: self._is_over
-        )
+        try:
+            request, batch = self._request(slot, asked), Batch()
+        except MultiLLMError as error:  # it stays pending: nothing was asked
+            self.refusals[number] = f"{self._head.slots[number].label} is not asked: {error}"
+            return
+        run = SlotRun(self._engine, request, batch, take, lambda: self._is_over)
         run.ask(asked)
-        facts = run.facts
+        self._note_slot(number, run.facts)
+        self._grade(cell for cell in self._cells.values() if cell.slot == number)
+
+    def _request(self, slot: Slot, asked: Sequence[Asked]) -> Request:
+        """Return what all runs of a slot have in common."""
+        config = replace(slot.config, seed=asked[0].seed)
+        request = self._engine.request(
+            asked[0].conversation,
+            [slot.model],
+            {slot.model.id: config},
+            date=datetime.fromtimestamp(self._head.created).isoformat(timespec="seconds"),
+        )
+        return replace(request, slots=[replace(slot.anew(), config=config)])
+
+    def _keep(self, cell: Cell) -> None:
+        """Keep a cell as it ends; where that cannot be done, the suite ends and can go on."""
+        if self._is_full:
+            return
+        cell = self._grading.at_once(cell)
+        if self._keep_all([cell]):
+            self._on_news()
+
+    def _keep_all(self, cells: Sequence[Cell]) -> bool:
+        if not self._store.add_cells(self._head.id, cells):
+            self._is_full = True
+            self._give_up(
+                "The suite was interrupted, since its answers could not be kept. "
+                f"{self._store.trouble or 'It is no longer there.'} Free some room and resume it; "
+                "what was kept before is not asked again."
+            )
+            return False
+        with self._lock:
+            self._cells.update({cell.key: cell for cell in cells})
+        return True
+
+    def _grade(self, cells: Iterable[Cell]) -> None:
+        """Grade what was not graded as it came, while no model of this suite writes."""
+        due = [cell for cell in cells if self._grading.is_due(cell)]
+        if due and not self._is_over:
+            self._say("grading")
+        for cell in due:
+            if self._is_over or not self._keep_all([self._grading.later(cell)]):
+                return
+        if due:
+            self._on_news()
+
+    def _judge_answers(self) -> None:
+        """Have the judge judge all answers, where one was asked for and has not done it yet."""
+        kept = self.kept()
+        wanted = kept.judge is not None and not kept.judge.get("is_complete")
+        if not wanted or self._is_over or pending_of(kept):
+            return
+        from comparator.evaluation.judge import Judge
+
+        slot = self._judge or resuming.judge_slot(kept)
+        assert slot is not None
+        self._say("judging")
+        judged = Judge(self._engine, slot).judged(kept, lambda: self._is_over, self._note_judged)
+        changed = [
+            after for before, after in zip(kept.cells, judged.cells, strict=True) if before != after
+        ]
+        if self._keep_all(changed):
+            with self._lock:
+                verdicts, judge = judged.verdicts, judged.judge
+                self._head = msgspec.structs.replace(self._head, verdicts=verdicts, judge=judge)
+
+    def _note_judged(self, done: int, total: int) -> None:
+        self._say(f"judging {done}/{total}")
+
+    def _note_slot(self, number: int, facts: SlotFacts) -> None:
+        """Keep what the children of a slot have shown that no cell has."""
+        cells = [cell for cell in self.kept().cells if cell.slot == number]
         summary = dict(self._head.slots[number].summary)
-        summary["load_seconds"] = facts.load_seconds
+        if facts.load_seconds is not None:
+            summary["load_seconds"] = facts.load_seconds
         for name in ("peak_bytes", "peak_device_bytes"):
             summary[name] = max(int(summary.get(name) or 0), getattr(facts, name))
-        self._note_slot(number, summary)
-
-    def _note_slot(self, number: int, summary: dict[str, object]) -> None:
-        cells = [cell for cell in self.kept().cells if cell.slot == number]
         summary["aggregate_tokens_per_second"] = aggregate_tokens_per_second(cells)
         with self._lock:
             slots = list(self._head.slots)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import sqlite3
 import time
 import zlib
@@ -60,8 +62,8 @@ KIND = Kind(
 
 
 INSERT = """
-INSERT INTO suites (id, owner, created, name, state, prompts, repeats, slots, head)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO suites (id, owner, created, name, state, prompts, repeats, slots, head, holder)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 PUT_CELL = """
 INSERT INTO cells (suite, slot, prompt, repeat, state, whole) VALUES (?, ?, ?, ?, ?, ?)
@@ -170,6 +172,12 @@ def remove(connection: sqlite3.Connection, name: str) -> bool:
     whose = "suite IN (SELECT number FROM suites WHERE id = ?)"
     connection.execute(f"DELETE FROM cells WHERE {whose}", (name,))
     return connection.execute("DELETE FROM suites WHERE id = ?", (name,)).rowcount > 0
+
+
+def holder_here() -> str:
+    """Return this program as who runs a suite."""
+    told = {"pid": os.getpid(), "host": platform.node(), "since": time.time()}
+    return json.dumps(told)
 
 
 def holder_in(text: str) -> dict[str, Any]:

@@ -7,8 +7,6 @@ the disk (``synchronous = FULL``), which takes milliseconds beside the seconds o
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -97,7 +95,8 @@ class Suites:
         def work(connection: sqlite3.Connection) -> bool:
             if connection.execute("SELECT 1 FROM suites WHERE id = ?", (kept.id,)).fetchone():
                 return False
-            number = connection.execute(suite_rows.INSERT, suite_rows.row_of(kept)).lastrowid
+            row = (*suite_rows.row_of(kept), suite_rows.holder_here())
+            number = connection.execute(suite_rows.INSERT, row).lastrowid
             connection.executemany(suite_rows.PUT_CELL, [(number, *row) for row in cells])
             suite_rows.let_go(connection, kept.owner)
             return True
@@ -201,8 +200,8 @@ class Suites:
                 f"The suite {name} cannot be run: its lock in {self.path.parent} cannot be "
                 f"written ({told}). COMPARATOR_DATA_DIR names another folder."
             ) from error
-        holder = {"pid": os.getpid(), "host": platform.node(), "since": time.time()}
-        self._changed("UPDATE suites SET holder = ? WHERE id = ?", (json.dumps(holder), name))
+        values = (suite_rows.holder_here(), name)
+        self._changed("UPDATE suites SET holder = ? WHERE id = ?", values)
         return claim
 
     def state(self) -> str:
