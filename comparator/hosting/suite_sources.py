@@ -104,7 +104,8 @@ def of_comparisons(ids: Any, find: FindComparison) -> Suite:
     names = [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
     if len(names) > MOST_COMPARISONS:
         raise ConfigurationError(f"Choose up to {MOST_COMPARISONS} comparisons.")
-    found = [find(name) for name in dict.fromkeys(names)]
+    names = list(dict.fromkeys(names))
+    found = map(find, names)
     items = [item for kept in found if kept is not None and (item := _item_of(kept))]
     if not items:
         raise ConfigurationError(NO_COMPARISON)

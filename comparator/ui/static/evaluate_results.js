@@ -1,6 +1,8 @@
 // What came of a suite as a whole: a table with intervals, pairs, the chart, and reports to take away.
 // Event for the server: "take_away" with the suite's id and a form.
 
+const MOST_FLIPS = 20;
+
 class Results {
   constructor(parent) {
     this.root = makeSection(parent, "evaluate-results", "evaluate.results");
@@ -101,20 +103,15 @@ class Results {
 
   drawPairs(pairs) {
     this.pairs.replaceChildren();
-    const { columns, prompts } = this.opened;
-    const points = (share) => `${share > 0 ? "+" : ""}${(100 * share).toFixed(0)}`;
-    for (const pair of pairs) {
+    const { prompts } = this.opened;
+    for (const { sentence, p_value: value, flips } of pairs) {
       const item = make("li", this.pairs);
-      const [low, high] = pair.interval || [null, null];
-      const values = { a: columns[pair.a], b: columns[pair.b], difference: points(pair.difference ?? 0) };
-      const key = low === null ? "evaluate.pair_alone" : "evaluate.pair";
-      const p = pair.p_value === null || pair.p_value === undefined ? "–" : pair.p_value.toPrecision(2);
-      makeText("span", item, "", said(key, { ...values, low: points(low ?? 0), high: points(high ?? 0), p }));
-      if (pair.verdict) make("span", item, "evaluate-verdict", ` ${pair.verdict}`);
-      if (pair.flips && pair.flips.length) {
-        const names = pair.flips.map((prompt) => prompts[prompt]?.[0] ?? prompt).slice(0, 20);
-        makeText("span", item, "notice", ` ${said("evaluate.flips", { names: names.join(", ") })}`);
-      }
+      makeText("span", item, "", sentence);
+      if (value !== null) make("span", item, "notice", ` ${said("evaluate.p_value", { p: value.toPrecision(2) })}`);
+      if (!flips.length) continue;
+      const names = flips.slice(0, MOST_FLIPS).map((prompt) => prompts[prompt]?.[0] ?? prompt);
+      if (flips.length > MOST_FLIPS) names.push("…");
+      makeText("span", item, "notice", ` ${said("evaluate.flips", { names: names.join(", ") })}`);
     }
   }
 
