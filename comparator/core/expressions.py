@@ -92,12 +92,11 @@ def _check_node(node: ast.AST, bound: set[str]) -> None:
         raise ConfigurationError("await and yield are not known to expressions")
     if isinstance(node, ast.Attribute):
         _check_attribute(node)
-    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        if node.id not in NAMES and node.id not in bound:
-            raise ConfigurationError(
-                f"{node.id[:60]!r} is not known to expressions. There are output (the answer), "
-                f"context, {', '.join(MODULES)} (parts of them), and {', '.join(BUILTINS)}"
-            )
+    elif isinstance(node, ast.Name) and node.id not in NAMES | bound:
+        raise ConfigurationError(
+            f"{node.id[:60]!r} is not known to expressions. There are output (the answer), "
+            f"context, {', '.join(MODULES)} (parts of them), and {', '.join(BUILTINS)}"
+        )
 
 
 def _check_attribute(node: ast.Attribute) -> None:

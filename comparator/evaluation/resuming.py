@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
+
 from comparator.comparison.request import Slot
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, MultiLLMError
 from comparator.core.lora import Adapter, adapter_of
@@ -15,7 +17,7 @@ from comparator.evaluation.configuration import DigestOf, configuration_of
 from comparator.evaluation.new_suite import config_of, digests
 from comparator.evaluation.suite_progress import pending_of
 from comparator.library.labels import kind_line
-from comparator.storage.kept_suite import KeptSuite, SuiteSlot
+from comparator.storage.kept_suite import Cell, KeptSuite, SuiteSlot
 
 LookUp = Callable[[str], ModelInfo]
 AdapterLookUp = Callable[[str], str]
@@ -43,6 +45,13 @@ def slots_of(
         ]
     models = told_apart(slot.model for slot in slots)
     return [replace(slot, model=model) for slot, model in zip(slots, models, strict=True)]
+
+
+def with_failed_pending(kept: KeptSuite) -> KeptSuite:
+    """Return a suite with those cells pending that could not be answered; all is judged anew."""
+    cells = [Cell(*cell.key) if cell.state == "failed" else cell for cell in kept.cells]
+    judge = {**kept.judge, "is_complete": False} if kept.judge else None
+    return msgspec.structs.replace(kept, cells=cells, judge=judge)
 
 
 def judge_slot(kept: KeptSuite, look_up: LookUp | None = None) -> Slot | None:

@@ -144,7 +144,9 @@ class SuiteRun:
         earlier = self._store.get(self._head.id, self._head.owner)
         if earlier is not None:
             self._head = earlier
-        self._cells = {cell.key: cell for cell in self._as_asked(self._head.cells)}
+        if self._retries_failed:  # as they were they are kept until they have ended anew
+            self._head = resuming.with_failed_pending(self._head)
+        self._cells = {cell.key: cell for cell in self._head.cells}
         self._head = msgspec.structs.replace(self._head, state="running")
         is_kept = self._store.update(self._head) if earlier else self._store.begin(self.kept())
         if not is_kept:
@@ -153,15 +155,6 @@ class SuiteRun:
                 f"{self._store.trouble} Free some room, or name another folder by "
                 "COMPARATOR_DATA_DIR."
             )
-
-    def _as_asked(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Return cells with those pending that are to be asked once more.
-
-        As they were they are kept until they have ended anew.
-        """
-        if not self._retries_failed:
-            return list(cells)
-        return [Cell(*cell.key) if cell.state == "failed" else cell for cell in cells]
 
     def _live(self) -> None:
         try:

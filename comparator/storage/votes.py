@@ -11,6 +11,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,7 +95,8 @@ class Contender(NamedTuple):
     name: str
 
 
-class Tally(NamedTuple):
+@dataclass(frozen=True)
+class Tally:
     """Equal votes: which columns, what was said, and how often."""
 
     contenders: tuple[Contender, ...]

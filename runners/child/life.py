@@ -167,8 +167,8 @@ def answer(
     inferencer.is_due = Pace().is_due
     inferencer.verdict = assignment.verdict
     inferencer.date = work.date
-    inferencer.batch = work.at_once
     inferencer.choices = work.choices
+    inferencer.batch = work.at_once
     prepare(answerer, work)
     inferencer.load_model(work.model.path, answerer.settings())
     teller.tell(loaded(inferencer, teller.seconds(), stage.got()))

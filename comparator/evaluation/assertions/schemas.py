@@ -132,11 +132,11 @@ def _parts(schema: Any) -> Iterator[Any]:
     Raises:
         ConfigurationError: it refers to something that is not in it.
     """
-    from referencing import Registry, Resource
+    from referencing import Registry
     from referencing.jsonschema import specification_with
 
-    dialect = _version(schema).META_SCHEMA[_DIALECT]
-    whole = Resource(contents=schema, specification=specification_with(dialect))
+    draft = specification_with(_version(schema).META_SCHEMA[_DIALECT])
+    whole = draft.create_resource(schema)
     base = whole.id() or ""
     resolver = Registry().with_resource(base, whole).crawl().resolver(base)
     waiting, seen = [(whole, resolver)], set()
@@ -148,8 +148,7 @@ def _parts(schema: Any) -> Iterator[Any]:
         yield part.contents
         waiting += [(inner, resolver.in_subresource(inner)) for inner in part.subresources()]
         for target, its_resolver in _referred(part.contents, resolver):
-            found = Resource(contents=target, specification=whole._specification)
-            waiting.append((found, its_resolver))
+            waiting.append((draft.create_resource(target), its_resolver))
 
 
 def _referred(part: Any, resolver: Any) -> Iterator[tuple[Any, Any]]:

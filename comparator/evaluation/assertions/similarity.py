@@ -20,8 +20,8 @@ VARIABLE = "COMPARATOR_EMBEDDINGS"
 THRESHOLD = 0.75  # promptfoo's
 _FILES = ("config.json", "model.safetensors", "tokenizer.json")
 _GET_ONE = (
-    "Get a model2vec model, such as `comparator pull minishlab/potion-base-8M`, and name its "
-    f"folder by {VARIABLE}"
+    "Download one of model2vec, such as https://huggingface.co/minishlab/potion-base-8M, and name "
+    f"its folder by {VARIABLE}"
 )
 
 

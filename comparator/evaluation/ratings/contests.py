@@ -69,9 +69,9 @@ def contests_of(votes: Iterable[Vote | Tally], by: By = "configuration") -> Cont
     Raises:
         ConfigurationError: there are more contenders than can be rated.
     """
-    contests, numbers = Contests(), {}
-    for tally in sorted(_counted(votes).items(), key=_order):
-        (contenders, winner), count = tally
+    contests = Contests()
+    numbers: dict[str, int] = {}
+    for (contenders, winner), count in sorted(_counted(votes).items()):
         places = [_number(contests, numbers, one, by) for one in contenders]
         _note(contests, places, winner, count)
     return contests
@@ -82,11 +82,6 @@ def _counted(votes: Iterable[Vote | Tally]) -> Counter[tuple[tuple[Contender, ..
     for vote in votes:
         counted[vote.contenders, vote.winner] += vote.count if isinstance(vote, Tally) else 1
     return counted
-
-
-def _order(tally: tuple[tuple[tuple[Contender, ...], str], int]) -> tuple[object, ...]:
-    """Return by what equal votes in another order make the same contests."""
-    return tally[0]
 
 
 def _number(contests: Contests, numbers: dict[str, int], contender: Contender, by: By) -> int:

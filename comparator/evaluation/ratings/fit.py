@@ -53,18 +53,18 @@ def posterior_of(number: int, meetings: Mapping[tuple[int, int], Meetings]) -> P
     import numpy as np
 
     contests = _Contests(number, meetings)
-    where = np.zeros(number + contests.has_ties)
+    where: Floats = np.zeros(number + contests.has_ties)
     value = contests.value(where)
     for _step in range(_MOST_STEPS):
         slope, bend = contests.derivatives(where)
-        step = np.linalg.solve(bend, slope)
+        step: Floats = np.linalg.solve(bend, slope).astype(np.float64)
         nearer, gained = contests.climbed(where, step, value)
         if gained - value < _NEAR_ENOUGH and np.abs(nearer - where).max() < _NEAR_ENOUGH**0.5:
             where = nearer
             break
         where, value = nearer, gained
     _slope, bend = contests.derivatives(where)
-    covariance = np.linalg.inv(bend)[:number, :number]
+    covariance: Floats = np.linalg.inv(bend)[:number, :number].astype(np.float64)
     ties = float(np.exp(where[number])) if contests.has_ties else 0.0
     return Posterior(where[:number], covariance, ties)
 

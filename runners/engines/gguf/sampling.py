@@ -18,7 +18,7 @@ from comparator.core.config import LARGEST_SEED, ModelConfig
 from comparator.core.exceptions import InferenceError
 from runners.engines.choices import Choices
 from runners.engines.gguf import adapter
-from runners.engines.gguf.model import GGUFContext
+from runners.engines.gguf.model import Scores
 
 PENALTY_WINDOW_TOKENS = 64
 
@@ -41,7 +41,7 @@ class GGUFSampler:
 
     def __init__(
         self,
-        context: GGUFContext,
+        context: Scores,
         settings: ModelConfig,
         prompt: list[int],
         choices: Choices | None = None,
@@ -101,7 +101,8 @@ class GGUFSampler:
         return self._views[address]
 
     def _drawn(self) -> int:
-        return int(self._llama.llama_sampler_sample(self._chain, self._context.pointer, -1))
+        context = self._context
+        return int(self._llama.llama_sampler_sample(self._chain, context.pointer, context.output))
 
     def _new_chain(self, settings: ModelConfig, penalties: list[Any]) -> Any:
         return self._chained([*penalties, *self._parts(settings)])
@@ -130,8 +131,10 @@ class GGUFSampler:
         token = int(array.argmin())
         before, scores[token] = scores[token], math.inf
         chain = self._chained([self._llama.llama_sampler_init_greedy()])
+        context = self._context
         try:
-            return int(self._llama.llama_sampler_sample(chain, self._context.pointer, -1)) == token
+            drawn = self._llama.llama_sampler_sample(chain, context.pointer, context.output)
+            return int(drawn) == token
         finally:
             self._llama.llama_sampler_free(chain)
             scores[token] = before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from comparator.core.models import ModelInfo, ModelType
@@ -178,3 +180,14 @@ def test_a_model_that_was_made_from_another_is_its_relative():
     models = [ModelInfo(n, n, f"/m/{n}", ModelType.GGUF, 1) for n in ("DeepThing-7B", "Qwen2-7B")]
     facts = {"DeepThing-7B": ModelFacts(base_model="Qwen/Qwen2-7B"), "Qwen2-7B": ModelFacts()}
     assert are_relatives(*models, lambda model: facts[model.name])
+
+
+def test_the_page_shows_what_a_judge_is_asked_word_for_word():
+    page = (Path(__file__).parents[3] / "docs" / "judge.md").read_text("utf-8")
+    asked = Item("p", [{"role": "user", "content": "What is the capital of Peru?"}], "Lima")
+    pair = judge_prompts.pair(asked, "It is Lima.", "Cusco, I think.")
+    assert f"```text\n{pair}\n```" in page
+    asked = Item("r", [{"role": "user", "content": "Decline an invitation."}])
+    requirement = "It is polite and gives no reason."
+    rubric = judge_prompts.rubric(asked, "Thank you, but I cannot come.", requirement, True)
+    assert f"```text\n{rubric}\n```" in page
