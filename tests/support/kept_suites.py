@@ -22,10 +22,11 @@ from comparator.storage.kept_suite import (
 
 CREATED = 1_795_000_000.0
 MACHINE = {
-    "system": {"platform": "Linux-6.1.0-x86_64-glibc2.36", "python": "3.11.2"},
-    "processor": {"name": "AMD EPYC 7763", "physical": 2, "logical": 2, "threads": 2},
-    "memory": {"ram_bytes": 8_000_000_000, "limit_bytes": None},
-    "devices": [],
+    "system": "Linux",
+    "architecture": "x86_64",
+    "processor": "AMD EPYC 7763",
+    "cores": 2,
+    "features": ["avx2", "fma"],
 }
 # None for a cell that could not be answered; "" for one that is pending; else what passed of it.
 Fate = bool | None | str
@@ -52,11 +53,12 @@ def suite_slot(
         "aggregate_tokens_per_second": 60.0 / (number + 1),
         **summary,
     }
+    told = f"{number}{name}{batch}".encode("utf-8", "replace")
     return SuiteSlot(
         model={**one["model"], "path": f"/home/somebody/models/{one['model']['name']}.gguf",
                "size": 90_000_000 * (number + 1)},
         config={**one["config"], **(config or {})},
-        configuration=hashlib.sha256(f"{number}{name}{batch}".encode()).hexdigest(),
+        configuration=hashlib.sha256(told).hexdigest(),
         label=name or f"model-{number}",
         summary=facts,
     )  # fmt: skip
@@ -145,9 +147,13 @@ def judged(kept: KeptSuite, consistency: float = 0.8, name: str = "judge") -> Ke
     judge = {
         "model": suite_slot(9, name).model,
         "config": suite_slot(9, name).config,
+        "label": name,
         "consistency": consistency,
-        "verdicts": len(verdicts),
+        "interval": [consistency - 0.2, consistency + 0.1],
+        "asked": len(verdicts),
+        "agreed": sum(one.winner is not None for one in verdicts),
         "is_refused": consistency < 0.65,
         "same_family": [0],
+        "sentences": [f"The judge said the same in both orders in {consistency:.0%}."],
     }
     return msgspec.structs.replace(kept, judge=judge, verdicts=verdicts)

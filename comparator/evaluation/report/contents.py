@@ -5,20 +5,18 @@ from __future__ import annotations
 import datetime
 import os
 import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from comparator.comparison.record_facts import number_of, text_of
-from comparator.comparison.repeats import LETTERS
 from comparator.core.models import InferenceResult
 from comparator.core.text import name_shown, plain, without_paths
 from comparator.core.units import fine_size, seconds, speed
 from comparator.evaluation.pareto import Pareto, pareto_of
+from comparator.evaluation.report.words import NOT_MEASURED, counted, letter_of, rate_in_words
 from comparator.evaluation.statistics import pairs_of, summary_of
-from comparator.storage.kept_suite import Cell, KeptSuite, Outcome, Record
-
-NOT_MEASURED = "–"
+from comparator.storage.kept_suite import Cell, KeptSuite, Record
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,19 @@ class Contents:
         models = [slot.model for slot in self.kept.slots]
         return [os.path.dirname(str(model.get("path") or "")) for model in models]
 
+    def result_of(self, cell: Cell) -> InferenceResult | None:
+        """Return a cell's record as a result, without paths; None where it has none."""
+        if not text_of(cell.record or {}, "model", "id"):
+            return None
+        result = InferenceResult.from_record(cell.record or {})
+        fallbacks = [self.without_paths(one) for one in result.fallbacks]
+        return replace(
+            result,
+            error=self.without_paths(result.error) if result.error else result.error,
+            notice=self.without_paths(result.notice) if result.notice else result.notice,
+            engine={**result.engine, "fallbacks": fallbacks},
+        )
+
     # ---- sentences that stand in every form ----
 
     @cached_property
@@ -102,12 +113,12 @@ class Contents:
     @property
     def _state(self) -> str:
         states = [cell.state for cell in self.kept.cells]
-        told = f"{states.count('done')} answers of {len(states)}"
+        told = f"{states.count('done')} of {counted(len(states), 'answer')}"
         if failed := states.count("failed"):
             told += f", {failed} could not be answered"
         if waits := states.count("pending"):
             word = "is still running" if self.kept.state == "running" else "was interrupted"
-            return f"{told}. The suite {word}: {waits} are missing, and the figures are of the rest."
+            return f"{told}. The suite {word}: {waits} of them are not there yet."
         return f"{told}."
 
     @cached_property
@@ -168,53 +179,3 @@ class Contents:
     def _number(self, slot: int, name: str) -> str:
         found = self._median(slot, name)
         return NOT_MEASURED if found is None else f"{found:.0f}"
-
-
-def letter_of(slot: int) -> str:
-    """Return the letter of a slot; of the 27th and later ones its number."""
-    return LETTERS[slot] if slot < len(LETTERS) else str(slot + 1)
-
-
-def result_of(cell: Cell) -> InferenceResult | None:
-    """Return a cell's record as a result; None where it has none that can be read."""
-    if not text_of(cell.record or {}, "model", "id"):
-        return None
-    return InferenceResult.from_record(cell.record or {})
-
-
-def assertion_in_words(outcome: Outcome, value: object = None) -> str:
-    """Return an assertion's type, what it compares with where that is short, and its score."""
-    told = f" “{value}”" if isinstance(value, str) and 0 < len(value) <= _SHORT else ""
-    score = "" if outcome.score is None else f" ({outcome.score:.2f})"
-    return f"{outcome.type}{told}{score}"
-
-
-_SHORT = 60
-
-
-def rate_in_words(rate: float | None, interval: Sequence[float] | None) -> str:
-    """Return a share with its interval: ``67 % (20 to 94 %)``; never the one without the other."""
-    if rate is None or not interval:
-        return NOT_MEASURED
-    return f"{100 * rate:.0f} % ({100 * interval[0]:.0f} to {100 * interval[1]:.0f} %)"
-
-
-def difference_in_words(pair: Record) -> str:
-    """Return a difference of two slots with its interval, in points."""
-    if pair.get("difference") is None or not pair.get("interval"):
-        return NOT_MEASURED
-    low, high = (100 * end for end in pair["interval"])
-    return f"{100 * pair['difference']:+.0f} points ({low:+.0f} to {high:+.0f})"
-
-
-def chance_in_words(pair: Record) -> str:
-    """Return a pair's p-value, adjusted where there are several pairs."""
-    value = pair.get("adjusted_p_value", pair.get("p_value"))
-    if value is None:
-        return NOT_MEASURED
-    return "below 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number of things: ``1 prompt``, ``2 prompts``."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

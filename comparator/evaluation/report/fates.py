@@ -50,7 +50,7 @@ def fate_of_cell(cell: Cell) -> Fate:
     told = [one.passed for one in cell.assertions if one.passed is not None]
     if cell.passed:
         return Fate("pass", "passed")
-    return Fate("fail", "failed" if len(told) == 1 else f"failed {told.count(False)} of {len(told)}")
+    return Fate("fail", f"failed {told.count(False)} of {len(told)}" if told[1:] else "failed")
 
 
 def fate_of(cells: Sequence[Cell]) -> Fate:

@@ -60,4 +60,5 @@ def verdict_in_words(contents: Contents, verdict: Verdict) -> str:
     first, swapped = (
         names.get(said, "nothing was told") for said in (verdict.first, verdict.swapped)
     )
-    return f"{a} and {b}: not steady, so it counts nothing ({first}; the other way round {swapped})."
+    both = f"{first}; the other way round {swapped}"
+    return f"{a} and {b}: not steady, so it counts nothing ({both})."

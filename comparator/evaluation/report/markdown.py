@@ -7,14 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from comparator.comparison.exports.texts import escaped, fenced, row_of
 from comparator.comparison.exports.words import thinking_figures
 from comparator.core.text import without_surrogates
-from comparator.evaluation.report.contents import (
-    Contents,
-    assertion_in_words,
-    chance_in_words,
-    counted,
-    difference_in_words,
-    result_of,
-)
+from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.fairness import fairness_of
 from comparator.evaluation.report.fates import differ, fate_of_cell, fates_of
 from comparator.evaluation.report.judging import judge_sentences, standings_of, verdict_in_words
@@ -22,6 +15,12 @@ from comparator.evaluation.report.machine_facts import machine_lines
 from comparator.evaluation.report.texts import beginning, clipped
 from comparator.evaluation.report.web_overview import METHOD
 from comparator.evaluation.report.web_tables import PARTS
+from comparator.evaluation.report.words import (
+    assertion_in_words,
+    chance_in_words,
+    counted,
+    difference_in_words,
+)
 from comparator.storage.kept_suite import Cell, Item
 
 MOST_LETTERS = 4_000_000  # of all prompts with their answers
@@ -170,7 +169,7 @@ def _cell(contents: Contents, cell: Cell, item: Item) -> Iterator[str]:
     again = f", {cell.repeat + 1} of {contents.kept.repeats}" if contents.kept.repeats > 1 else ""
     fate = fate_of_cell(cell)
     yield from ("", f"#### {escaped(contents.labels[cell.slot])}{again}: {escaped(str(fate))}")
-    result = result_of(cell)
+    result = contents.result_of(cell)
     if result is None:
         return
     if result.thinking is not None:
@@ -181,7 +180,7 @@ def _cell(contents: Contents, cell: Cell, item: Item) -> Iterator[str]:
         if note:
             yield from ("", f"> {escaped(note)}")
     if result.error:
-        yield from ("", f"> {escaped(contents.without_paths(result.error))}")
+        yield from ("", f"> {escaped(result.error)}")
     if cell.assertions:
         yield ""
     for place, one in enumerate(cell.assertions):

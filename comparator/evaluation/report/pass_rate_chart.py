@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from comparator.evaluation.report import svg
-from comparator.evaluation.report.contents import rate_in_words
+from comparator.evaluation.report.words import rate_in_words
 from comparator.storage.kept_suite import Record
 
 _ROW = 30.0

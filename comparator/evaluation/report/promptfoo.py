@@ -27,7 +27,7 @@ from comparator.comparison.exports.promptfoo import (
 )
 from comparator.core.models import InferenceResult
 from comparator.core.text import plain
-from comparator.evaluation.report.contents import Contents, result_of
+from comparator.evaluation.report.contents import Contents
 from comparator.storage.kept_suite import Assertion, Cell, Item, Outcome, SuiteSlot
 
 Json = dict[str, Any]
@@ -38,7 +38,9 @@ _LETTERS_OF_ID = 12
 def suite_promptfoo(contents: Contents) -> str:
     """Return a suite as promptfoo's file of an evaluation."""
     kept = contents.kept
-    found = [(cell, result) for cell in kept.cells if (result := result_of(cell)) is not None]
+    found = [
+        (cell, result) for cell in kept.cells if (result := contents.result_of(cell)) is not None
+    ]
     results = [_result(contents, cell, result) for cell, result in found]
     file = {
         "evalId": f"eval-{kept.id[:_LETTERS_OF_ID]}-{contents.moment[:19]}",
@@ -93,7 +95,8 @@ def _assertion(assertion: Assertion) -> Json:
 
 
 def _result(contents: Contents, cell: Cell, result: InferenceResult) -> Json:
-    item, text = contents.kept.suite.items[cell.prompt], _spoken(contents.kept.suite.items[cell.prompt])
+    item = contents.kept.suite.items[cell.prompt]
+    text = _spoken(item)
     answered = cell.state == "done"
     success = answered and cell.passed is not False
     provider = _provider(contents.kept.slots[cell.slot])

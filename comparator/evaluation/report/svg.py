@@ -11,8 +11,8 @@ from html import escape
 
 from comparator.core.text import name_shown, without_surrogates
 
-WIDTH = 720  # of a chart, in its own units; a letter is about 6.4 of them wide
-LETTER_WIDTH, LETTER_HEIGHT = 6.4, 12.0
+WIDTH = 720  # of a chart, in its own units; a letter is about 7 of them wide
+LETTER_WIDTH, LETTER_HEIGHT = 7.0, 12.0
 LONGEST_LABEL = 34  # letters
 
 

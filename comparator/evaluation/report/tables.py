@@ -1,4 +1,4 @@
-"""A suite as CSV and JSON lines, a row or a line a cell, and as the JSON that ``suite show`` has."""
+"""A suite as CSV and JSON lines, a row or a line a cell, and as the JSON of ``suite show``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from comparator.comparison.exports.tables import harmless
 from comparator.comparison.record_facts import text_of, value_of
 from comparator.core.text import plain
 from comparator.evaluation.report.contents import Contents
+from comparator.evaluation.shown import shown
 from comparator.storage.kept_suite import Cell, Outcome, Record
 
 _STATS = ("prompt_tokens", "token_count", "tokens_per_second", "time_to_first_token", "duration",
@@ -23,6 +24,11 @@ COLUMNS = (
     *("passed", "assertions_passed", "assertions_told", "assertions"),
     *("seed", *_STATS, "question", "expected", "thinking", "content", "error"),
 )
+
+
+def suite_json(contents: Contents) -> str:
+    """Return what ``comparator suite show --json`` has."""
+    return json.dumps(plain(shown(contents.kept)), ensure_ascii=False, indent=2) + "\n"
 
 
 def suite_json_lines(contents: Contents) -> str:

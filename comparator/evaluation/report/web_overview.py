@@ -6,12 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from comparator.comparison.exports.web_parts import safe_name, safe_text
 from comparator.comparison.record_facts import text_of, value_of
-from comparator.evaluation.report.contents import (
-    Contents,
-    chance_in_words,
-    counted,
-    difference_in_words,
-)
+from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.fairness import fairness_of
 from comparator.evaluation.report.judging import judge_sentences, standings_of
 from comparator.evaluation.report.machine_facts import machine_lines
@@ -25,6 +20,7 @@ from comparator.evaluation.report.web_tables import (
     table,
     word,
 )
+from comparator.evaluation.report.words import chance_in_words, counted, difference_in_words
 from comparator.storage.kept_suite import Record
 
 METHOD = (
@@ -152,5 +148,3 @@ def _machine(contents: Contents) -> str:
     lines = machine_lines(contents.kept.machine, contents.without_paths)
     rows = [(safe_name(name), [safe_text(value)]) for name, value in lines]
     return table("machine", [word("figure"), word("machine")], rows) if rows else ""
-
-

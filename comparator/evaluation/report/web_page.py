@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from comparator.comparison.exports.web_parts import safe_name, safe_text
-from comparator.evaluation.report.contents import Contents, counted
+from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.fates import Fate, fates_of
 from comparator.evaluation.report.web_overview import overview, surroundings
 from comparator.evaluation.report.web_prompts import classes_of, prompt_html, question_html
@@ -18,6 +18,7 @@ from comparator.evaluation.report.web_tables import (
     sentences,
     word,
 )
+from comparator.evaluation.report.words import counted
 
 MOST_LETTERS = 12_000_000  # of all prompts with their answers; browsers stay quick with that
 MOST_ROWS = 5_000  # of the table of prompts and models
@@ -54,7 +55,7 @@ def _header(contents: Contents, main: str) -> Iterator[str]:
     moment = f'<time datetime="{contents.moment}">{shown}</time>'
     yield f'<p class="facts">{moment} · <code>{safe_name(kept.id)}</code></p>'
     kind = "" if all(cell.state == "done" for cell in kept.cells) else ' class="notice"'
-    yield f"<p{kind}>{safe_text(contents.heading)}</p>"
+    yield f'<p lang="en"{kind}>{safe_text(contents.heading)}</p>'
     links = "".join(
         f'<li><a href="#{place}">{word(place)}</a></li>'
         for place in _PLACES

@@ -11,19 +11,14 @@ from comparator.comparison.exports.words import NOT_MEASURED, thinking_figures
 from comparator.comparison.record_facts import end_of
 from comparator.core.models import InferenceResult
 from comparator.core.units import seconds, speed
-from comparator.evaluation.report.contents import (
-    Contents,
-    assertion_in_words,
-    counted,
-    letter_of,
-    result_of,
-)
+from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.differences import Piece, pieces_of
 from comparator.evaluation.report.fates import Fate, differ, fate_of_cell, fates_of
 from comparator.evaluation.report.judging import verdict_in_words
 from comparator.evaluation.report.languages import language_of
 from comparator.evaluation.report.texts import beginning, clipped
 from comparator.evaluation.report.web_tables import PARTS, bdi, fate, word
+from comparator.evaluation.report.words import assertion_in_words, counted, letter_of
 from comparator.storage.kept_suite import Assertion, Cell, Item, Outcome
 
 FEW_PROMPTS = 5  # are open from the start
@@ -68,7 +63,7 @@ def question_html(item: Item) -> str:
     text = beginning(item.question)
     language = language_of(text)
     lang = f' lang="{language}"' if language else ""
-    return f'<bdi{lang}>{safe_name(text)}</bdi>'
+    return f"<bdi{lang}>{safe_name(text)}</bdi>"
 
 
 def _asked(item: Item, prompt: int) -> Iterator[str]:
@@ -110,13 +105,13 @@ def _columns(contents: Contents, prompt: int) -> Iterator[str]:
 
 def _cell(contents: Contents, cell: Cell, assertions: Sequence[Assertion]) -> Iterator[str]:
     yield f"<p>{fate(fate_of_cell(cell))}</p>"
-    result = result_of(cell)
+    result = contents.result_of(cell)
     if result is None:
         return
     if result.error:
-        yield f'<p class="error">{safe_text(contents.without_paths(result.error))}</p>'
+        yield f'<p class="error">{safe_text(result.error)}</p>'
     if result.notice:
-        yield f'<p class="notice">{safe_text(contents.without_paths(result.notice))}</p>'
+        yield f'<p class="notice">{safe_text(result.notice)}</p>'
     if result.thinking is not None:
         inside = block(result.thinking.text, "thought", "thought")
         yield PARTS.fold("thought", inside)
@@ -205,7 +200,7 @@ def _difference(answers: Mapping[int, str], a: int, b: int) -> str:
     return (
         f"<p>{names}: <del>{letter_of(a)}</del> <ins>{letter_of(b)}</ins></p>"
         f'<pre class="words" dir="auto" tabindex="0" role="group" '
-        f'{PARTS.label("different_words")}>{body}</pre>'
+        f"{PARTS.label('different_words')}>{body}</pre>"
     )
 
 

@@ -36,7 +36,8 @@ def table(key: str, heads: Iterable[str], rows: Iterable[tuple[str, Sequence[str
         for head, cells in rows
     )
     return scrolled(
-        key, f"<table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table>"
+        key,
+        f'<table class="{key}"><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table>',
     )
 
 
@@ -46,8 +47,8 @@ def scrolled(key: str, content: str) -> str:
 
 
 def sentences(texts: Iterable[str]) -> Iterator[str]:
-    """Yield sentences, each a paragraph."""
-    return (f"<p>{safe_text(text)}</p>" for text in texts)
+    """Yield sentences, each a paragraph; they are English whatever the page's own words are."""
+    return (f'<p lang="en">{safe_text(text)}</p>' for text in texts)
 
 
 def fate(one: Fate) -> str:
