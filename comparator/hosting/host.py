@@ -39,6 +39,7 @@ from comparator.hosting.requests import (
 )
 from comparator.hosting.session import BusyError, OnNews, Session, Sessions
 from comparator.hosting.turn_requests import by_id, request_of_turns
+from comparator.hosting.voting import Voting
 from comparator.hub.downloads import Downloads
 from comparator.library.changes import starter
 from comparator.library.shelf import Shelf
@@ -64,6 +65,7 @@ class Host:
     ) -> None:
         self.options = options
         self.history = history or History(retention=options.retention)
+        self.voting = Voting(self.history)
         self.engine = engine or InferenceEngine(deadlines=options.allowed_deadlines)
         self.engine.keep_warm_seconds = options.keep_warm_minutes * 60
         self.manager = ModelManager(
@@ -146,6 +148,17 @@ class Host:
         request = self._request(draft)
         self._sizes(request)  # so that a slot whose context is too small is refused at once
         return self._take(session_key, request, None, on_news, visitor, browser)
+
+    def blindly(self, draft: RequestDraft, browser: str = "") -> RequestDraft:
+        """Return a draft in the order in which its answers are shown without names.
+
+        May read files: not for the loop.
+
+        Raises:
+            MultiLLMError: the draft is wrong, or has one model alone.
+        """
+        slots = self._request(draft).slots
+        return self.voting.ordered(draft, slots, self.owner_of(browser))
 
     def ask_on(
         self,
@@ -297,7 +310,10 @@ class Host:
         return (browser or NOBODY) if self.options.is_public else ""
 
     def kept(self, name: str, browser: str = "") -> KeptComparison | None:
-        """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``."""
+        """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``.
+
+        Whose names it tells may be hidden until a vote: ``voting.opened`` refuses it then.
+        """
         return self.history.get(name, self.owner_of(browser))
 
     def _keep(self, comparison: Comparison, owner: str, columns: Sequence[int] | None) -> str:
@@ -361,4 +377,5 @@ class Host:
         if self.downloads is not None:
             self.downloads.close(countdown.left)
         self.engine.cleanup_resources(countdown.left)
+        self.voting.close()
         self.history.close()  # so that the file alone is all of it

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import gradio as gr
 
 from comparator.evaluation.report import FORMATS
+from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
 from comparator.ui.compare.exporting import build_receiver
+from comparator.ui.evaluate.ratings import RatingsPanel, build_ratings
 from comparator.ui.events import Widget
 from comparator.ui.language import script, text
 from comparator.ui.middleware import OWN_BODY_BYTES
 from comparator.ui.static_files import static_text
+from comparator.ui.worded import said, worded
 
 SCRIPTS = (
     *("evaluate_parts.js", "evaluate_sources.js", "evaluate_matrix.js", "evaluate_cell.js"),
@@ -33,28 +36,32 @@ class EvaluateTab:
         root: all that is seen; its script sends the events.
         parts: what hands each part of what the server says to the script, by name.
         taken_away: what reports come through.
+        ratings: the panel of what votes say.
     """
 
     tab: Widget
     root: Widget
     parts: dict[str, Widget]
     taken_away: Widget
+    ratings: RatingsPanel
 
 
-def build_evaluate_tab(offered: ServerOptions) -> EvaluateTab:
+def build_evaluate_tab(host: Host) -> EvaluateTab:
     """Build the tab inside the page's ``gr.Tabs``."""
     with gr.Tab(text("evaluate.tab"), id="evaluate", elem_id="evaluate-tab") as tab:
         root = gr.HTML(
             None,
             html_template='<div id="evaluate-root"></div>',
-            js_on_load="\n".join([_constants(offered), script(), static_text(*SCRIPTS)]),
+            js_on_load="\n".join([_constants(host.options), script(), static_text(*SCRIPTS)]),
             apply_default_css=False,
             padding=False,
             elem_id="evaluate",
         )
         parts = {name: _receiver(name) for name in PARTS}
         taken_away = build_receiver("evaluate-taken-away")
-    return EvaluateTab(tab, root, parts, taken_away)
+        worded(f"<h2>{said('ratings.title')}</h2>", elem_id="ratings-title")
+        ratings = build_ratings(host)
+    return EvaluateTab(tab, root, parts, taken_away, ratings)
 
 
 def most_file_bytes(offered: ServerOptions) -> int:

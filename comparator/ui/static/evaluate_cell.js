@@ -1,5 +1,6 @@
 // One answer, whole: what was asked, what was answered, what its assertions say, its figures.
-// Event for the server: "look" with the suite's id, slot, prompt and repeat.
+// Events for the server: "look" with the suite's id, slot, prompt and repeat; "vote" with all but the
+// slot, which shows all answers to the prompt without names.
 
 class CellPanel {
   constructor(parent, onClose) {
@@ -43,7 +44,11 @@ class CellPanel {
       const sign = make("span", bar, "evaluate-sign", `${SIGNS[view.sign].mark} ${signWord(view.sign)}`);
       sign.dataset.sign = SIGNS[view.sign].key;
     }
-    if (!view.trouble) this.drawRepeats(bar, view);
+    if (!view.trouble) {
+      this.drawRepeats(bar, view);
+      const { id, prompt, repeat } = view;
+      makeButton(bar, "evaluate.vote", () => trigger("vote", { id, prompt, repeat }));
+    }
     makeButton(bar, "evaluate.close", () => this.close());
     if (view.trouble) make("p", this.root, "error", view.trouble);
     else this.drawWhole(view);
