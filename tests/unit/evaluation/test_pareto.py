@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from kept_suites import slot, suite_of
+from made_suites import slot, suite_of
 
 from comparator.evaluation.pareto import pareto_of
 from comparator.evaluation.ratings import ratings_of

@@ -8,7 +8,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from kept_suites import item, slot, suite_of
+from made_suites import item, slot, suite_of
 
 from comparator.evaluation.statistics import paired, pairs_of, rates, summary_of
 from comparator.evaluation.statistics.outcomes import Share
