@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
+from made_suites import suite_of
 
+from comparator.storage.kept_suite import Verdict
+from comparator.storage.suites import Suites
 from tests.cli.test_commands import comparator
 
 
@@ -82,3 +86,18 @@ def test_a_log_is_read_once_with_what_is_wrong_in_it_and_nonsense_is_refused(
     assert refused.returncode == 2
     assert "has no vote of two models" in refused.stderr
     assert comparator("ratings", "import").returncode == 2
+
+
+def test_a_judges_verdicts_are_rated_apart_from_votes(folder: Path, tmp_path: Path) -> None:
+    kept = suite_of(["u"] * 9, ["u"] * 9)
+    verdicts = [Verdict(prompt, 0, 0, 1, "b") for prompt in range(9)]
+    judge = {"label": "the judge", "is_refused": False, "sentences": []}
+    store = Suites(tmp_path / "data" / "suites.sqlite3")
+    assert store.begin(msgspec.structs.replace(kept, verdicts=verdicts, judge=judge))
+    store.close()
+    told = comparator("ratings", "--judge", "last")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines()[1].split()[-1] == "m1"
+    assert "verdicts of the judge in suite" in told.stdout
+    assert "No votes yet" in comparator("ratings").stdout
+    assert comparator("ratings", "--judge", "gone").returncode == 2
