@@ -72,14 +72,15 @@ class Grader:
         base, _ = names.split(assertion.type)
         if base == "llm-rubric":
             return Finding(None, WAITS, is_undecided=True)
-        if base == "similar":
-            return self._embeddings.similar(answer, assertion.value, assertion.threshold)
         try:
+            if base == "similar":
+                return self._embeddings.similar(answer, assertion.value, assertion.threshold)
             return _of_text(base, answer, assertion.value)
         except ConfigurationError as error:  # what ``check`` would have refused
             return Finding(None, f"It could not be told: {str(error).rstrip('.')}.")
-        except RecursionError:
-            return Finding(None, "It could not be told: the answer is nested too deeply.")
+        except Exception as error:  # of one that was never checked; it must not end its suite
+            words = str(error).splitlines()[0][:200] if str(error) else ""
+            return Finding(None, f"It could not be told: {type(error).__name__}: {words}.")
 
 
 def _of_text(base: str, answer: str, value: Any) -> Finding:
