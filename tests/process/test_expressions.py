@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from typing import Any
@@ -244,3 +245,23 @@ def test_a_finding_that_failed_passes_neither_way() -> None:
     assert [Finding(None, "x").passed(inverse) for inverse in (False, True)] == [False, False]
     undecided = Finding(None, "x", is_undecided=True)
     assert [undecided.passed(inverse) for inverse in (False, True)] == [None, None]
+
+
+def test_what_is_needed_is_imported_before_a_model_is_measured() -> None:
+    source = (
+        "import sys\n"
+        "from comparator.evaluation.assertions import Grader\n"
+        "from comparator.storage.kept_suite import Assertion, Item\n"
+        "libraries = {'regex', 'jsonschema', 'jinja2', 'yaml', 'numpy', 'model2vec'}\n"
+        "def loaded(): return sorted(libraries & set(sys.modules))\n"
+        "def of(name): return Item('1', [], assertions=[Assertion(name)])\n"
+        "grader, told = Grader(), [loaded()]\n"
+        "for name in ('contains', 'not-regex', 'is-json'):\n"
+        "    grader.make_ready([of(name)])\n"
+        "    told.append(loaded())\n"
+        "print(told)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[[], [], ['regex'], ['jsonschema', 'regex']]"

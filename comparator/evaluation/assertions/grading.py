@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import without_surrogates
-from comparator.evaluation.assertions import expressions, json_checks, names, patterns, texts
+from comparator.evaluation.assertions import (
+    expressions,
+    json_checks,
+    names,
+    patterns,
+    schemas,
+    texts,
+)
 from comparator.evaluation.assertions.findings import Finding
 from comparator.evaluation.assertions.similarity import Embeddings
 from comparator.storage.kept_suite import Assertion, Item, Outcome, Record
@@ -39,6 +47,17 @@ class Grader:
     def close(self) -> None:
         """Give back what was loaded; it may be used again."""
         self._embeddings.close()
+
+    def make_ready(self, items: Iterable[Item]) -> None:
+        """Import what the assertions of prompts need, before a model is measured.
+
+        The model of ``similar`` is left for when it is asked.
+        """
+        used = {names.split(one.type)[0] for item in items for one in item.assertions}
+        if "regex" in used:
+            patterns.make_ready()
+        if used & set(names.JSON_TYPES):
+            schemas.make_ready()
 
     def grade(self, item: Item, record: Record) -> list[Outcome]:
         """Return what became of each assertion of a prompt, in their order.

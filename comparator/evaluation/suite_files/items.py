@@ -22,6 +22,7 @@ from comparator.storage.kept_suite import Assertion, Item, Suite
 
 PROMPTS = ("prompt", "question", "input")
 COLUMNS = (*PROMPTS, "id", "system", "messages", "expected", "assert", "tags")
+_PROMPTFOOS = ("__expected", "__prefix", "__suffix")
 LONGEST_EXPECTED = 200  # characters of what an answer is believed to repeat
 _ALONE_UP_TO = 3  # characters; a shorter word is in others by chance
 
@@ -107,7 +108,7 @@ def _known(row: Row, notes: Notes) -> dict[str, Any]:
     for name, value in row.values.items():
         column = name.strip().lower() if isinstance(name, str) else name
         if column not in COLUMNS:
-            _note_column(name, notes)
+            _mind_column(name, row.where, notes)
         elif value is not None and value != "":
             known[column] = value
     prompts = [name for name in PROMPTS if name in known]
@@ -118,7 +119,13 @@ def _known(row: Row, notes: Notes) -> dict[str, Any]:
     return known
 
 
-def _note_column(name: object, notes: Notes) -> None:
+def _mind_column(name: object, where: str, notes: Notes) -> None:
+    """Note a column that is not known; refuse what would change what is asked or graded."""
+    if str(name).strip().lower().startswith(_PROMPTFOOS):
+        raise ConfigurationError(
+            f"{where} has {quoted(str(name))}, a column of promptfoo's tables. Write what it says "
+            "into prompt, or into assert (such as equals: Paris)."
+        )
     near = difflib.get_close_matches(str(name).strip().lower(), COLUMNS, n=1, cutoff=0.7)
     hint = f" (did you mean {near[0]}?)" if near else ""
     notes.unknown("The column", str(name)[:100], why=hint)
