@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -126,9 +127,13 @@ def _mind_column(name: object, where: str, notes: Notes) -> None:
             f"{where} has {quoted(str(name))}, a column of promptfoo's tables. Write what it says "
             "into prompt, or into assert (such as equals: Paris)."
         )
-    near = difflib.get_close_matches(str(name).strip().lower(), COLUMNS, n=1, cutoff=0.7)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    notes.unknown("The column", str(name)[:100], why=hint)
+    notes.unknown("The column", str(name)[:100], why=_nearest(str(name)))
+
+
+@functools.lru_cache(maxsize=1000)  # each row has the same
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name.strip().lower(), COLUMNS, n=1, cutoff=0.7)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _messages(values: Mapping[str, Any], where: str, notes: Notes) -> list[dict[str, str]]:
