@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from kept_comparisons import result
+from kept_comparisons import result, thought
 
 from comparator.storage.kept_suite import (
     Assertion,
@@ -22,11 +22,16 @@ from comparator.storage.kept_suite import (
 
 CREATED = 1_795_000_000.0
 MACHINE = {
-    "system": {"platform": "Linux-6.1.0-x86_64-glibc2.36", "python": "3.11.2"},
-    "processor": {"name": "AMD EPYC 7763", "physical": 2, "logical": 2, "threads": 2},
-    "memory": {"ram_bytes": 8_000_000_000, "limit_bytes": None},
-    "devices": [],
+    "system": "Linux",
+    "architecture": "x86_64",
+    "processor": "AMD EPYC 7763",
+    "cores": 2,
+    "features": ["avx2", "fma"],
 }
+HOSTILE = (
+    "<script>window.hacked = 1</script><img src=x onerror=alert(1)> [x](javascript:alert(1)) \"'\n"
+    "# Heading\n```\nout\n````\n| a | b |\n\x1b[31m\x00\u202egnp.exe \u0627\u0644 \u200b{{7*7}}"
+)
 # None for a cell that could not be answered; "" for one that is pending; else what passed of it.
 Fate = bool | None | str
 
@@ -52,11 +57,12 @@ def suite_slot(
         "aggregate_tokens_per_second": 60.0 / (number + 1),
         **summary,
     }
+    told = f"{number}{name}{batch}".encode("utf-8", "replace")
     return SuiteSlot(
         model={**one["model"], "path": f"/home/somebody/models/{one['model']['name']}.gguf",
                "size": 90_000_000 * (number + 1)},
         config={**one["config"], **(config or {})},
-        configuration=hashlib.sha256(f"{number}{name}{batch}".encode()).hexdigest(),
+        configuration=hashlib.sha256(told).hexdigest(),
         label=name or f"model-{number}",
         summary=facts,
     )  # fmt: skip
@@ -145,9 +151,41 @@ def judged(kept: KeptSuite, consistency: float = 0.8, name: str = "judge") -> Ke
     judge = {
         "model": suite_slot(9, name).model,
         "config": suite_slot(9, name).config,
+        "label": name,
         "consistency": consistency,
-        "verdicts": len(verdicts),
+        "interval": [consistency - 0.2, consistency + 0.1],
+        "asked": len(verdicts),
+        "agreed": sum(one.winner is not None for one in verdicts),
         "is_refused": consistency < 0.65,
         "same_family": [0],
+        "sentences": [f"The judge said the same in both orders in {consistency:.0%}."],
     }
     return msgspec.structs.replace(kept, judge=judge, verdicts=verdicts)
+
+
+def hostile_suite() -> KeptSuite:
+    """Return a suite in which everything that a stranger may have written is hostile."""
+    name = '=HYPERLINK("http://x.invalid")\u202e<b>|`\n# x'
+    slots = [suite_slot(0, name), suite_slot(1, f"{name}2")]
+    asked = item(0, HOSTILE, [Assertion("contains", HOSTILE), Assertion("regex", "<i>")],
+                 expected=HOSTILE, tags=["<u>", "=1"])  # fmt: skip
+    asked = msgspec.structs.replace(asked, id="<s>=1")
+    answer = record(slots[0], HOSTILE, HOSTILE, thinking=thought(HOSTILE), notice=HOSTILE)
+    other = record(slots[1], HOSTILE, f"{HOSTILE} And more.")
+    failed = record(slots[1], HOSTILE, "", error=HOSTILE, error_kind="crashed")
+    outcomes = [Outcome("contains", False, HOSTILE), Outcome("<i>", None, HOSTILE, 0.5)]
+    cells = [
+        Cell(0, 0, 0, "done", 1, answer, outcomes),
+        Cell(0, 0, 1, "done", 1, answer, outcomes),
+        Cell(1, 0, 0, "done", 1, other, outcomes),
+        Cell(1, 0, 1, "failed", 1, failed),
+    ]
+    kept = kept_suite(((True,), (True,)), items=[asked], slots=slots, name=HOSTILE, repeats=2)
+    kept = msgspec.structs.replace(
+        kept,
+        id="../../<b>=1",
+        cells=cells,
+        suite=Suite(HOSTILE, [asked], [HOSTILE]),
+        machine={"processor": HOSTILE, HOSTILE: [HOSTILE]},
+    )
+    return judged(kept, name=HOSTILE)
