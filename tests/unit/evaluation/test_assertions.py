@@ -243,7 +243,10 @@ def test_a_schema_that_refers_to_itself_without_end_is_told() -> None:
     assert "never ends" in outcome.reason
 
 
-def test_other_threads_work_while_a_regular_expression_is_searched_for() -> None:
+def test_other_threads_work_while_a_regular_expression_is_searched_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patterns, "LONGEST_SECONDS", 0.3)
     steps, is_over = 0, threading.Event()
 
     def count() -> None:

@@ -192,6 +192,7 @@ def of(**row: Any) -> bytes:
 BAD: list[tuple[str, bytes, str]] = [
     ("a.txt", b"", "a.txt is empty"),
     ("a.txt", b" \r\n\n", "a.txt is empty"),
+    ("a.txt", "\u3000\x1f".encode(), "a.txt has nothing but blanks"),
     ("a.txt", "Why?".encode("utf-16"), "text in UTF-16, by its first bytes"),
     ("a.txt", "Why?".encode("utf-32"), "text in UTF-32"),
     ("a.txt", "Why is it so?".encode("utf-16-le"), "seems to be text in UTF-16"),
@@ -286,7 +287,7 @@ def test_what_is_wrong_with_a_parquet_file_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bounds, "MOST_BYTES", 500_000)
     packed = parquet(prompt=[f"{number}{'x' * 10_000}" for number in range(100)])
     with pytest.raises(
-        ConfigurationError, match=r"a\.parquet unpacks to 1\.0 MB; the limit is 500 kB"
+        ConfigurationError, match=r"a\.parquet unpacks to 1 MB; the limit is 500 kB"
     ):
         suite_files.parsed("a.parquet", packed)
 
