@@ -19,6 +19,7 @@ import msgspec
 from comparator.comparison.request import Request, Slot
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.evaluation import resuming
+from comparator.evaluation.batch import plan
 from comparator.evaluation.cells import Asked
 from comparator.evaluation.grading import Grading
 from comparator.evaluation.new_suite import conversation_of, seed_of
@@ -219,7 +220,7 @@ class SuiteRun:
             self._keep(cell)
 
         try:
-            request, batch = self._request(slot, asked), Batch()
+            request, batch = self._planned(slot, asked)
         except MultiLLMError as error:  # it stays pending: nothing was asked
             self.refusals[number] = f"{self._head.slots[number].label} is not asked: {error}"
             return
@@ -235,8 +236,15 @@ class SuiteRun:
         self._note_slot(number, run.facts)
         self._grade(cell for cell in self._cells.values() if cell.slot == number)
 
+    def _planned(self, slot: Slot, asked: Sequence[Asked]) -> tuple[Request, Batch]:
+        """Return what all runs of a slot have in common, and how many it answers at once."""
+        conversations = [one.conversation for one in asked]
+        found = plan(self._engine, slot, conversations, self._head.batch)
+        notice = " ".join(filter(None, (slot.notice, found.notice)))
+        request = self._request(replace(slot, notice=notice), asked)
+        return request, Batch(found.size, found.context_tokens)
+
     def _request(self, slot: Slot, asked: Sequence[Asked]) -> Request:
-        """Return what all runs of a slot have in common."""
         config = replace(slot.config, seed=asked[0].seed)
         request = self._engine.request(
             asked[0].conversation,

@@ -150,7 +150,7 @@ def run_suite(
             suite,
             slots,
             repeats=asked.repeats,
-            batch=size_of(asked.batch),
+            batch=asked.batch,
             judge=judging,
             name=asked.name,
         )
@@ -192,19 +192,3 @@ def with_usual(given: Mapping[str, Any], repeats: int) -> dict[str, Any]:
     samples = repeats > 1 or {"temperature", "sampling"} & set(given)
     usual = {k: v for k, v in _OF_BUILTIN.items() if not (k == "do_sample" and samples)}
     return {**usual, **given}
-
-
-def size_of(batch: str) -> str | int:
-    """Return how many answers are to be written at once.
-
-    Raises:
-        ConfigurationError: it is neither ``auto`` nor a number.
-    """
-    if batch == AUTO:
-        return AUTO
-    try:
-        return int(batch)
-    except ValueError:
-        raise ConfigurationError(
-            f"--batch is auto or a number of answers, not {batch[:40]!r}."
-        ) from None
