@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,6 +21,7 @@ from comparator.core.text import with_controls_shown
 from comparator.evaluation.batch import AUTO as AUTO
 from comparator.evaluation.batch import checked
 from comparator.evaluation.configuration import DigestOf, configuration_of
+from comparator.library.duplicates import parts_of
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.digests import Digests
 from comparator.storage.kept_comparison import new_id
@@ -99,6 +101,19 @@ def seed_of(first: int, repeat: int) -> int:
         return first
     digest = hashlib.sha256(f"{first}:{repeat}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % (LARGEST_SEED + 1)
+
+
+def unread_bytes(slots: Sequence[Slot]) -> int:
+    """Return how many bytes of models will be read, to know these by their content."""
+    with closing(Digests()) as known:
+        files = {
+            file
+            for slot in slots
+            if os.path.exists(slot.model.path)
+            for _name, file in parts_of(slot.model)
+            if known.known(file) is None
+        }
+    return sum(os.path.getsize(file) for file in files)
 
 
 @contextmanager

@@ -50,12 +50,14 @@ from comparator.cli.errors import tell
 from comparator.comparison.request import Slot
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelConfig
-from comparator.evaluation.new_suite import AUTO
+from comparator.core.units import fine_size
+from comparator.evaluation.new_suite import AUTO, unread_bytes
 from comparator.evaluation.suite_run import new_suite
 from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, SlotDraft, request_of
 from comparator.storage.kept_suite import Suite
 from comparator.storage.suites import Suites
 
+_LONG_READ_BYTES = 1_000_000_000  # some seconds
 # Built-in suites ask for short answers that can be checked, and that are the same each time.
 _OF_BUILTIN = {"do_sample": False, "max_tokens": 256}
 
@@ -145,6 +147,9 @@ def run_suite(
     try:
         slots = request_of(draft, engine, look_up, adapter).slots
         judging = Slot.of(look_up(judge), ModelConfig()) if judge else None
+        unread = unread_bytes(slots)
+        if unread > _LONG_READ_BYTES:
+            tell(f"Reading {fine_size(unread)} of models once, to know them by their content.")
         kept = new_suite(
             engine,
             suite,
