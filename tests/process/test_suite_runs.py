@@ -258,6 +258,23 @@ def test_of_several_at_once_that_died_each_is_asked_once_more_alone(engine, monk
     ]
 
 
+@pytest.mark.model
+def test_a_real_model_writes_several_at_once_and_no_speed_of_one_is_told(
+    starter_models, engine, path
+):
+    model = ModelInfo("", "q2_k", starter_models["gguf_q2_k"], ModelType.GGUF, 88_000_000)
+    slots = slots_of(model, max_tokens=4, n_ctx=256, seed=3)
+    suite = played(engine, path, suite_of("Say one.", "Say two."), slots, repeats=2, batch=4)
+    kept = suite.to_end(engine)
+    assert [(cell.state, cell.batch) for cell in kept.cells] == [("done", 4)] * 4
+    stats = [cell.record["stats"] for cell in kept.cells]
+    assert [one["tokens_per_second"] for one in stats] == [None] * 4
+    assert all(0 < one["token_count"] <= 4 for one in stats)
+    assert kept.slots[0].summary["aggregate_tokens_per_second"] > 0
+    assert kept.slots[0].summary["peak_bytes"] > 0
+    assert engine.measurements.of(model) is None  # that memory is not one answer's
+
+
 def test_what_it_shows_has_the_shape_that_others_read(echo_model, engine, path):
     slots = slots_of(echo_model("a"), echo_model("b", text="no"))
     told = shown(played(engine, path, suite_of("one", "two"), slots).to_end(engine))

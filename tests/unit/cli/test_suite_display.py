@@ -64,6 +64,11 @@ def test_the_table_has_each_slot_its_interval_and_the_pairs() -> None:
     assert "model-0 passes" in text or "Not enough to tell" in text
 
 
+def test_of_answers_at_once_it_is_said_that_no_speed_of_one_is_known() -> None:
+    assert "no speed of one" in suite_table.as_text(kept_suite([[True, True]], batch=8))
+    assert "no speed of one" not in suite_table.as_text(kept_suite([[True, True]]))
+
+
 def test_a_hostile_name_cannot_change_the_terminal() -> None:
     kept = kept_suite([[True], [True]], name="\x1b[2Jname")
     slots = [msgspec.structs.replace(slot, label="\x1b[31mred") for slot in kept.slots]
