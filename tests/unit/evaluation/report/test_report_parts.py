@@ -26,6 +26,7 @@ def _sides(pieces):
         ("The sky is blue.", "The sky is  grey, blue."),
         ("北京是中国的首都。", "中国的首都是北京。"),
         ("a b c", "a b c d"),
+        ("Python是一种语言", "Python 是语言\n\n"),
     ],
 )
 def test_differences_put_together_are_both_answers(left, right):
@@ -45,7 +46,8 @@ def test_differing_words_are_found_and_what_is_long_and_alike_is_left_out():
 
 def test_answers_with_nothing_in_common_or_too_long_are_not_compared():
     assert pieces_of("alpha beta gamma", "eins zwei") is None
-    assert pieces_of("x " * MOST_WORDS, "x") is None
+    assert pieces_of("x " * (MOST_WORDS + 1), "x") is None
+    assert pieces_of("the " * 2000, "the " * 2000 + "end") is None
 
 
 @pytest.mark.parametrize(
