@@ -216,7 +216,6 @@ class SuiteRun:
             nonlocal ended
             ended += 1
             self._pace.note(number, time.monotonic() - began, ended)
-            self._stage = "answering"
             self._keep(cell)
 
         try:
@@ -224,7 +223,14 @@ class SuiteRun:
         except MultiLLMError as error:  # it stays pending: nothing was asked
             self.refusals[number] = f"{self._head.slots[number].label} is not asked: {error}"
             return
-        run = SlotRun(self._engine, request, batch, take, lambda: self._is_over)
+        run = SlotRun(
+            self._engine,
+            request,
+            batch,
+            take,
+            lambda: self._say("answering", number),
+            lambda: self._is_over,
+        )
         run.ask(asked)
         self._note_slot(number, run.facts)
         self._grade(cell for cell in self._cells.values() if cell.slot == number)

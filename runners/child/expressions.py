@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import importlib
 import json
-import math
 import os
 import socket
 import time
@@ -22,7 +21,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import without_surrogates
 from runners.child import memory_limit
 
-SECONDS = 2  # of processor time that each may take; whole ones, as the system counts them
+SECONDS = 1  # of processor time that each may take, or half of it: the system counts whole ones
 MEMORY_BYTES = 256 * 1024 * 1024
 LONGEST_REASON = 500  # characters
 STEP = "expression"
@@ -90,7 +89,7 @@ def _limit_time() -> None:
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    most = math.ceil(time.process_time()) + SECONDS
+    most = round(time.process_time()) + SECONDS
     soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 

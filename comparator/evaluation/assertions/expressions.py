@@ -23,9 +23,13 @@ from runners.timeouts import Deadlines
 
 JOB = "evaluate_expressions"
 MEMORY_BYTES = 64 * 1024 * 1024  # what the child needs itself; it limits its expressions further
-# An expression has two seconds of processor time; on a busy machine that may take long.
+# An expression has a second of processor time; on a busy machine that may take long.
 _DEADLINES = Deadlines(load_seconds=60.0, total_seconds=None)
 _STEP = "expression"
+MOST_ENDED = 10  # processes that expressions about one answer may take with them
+_TOO_MANY = (
+    f"It was not evaluated: {MOST_ENDED} other expressions about this answer ended their process."
+)
 
 
 class _Result(msgspec.Struct):
@@ -81,6 +85,9 @@ def findings(
         place = places[number]
         found[place] = Finding(None, f"The expression {quoted(sources[place])} {_end(final)}")
         del waiting[place]
+        if len(found) == MOST_ENDED:
+            found |= dict.fromkeys(waiting, Finding(None, _TOO_MANY))
+            break
     return [found[place] for place in range(len(sources))]
 
 
@@ -128,7 +135,7 @@ def _meaning(source: str, result: _Result, threshold: float | None) -> Finding:
 
 def _end(final: protocol.Message) -> str:
     if isinstance(final, protocol.Crashed) and "SIGXCPU" in final.cause:
-        return "took more than 2 s of processor time and was ended; it may never end."
+        return "took about a second of processor time and was ended; it may never end."
     if isinstance(final, protocol.TimedOut):
         return f"gave no sign for {final.limit:g} s and was ended; it may never end."
     if isinstance(final, protocol.Crashed):

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.text import without_surrogates
 from comparator.evaluation.assertions import expressions, json_checks, names, patterns, texts
 from comparator.evaluation.assertions.findings import Finding
 from comparator.evaluation.assertions.similarity import Embeddings
@@ -77,6 +78,8 @@ class Grader:
             return _of_text(base, answer, assertion.value)
         except ConfigurationError as error:  # what ``check`` would have refused
             return Finding(None, f"It could not be told: {str(error).rstrip('.')}.")
+        except RecursionError:
+            return Finding(None, "It could not be told: the answer is nested too deeply.")
 
 
 def _of_text(base: str, answer: str, value: Any) -> Finding:
@@ -116,4 +119,4 @@ def _outcome(assertion: Assertion, finding: Finding) -> Outcome:
     score = finding.score
     if score is not None and is_inverse:
         score = 1 - score
-    return Outcome(assertion.type, passed, finding.why, score)
+    return Outcome(assertion.type, passed, without_surrogates(finding.why), score)

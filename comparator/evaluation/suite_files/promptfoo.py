@@ -20,7 +20,7 @@ from comparator.evaluation.suite_files.items import Row
 from comparator.evaluation.suite_files.notes import Notes
 
 _THE_PROMPT = "{{prompt}}"  # promptfoo's own where a file has no prompts
-_FILE = re.compile(r"file://|(?:https?|huggingface|python|exec|langfuse|portkey|helicone)://", re.I)
+_FILE = re.compile(r"(?:file|huggingface|langfuse|portkey|helicone)://", re.IGNORECASE)
 _FILE_NAME = re.compile(r"\S+\.(?:txt|jsonl?|ya?ml|csv|md|j2|py|[cm]?[jt]s|xlsx?)", re.I)
 
 _TOP = ("prompts", "tests", "defaultTest", "description")
