@@ -10,7 +10,12 @@ from comparator.core.text import without_surrogates
 from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.fairness import fairness_of
 from comparator.evaluation.report.fates import differ, fate_of_cell, fates_of
-from comparator.evaluation.report.judging import judge_sentences, standings_of, verdict_in_words
+from comparator.evaluation.report.judging import (
+    judge_name,
+    judge_sentences,
+    standings_of,
+    verdict_in_words,
+)
 from comparator.evaluation.report.machine_facts import machine_lines
 from comparator.evaluation.report.texts import beginning, clipped
 from comparator.evaluation.report.web_overview import METHOD
@@ -91,8 +96,7 @@ def _judge(contents: Contents) -> list[str]:
     judge = contents.kept.judge
     if not judge:
         return []
-    name = str(judge.get("label") or (judge.get("model") or {}).get("name") or "")
-    told = [f"{PARTS.texts['en']['model']}: {name}", *judge_sentences(contents)]
+    told = [f"{PARTS.texts['en']['model']}: {judge_name(contents)}", *judge_sentences(contents)]
     for one in standings_of(contents.kept.verdicts) if not judge.get("is_refused") else ():
         a, b = contents.labels[one.a], contents.labels[one.b]
         told.append(
@@ -114,10 +118,7 @@ def _matrix(contents: Contents) -> list[str]:
 def _fair_play(contents: Contents) -> list[str]:
     found, words = fairness_of(contents), PARTS.texts["en"]
     told = [one for one in (found.sentence, *found.changes, *found.remarks) if one]
-    rows = [
-        [row.name, *map(contents.without_paths, row.values), row.verdict]
-        for row in found.differences
-    ]
+    rows = [[row.name, *row.values, row.verdict] for row in found.differences]
     rows += [[words[key], *values, ""] for key, values in found.happened.items()]
     heads = [words["figure"], *contents.labels, ""]
     listed = _list("fair_play", told) or _heading("fair_play")[:-1]

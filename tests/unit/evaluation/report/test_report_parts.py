@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from kept_suites import kept_suite
+from kept_suites import kept_suite, suite_slot
 
 from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.differences import MOST_WORDS, pieces_of
@@ -108,3 +108,14 @@ def test_what_befell_answers_is_counted():
         "fallbacks": ["1 of 2", "0 of 2"],
     }
     assert list(found.remarks) == ["A · model-0: It was slow."]
+
+
+def test_fairness_is_told_of_those_that_answered():
+    slots = [suite_slot(0), suite_slot(1), suite_slot(2, config={"temperature": 0.1})]
+    contents = Contents.of(kept_suite(((True,), (None,), (True,)), slots=slots))
+    found = fairness_of(contents)
+    assert found.sentence
+    (row,) = [one for one in found.differences if one.name == "temperature"]
+    assert row.values == ["0.7", "–", "0.1"]
+    nobody = fairness_of(Contents.of(kept_suite((("",), ("",)))))
+    assert (nobody.sentence, list(nobody.differences)) == ("", [])
