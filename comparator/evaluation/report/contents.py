@@ -11,7 +11,7 @@ from functools import cached_property
 
 from comparator.comparison.record_facts import number_of, text_of
 from comparator.core.models import InferenceResult
-from comparator.core.text import name_shown, plain, without_paths
+from comparator.core.text import name_shown, plain, without_folders, without_paths
 from comparator.core.units import fine_size, seconds, speed
 from comparator.evaluation.pareto import Pareto, pareto_of
 from comparator.evaluation.report.words import NOT_MEASURED, counted, letter_of, rate_in_words
@@ -79,6 +79,13 @@ class Contents:
     def without_paths(self, text: str) -> str:
         """Return a sentence of ours without where on this machine anything lies."""
         return without_paths(text, *self._folders)
+
+    def without_folders(self, text: str) -> str:
+        """Return the same of a text that quotes others: only folders of the models are taken out.
+
+        What looks like a path in it may be a regular expression.
+        """
+        return without_folders(text, *self._folders)
 
     @cached_property
     def _folders(self) -> list[str]:

@@ -187,5 +187,5 @@ def _cell(contents: Contents, cell: Cell, item: Item) -> Iterator[str]:
     for place, one in enumerate(cell.assertions):
         value = item.assertions[place].value if place < len(item.assertions) else None
         told = {True: "✓", False: "✗", None: "?"}[one.passed]
-        reason = contents.without_paths(clipped(one.reason, 600)[0])
+        reason = contents.without_folders(clipped(one.reason, 600)[0])
         yield f"- {told} {escaped(assertion_in_words(one, value))}: {escaped(reason)}"

@@ -56,6 +56,15 @@ def test_no_form_for_others_tells_where_models_lie(ending):
     assert "somebody" not in text
 
 
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_reason_that_quotes_a_pattern_is_whole(ending):
+    kept = kept_suite(((False,),))
+    outcomes = [Outcome("regex", False, r"Nothing matches “^\s*12\W*$”.")]
+    cells = [msgspec.structs.replace(kept.cells[0], assertions=outcomes)]
+    text = written(msgspec.structs.replace(kept, cells=cells), ending).decode()
+    assert r"^\s*12\W*$" in text.replace("\\\\", "\\").replace("\\*", "*").replace("\\$", "$")
+
+
 def test_an_unknown_ending_is_refused_by_name():
     with pytest.raises(ConfigurationError, match=r"'report.docx'.*\.html, \.md"):
         ending_of("report.docx")
