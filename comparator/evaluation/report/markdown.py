@@ -41,9 +41,10 @@ def suite_markdown(contents: Contents, most_letters: int = MOST_LETTERS) -> str:
     kept = contents.kept
     lines = [f"# Suite {escaped(kept.name or kept.suite.name)}", ""]
     lines += [f"{escaped(contents.heading)} Begun {contents.moment}, `{escaped(kept.id)}`."]
-    lines += [*_summary(contents), *_pairs(contents)]
+    lines += [*_summary(contents), *_by_tag(contents), *_pairs(contents)]
     lines += _list("pareto", contents.pareto.sentences)
-    lines += [*_judge(contents), *_matrix(contents), *_fair_play(contents), *_machine(contents)]
+    lines += [*_judge(contents), *_matrix(contents), *_fair_play(contents)]
+    lines += [*_settings(contents), *_machine(contents)]
     lines += [*_list("notes", contents.notes), *_list("method", METHOD)]
     lines += _prompts(contents, most_letters)
     return without_surrogates("\n".join(lines)) + "\n"
@@ -72,6 +73,13 @@ def _summary(contents: Contents) -> list[str]:
     ]
     words = PARTS.texts["en"]
     return [*_heading("summary"), *_table([words["model"], *(words[key] for key in keys)], rows)]
+
+
+def _by_tag(contents: Contents) -> list[str]:
+    rates = contents.rates_by_tag()
+    heads = [PARTS.texts["en"]["tag"], *contents.labels]
+    rows = ([tag, *told] for tag, told in rates.items())
+    return [*_heading("by_tag"), *_table(heads, rows)] if rates else []
 
 
 def _pairs(contents: Contents) -> list[str]:
@@ -123,6 +131,13 @@ def _fair_play(contents: Contents) -> list[str]:
     heads = [words["figure"], *contents.labels, ""]
     listed = _list("fair_play", told) or _heading("fair_play")[:-1]
     return [*listed, "", *_table(heads, rows)]
+
+
+def _settings(contents: Contents) -> Iterator[str]:
+    yield from _heading("settings")[:-1]
+    for slot in contents.slots:
+        yield from ("", f"### {escaped(contents.labels[slot])}", "")
+        yield from fenced("\n".join(contents.settings(slot)))
 
 
 def _machine(contents: Contents) -> list[str]:

@@ -45,6 +45,7 @@ def overview(contents: Contents, shown: Collection[int]) -> Iterator[str]:
     """Yield summary, charts, pairs and judge; ``shown`` are the prompts that the page has."""
     yield from section("summary", [_summary(contents)])
     yield from section("pass_rate", [_chart(pass_rate_svg(contents.summary, contents.labels))])
+    yield from section("by_tag", [_by_tag(contents)])
     yield from section("pairs", _pairs(contents, shown))
     yield from section("pareto", _pareto(contents))
     yield from section("judge", _judge(contents))
@@ -53,6 +54,7 @@ def overview(contents: Contents, shown: Collection[int]) -> Iterator[str]:
 def surroundings(contents: Contents) -> Iterator[str]:
     """Yield fair play, machine, notes, and how to read it all."""
     yield from section("fair_play", _fair_play(contents))
+    yield from section("settings", _settings(contents), "all-settings")
     yield from section("machine", [_machine(contents)])
     yield from section("notes", sentences(contents.notes))
     yield from section("method", sentences(METHOD))
@@ -67,6 +69,13 @@ def _summary(contents: Contents) -> str:
         if any(one[key] not in (NOT_MEASURED, "0") for one in figures) or key == "answered"
     ]
     return table("summary", [word("figure"), *map(bdi, contents.labels)], rows)
+
+
+def _by_tag(contents: Contents) -> str:
+    rows = [
+        (bdi(tag), list(map(safe_text, rates))) for tag, rates in contents.rates_by_tag().items()
+    ]
+    return table("by_tag", [word("tag"), *map(bdi, contents.labels)], rows) if rows else ""
 
 
 def _chart(svg: str) -> str:
@@ -147,6 +156,15 @@ def _fair_play(contents: Contents) -> Iterator[str]:
     counts = [(word(key), list(map(safe_text, values))) for key, values in found.happened.items()]
     yield f"<h3>{word('happened')}</h3>"
     yield table("happened", heads, counts)
+
+
+def _settings(contents: Contents) -> Iterator[str]:
+    """Yield all settings of each slot, to be opened."""
+    for slot in contents.slots:
+        lines = PARTS.block("\n".join(contents.settings(slot)), "settings", "settings")
+        digest = safe_name(contents.kept.slots[slot].configuration)
+        told = f'{lines}<p class="facts"><code>{digest}</code></p>'
+        yield f"<details><summary>{bdi(contents.labels[slot])}</summary>{told}</details>"
 
 
 def _machine(contents: Contents) -> str:

@@ -145,7 +145,8 @@ def test_nothing_of_a_hostile_suite_is_markdown():
     headings = {line.split(" ", 1)[1] for line in outside if re.match("#{1,2} ", line)}
     assert headings - {f"Suite {_first_line()}"} <= {
         "Summary", "Models in pairs", "Which to keep", "Judge", "Prompts and models", "Fair play",
-        "Machine", "Notes on the suite", "How to read the figures", "Prompts side by side",
+        "Machine", "Settings", "Pass rates by tag", "Notes on the suite",
+        "How to read the figures", "Prompts side by side",
     }  # fmt: skip
 
 
@@ -209,3 +210,16 @@ def test_what_a_judge_could_not_tell_neither_passes_nor_fails_in_promptfoo():
     assert one["success"]
     assert one["gradingResult"]["componentResults"] == []
     assert one["metadata"]["notTold"] == ["llm-rubric"]
+
+
+@pytest.mark.parametrize("ending", [".html", ".md"])
+def test_settings_are_told_and_pass_rates_by_tag(ending):
+    slots = [suite_slot(0, config={"lora": ["/home/somebody/poet.gguf:0.5"], "top_k": 13})]
+    asked = [item(0, tags=["facts"]), item(1, tags=["facts"]), item(2, tags=["form"])]
+    text = written(kept_suite(((True, False, True),), items=asked, slots=slots), ending).decode()
+    for said in ("top_k = 13", "poet.gguf", "Pass rates by tag", "facts", "form"):
+        assert said in text
+    assert re.search(r"50 % \(\d+ to \d+ %\)", text)
+    assert "somebody" not in text
+    untagged = written(kept_suite(((True,),)), ending).decode()
+    assert "Pass rates by tag" not in untagged
