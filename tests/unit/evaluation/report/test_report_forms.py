@@ -223,3 +223,16 @@ def test_settings_are_told_and_pass_rates_by_tag(ending):
     assert "somebody" not in text
     untagged = written(kept_suite(((True,),)), ending).decode()
     assert "Pass rates by tag" not in untagged
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_every_form_takes_a_suite_as_visitors_see_it(ending):
+    kept = kept_suite(((True, None),))
+    slots = [msgspec.structs.replace(slot, model={**slot.model, "path": None, "file": "a.gguf"})
+             for slot in kept.slots]  # fmt: skip
+    cells = [
+        msgspec.structs.replace(cell, record={**cell.record, "model": slots[0].model})
+        for cell in kept.cells
+    ]
+    seen = msgspec.structs.replace(kept, slots=slots, cells=cells)
+    assert "somebody" not in written(seen, ending).decode()
