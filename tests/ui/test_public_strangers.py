@@ -32,6 +32,8 @@ ENDPOINTS = {
     *("library_open", "library_rescan", "library_look", "library_compare", "library_ladder"),
     *("history_list", "history_find", "history_more", "history_open", "history_pin"),
     *("history_remove", "history_rerun", "history_take_away"),
+    *("vote", "ratings", "page_vote", "page_show_names", "page_take_back"),
+    *("ratings_look", "ratings_ask_pair", "ratings_export"),
 }
 LIST_ROUTES = """
 import json, sys
