@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from comparator.core.conversation import Conversation, Prompt
+from comparator.core.exceptions import MessageLostError, MultiLLMError, PromptTooLongError
 from comparator.core.text import without_surrogates
 
 if TYPE_CHECKING:
@@ -54,13 +55,26 @@ class TokenText:
 
 @dataclass(frozen=True)
 class End:
-    """Why it ended (``stop``, ``length``, ``cancelled``) and the text still held back."""
+    """Why it ended (``stop``, ``length``, ``cancelled``) and the text still held back.
+
+    ``batch`` is the most answers that shared a step of the model with this one, itself included.
+    """
 
     reason: str
     text: str = ""
+    batch: int = 1
 
 
 Piece = Union[PromptTokens, TokenText, End]  # noqa: UP007
+# What is wrong with one conversation says nothing of the others of a run.
+REFUSED_ALONE = (PromptTooLongError, MessageLostError)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why one of several conversations cannot be answered; it stands in place of its pieces."""
+
+    error: MultiLLMError
 
 
 @dataclass(frozen=True)
@@ -107,10 +121,15 @@ class BaseInferencer(ABC):
         verdict: what the engine's trial on this machine has found (``settings``) and what it
             ``learned`` of this model before; empty for its own defaults.
         date: what a chat template is to be told of the time (ISO 8601); None for now.
+        choices: the only texts that its answers may be; empty for any. An engine that does not
+            know them answers as ever.
         way: how its tokens are decoded, in a word; may stay empty in engines of one's own.
         fallbacks: whole sentences on what is off and why; empty when nothing is.
         thought_marks: what marks the thoughts of this model in its text, told before its first
             token; None for what models are known to write.
+        seed: of the next answer, in place of that of the settings; None for theirs.
+        batch: the most answers that ``pieces_of_all`` will be asked for at once; set before the
+            load, so that an engine can make room for them.
         learned: what it found out of this model, ready for JSON, to be told the next time.
     """
 
@@ -124,9 +143,12 @@ class BaseInferencer(ABC):
         self.is_due: Callable[[], bool] = _always
         self.verdict: dict[str, Any] = {}
         self.date: str | None = None
+        self.choices: tuple[str, ...] = ()
         self.way = ""
         self.fallbacks: list[str] = []
         self.thought_marks: ThoughtMarks | None = None
+        self.seed: int | None = None
+        self.batch = 1
         self.learned: dict[str, Any] = {}
 
     @abstractmethod
@@ -193,6 +215,30 @@ class BaseInferencer(ABC):
                 yield End("cancelled")
                 return
         yield End("stop")
+
+    def pieces_of_all(
+        self, prompts: Sequence[Any], seeds: Sequence[int] = (), most: int = 1
+    ) -> Iterator[tuple[int, Piece | Refused]]:
+        """Yield the pieces of several answers, each with the number of its prompt from 0.
+
+        The default answers one after another. An engine that writes several at once mixes their
+        pieces; those of each come in the order of ``pieces``. Where ``should_stop`` says so, the
+        answers under way end as ``cancelled`` and no further one begins.
+
+        Args:
+            prompts: each as ``pieces`` takes it.
+            seeds: of each; empty for that of the settings in all.
+            most: how many may be written at once.
+        """
+        for number, prompt in enumerate(prompts):
+            self.seed = seeds[number] if seeds else None
+            try:
+                for piece in self.pieces(prompt):
+                    yield number, piece
+                    if isinstance(piece, End) and piece.reason == "cancelled":
+                        return
+            except REFUSED_ALONE as error:
+                yield number, Refused(error)
 
     def device_memory_bytes(self) -> int:
         """Return the peak memory on the accelerator in bytes; 0 without one."""

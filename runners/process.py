@@ -172,6 +172,7 @@ class Run:
                     needed_bytes=self.assignment.needed_bytes,
                     limit_bytes=self.assignment.memory_limit_bytes,
                     answers=self.assignment.answers,
+                    at_once=self.assignment.at_once,
                     config=self.assignment.config,
                     samples=self._samples,
                 )  # fmt: skip

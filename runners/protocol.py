@@ -10,14 +10,16 @@ before it writes, so that a slow reader cannot falsify a speed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Union
 
 import msgspec
 
-from comparator.core.config import ModelConfig
-from comparator.core.conversation import Conversation
-from comparator.core.models import ModelInfo
+from runners.work import Answer as Answer
+from runners.work import Assignment as Assignment
+from runners.work import Job as Job
+from runners.work import Score as Score
+from runners.work import Work as Work
+from runners.work import with_temporary as with_temporary
 
 LOOK_SECONDS = 0.12  # between two looks of the parent at tokens, at the same instants for all runs
 LINE_LIMIT_BYTES = 8 * 1024 * 1024  # the longest message: a rendered prompt, escaped
@@ -137,8 +139,9 @@ class Answered(Message, frozen=True, tag=True):
     ``reason`` is ``stop``, ``length``, ``cancelled``, or ``error`` where this conversation alone
     was refused and others are still answered; then ``error`` says why and ``error_kind`` is as
     in the record. ``prefill`` is what it got of the processor until its first token, ``decode``
-    from there on; None where it never came to one. ``batch`` is how many answers were decoded at
-    once when it began, itself included: where that is more than 1 its times are no speed of one.
+    from there on; None where it never came to one, and of one of several that were written at
+    once. ``batch`` is the most answers that shared a step of the model with it, itself included:
+    where that is more than 1 its times are no speed of one.
     """
 
     reason: Word
@@ -230,116 +233,6 @@ class Tick(Message, frozen=True, tag=True):
 
 
 FINAL = (Finished, Failed, Crashed, TimedOut, Cancelled)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Work: answer conversations, by one model that is loaded once.
-
-    One after another in their order, or several at once: then their messages come mixed.
-
-    Attributes:
-        date: what a chat template is told of the time (ISO 8601); None for now.
-        seeds: of each conversation; empty for that of the settings in all.
-        batch: the most that are decoded at once. ``config.n_ctx`` is the room of one of them.
-        choices: the only texts that an answer may be; empty for any text.
-    """
-
-    model: ModelInfo
-    config: ModelConfig
-    conversations: tuple[Conversation, ...]
-    date: str | None = None
-    seeds: tuple[int, ...] = ()
-    batch: int = 1
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Score:
-    """Work: tell how likely texts are to one model (log-probabilities of their tokens)."""
-
-    model: ModelInfo
-    config: ModelConfig
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Job:
-    """Work on files, such as making a model: a name in the registry of jobs, and its arguments.
-
-    ``use_gpu`` says that it may touch an accelerator.
-    """
-
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    use_gpu: bool = False
-
-
-Work = Union[Answer, Score, Job]  # noqa: UP007
-
-
-class Assignment(msgspec.Struct, frozen=True):
-    """What a child is started for; crosses the pipe once, from parent to child.
-
-    Attributes:
-        work: what is to be done.
-        started: ``time.monotonic()`` of the parent at the start of this run.
-        factories: a list of inferencer factories, pickled by dill; empty for none.
-        readable: directories and files that the child may read, for its sandbox.
-        writable: directories that the child may write to.
-        temporary: the child's own temporary folder; None where there is none.
-        needed_bytes: the memory that the model is expected to need; 0 where nobody knows.
-        memory_limit_bytes: the memory that the child may take; 0 sets no ceiling.
-        verdict: what this engine's trial on this machine has found: ``settings`` to be used,
-            ``library`` that answers, and what the engine ``learned`` of this model before.
-        is_background: whether it may take only what nobody else wants of the processor.
-    """
-
-    work: Work
-    started: float
-    factories: bytes = b""
-    readable: tuple[str, ...] = ()
-    writable: tuple[str, ...] = ()
-    temporary: str | None = None
-    needed_bytes: int = 0
-    memory_limit_bytes: int = 0
-    verdict: dict[str, Any] = {}
-    is_background: bool = False
-
-    @property
-    def kind(self) -> str:
-        """The name in the registry: of the model's engine, or of the job."""
-        work = self.work
-        return work.name if isinstance(work, Job) else work.model.model_type.value
-
-    @property
-    def config(self) -> ModelConfig | None:
-        """The settings of the model that runs; None for a job."""
-        return None if isinstance(self.work, Job) else self.work.config
-
-    @property
-    def is_job(self) -> bool:
-        """Whether it is work on files instead of a run."""
-        return isinstance(self.work, Job)
-
-    @property
-    def uses_gpu(self) -> bool:
-        """Whether it may touch an accelerator."""
-        work = self.work
-        return work.use_gpu if isinstance(work, Job) else work.config.use_gpu
-
-    @property
-    def answers(self) -> int:
-        """How many answers are to come."""
-        return len(self.work.conversations) if isinstance(self.work, Answer) else 0
-
-
-def with_temporary(assignment: Assignment, folder: str | None) -> Assignment:
-    """Return the assignment with a temporary folder that the child may write to."""
-    if folder is None:
-        return assignment
-    writable = (*assignment.writable, folder)
-    return msgspec.structs.replace(assignment, temporary=folder, writable=writable)
 
 
 class ProtocolError(Exception):

@@ -54,7 +54,8 @@ def vote_on(
         )
     records = [kept.records[place] for place in whole]
     configurations = [
-        configuration_of(record["model"], record["config"], digest_of) for record in records
+        configuration_of(record["model"], record["config"], digest_of, record.get("batch", 1))
+        for record in records
     ]
     if len(set(configurations)) < _FEWEST:
         raise ConfigurationError(

@@ -21,12 +21,14 @@ from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.quiet import quiet
 from comparator.hosting import records, reruns
 from comparator.hosting.admission_queue import Admission
+from comparator.hosting.evaluations import Evaluations
 from comparator.hosting.library_actions import LibraryActions
 from comparator.hosting.library_table import LibraryTable
 from comparator.hosting.limits import Rates
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.records import Record
 from comparator.hosting.requests import (
+    AdapterLookUp,
     LookUp,
     RequestDraft,
     adapters_offered_by,
@@ -74,6 +76,13 @@ class Host:
         self.admission = Admission(options.comparisons_at_once, options.allowed_line_length)
         self.rates = Rates(options.limits)
         self._sessions = Sessions(one_a_visitor=options.is_public)
+        finding = (self.kept, self._offered)
+        line = (self.admission, self._request, *finding, self.rates)
+        self.evaluations = Evaluations(options, self.engine, *line)
+
+    def _offered(self) -> tuple[LookUp, AdapterLookUp]:
+        self.shelf()  # a model may be gone since it was asked
+        return offered_by(self.manager), adapters_offered_by(self.manager)
 
     def _library(self) -> LibraryActions:
         options, engine = self.options, self.engine
@@ -355,12 +364,15 @@ class Host:
         sessions = self._sessions.close()
         for session in sessions:
             session.stop()
+        suites = self.evaluations.close()
         self.library.stop()
         if self.downloads is not None:
             self.downloads.stop()
         self.engine.trials.stop()
         for session in sessions:
             session.join(countdown.left)
+        for suite in suites:
+            suite.join(countdown.left)
         self.library.join(countdown.left)
         if self.downloads is not None:
             self.downloads.close(countdown.left)

@@ -19,6 +19,7 @@ from comparator.hosting.records import Record
 from comparator.hosting.requests import from_endpoint
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.ui.compare.board import KEPT_SECONDS, UPDATE_SECONDS, YIELD_SECONDS
+from comparator.ui.suite_api import add_suite_endpoints
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
@@ -55,8 +56,9 @@ def add_endpoints(host: Host) -> None:
             yield several
 
     def stop(request: gr.Request) -> bool:
-        """Stop what this session runs; return whether anything ran."""
-        return host.stop(session_of(request))
+        """Stop what this session runs, a suite too; return whether anything ran."""
+        session_key = session_of(request)
+        return any([host.stop(session_key), host.evaluations.stop_session(session_key)])
 
     def history(
         words: str = "",
@@ -86,6 +88,7 @@ def add_endpoints(host: Host) -> None:
     gr.api(history, api_name="history", concurrency_limit=4)
     gr.api(show, api_name="show", concurrency_limit=4)
     gr.api(compare, api_name="compare", concurrency_limit=None)
+    add_suite_endpoints(host)
     # Without a queue Gradio calls a tool for MCP clients beside their session.
     gr.api(stop, api_name="stop", queue=host.options.mcp, concurrency_limit=None)
 

@@ -12,27 +12,24 @@ import os
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from comparator.core import exceptions, priority
 from comparator.core.models import ModelType
-from comparator.core.text import without_surrogates
 from runners import protocol, registry
-from runners.base import BaseInferencer, PromptTokens, TokenText
-from runners.child import descriptors, memory_limit
+from runners.base import REFUSED_ALONE, BaseInferencer, PromptTokens, TokenText
+from runners.child import descriptors, memory_limit, several
 from runners.child.answerer import Answerer, find_inferencer
 from runners.child.failures import explain, failure
 from runners.child.sandbox import enter_sandbox
 from runners.child.stage import Stage
+from runners.child.telling import Teller, prompted, sentences
 from runners.child.thoughts import AnswerTeller
 from runners.child.token_batching import Pace
 from runners.machine import cores, memory, temporary
 
 _PR_SET_PDEATHSIG = 1
-# What is wrong with one conversation says nothing of the others of a run.
-REFUSED_ALONE = (exceptions.PromptTooLongError, exceptions.MessageLostError)
 
 
 def main(
@@ -144,30 +141,6 @@ def stop_is_asked() -> bool:
     return _StopFlag.raised
 
 
-class Teller:
-    """Writes messages to the parent, with times taken before the write."""
-
-    def __init__(self, wire: socket.socket, started: float) -> None:
-        self._wire = wire
-        self._started = started
-
-    def seconds(self) -> float:
-        """Return the seconds since the parent began this run."""
-        return max(0.0, time.monotonic() - self._started)
-
-    def since_start(self, at: float | None) -> float:
-        """Return the same of a moment of ``time.monotonic``; of now where there is none."""
-        return self.seconds() if at is None else max(0.0, at - self._started)
-
-    def tell(self, message: protocol.Message) -> None:
-        """Send one message; waits when the parent is slow."""
-        self._wire.sendall(protocol.encode(message))
-
-    def progress(self, step: str, done: float, total: float) -> None:
-        """Send how far a load or a job has come."""
-        self.tell(protocol.Loading(step[:200], max(0.0, done), max(0.0, total)))
-
-
 def do(assignment: protocol.Assignment, teller: Teller, stage: Stage) -> None:
     """Do the work that was assigned, and tell its end."""
     work = assignment.work
@@ -194,13 +167,15 @@ def answer(
     inferencer.is_due = Pace().is_due
     inferencer.verdict = assignment.verdict
     inferencer.date = work.date
+    inferencer.choices = work.choices
+    inferencer.batch = work.at_once
     prepare(answerer, work)
     inferencer.load_model(work.model.path, answerer.settings())
     teller.tell(loaded(inferencer, teller.seconds(), stage.got()))
-    for number in range(len(work.conversations)):
-        stage.name = "prompt"
-        if answer_one(answerer, work, number, teller, stage) == "cancelled":
-            break
+    if work.at_once > 1:
+        several.tell(answerer, work, teller, stage)
+    else:
+        answer_in_turn(answerer, work, teller, stage)
     teller.tell(finished(inferencer, teller.seconds()))
 
 
@@ -213,6 +188,15 @@ def prepare(answerer: Answerer, work: protocol.Answer) -> None:
         except REFUSED_ALONE:
             if len(work.conversations) == 1:
                 raise
+
+
+def answer_in_turn(answerer: Answerer, work: protocol.Answer, teller: Teller, stage: Stage) -> None:
+    """Tell one answer after another, until one is stopped."""
+    for number in range(len(work.conversations)):
+        stage.name = "prompt"
+        answerer.inferencer.seed = work.seed_of(number)
+        if answer_one(answerer, work, number, teller, stage) == "cancelled":
+            break
 
 
 def answer_one(
@@ -260,21 +244,6 @@ def stream(
     return reason
 
 
-def prompted(piece: PromptTokens, number: int, seconds: float) -> protocol.Prompted:
-    """Make the message that says what the model is given."""
-    return protocol.Prompted(
-        seconds,
-        piece.prompt_tokens,
-        without_surrogates(piece.rendered_prompt),
-        piece.template_source,
-        answer=number,
-        date=piece.date,
-        notes=sentences(piece.notes),
-        special=piece.special[: 2 * protocol.MOST_MARKS],
-        first_token=without_surrogates(piece.first_token)[:200],
-    )
-
-
 def loaded(
     inferencer: BaseInferencer, seconds: float, got: protocol.ProcessorTime
 ) -> protocol.Loaded:
@@ -292,13 +261,6 @@ def loaded(
         learned=learned(inferencer),
         processor=got,
     )
-
-
-def sentences(told: Iterable[object] | None) -> tuple[str, ...]:
-    """Return what an inferencer says, as much of it as a message holds."""
-    texts = [without_surrogates(str(sentence)) for sentence in told or ()]
-    longest = protocol.LONGEST_SENTENCE
-    return tuple(sentence[:longest] for sentence in texts[: protocol.MOST_SENTENCES])
 
 
 def learned(inferencer: BaseInferencer) -> dict[str, Any]:

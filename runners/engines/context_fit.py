@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from comparator.core.config import USUAL_CONTEXT_TOKENS
+from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import PromptTooLongError
 
@@ -61,3 +61,8 @@ def context_limit(wanted: int | None, own_limit: int | None) -> int:
     if wanted is None:
         return own_limit or USUAL_CONTEXT_TOKENS
     return min(wanted, own_limit) if own_limit else wanted
+
+
+def most_tokens(settings: ModelConfig, room: int) -> int:
+    """Return how many tokens an answer may have where the context has room for so many."""
+    return room if settings.max_tokens is None else min(settings.max_tokens, room)

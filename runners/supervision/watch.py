@@ -59,6 +59,7 @@ class Watch:
         needed_bytes: int = 0,
         limit_bytes: int = 0,
         answers: int = 1,
+        at_once: int = 1,
         config: ModelConfig | None = None,
         samples: MemorySamples | None = None,
     ) -> None:
@@ -77,7 +78,7 @@ class Watch:
         self._final_at: float | None = None
         self._next_sample = self._next_look = self._look_seconds = 0.0
         self.stage = "start"
-        self._order = AnswerOrder(answers)
+        self._order = AnswerOrder(answers, at_once)
         self._allowance = Allowance(config, answers)
         self.peak_bytes = 0
         self.peak_device_bytes = 0
@@ -247,7 +248,7 @@ class Watch:
                 self._next_look = time.monotonic() + self._look_seconds
         elif isinstance(message, protocol.Token):
             self._begin_to_write()
-        elif isinstance(message, protocol.Answered) and not self._order.is_over:
+        elif isinstance(message, protocol.Answered) and self._order.is_between:
             self.stage = "prompt"  # of the next answer
         if not self.ending:
             self._deliver(message)
@@ -326,9 +327,21 @@ class Watch:
         else:
             self._notice_deadlines(now)
 
+    def _patience(self) -> tuple[float | None, str]:
+        """Return how long there may be no sign of life now, in seconds, and in which stage.
+
+        Prompts that are read together have as long as if they were read one after another, also
+        where other answers wait for them.
+        """
+        reading = self._order.reading
+        stage = "prompt" if reading else self.stage
+        limit = self._deadlines.of(stage)
+        return None if limit is None else limit * max(1, reading), stage
+
     def _notice_deadlines(self, now: float) -> None:
+        patience, stage_now = self._patience()
         for limit, since, stage in (
-            (self._deadlines.of(self.stage), self._last_sign, self.stage),
+            (patience, self._last_sign, stage_now),
             (self._deadlines.total_seconds, self._began, "whole run"),
         ):
             if limit is not None and now - since > limit and self._termination is None:

@@ -65,12 +65,13 @@ def begin() -> Callable[..., Played]:
         factories: tuple[Any, ...] = (),
         settings: dict[str, Any] | None = None,
         receiver: Callable[[protocol.Message], None] = lambda message: None,
+        **work: Any,
     ) -> Played:
         prompts = [prompt] if isinstance(prompt, str) else prompt
         conversations = tuple(map(Conversation.of, prompts))
         assignment = protocol.Assignment(
             protocol.Answer(
-                model, ModelConfig(**(settings or {"max_tokens": 4096})), conversations
+                model, ModelConfig(**(settings or {"max_tokens": 4096})), conversations, **work
             ),
             time.monotonic(),
             factories=pickled(factories),

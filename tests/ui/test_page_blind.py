@@ -116,7 +116,8 @@ def test_a_blind_question_tells_no_name_before_the_vote_and_all_of_it_after(
     expect(tab.locator(".export")).to_be_visible()
     expect(tab.locator(".numbers").first).to_contain_text("First token")
 
-    tab.get_by_role("tab", name="Ratings").click()
+    tab.get_by_role("tab", name="Evaluate").click()
+    tab.locator("#ratings").scroll_into_view_if_needed()
     rows = tab.locator(".ratings-table tbody th bdi")
     expect(rows).to_have_text(["Badger", "Aardvark"])
     expect(tab.locator(".ratings-count")).to_have_text("1 blind votes of 1.")

@@ -143,7 +143,7 @@ class Board:
             "run": self._number,
             "running": running,
             "badges": [] if running else self._badges(),
-            "note": (latest.trouble if latest else None) or "",
+            "note": (latest.trouble or latest.waits_for if latest else None) or "",
             "position": latest.position if latest else 0,
             "columns": [column.view for column in self._columns],
             "fair_play": self._fair_play.view(self._columns),

@@ -23,7 +23,7 @@ from comparator.ui.compare.slot_handlers import draft_of, wire_slots
 from comparator.ui.compare.tab import CompareTab
 from comparator.ui.compare.turn_handlers import FORGOTTEN, column_of, wire_turns
 from comparator.ui.compare.voting_handlers import begun, settle, wire_voting
-from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, telling
+from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, Widget, telling
 from comparator.ui.model_lists import shelf_updates
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
@@ -58,8 +58,13 @@ def make_compare_handlers(
     )
 
 
-def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | None = None) -> None:
-    """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's."""
+def wire_compare_tab(
+    page: Any, host: Host, tab: CompareTab, boards: Boards | None = None
+) -> set[Widget]:
+    """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's.
+
+    Returns the widgets of its form, which ``draft_of`` reads.
+    """
     boards = boards or Boards()
     handlers, lists = make_compare_handlers(host, tab, boards), tab.lists
     page.unload(handlers.leave)
@@ -82,6 +87,7 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | No
             concurrency_limit=4,
             **QUIET,
         )
+    return asked
 
 
 def _make_run(host: Host, tab: CompareTab, boards: Boards) -> Handler:

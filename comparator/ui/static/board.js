@@ -92,7 +92,8 @@ function draw() {
   const view = props.value;
   if (!view || typeof view !== "object") return;
   put(refusal, view.refused || "");
-  put(note, view.position ? said("board.in_line", { number: view.position }) : view.note || "");
+  const inLine = view.position ? said("board.in_line", { number: view.position }) : "";
+  put(note, [inLine, view.note].filter(Boolean).join(" "));
   showRunning();
   if (view.refused) return;
   const isFresh = view.run !== run;

@@ -143,13 +143,15 @@ def batch(llama: Any, tokens: Sequence[int], *, all_scores: bool = False) -> Bat
     count = len(tokens)
     array = (ctypes.c_int32 * count)(*tokens)
     wanted = (ctypes.c_int8 * count)(*[1] * count) if all_scores else None
-    made = with_fields(llama.llama_batch(), n_tokens=count, token=_pointer(llama, "token", array))
+    made = with_fields(
+        llama.llama_batch(), n_tokens=count, token=pointer_for(llama, "token", array)
+    )
     if wanted is not None:
-        with_fields(made, logits=_pointer(llama, "logits", wanted))
+        with_fields(made, logits=pointer_for(llama, "logits", wanted))
     return Batch(made, array, wanted)
 
 
-def _pointer(llama: Any, name: str, array: Any) -> Any:
+def pointer_for(llama: Any, name: str, array: Any) -> Any:
     """Return the address of an array as a batch's field takes it."""
     return ctypes.cast(array, _field_kinds(llama.llama_batch)[name])
 

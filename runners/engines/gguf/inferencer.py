@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,18 @@ from comparator.core.exceptions import InferenceError
 from comparator.core.lora import adapter_of
 from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layers
 from comparator.formats.checks import check_gguf_file
-from runners.base import End, Piece, PromptSize, TokenInferencer, as_conversation
+from runners.base import End, Piece, PromptSize, Refused, TokenInferencer, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt
-from runners.engines.context_fit import check_fits, context_limit, surely_fits
+from runners.engines.choices import Choices, paths_of
+from runners.engines.context_fit import check_fits, context_limit, most_tokens, surely_fits
 from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
 from runners.engines.gguf.lora import LoadedAdapters
 from runners.engines.gguf.model import GGUFContext, GGUFModel
 from runners.engines.gguf.sampling import GGUFSampler
+from runners.engines.gguf.several import Several, room_for
 from runners.engines.gguf.text import GGUFText, thought_marks
+from runners.engines.seeds import seeded
 from runners.machine.cores import thread_count
 
 _PROGRESS_STEP = 0.02
@@ -125,9 +128,10 @@ class GGUFInferencer(TokenInferencer):
                 self.fallbacks.append(_VALUES_STAY.format(cache_type))
             wanted = list(map(adapter_of, self._config.lora))
             adapters = LoadedAdapters(self.model.llama, self.model.pointer, wanted)
-            self._context = GGUFContext(
-                self.model, limit, self._threads, flash_attention, cache_type
+            self._context, said = room_for(
+                self.batch, self.model, limit, self._threads, flash_attention, cache_type
             )
+            self.fallbacks += said
             adapters.set_on(self._context.pointer)
         except BaseException:
             self._free()
@@ -151,13 +155,37 @@ class GGUFInferencer(TokenInferencer):
         if not self._context.read(prepared.tokens, self.should_stop):
             yield End("cancelled")
             return
-        sampler = GGUFSampler(self._context, self._config, prepared.tokens)
+        settings = seeded(self._config, self.seed)
+        choices = self._choices(self.model)
+        sampler = GGUFSampler(self._context, settings, prepared.tokens, choices)
         if sampler.penalises_itself and _SLOW_PENALTY not in self.fallbacks:
             self.fallbacks.append(_SLOW_PENALTY)
         try:
             yield from self._answer(sampler, self._context)
         finally:
             sampler.close()
+
+    def pieces_of_all(
+        self, prompts: Sequence[Prompt], seeds: Sequence[int] = (), most: int = 1
+    ) -> Iterator[tuple[int, Piece | Refused]]:
+        """Yield the pieces of several answers, written at once where the context has room.
+
+        Raises:
+            InferenceError: nothing is loaded, or the generation failed.
+        """
+        context = self._context
+        if context is None or min(most, context.sequences) < 2:
+            yield from super().pieces_of_all(prompts, seeds, most)
+            return
+        self.thought_marks, marks = thought_marks(self.model)
+        several = Several(self.model, context, self._config, marks, min(most, context.sequences))
+        several.prompt_of = lambda prompt: self._prompt(
+            as_conversation(prompt, self._config.system_prompt)
+        )
+        several.should_stop, several.is_due = self.should_stop, self.is_due
+        yield from several.pieces(prompts, seeds)
+        if several.penalises_itself and _SLOW_PENALTY not in self.fallbacks:
+            self.fallbacks.append(_SLOW_PENALTY)
 
     def unload_model(self) -> None:
         """Free the model; harmless when nothing is loaded."""
@@ -228,8 +256,9 @@ class GGUFInferencer(TokenInferencer):
                 text.keep(token)
                 if text.may_end or self.is_due():
                     yield from text.told()
-                if text.found or self.should_stop():
-                    reason = "stop" if text.found else "cancelled"
+                is_whole = sampler.choices is not None and sampler.choices.is_whole
+                if text.found or is_whole or self.should_stop():
+                    reason = "stop" if text.found or is_whole else "cancelled"
                     break
                 if left:
                     context.read_one(token)
@@ -240,10 +269,16 @@ class GGUFInferencer(TokenInferencer):
         rest = text.rest()
         yield End("stop" if text.found else reason, rest)
 
+    def _choices(self, model: GGUFModel) -> Choices | None:
+        """Return what the answer may be, as tokens; None for anything."""
+        if not self.choices:
+            return None
+        paths = paths_of(self.choices, lambda t: model.tokens(t, add_special=False, special=False))
+        end = int(model.llama.llama_vocab_eos(model.vocabulary))
+        return Choices(paths, [end] if end >= 0 else [])
+
     def _most_tokens(self, context: GGUFContext) -> int:
-        room = context.limit - context.used
-        most = self._config.max_tokens
-        return room if most is None else min(most, room)
+        return most_tokens(self._config, context.limit - context.used)
 
     def _ends(self, token: int) -> bool:
         return token == self._config.eos_token_id or bool(self.model.ends_answer(token))

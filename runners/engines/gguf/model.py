@@ -14,6 +14,7 @@ from comparator.core.exceptions import InferenceError, ModelLoadError
 from comparator.formats.checks import check_gguf_file
 from runners.engines.chat_prompt import PreparedPrompt, Template
 from runners.engines.gguf import adapter, library
+from runners.engines.gguf.mixed_batch import MixedBatch, Part
 from runners.engines.gguf.prompt import chat_template, make_prompt
 
 BATCH_TOKENS = 512
@@ -209,13 +210,39 @@ class GGUFModel:
         return buffer.raw[:length]
 
 
-class GGUFContext:
-    """The memory of one conversation, and the computation.
+class Scores:
+    """Where the scores of a conversation's next token stand.
 
     Attributes:
         llama: the library of its model.
-        limit: tokens of prompt and answer together.
+        pointer: llama.cpp's context.
         vocabulary_size: number of tokens that there are to choose from.
+        output: the place among the tokens that were read last; -1 for the last of them.
+    """
+
+    output = -1
+
+    def __init__(self, llama: Any, pointer: Any, vocabulary_size: int) -> None:
+        self.llama, self.pointer, self.vocabulary_size = llama, pointer, vocabulary_size
+
+    def logits(self) -> Any:
+        """Return a pointer to the scores of the next token; writing to it changes the choice.
+
+        Raises:
+            InferenceError: llama.cpp has none.
+        """
+        scores = self.llama.llama_get_logits_ith(self.pointer, self.output)
+        if not scores:
+            raise InferenceError("llama.cpp computed no scores for the next token.")
+        return scores
+
+
+class GGUFContext(Scores):
+    """The memory of one conversation, or of several, and the computation.
+
+    Attributes:
+        limit: tokens of prompt and answer together, of one conversation.
+        sequences: how many conversations there is room for.
         used: tokens read or written so far.
     """
 
@@ -226,34 +253,39 @@ class GGUFContext:
         threads: int,
         flash_attention: str = "auto",
         cache_type: str = "f16",
+        sequences: int = 1,
     ) -> None:
         """Allocate the context.
 
         Args:
             model: the model.
-            limit: tokens of prompt and answer together.
+            limit: tokens of prompt and answer together, of one conversation.
             threads: to compute with.
             flash_attention: ``auto``, ``on`` or ``off``.
             cache_type: the number format of the KV cache; of its values only with flash attention.
+            sequences: how many conversations are to have room at once.
 
         Raises:
             ModelLoadError: llama.cpp cannot, most likely for want of memory.
+            EngineMissingError: this llama.cpp keeps one conversation alone.
         """
         llama = self.llama = self._llama = model.llama
-        self.limit = limit
+        self.limit, self.sequences = limit, sequences
         self.vocabulary_size = model.vocabulary_size
         self.used = 0
         parameters = adapter.context_parameters(
             llama,
             flash_attention=flash_attention,
-            n_ctx=-(-limit // _CONTEXT_STEP) * _CONTEXT_STEP,
+            n_ctx=-(-limit // _CONTEXT_STEP) * _CONTEXT_STEP * sequences,
             n_batch=BATCH_TOKENS,
-            n_outputs_max=1,  # of a batch only the last token
+            n_outputs_max=sequences,  # of each conversation only the last token
             n_threads=threads,
             n_threads_batch=threads,
             swa_full=False,  # the past is never rewritten here
             no_perf=False,  # llama.cpp's own counters are what tests hold our speeds against
         )
+        if sequences > 1:
+            adapter.with_fields(parameters, n_seq_max=sequences, kv_unified=True)
         if cache_type != "f16":
             number = adapter.cache_type(llama, cache_type)
             adapter.with_fields(parameters, type_k=number)
@@ -302,16 +334,20 @@ class GGUFContext:
         self._single.tokens[0] = token
         self._decode(self._single.structure, 1)
 
-    def logits(self) -> Any:
-        """Return a pointer to the scores of the next token; writing to it changes the choice.
+    def read_mixed(self, batch: MixedBatch, parts: list[Part]) -> list[int]:
+        """Read tokens of several conversations; return for each where its scores are, if any.
 
         Raises:
-            InferenceError: llama.cpp has none.
+            InferenceError: llama.cpp cannot compute it.
         """
-        scores = self._llama.llama_get_logits_ith(self.pointer, -1)
-        if not scores:
-            raise InferenceError("llama.cpp computed no scores for the next token.")
-        return scores
+        places = batch.fill(parts)
+        self._decode(batch.structure, sum(len(part.tokens) for part in parts))
+        return places
+
+    def forget(self, sequence: int) -> None:
+        """Forget one conversation of several."""
+        memory = self._llama.llama_get_memory(self.pointer)
+        self._llama.llama_memory_seq_rm(memory, sequence, -1, -1)
 
     def _decode(self, batch: Any, count: int) -> None:
         code = self._llama.llama_decode(self.pointer, batch)

@@ -195,10 +195,11 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 # Functions by which the others are checked; without them the trial of the engine has to do. Those
-# of adapters are looked for where one is asked for.
+# of adapters, and of several conversations, are looked for where they are needed.
 _CHECKS: dict[str, tuple[Any, ...]] = {
     "llama_batch_get_one": (_Batch, ctypes.POINTER(_TOKEN), _INT),
     "llama_flash_attn_type_name": (_TEXT, ctypes.c_int),
+    "llama_memory_seq_rm": (_BOOL, _POINTER, _INT, _INT, _INT),
     "llama_adapter_lora_init": (_POINTER, _POINTER, _TEXT),
     "llama_set_adapters_lora": (
         _INT, _POINTER, ctypes.POINTER(_POINTER), _SIZE, ctypes.POINTER(_FLOAT),

@@ -71,3 +71,80 @@ def test_what_is_out_of_order(
         order.check(message)
     with pytest.raises(protocol.ProtocolError, match=words):
         order.check(bad)
+
+
+# ---- several at once ----
+
+MIXED = [
+    prompted(1),
+    prompted(0),
+    token(1, 1),
+    token(1, 0),
+    token(2, 1),
+    answered(1),
+    answered(3, "error"),
+    prompted(2),
+    token(1, 2),
+    answered(0),
+    answered(2),
+    FINISHED,
+]
+
+
+def test_several_at_once_may_be_told_mixed() -> None:
+    order = AnswerOrder(4, at_once=2)
+    for message in MIXED:
+        order.check(message)
+    assert order.is_over
+    assert (order.tokens, order.ended) == (4, 4)
+
+
+def test_the_prompts_that_are_read_are_counted() -> None:
+    order, counts = AnswerOrder(4, at_once=2), []
+    for message in MIXED[:9]:
+        order.check(message)
+        counts.append((order.reading, order.is_between))
+    assert counts == [
+        (1, True),
+        (2, True),
+        (1, False),
+        (0, False),
+        (0, False),
+        (0, False),
+        (0, False),
+        (1, False),
+        (0, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ([prompted(0), prompted(1), prompted(2)], "not told in order"),
+        ([prompted(0), answered(0), token(1, 0)], "not told in order"),
+        ([prompted(4)], "not told in order"),
+        ([prompted(0), prompted(1), prompted(0)], "one prompt"),
+        ([token(1, 0), token(2, 1)], "not numbered in order"),
+        ([prompted(0), prompted(1), answered(0, "cancelled"), prompted(2)], "not told in order"),
+        ([prompted(0), prompted(1), answered(0, "cancelled"), FINISHED], "before that of its"),
+    ],
+)
+def test_what_is_out_of_order_among_several(
+    messages: list[protocol.ChildMessage], said: str
+) -> None:
+    order = AnswerOrder(4, at_once=2)
+    *before, last = messages
+    for message in before:
+        order.check(message)
+    with pytest.raises(protocol.ProtocolError, match=said):
+        order.check(last)
+
+
+def test_a_stop_ends_those_under_way_and_no_other_begins() -> None:
+    order = AnswerOrder(4, at_once=2)
+    for message in (prompted(0), prompted(1), answered(0, "cancelled"), token(1, 1)):
+        order.check(message)
+    assert not order.is_over
+    order.check(answered(1, "cancelled"))
+    assert order.is_over
+    order.check(FINISHED)
