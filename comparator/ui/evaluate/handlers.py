@@ -163,7 +163,7 @@ class EvaluateHandlers:
         return await self._listed(owner)
 
     async def _look(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Show one answer, whole."""
+        """Show one answer, whole, or a prompt alone."""
         place = [adapter.carried(event, name) for name in ("slot", "prompt", "repeat")]
         kept = await in_thread(self._suites.get, _name(event), self._owner(request))
         view = await in_thread(_cell_view, kept, place)
@@ -193,6 +193,9 @@ class EvaluateHandlers:
 def _cell_view(kept: KeptSuite | None, place: list[Any]) -> views.View:
     if kept is None:
         raise ConfigurationError(GONE)
+    slot, prompt, _repeat = place
+    if slot == -1 and type(prompt) is int and 0 <= prompt < len(kept.suite.items):
+        return views.of_prompt(kept, prompt)
     found = next((cell for cell in kept.cells if list(cell.key) == place), None)
     if found is None:
         raise ConfigurationError("This suite has no such answer.")

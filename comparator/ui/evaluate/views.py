@@ -137,7 +137,7 @@ def of_cell(kept: KeptSuite, cell: Cell) -> View:
         repeat=cell.repeat,
         sign=sign_of(cell),
         label=_column(kept.slots[cell.slot].label),
-        messages=[[one["role"], _plain(one["content"])] for one in item.messages],
+        messages=_messages(item),
         expected=_plain(item.expected) if item.expected is not None else None,
         content=_plain(str(record.get("content") or "")),
         thinking=_plain(thinking["text"]) if thinking else "",
@@ -146,6 +146,22 @@ def of_cell(kept: KeptSuite, cell: Cell) -> View:
         figures={name: stats[name] for name in _FIGURES if stats.get(name) is not None},
         batch=cell.batch,
         seed=(record.get("config") or {}).get("seed"),
+        trouble="",
+    )
+
+
+def of_prompt(kept: KeptSuite, prompt: int) -> View:
+    """Return a prompt without its answers, such as for whoever wants to vote on them blind."""
+    item = kept.suite.items[prompt]
+    return numbered(
+        id=kept.id,
+        slot=-1,
+        prompt=prompt,
+        repeat=0,
+        label=_plain(item.id),
+        messages=_messages(item),
+        expected=_plain(item.expected) if item.expected is not None else None,
+        asserted=[words_of(one) for one in item.assertions],
         trouble="",
     )
 
@@ -211,6 +227,10 @@ def _item(item: Item) -> View:
         "assertions": [words_of(one) for one in item.assertions],
         "tags": list(map(_plain, item.tags)),
     }
+
+
+def _messages(item: Item) -> list[list[str]]:
+    return [[one["role"], _plain(one["content"])] for one in item.messages]
 
 
 def _assertions(item: Item, cell: Cell) -> list[View]:
