@@ -16,6 +16,7 @@ from tests.ui.conftest import (
     wait_for_models,
     wait_for_state,
 )
+from tests.ui.test_page_axe import found
 
 ANSWERS = {"Aardvark": "The first of two. 🙂🙂", "Badger": "A second one, quite **long**. " * 30}
 # What a voter could know a model by, in whatever comes from the server.
@@ -72,8 +73,8 @@ def blind_tab(open_tab: Callable[..., Page], blind_server: Server) -> Page:
 
 def no_name(text: str) -> None:
     """Fail where something tells who is who."""
-    found = [word for word in TELLING if word in text]
-    assert found == [], text[max(0, text.find(found[0]) - 300) :][:600]
+    telling = [word for word in TELLING if word in text]
+    assert telling == [], text[max(0, text.find(telling[0]) - 300) :][:600]
 
 
 def test_a_blind_question_tells_no_name_before_the_vote_and_all_of_it_after(
@@ -92,6 +93,7 @@ def test_a_blind_question_tells_no_name_before_the_vote_and_all_of_it_after(
         no_name(text)
     expect(tab.locator(".export")).not_to_be_visible()
     expect(tab.locator(".reply h2")).to_have_text(["A", "B"])
+    assert found(tab) == [], "what axe finds"
 
     tab.get_by_role("tab", name="History").click()
     expect(tab.locator(".history-columns bdi")).to_have_text(["A", "B"])

@@ -35,8 +35,8 @@ ENDPOINTS = {
     *("suite_run", "suite_show", "evaluate_kept", "evaluate_read", "evaluate_history"),
     *("evaluate_remove", "evaluate_stop", "evaluate_cell", "evaluate_begin", "evaluate_resume"),
     *("evaluate_open", "evaluate_take_away", "evaluate_vote"),
-    *("vote", "ratings", "page_vote", "page_show_names", "page_take_back", "ratings_look"),
-    *("ratings_ask_pair", "ratings_export", "ratings_import"),
+    *("vote", "ratings", "page_vote", "page_show_names", "page_take_back"),
+    *("ratings_look", "ratings_ask_pair", "ratings_export"),
 }
 LIST_ROUTES = """
 import json, sys

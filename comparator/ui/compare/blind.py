@@ -122,7 +122,7 @@ def missing_of(columns: Sequence[Shown]) -> list[str]:
 
 
 def _has_answered(column: View) -> bool:
-    return column["state"] == "done"
+    return bool(column["state"] == "done")
 
 
 def covered(column: View, place: int, is_over: bool) -> View:

@@ -18,11 +18,12 @@ const ratingsFile = ratingsMake("input", null);
 
 ratingsCount.setAttribute("role", "status");
 ratingsTrouble.setAttribute("role", "alert");
-ratingsButton(ratingsTools, said("ratings.export"), () => trigger("export_votes", ratingsWanted()));
+ratingsButton(ratingsTools, said("ratings.export"), ratingsSave);
 const ratingsImport = ratingsButton(ratingsTools, said("ratings.import"), () => ratingsFile.click());
 ratingsFile.type = "file";
 ratingsFile.accept = ".json,.jsonl";
 ratingsFile.addEventListener("change", ratingsTake);
+ratingsOf.addEventListener("change", () => { ratingsIsChosen = true; });
 ratingsMake("span", ratingsTools, "ratings-hint").textContent = said("ratings.log_hint");
 
 function ratingsMake(kind, parent, name) {
@@ -49,16 +50,27 @@ function ratingsChoice(title, words) {
     option.value = value;
     option.textContent = text;
   }
-  select.addEventListener("change", ratingsLook);
+  select.addEventListener("change", () => window.setTimeout(ratingsLook));
   return select;
 }
 
+// Which votes count is the server's to say until somebody has chosen.
+let ratingsIsChosen = false;
+
 function ratingsWanted() {
-  return { by: ratingsBy.value, of: ratingsOf.value };
+  return { by: ratingsBy.value, of: ratingsIsChosen ? ratingsOf.value : null };
 }
 
 function ratingsLook() {
   trigger("look", ratingsWanted());
+}
+
+// Why the votes could not be saved comes the way that they would have come.
+function ratingsSave() {
+  trigger("export_votes", {});
+  window.addEventListener("comparator-taken-away", ({ detail }) => {
+    ratingsTrouble.textContent = detail.trouble;
+  }, { once: true });
 }
 
 async function ratingsTake() {
@@ -82,7 +94,7 @@ function ratingsDraw() {
   ratingsOf.value = view.of;
   const { blind, all } = view.votes;
   ratingsCount.textContent = said("ratings.votes", { blind, all });
-  if (view.read !== null) ratingsCount.append(` ${said("ratings.read", { count: view.read })}`);
+  if (view.read !== null) ratingsCount.append(` ${said("ratings.read", { count: view.read })} ${view.left_out}`);
   ratingsBody.replaceChildren();
   if (!view.ratings.length) {
     ratingsMake("p", ratingsBody, "ratings-empty").textContent =
