@@ -22,7 +22,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import without_surrogates
 from runners.child import memory_limit
 
-SECONDS = 2  # of processor time that each may take; whole ones, as the system counts them
+SECONDS = 1  # of processor time that each may take; the system counts whole ones
 MEMORY_BYTES = 256 * 1024 * 1024
 LONGEST_REASON = 500  # characters
 STEP = "expression"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from kept_comparisons import result
+from kept_comparisons import result, thought
 
 from comparator.storage.kept_suite import (
     Assertion,
@@ -28,6 +28,10 @@ MACHINE = {
     "cores": 2,
     "features": ["avx2", "fma"],
 }
+HOSTILE = (
+    "<script>window.hacked = 1</script><img src=x onerror=alert(1)> [x](javascript:alert(1)) \"'\n"
+    "# Heading\n```\nout\n````\n| a | b |\n\x1b[31m\x00\u202egnp.exe \u0627\u0644 \u200b{{7*7}}"
+)
 # None for a cell that could not be answered; "" for one that is pending; else what passed of it.
 Fate = bool | None | str
 
@@ -157,3 +161,31 @@ def judged(kept: KeptSuite, consistency: float = 0.8, name: str = "judge") -> Ke
         "sentences": [f"The judge said the same in both orders in {consistency:.0%}."],
     }
     return msgspec.structs.replace(kept, judge=judge, verdicts=verdicts)
+
+
+def hostile_suite() -> KeptSuite:
+    """Return a suite in which everything that a stranger may have written is hostile."""
+    name = '=HYPERLINK("http://x.invalid")\u202e<b>|`\n# x'
+    slots = [suite_slot(0, name), suite_slot(1, f"{name}2")]
+    asked = item(0, HOSTILE, [Assertion("contains", HOSTILE), Assertion("regex", "<i>")],
+                 expected=HOSTILE, tags=["<u>", "=1"])  # fmt: skip
+    asked = msgspec.structs.replace(asked, id="<s>=1")
+    answer = record(slots[0], HOSTILE, HOSTILE, thinking=thought(HOSTILE), notice=HOSTILE)
+    other = record(slots[1], HOSTILE, f"{HOSTILE} And more.")
+    failed = record(slots[1], HOSTILE, "", error=HOSTILE, error_kind="crashed")
+    outcomes = [Outcome("contains", False, HOSTILE), Outcome("<i>", None, HOSTILE, 0.5)]
+    cells = [
+        Cell(0, 0, 0, "done", 1, answer, outcomes),
+        Cell(0, 0, 1, "done", 1, answer, outcomes),
+        Cell(1, 0, 0, "done", 1, other, outcomes),
+        Cell(1, 0, 1, "failed", 1, failed),
+    ]
+    kept = kept_suite(((True,), (True,)), items=[asked], slots=slots, name=HOSTILE, repeats=2)
+    kept = msgspec.structs.replace(
+        kept,
+        id="../../<b>=1",
+        cells=cells,
+        suite=Suite(HOSTILE, [asked], [HOSTILE]),
+        machine={"processor": HOSTILE, HOSTILE: [HOSTILE]},
+    )
+    return judged(kept, name=HOSTILE)

@@ -18,6 +18,7 @@ from comparator.cli.errors import FAILED, INTERRUPTED, tell
 from comparator.comparison.request import Slot
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import name_shown
+from comparator.evaluation.new_suite import MOST_REPEATS
 from comparator.evaluation.shown import shown
 from comparator.evaluation.suite_run import SuiteRun
 from comparator.hosting.options import deadlines_from
@@ -33,6 +34,35 @@ _LOOK_SECONDS = 0.5
 
 SuiteName = Annotated[
     str, typer.Argument(metavar="ID|last", help="A suite, as 'comparator suite list' tells it.")
+]
+SuiteFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE|BUILTIN",
+        help="Prompts: .txt (one a line), .jsonl, .csv, .parquet, promptfoo's .yaml; or the name "
+        "of a built-in suite, such as basic.",
+    ),
+]
+Repeat = Annotated[
+    int,
+    typer.Option(
+        "--repeat",
+        metavar="N",
+        min=1,
+        max=MOST_REPEATS,
+        help="Ask each prompt N times, each time with another seed.",
+    ),
+]
+BatchSize = Annotated[
+    str,
+    typer.Option(
+        "--batch",
+        metavar="auto|1|N",
+        help="Answers written at once: faster together; 1 is exact, and tells each speed.",
+    ),
+]
+RunName = Annotated[
+    str, typer.Option("--name", metavar="TEXT", help="What the run is called in lists.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print all of it as JSON instead of a table.")]
 Executor = Annotated[

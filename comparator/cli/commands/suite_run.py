@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from comparator.cli.commands.options import (
     Assignments,
@@ -36,8 +35,12 @@ from comparator.cli.commands.run import read_settings, slots_of
 from comparator.cli.commands.suite_options import (
     HERE,
     AsJson,
+    BatchSize,
     Executor,
     Judge,
+    Repeat,
+    RunName,
+    SuiteFile,
     SuiteOptions,
     follow,
     refuse_endpoints,
@@ -47,10 +50,9 @@ from comparator.cli.errors import tell
 from comparator.comparison.request import Slot
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelConfig
-from comparator.evaluation.new_suite import AUTO, MOST_REPEATS
+from comparator.evaluation.new_suite import AUTO
 from comparator.evaluation.suite_run import new_suite
-from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, request_of
-from comparator.services.inference_engine import InferenceEngine
+from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, SlotDraft, request_of
 from comparator.storage.kept_suite import Suite
 from comparator.storage.suites import Suites
 
@@ -59,39 +61,14 @@ _OF_BUILTIN = {"do_sample": False, "max_tokens": 256}
 
 
 def command(
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE|BUILTIN",
-            help="Prompts: .txt (one a line), .jsonl, .csv, .parquet, promptfoo's .yaml; or the "
-            "name of a built-in suite, such as basic.",
-        ),
-    ],
+    file: SuiteFile,
     model: Models = None,
     system: System = None,
-    repeat: Annotated[
-        int,
-        typer.Option(
-            "--repeat",
-            metavar="N",
-            min=1,
-            max=MOST_REPEATS,
-            help="Ask each prompt N times, each time with another seed.",
-        ),
-    ] = 1,
-    batch: Annotated[
-        str,
-        typer.Option(
-            "--batch",
-            metavar="auto|1|N",
-            help="Answers written at once: faster together; 1 is exact, and tells each speed.",
-        ),
-    ] = AUTO,
+    repeat: Repeat = 1,
+    batch: BatchSize = AUTO,
     judge: Judge = None,
     executor: Executor = HERE,
-    name: Annotated[
-        str, typer.Option("--name", metavar="TEXT", help="What the run is called in lists.")
-    ] = "",
+    name: RunName = "",
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
     seed: Seed = None,
@@ -122,38 +99,65 @@ def command(
     refuse_endpoints([*(model or ()), *([judge] if judge else ())])
     if not model:
         raise ConfigurationError("Choose at least one model with -m; 'comparator models' lists.")
-    given = read_settings(
-        {
-            "max_tokens": max_tokens,
-            "temperature": temperature,
-            "seed": seed,
-            "do_sample": False if greedy else None,
-            "thinking": thinking.value if thinking else None,
-            "reasoning_effort": reasoning_effort,
-            "n_ctx": ctx_size,
-            "n_threads": threads,
-            "sampling": sampling,
-        }
-    )
-    suite, is_builtin = suite_named(file)
-    settings = with_usual(given, repeat) if is_builtin else given
-    draft = RequestDraft(
-        suite.items[0].question, slots_of(model, assignments or ()), system or "", settings
-    )
+    given = {
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "seed": seed,
+        "do_sample": False if greedy else None,
+        "thinking": thinking.value if thinking else None,
+        "reasoning_effort": reasoning_effort,
+        "n_ctx": ctx_size,
+        "n_threads": threads,
+        "sampling": sampling,
+    }
+    asked = Asked(file, read_settings(given), repeat, batch, name)
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     options = SuiteOptions(max_memory_gb, force, limits, as_json)
-    look_up, adapter = look_ups_in(models_dir, no_source)
+    models = slots_of(model, assignments or ())
+    return run_suite(asked, models, system, judge, options, *look_ups_in(models_dir, no_source))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked: the file, settings for all models, and how often and how many at once."""
+
+    file: str
+    settings: Mapping[str, Any]
+    repeats: int
+    batch: str
+    name: str
+
+
+def run_suite(
+    asked: Asked,
+    models: Sequence[SlotDraft],
+    system: str | None,
+    judge: str | None,
+    options: SuiteOptions,
+    look_up: LookUp,
+    adapter: AdapterLookUp,
+) -> int:
+    """Run a suite anew and return the exit code."""
+    suite, is_builtin = suite_named(asked.file)
+    settings = with_usual(asked.settings, asked.repeats) if is_builtin else asked.settings
+    draft = RequestDraft(suite.items[0].question, models, system or "", settings)
     engine, store = options.engine(), Suites()
     try:
-        slots = slots_asked(draft, engine, look_up, adapter)
+        slots = request_of(draft, engine, look_up, adapter).slots
         judging = Slot.of(look_up(judge), ModelConfig()) if judge else None
         kept = new_suite(
-            engine, suite, slots, repeats=repeat, batch=size_of(batch), judge=judging, name=name
+            engine,
+            suite,
+            slots,
+            repeats=asked.repeats,
+            batch=size_of(asked.batch),
+            judge=judging,
+            name=asked.name,
         )
         for note in suite.notes:
             print(note, file=sys.stderr)
         tell(f"The suite is kept as {kept.id}; Ctrl-C interrupts it, and it can go on later.")
-        return follow(engine, store, kept, slots, judging, as_json)
+        return follow(engine, store, kept, slots, judging, options.as_json)
     finally:
         engine.cleanup_resources()
         store.close()
@@ -188,18 +192,6 @@ def with_usual(given: Mapping[str, Any], repeats: int) -> dict[str, Any]:
     samples = repeats > 1 or {"temperature", "sampling"} & set(given)
     usual = {k: v for k, v in _OF_BUILTIN.items() if not (k == "do_sample" and samples)}
     return {**usual, **given}
-
-
-def slots_asked(
-    draft: RequestDraft, engine: InferenceEngine, look_up: LookUp, adapter: AdapterLookUp | None
-) -> Sequence[Slot]:
-    """Return the slots that a draft asks, as a comparison would.
-
-    Raises:
-        ConfigurationError: a model or a setting is wrong.
-        ModelNotFoundError: a name means no model.
-    """
-    return request_of(draft, engine, look_up, adapter).slots
 
 
 def size_of(batch: str) -> str | int:

@@ -23,7 +23,7 @@ from runners.timeouts import Deadlines
 
 JOB = "evaluate_expressions"
 MEMORY_BYTES = 64 * 1024 * 1024  # what the child needs itself; it limits its expressions further
-# An expression has two seconds of processor time; on a busy machine that may take long.
+# An expression has a second of processor time; on a busy machine that may take long.
 _DEADLINES = Deadlines(load_seconds=60.0, total_seconds=None)
 _STEP = "expression"
 
@@ -128,7 +128,7 @@ def _meaning(source: str, result: _Result, threshold: float | None) -> Finding:
 
 def _end(final: protocol.Message) -> str:
     if isinstance(final, protocol.Crashed) and "SIGXCPU" in final.cause:
-        return "took more than 2 s of processor time and was ended; it may never end."
+        return "took more than a second of processor time and was ended; it may never end."
     if isinstance(final, protocol.TimedOut):
         return f"gave no sign for {final.limit:g} s and was ended; it may never end."
     if isinstance(final, protocol.Crashed):

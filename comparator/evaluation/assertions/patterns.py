@@ -7,14 +7,18 @@ meanwhile. What it unrolls while it compiles has no such limit, so that is refus
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation.assertions.findings import Finding, quoted
 
-LONGEST_SECONDS = 1.0
+LONGEST_SECONDS = 1.0  # of processor time
 LONGEST_PATTERN = 2000  # characters
 MOST_STEPS = 200_000  # what a pattern may come to when its repeats are written out
+
+# A pattern that calls itself takes memory by the hundred megabytes until its time is up.
+_CALLS = re.compile(r"(?<!\\)\(\?(?:R|&|P>|[+-]?[0-9])")
 
 
 class TooLong(Exception):
@@ -31,6 +35,8 @@ def compiled(pattern: str) -> Any:
         raise ConfigurationError(
             f"the regular expression has {len(pattern)} characters; the limit is {LONGEST_PATTERN}"
         )
+    if _CALLS.search(pattern):
+        raise ConfigurationError("the regular expression calls itself, which is not known here")
     if _steps(pattern) > MOST_STEPS:
         raise ConfigurationError(
             f"the repeats of the regular expression come to more than {MOST_STEPS} steps when they "
@@ -53,15 +59,21 @@ def _compiled(pattern: str) -> Any:
         raise ConfigurationError(f"the regular expression cannot be used: {why}") from None
 
 
-def found(pattern: str, text: str, seconds: float = LONGEST_SECONDS) -> str | None:
+def found(pattern: str, text: str, seconds: float | None = None) -> str | None:
     """Return the first text that matches; None where nothing does.
+
+    Args:
+        pattern: the regular expression.
+        text: where it is searched for.
+        seconds: of processor time that it may take; ``LONGEST_SECONDS`` by default.
 
     Raises:
         TooLong: the search took longer than it may.
         ConfigurationError: it is no regular expression.
     """
+    limit = LONGEST_SECONDS if seconds is None else seconds
     try:
-        match = compiled(pattern).search(text, timeout=seconds, concurrent=True)
+        match = compiled(pattern).search(text, timeout=limit, concurrent=True)
     except (TimeoutError, MemoryError):
         raise TooLong from None
     return None if match is None else str(match.group())
@@ -74,8 +86,9 @@ def matches(answer: str, pattern: str) -> Finding:
     except TooLong:
         return Finding(
             None,
-            f"The search for {quoted(pattern)} was ended after {LONGEST_SECONDS:g} s: this regular "
-            "expression may try for ever. Write it without repeats inside repeats.",
+            f"The search for {quoted(pattern)} was ended after {LONGEST_SECONDS:g} s of "
+            "processor time: this regular expression may try for ever. Write it without repeats "
+            "inside repeats.",
         )
     if text is None:
         return Finding(False, f"Nothing in the answer matches {quoted(pattern)}.")

@@ -34,10 +34,15 @@ def pieces_of(left: str, right: str) -> list[Piece] | None:
         return None
     found = difflib.SequenceMatcher(None, a, b, autojunk=False)
     blocks = found.get_opcodes()
-    in_common = sum(a1 - a0 for kind, a0, a1, *_ in blocks if kind == "equal")
-    if not in_common or 2 * in_common < LEAST_ALIKE * (len(a) + len(b)):
+    shared = sum(_count(a[a0:a1]) for kind, a0, a1, *_ in blocks if kind == "equal")
+    if not shared or 2 * shared < LEAST_ALIKE * (_count(a) + _count(b)):
         return None
     return [piece for block in blocks for piece in _pieces(a, b, *block)]
+
+
+def _count(words: Sequence[str]) -> int:
+    """Return how many are words; blanks between them say nothing."""
+    return sum(not word.isspace() for word in words)
 
 
 def _pieces(

@@ -13,6 +13,7 @@ from comparator.evaluation.report.machine_facts import machine_lines
 from comparator.evaluation.report.pareto_chart import pareto_svg
 from comparator.evaluation.report.pass_rate_chart import pass_rate_svg
 from comparator.evaluation.report.web_tables import (
+    PARTS,
     bdi,
     link,
     section,
@@ -66,7 +67,7 @@ def _summary(contents: Contents) -> str:
 def _chart(svg: str) -> str:
     if not svg:
         return ""
-    return f'<div class="chart" tabindex="0" role="region" aria-label="Chart">{svg}</div>'
+    return f'<div class="chart" tabindex="0" role="group" {PARTS.label("chart")}>{svg}</div>'
 
 
 def _pairs(contents: Contents, shown: Collection[int]) -> Iterator[str]:

@@ -43,7 +43,7 @@ def table(key: str, heads: Iterable[str], rows: Iterable[tuple[str, Sequence[str
 
 def scrolled(key: str, content: str) -> str:
     """Return what may be wider than the page, which a keyboard can scroll."""
-    return f'<div class="wide" tabindex="0" role="region" {PARTS.label(key)}>{content}</div>'
+    return f'<div class="wide" tabindex="0" role="group" {PARTS.label(key)}>{content}</div>'
 
 
 def sentences(texts: Iterable[str]) -> Iterator[str]:

@@ -120,7 +120,7 @@ def _known(row: Row, notes: Notes) -> dict[str, Any]:
 
 def _note_column(name: object, notes: Notes) -> None:
     near = difflib.get_close_matches(str(name).strip().lower(), COLUMNS, n=1, cutoff=0.7)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f" (did you mean {near[0]}?)" if near else ""
     notes.unknown("The column", str(name)[:100], why=hint)
 
 

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
-from comparator.core.exceptions import ConfigurationError, InferenceError, ModelLoadError
+from comparator.core.exceptions import InferenceError, ModelLoadError
 from comparator.core.lora import adapter_of
-from runners.base import End, Piece, PromptSize, TokenInferencer, TokenText, as_conversation
+from runners.base import (
+    End,
+    Piece,
+    PromptSize,
+    Refused,
+    TokenInferencer,
+    TokenText,
+    as_conversation,
+)
 from runners.engines.chat_prompt import PreparedPrompt
 from runners.engines.choices import Choices, paths_of
-from runners.engines.context_fit import check_fits, context_limit
-from runners.engines.pytorch import adapter, loading, lora, ways
+from runners.engines.context_fit import check_fits, context_limit, most_tokens
+from runners.engines.pytorch import (
+    adapter,
+    batch_forward,
+    loading,
+    lora,
+    placement,
+    several,
+    ways,
+)
 from runners.engines.pytorch.cuda_graphs import pays
 from runners.engines.pytorch.detokenizer import Detokenizer, thought_marks
 from runners.engines.pytorch.forward import RecomputingStepper
 from runners.engines.pytorch.prompt import (
+    check_vocabulary,
     end_tokens,
     make_prompt,
     ordinary_tokens,
@@ -27,6 +44,7 @@ from runners.engines.pytorch.prompt import (
 )
 from runners.engines.pytorch.sampling import TorchSampler
 from runners.engines.pytorch.tokenizer_file import TokenizerFile
+from runners.engines.seeds import seeded
 from runners.engines.stop_strings import StopText
 from runners.machine.cores import thread_count
 
@@ -57,6 +75,7 @@ class PyTorchInferencer(TokenInferencer):
         self._dtype_words = ""
         self._threads = 0
         self._decoding = ways.Way(ways.RECOMPUTING)
+        self._takes_several = False
 
     def _get_device(self) -> torch.device:
         """Return the best device of this machine."""
@@ -78,7 +97,7 @@ class PyTorchInferencer(TokenInferencer):
             ModelLoadError: the directory is no causal language model.
         """
         settings = ModelConfig.of(config)
-        _refuse_cache_type(settings)
+        loading.refuse_cache_type(settings)
         self._read_small_files(model_path, settings)
         self._prompt(as_conversation(prompt, settings.system_prompt), settings)
 
@@ -108,7 +127,7 @@ class PyTorchInferencer(TokenInferencer):
         self.model, self.is_loaded = None, False
         self.way, self.fallbacks = "", []
         settings = self._config = ModelConfig.of(config)
-        _refuse_cache_type(settings)
+        loading.refuse_cache_type(settings)
         self._read_small_files(model_path, settings)
         self._threads = thread_count(settings.n_threads or self._setting("threads"))
         torch.set_num_threads(self._threads)
@@ -143,13 +162,36 @@ class PyTorchInferencer(TokenInferencer):
         """
         if not self.is_loaded:
             raise InferenceError("Model not loaded. Call load_model first.")
-        conversation = as_conversation(prompt, self._config.system_prompt)
-        prepared = self._prompt(conversation, self._config)
-        for sentence in prepared.fallbacks:
-            self._say(sentence)
-        self._check_vocabulary(prepared.tokens)
+        prepared = self._checked_prompt(prompt)
         yield prepared.told
         yield from self._answer(prepared.tokens)
+
+    def pieces_of_all(
+        self, prompts: Sequence[Prompt], seeds: Sequence[int] = (), most: int = 1
+    ) -> Iterator[tuple[int, Piece | Refused]]:
+        """Yield the pieces of several answers, written at once where the model computes that.
+
+        Raises:
+            InferenceError: nothing is loaded, or the generation failed.
+        """
+        if not self.is_loaded or min(most, self.batch) < 2 or not self._takes_several:
+            yield from super().pieces_of_all(prompts, seeds, most)
+            return
+        ready, refused = several.prepared(prompts, self._checked_prompt)
+        yield from refused
+        if not ready:
+            return
+        self.thought_marks, marks = thought_marks(self.tokenizer)
+        at_once = several.Several(
+            self.tokenizer, self.device, self._config, self._end_tokens, marks
+        )
+        at_once.should_stop, at_once.is_due = self.should_stop, self.is_due
+        limit, wanted = self._context_length(), min(most, len(ready))
+        yield from at_once.pieces(
+            ready, seeds, limit, wanted, lambda longest: self._reader(wanted, longest)
+        )
+        for sentence in at_once.fallbacks:
+            self._say(sentence)
 
     def unload_model(self) -> None:
         """Let go of the model and of its memory; harmless when nothing is loaded."""
@@ -178,19 +220,8 @@ class PyTorchInferencer(TokenInferencer):
         }
 
     def device_memory_bytes(self) -> int:
-        """Return the peak memory on the accelerators in bytes; 0 on a CPU.
-
-        Metal tells what is allocated now, pools included, which hardly shrinks in a run.
-        """
-        import torch
-
-        if self.device.type == "cuda":
-            devices = range(torch.cuda.device_count())
-            return sum(int(torch.cuda.max_memory_reserved(index)) for index in devices)
-        if self.device.type == "mps":
-            told = torch.mps.driver_allocated_memory(), torch.mps.current_allocated_memory()
-            return int(max(told))
-        return 0
+        """Return the peak memory on the accelerators in bytes; 0 on a CPU."""
+        return placement.peak_bytes(self.device)
 
     def _read_small_files(self, model_path: str, settings: ModelConfig) -> None:
         if self.tokenizer is not None and self._path == model_path:
@@ -214,6 +245,15 @@ class PyTorchInferencer(TokenInferencer):
             self._prepared = (conversation, settings, prepared)
         return self._prepared[2]
 
+    def _checked_prompt(self, prompt: Prompt) -> PreparedPrompt:
+        """Return a prompt that the loaded model can be given, and say what it took."""
+        conversation = as_conversation(prompt, self._config.system_prompt)
+        prepared = self._prompt(conversation, self._config)
+        for sentence in prepared.fallbacks:
+            self._say(sentence)
+        check_vocabulary(prepared.tokens, self.model)
+        return prepared
+
     def _make_prompt(self, conversation: Conversation, settings: ModelConfig) -> PreparedPrompt:
         prepared = make_prompt(self.tokenizer, conversation, settings, self.date)
         if self._file is not None:
@@ -225,15 +265,6 @@ class PyTorchInferencer(TokenInferencer):
 
     def _context_length(self) -> int:
         return context_limit(self._config.n_ctx, loading.context_length(self._model_config))
-
-    def _check_vocabulary(self, tokens: list[int]) -> None:
-        """Refuse token ids for which the model has no embedding: C code would crash on them."""
-        size = self.model.get_input_embeddings().weight.shape[0]
-        if max(tokens) >= size:
-            raise InferenceError(
-                f"Tokenizer and model do not fit: token {max(tokens)}, embedding {size}. "
-                "Get both from the same source."
-            )
 
     def _dtype(self, wanted: str, stored: Any) -> Any:
         """Choose the number format; ``auto`` takes the checkpoint's where the device has it."""
@@ -285,7 +316,8 @@ class PyTorchInferencer(TokenInferencer):
             yield End("cancelled")
             return
         choices = self._choices()
-        sampler = TorchSampler(self._config, prompt, self.device, choices)
+        seeded_config = seeded(self._config, self.seed)
+        sampler = TorchSampler(seeded_config, prompt, self.device, choices)
         self.thought_marks, marks = thought_marks(self.tokenizer)
         detokenizer = Detokenizer(self.tokenizer, marks)
         stops = StopText(self._config.stop)
@@ -331,8 +363,26 @@ class PyTorchInferencer(TokenInferencer):
         self.learned = {**(known if isinstance(known, dict) else {}), key: ways.to_remember(way)}
         self._decoding, self.way = way, way.kind
         self.fallbacks += way.sentences(engine)
+        if self.batch > 1:
+            self._settle_several(f"{key} several", engine)
         if pays_off and not adapter.knows_graphs():
             self.fallbacks.append(ways.no_graphs(engine))
+
+    def _settle_several(self, key: str, engine: str) -> None:
+        """Find whether several answers can be computed at once, or take what was found before."""
+        trouble = self.learned.get(key)
+        if not isinstance(trouble, str):
+            tokens = ordinary_tokens(self.tokenizer)
+            trouble = batch_forward.trouble_with(self.model, self.device, self._decoding, tokens)
+        self.learned[key], self._takes_several = trouble, not trouble
+        if trouble:
+            self._say(several.alone(engine, trouble))
+
+    def _reader(self, seats: int, longest: int) -> batch_forward.BatchReader:
+        one_row = self._setting("one_row_onednn")
+        return batch_forward.BatchReader(
+            self.model, self.device, self._decoding, seats, longest, one_row
+        )
 
     def _stepper(self, prompt_tokens: int, answer_tokens: int) -> RecomputingStepper:
         return self._decoding.stepper(
@@ -352,16 +402,7 @@ class PyTorchInferencer(TokenInferencer):
         return (self.verdict.get("settings") or {}).get(name)
 
     def _most_tokens(self, prompt_tokens: int) -> int:
-        room = self._context_length() - prompt_tokens
-        most = self._config.max_tokens
-        return room if most is None else min(most, room)
-
-
-def _refuse_cache_type(settings: ModelConfig) -> None:
-    if settings.kv_cache_type != "f16":
-        raise ConfigurationError(
-            f"kv_cache_type={settings.kv_cache_type} is for GGUF models alone. Set it to f16."
-        )
+        return most_tokens(self._config, self._context_length() - prompt_tokens)
 
 
 def _name(dtype: Any) -> str:

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from comparator.core.exceptions import ModelLoadError
+from comparator.core.config import ModelConfig
+from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.text import with_controls_shown
 from comparator.formats.model_files import is_safetensors_name
 from comparator.formats.weights import WeightFiles, weights_of
@@ -352,3 +353,15 @@ def _failure(what: str, error: Exception) -> Exception:
         f"{engine_version()} cannot load {what}: {kind}: {reason}. "
         "The files are incomplete or damaged, or need another version."
     )
+
+
+def refuse_cache_type(settings: ModelConfig) -> None:
+    """Refuse a number format of the cache that this engine does not have.
+
+    Raises:
+        ConfigurationError: it is not 16 bits.
+    """
+    if settings.kv_cache_type != "f16":
+        raise ConfigurationError(
+            f"kv_cache_type={settings.kv_cache_type} is for GGUF models alone. Set it to f16."
+        )

@@ -268,3 +268,17 @@ def _turn_end(tokenizer: Any, special: dict[str, int]) -> str:
     after = text.rpartition(_PROBE)[2].lstrip()
     fitting = [name for name in special if after.startswith(name)]
     return max(fitting, key=len, default="")
+
+
+def check_vocabulary(tokens: Sequence[int], model: Any) -> None:
+    """Refuse token ids for which the model has no embedding: C code would crash on them.
+
+    Raises:
+        InferenceError: there is one.
+    """
+    size = model.get_input_embeddings().weight.shape[0]
+    if max(tokens) >= size:
+        raise InferenceError(
+            f"Tokenizer and model do not fit: token {max(tokens)}, embedding {size}. "
+            "Get both from the same source."
+        )

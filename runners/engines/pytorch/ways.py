@@ -153,10 +153,7 @@ def find(
 class _Search:
     def __init__(self, model: Any, device: Any, tokens: list[int], graphs: Graphs | None) -> None:
         self._model, self._device, self._graphs = model, device, graphs
-        self._tokens = tokens[:_MOST_TOKENS]
-        size = int(model.get_input_embeddings().weight.shape[0])
-        if len(tokens) < FEWEST_TOKENS or max(tokens) >= size:
-            self._tokens = [(7 + 11 * number) % size for number in range(_MOST_TOKENS)]
+        self._tokens = tried_tokens(model, tokens)
         self._keeps_logits = False
         self._expected = self._read_at_once()
 
@@ -179,7 +176,7 @@ class _Search:
         try:
             two, is_asked = self._logits({"logits_to_keep": 2})
         except Exception as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             return None  # what cannot be read without a cache cannot be compared
         self._keeps_logits = is_asked and two.shape[1] == 2
@@ -201,7 +198,7 @@ class _Search:
         try:
             return self._difference(way)
         except Exception as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
 
@@ -224,8 +221,8 @@ class _Search:
         return "" if self._expected is None else self._apart(found, self._expected)
 
     def _apart(self, found: Sequence[Any], expected: Any) -> str:
-        bound = _tolerance(self._model.dtype)
-        error = max(map(_distance, found, expected))
+        bound = tolerance(self._model.dtype)
+        error = max(map(distance, found, expected))
         if error > bound and error > _NOISE * self._noise(expected):
             return f"its numbers lie {error:.2g} of their size apart"
         return ""
@@ -234,21 +231,32 @@ class _Search:
         """Return how far the scores of a token change when one more is read after it."""
         stepper = RecomputingStepper(self._model, self._device)
         alone: Any = stepper.read(self._tokens[:-1], lambda: False)
-        return _distance(alone.float(), expected[0])
+        return distance(alone.float(), expected[0])
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+def tried_tokens(model: Any, tokens: Sequence[int]) -> list[int]:
+    """Return a few tokens to try a model with; some of the vocabulary where there are too few."""
+    size = int(model.get_input_embeddings().weight.shape[0])
+    if len(tokens) < FEWEST_TOKENS or max(tokens) >= size:
+        return [(7 + 11 * number) % size for number in range(_MOST_TOKENS)]
+    return list(tokens[:_MOST_TOKENS])
 
 
-def _distance(found: Any, expected: Any) -> float:
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory ran out, whichever library says it in which words."""
+    words = ("out of memory", "allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+
+
+def distance(found: Any, expected: Any) -> float:
     """Return the length of a difference as a share of the length of what was expected."""
     size = float(expected.norm())
     difference = float((found - expected).norm())
     return difference / size if size else difference
 
 
-def _tolerance(dtype: Any) -> float:
+def tolerance(dtype: Any) -> float:
+    """Return how far scores in a type of number may lie apart, as a share of their size."""
     import torch
 
     if not dtype.is_floating_point:
