@@ -33,14 +33,21 @@ def numbered(**values: Any) -> View:
     return {"number": next(_numbers), **values}
 
 
-def of_reading(suite: Suite) -> View:
-    """Return the view of a suite that was read, before it is run."""
+def of_reading(suite: Suite, most_seconds: float | None = None) -> View:
+    """Return the view of a suite that was read, before it is run.
+
+    Args:
+        suite: what was read.
+        most_seconds: how long it takes where each answer is as long as it may be; None where
+            nobody knows.
+    """
     return numbered(
         name=_plain(suite.name),
         count=len(suite.items),
         assertions=sum(len(item.assertions) for item in suite.items),
         first=[_item(item) for item in suite.items[:PREVIEWED]],
         notes=[_plain(note) for note in suite.notes],
+        most_seconds=_rounded(most_seconds),
         trouble="",
     )
 
