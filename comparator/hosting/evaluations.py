@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.comparison.request import Request, Slot
-from comparator.core.exceptions import ConfigurationError
+from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.evaluation import resuming
 from comparator.evaluation.suite_run import SuiteRun, new_suite
 from comparator.hosting import suite_sources
@@ -127,6 +127,26 @@ class Evaluations:
         if self._options.is_public:
             _refuse_assertions(suite.items)
         return suite
+
+    def most_seconds(self, asked: RequestDraft, prompts: int, repeats: Any) -> float | None:
+        """Return how long it takes where each answer is as long as it may be, one at a time.
+
+        None where that cannot be told: a model that never wrote here, an answer without a limit,
+        or a draft that is wrong, which its start says.
+        """
+        try:
+            slots = self._request_of(replace(asked, prompt="…")).slots
+            answers = prompts * _whole("repeats", repeats, MOST_REPEATS)
+        except MultiLLMError:
+            return None
+        known = [self._engine.measurements.of(slot.model) for slot in slots]
+        speeds = [one.best_tokens_per_second if one else None for one in known]
+        told = [
+            slot.config.max_tokens / speed if speed and slot.config.max_tokens else None
+            for slot, speed in zip(slots, speeds, strict=True)
+        ]
+        seconds = [one for one in told if one is not None]
+        return answers * sum(seconds) if seconds and len(seconds) == len(told) else None
 
     def begin(
         self, session_key: str, draft: SuiteDraft, owner: str, visitor: str = "", browser: str = ""
@@ -246,7 +266,8 @@ class Evaluations:
         def make_run(on_news: OnNews) -> Run:
             return self._make_run(kept, on_news, slots, judge)
 
-        live = LiveSuite(kept, make_run, self._one, session_key, visitor)
+        most = self._options.limits.suite_seconds if self._options.is_public else None
+        live = LiveSuite(kept, make_run, self._one, session_key, visitor, most)
         with self._lock:
             if self._closed:
                 raise ConfigurationError(CLOSED)
