@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from comparator.evaluation import grading
+from comparator.evaluation.assertions import patterns, schemas
 from comparator.evaluation.grading import Grading
 from comparator.storage.kept_suite import Assertion, Cell, Item
 
@@ -56,9 +57,10 @@ def test_only_answers_with_assertions_are_graded_and_once() -> None:
 def test_what_grades_is_imported_before_a_model_is_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    grades = Grading([item("contains"), item("contains"), item("is-json"), item("python")])
-    graded: list[list[str]] = []
-    ready = grades._ready()
-    monkeypatch.setattr(ready, "grade", lambda it, _record: graded.append([it.assertions[0].type]))
-    grades.make_ready()
-    assert graded == [["contains"], ["is-json"]]
+    asked: list[str] = []
+    monkeypatch.setattr(patterns, "make_ready", lambda: asked.append("regex"))
+    monkeypatch.setattr(schemas, "make_ready", lambda: asked.append("json"))
+    Grading([item()]).make_ready()
+    assert asked == []
+    Grading([item("contains"), item("not-regex"), item("is-json")]).make_ready()
+    assert asked == ["regex", "json"]
