@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from comparator.evaluation import grading
-from comparator.evaluation.assertions import patterns, schemas
 from comparator.evaluation.grading import Grading
 from comparator.storage.kept_suite import Assertion, Cell, Item
 
@@ -57,10 +56,15 @@ def test_only_answers_with_assertions_are_graded_and_once() -> None:
 def test_what_grades_is_imported_before_a_model_is_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(patterns, "make_ready", lambda: asked.append("regex"))
-    monkeypatch.setattr(schemas, "make_ready", lambda: asked.append("json"))
-    Grading([item()]).make_ready()
-    assert asked == []
-    Grading([item("contains"), item("not-regex"), item("is-json")]).make_ready()
-    assert asked == ["regex", "json"]
+    items = [item("contains"), item("is-json"), item("python")]
+    grades = Grading(items)
+    told: list[object] = []
+    monkeypatch.setattr(grades._ready(), "make_ready", told.append)
+    grades.make_ready()
+    assert told == [items]
+
+
+def test_nothing_is_imported_where_nothing_is_graded(monkeypatch: pytest.MonkeyPatch) -> None:
+    grades = Grading([item()])
+    monkeypatch.setattr(grades, "_ready", lambda: pytest.fail("there is nothing to grade"))
+    grades.make_ready()
