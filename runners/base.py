@@ -121,6 +121,8 @@ class BaseInferencer(ABC):
         verdict: what the engine's trial on this machine has found (``settings``) and what it
             ``learned`` of this model before; empty for its own defaults.
         date: what a chat template is to be told of the time (ISO 8601); None for now.
+        choices: the only texts that its answers may be; empty for any. An engine that does not
+            know them answers as ever.
         way: how its tokens are decoded, in a word; may stay empty in engines of one's own.
         fallbacks: whole sentences on what is off and why; empty when nothing is.
         thought_marks: what marks the thoughts of this model in its text, told before its first
@@ -141,6 +143,7 @@ class BaseInferencer(ABC):
         self.is_due: Callable[[], bool] = _always
         self.verdict: dict[str, Any] = {}
         self.date: str | None = None
+        self.choices: tuple[str, ...] = ()
         self.way = ""
         self.fallbacks: list[str] = []
         self.thought_marks: ThoughtMarks | None = None

@@ -47,8 +47,12 @@ class Answer:
 
     @property
     def at_once(self) -> int:
-        """How many are decoded at once at the most: never more than there are."""
-        return max(1, min(self.batch, len(self.conversations)))
+        """How many are decoded at once at the most: never more than there are.
+
+        Answers that can only be one of a few texts are nearly all prompt, which a batch reads no
+        faster: those come one after another.
+        """
+        return 1 if self.choices else max(1, min(self.batch, len(self.conversations)))
 
     def seed_of(self, number: int) -> int | None:
         """Return the seed of a conversation; None for that of the settings."""

@@ -234,8 +234,10 @@ def test_the_parent_never_unpickles():
                 assert node.args, called
 
 
-def test_nothing_is_evaluated():
+def test_nothing_is_evaluated_outside_the_child_that_is_made_for_it():
     for path in FILES:
+        if module_of(path) == "runners.child.expressions":
+            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("eval", "exec"), f"{path.name}:{node.lineno}"

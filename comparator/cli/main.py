@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -21,12 +21,29 @@ from comparator.cli.errors import outcome
 
 
 class Command(NamedTuple):
-    """Where a command's function ``command`` is, and the first line of its docstring."""
+    """Where a command's function is, and the first line of its docstring.
+
+    One with ``commands`` is a group of these, and has no function.
+    """
 
     module: str
     help: str
+    function: str = "command"
+    commands: Mapping[str, Command] = {}
 
 
+SUITE = {
+    "run": Command("suite_run", "Ask models all prompts of a file, and grade their answers."),
+    "resume": Command("suite_resume", "Go on with a suite that was interrupted."),
+    "list": Command("suite_list", "List the suites that were run, the newest first."),
+    "show": Command("suite_show", "Show what came of a suite."),
+    "report": Command(
+        "suite_report",
+        "Write a suite in a form to take away: a web page, Markdown, CSV, JSON, promptfoo's.",
+        "report",
+    ),
+    "remove": Command("suite_remove", "Remove suites with all their answers."),
+}
 COMMANDS = {
     "serve": Command("serve", "Open the page: choose up to four models, ask, compare."),
     "run": Command("run", "Ask up to four models the same question and print the answers."),
@@ -42,6 +59,12 @@ COMMANDS = {
     "replay": Command(
         "replay",
         "Ask what a reproduction card says once more, and tell whether the answers are the same.",
+    ),
+    "suite": Command("", "Ask models many prompts, and tell which does better.", commands=SUITE),
+    "vote": Command("vote", "Say which answer of a comparison was best; ratings are made of it."),
+    "ratings": Command(
+        "ratings",
+        "Rate models by the votes on their answers: how good, how sure, what to ask next.",
     ),
     "models": Command("models", "List the models there are."),
     "starter": Command("starter", "Put four small models in place, made offline."),
@@ -60,36 +83,49 @@ COMMANDS = {
 class Commands(TyperGroup):
     """The group of all commands, which knows their names without importing them."""
 
+    commands_known: Mapping[str, Command] = COMMANDS
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names, in the order in which help shows them."""
-        return list(COMMANDS)
+        return list(self.commands_known)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, imported now; None for an unknown one."""
-        known = COMMANDS.get(cmd_name)
+        known = self.commands_known.get(cmd_name)
         if known is None:
             return None
+        if known.commands:
+            return _group(cmd_name, known)
         module = importlib.import_module(f"comparator.cli.commands.{known.module}")
-        alone = typer.Typer(
-            add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
-        )
-        alone.command(cmd_name)(_guarded(module.command))
+        alone = typer.Typer(**_USUAL)
+        alone.command(cmd_name)(_guarded(getattr(module, known.function)))
         return get_command(alone)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, known.help) for name, known in COMMANDS.items()])
+            told = [(name, known.help) for name, known in self.commands_known.items()]
+            formatter.write_dl(told)
 
 
-app = typer.Typer(
-    name="comparator",
-    cls=Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,  # rich takes longer to import than everything else together
-    pretty_exceptions_enable=False,
-)
+_USUAL: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,  # rich takes longer to import than everything else together
+    "pretty_exceptions_enable": False,
+}
+app = typer.Typer(name="comparator", cls=Commands, no_args_is_help=True, **_USUAL)
+
+
+def _group(name: str, known: Command) -> Any:
+    """Return a group of commands, whose modules are imported no sooner than those of the others."""
+    kind = type("Group", (Commands,), {"commands_known": known.commands})
+    group = typer.Typer(name=name, cls=kind, no_args_is_help=True, **_USUAL)
+
+    @group.callback(help=known.help)
+    def root_of_group() -> None:
+        pass
+
+    return get_command(group)
 
 
 def _show_version(wanted: bool) -> None:

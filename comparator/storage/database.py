@@ -67,6 +67,11 @@ def history_path() -> Path:
     return data_path("history.sqlite3")
 
 
+def suites_path() -> Path:
+    """Return where runs of suites are kept."""
+    return data_path("suites.sqlite3")
+
+
 def opened(
     path: Path,
     schema: str,
@@ -74,6 +79,7 @@ def opened(
     upgrades: Mapping[int, Sequence[str]] | None = None,
     busy_seconds: float = BUSY_SECONDS,
     is_precious: bool = False,
+    is_durable: bool = False,
 ) -> Opened:
     """Open a database, or make it.
 
@@ -88,12 +94,14 @@ def opened(
         busy_seconds: how long to wait for another program that writes.
         is_precious: what is in it cannot be had again: a file of a later version is left alone,
             one that cannot be written is read, and nothing lives in memory.
+        is_durable: each transaction is on the disk when it is done, also where the machine ends
+            suddenly; without it the last ones may be gone then, and the file is whole.
 
     Raises:
         sqlite3.Error: a precious file that cannot even be read; LaterVersionError for a later one.
         OSError: there is no place for a precious file.
     """
-    plan = _Plan(schema, version, upgrades or {}, busy_seconds, is_precious)
+    plan = _Plan(schema, version, upgrades or {}, busy_seconds, is_precious, is_durable)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_precious and not path.exists():  # what people asked is not for others of the machine
@@ -124,6 +132,7 @@ class _Plan:
     upgrades: Mapping[int, Sequence[str]]
     busy_seconds: float
     is_precious: bool = False
+    is_durable: bool = False
 
 
 def _open(path: Path | str, plan: _Plan) -> sqlite3.Connection:
@@ -132,7 +141,7 @@ def _open(path: Path | str, plan: _Plan) -> sqlite3.Connection:
         if plan.is_precious:
             _refuse_later(connection, plan)  # before anything is written, its journal's mode too
         _use_log_ahead(connection, plan.busy_seconds)
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if plan.is_durable else 'NORMAL'}")
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         found = _upgraded(connection, found, plan)
         if found not in (0, plan.version):

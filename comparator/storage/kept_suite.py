@@ -35,6 +35,7 @@ class Item(msgspec.Struct, frozen=True):
         expected: the answer that is right, for assertions, judges and people; None for none.
         assertions: what its answers must be; none where only people judge.
         tags: words by which it may be grouped.
+        vars: what its template was filled with, for expressions; empty where there was none.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Item(msgspec.Struct, frozen=True):
     expected: str | None = None
     assertions: list[Assertion] = []
     tags: list[str] = []
+    vars: Record = {}
 
     @property
     def question(self) -> str:
@@ -114,6 +116,7 @@ class Verdict(msgspec.Struct, frozen=True):
         winner: ``a``, ``b`` or ``tie``; None where the two orders disagree, which counts nothing.
         first: what was said with a's answer first, as ``winner``.
         swapped: what was said with b's answer first, as ``winner``.
+        reason: why nobody is the winner, in a sentence; empty where somebody is.
     """
 
     prompt: int
@@ -123,6 +126,7 @@ class Verdict(msgspec.Struct, frozen=True):
     winner: str | None
     first: str = ""
     swapped: str = ""
+    reason: str = ""
 
 
 class SuiteSlot(msgspec.Struct, frozen=True):
@@ -136,6 +140,8 @@ class SuiteSlot(msgspec.Struct, frozen=True):
         label: for people, short; unique among the slots of its suite.
         summary: facts of its runs that no cell has: ``load_seconds``, ``peak_bytes``,
             ``aggregate_tokens_per_second`` (tokens of all answers by the time of decoding them).
+        sources: where each setting comes from, as a record's ``config_sources``.
+        notice: what a reader should know of its settings.
     """
 
     model: Record
@@ -143,6 +149,8 @@ class SuiteSlot(msgspec.Struct, frozen=True):
     configuration: str
     label: str = ""
     summary: Record = {}
+    sources: dict[str, str] = {}
+    notice: str = ""
 
 
 class KeptSuite(msgspec.Struct, frozen=True, kw_only=True):

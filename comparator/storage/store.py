@@ -31,6 +31,8 @@ class Kind:
             a version that none leads from is put aside.
         busy_seconds: how long to wait for another program that writes.
         is_precious: as ``database.opened`` has it.
+        is_durable: whether what was written must outlive the machine's sudden end, and not only
+            the program's.
     """
 
     what: str
@@ -40,6 +42,7 @@ class Kind:
     upgrades: Mapping[int, Sequence[str]] = field(default_factory=dict)
     busy_seconds: float = database.BUSY_SECONDS
     is_precious: bool = False
+    is_durable: bool = False
 
 
 class Store:
@@ -139,6 +142,7 @@ class Store:
             kind.upgrades,
             kind.busy_seconds,
             kind.is_precious,
+            kind.is_durable,
         )
         self._connection, self._opening = opened.connection, opened.trouble
 

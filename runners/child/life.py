@@ -167,6 +167,7 @@ def answer(
     inferencer.is_due = Pace().is_due
     inferencer.verdict = assignment.verdict
     inferencer.date = work.date
+    inferencer.choices = work.choices
     inferencer.batch = work.at_once
     prepare(answerer, work)
     inferencer.load_model(work.model.path, answerer.settings())

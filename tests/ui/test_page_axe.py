@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import ask, wait_for_models, wait_for_state
+from tests.ui.test_evaluate_tab import open_evaluate
 from tests.ui.test_library_tab import open_library, press, row, select
 from tests.ui.test_page_access import STILL
 
@@ -49,7 +50,20 @@ def test_axe_finds_nothing(
     tab.evaluate(
         "document.querySelectorAll('#board details').forEach((one) => { one.open = true; })"
     )
+    tab.click(".vote-row [data-answer='tie']")
+    expect(tab.locator(".vote-back")).to_be_visible()
     assert found(tab) == [], "answers, with all folds open"
+    open_evaluate(tab)
+    assert found(tab) == [], "where a suite comes from"
+    tab.fill("#evaluate-text", "one\ntwo")
+    tab.click("#evaluate-begin")
+    expect(tab.locator(".evaluate-told")).to_contain_text("done")
+    expect(tab.locator(".evaluate-pairs li")).to_have_count(3)
+    tab.locator("#evaluate-cell-0-0").click()
+    expect(tab.locator(".evaluate-answer")).to_be_visible()
+    tab.locator("#ratings").scroll_into_view_if_needed()
+    expect(tab.locator(".ratings-table").first).to_be_visible()
+    assert found(tab) == [], "a suite, one of its answers, and the ratings"
     tab.click("#history-tab-button")
     tab.wait_for_selector("#history li")
     assert found(tab) == [], "the history"

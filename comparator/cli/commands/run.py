@@ -134,7 +134,7 @@ def command(
         "n_threads": threads,
         "sampling": sampling,
     }
-    settings, files = _read(common), files_of(cold, warm)
+    settings, files = read_settings(common), files_of(cold, warm)
     limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
     options = RunOptions(max_memory_gb, force, output.value, limits, not no_thinking)
     history = None if no_history else History()
@@ -250,7 +250,7 @@ def _keep(comparison: Comparison, history: History | None) -> None:
         tell(f"The comparison was not kept. {history.trouble}".rstrip())
 
 
-def _read(settings: dict[str, Any]) -> dict[str, Any]:
+def read_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that were given, with None in place of the options' words for it."""
     return {
         name: number_or_none(name, value) if name in WITHOUT_A_LIMIT else value

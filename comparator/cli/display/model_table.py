@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from comparator.cli.display.columns import aligned
 from comparator.core.models import ModelInfo
 from comparator.core.text import with_controls_shown, without_surrogates
 from comparator.core.units import count, fine_size
@@ -36,7 +36,7 @@ def models_as_text(models: Sequence[ModelInfo]) -> str:
     A file whose weights are not what its name says has a line of its own as well.
     """
     rows = [_row(model) for model in models if model.problem is None]
-    lines = list(_aligned(_without_empty([_HEAD, *rows]))) if rows else []
+    lines = _table(_without_empty([_HEAD, *rows])) if rows else []
     lines += [
         f"doubtful: {shown(model.name)}: {shown(warning)}"
         for model in models
@@ -83,29 +83,6 @@ def _without_empty(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
     return [(*row[:place], *row[place + 1 :]) for row in rows]
 
 
-def _aligned(rows: Iterable[Sequence[str]]) -> Iterable[str]:
-    """Yield rows with columns of equal width; the last one is as long as it is."""
-    rows = list(rows)
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    right = {number for number, head in enumerate(rows[0]) if head in _RIGHT}
-    for row in rows:
-        cells = [
-            _padded(text, width, number in right)
-            for number, (text, width) in enumerate(zip(row[:-1], widths[:-1], strict=True))
-        ]
-        yield "  ".join([*cells, row[-1]])
-
-
-def _padded(text: str, width: int, right: bool) -> str:
-    space = " " * (width - _width(text))
-    return space + text if right else text + space
-
-
-def _width(text: str) -> int:
-    """Return how many columns text takes on a terminal: wide characters two, marks none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(sign) else 1 + (unicodedata.east_asian_width(sign) in "WF")
-        for sign in text
-    )
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    right = [number for number, head in enumerate(rows[0]) if head in _RIGHT]
+    return list(aligned(rows, right))

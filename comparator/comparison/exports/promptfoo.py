@@ -19,7 +19,7 @@ from comparator.core.models import InferenceResult
 from comparator.core.text import plain
 
 Json = dict[str, Any]
-NO_FAILURE, ERROR = 0, 2  # of promptfoo's ResultFailureReason
+NO_FAILURE, ASSERTED, ERROR = 0, 1, 2  # of promptfoo's ResultFailureReason
 _VARIABLE = "prompt"
 _LETTERS_OF_ID = 12
 
@@ -49,7 +49,7 @@ def _config(sheet: Sheet, tests: Sequence[str]) -> Json:
     return {
         "description": f"multi-llm-comparator {sheet.kept.id}",
         "prompts": ["{{" + _VARIABLE + "}}"],
-        "providers": [_provider(one) for one in sheet.results],
+        "providers": [provider_of(one) for one in sheet.results],
         "tests": [{"vars": {_VARIABLE: text}} for text in tests],
     }
 
@@ -61,29 +61,30 @@ def _result(result: InferenceResult, number: int, tests: Sequence[str]) -> Json:
         "promptIdx": number,
         "testIdx": tests.index(text),
         "testCase": {"vars": {_VARIABLE: text}, "assert": []},
-        "promptId": _digest(text),
+        "promptId": digest_of(text),
         "prompt": {"raw": text, "label": text},
         "vars": {_VARIABLE: text},
-        "provider": {key: value for key, value in _provider(result).items() if key != "config"},
-        "response": _response(result),
+        "provider": {key: value for key, value in provider_of(result).items() if key != "config"},
+        "response": response_of(result),
         "error": result.error,
         "failureReason": NO_FAILURE if answered else ERROR,
         "success": answered,
         "score": 1 if answered else 0,
-        "latencyMs": _milliseconds(result),
+        "latencyMs": milliseconds_of(result),
         "gradingResult": None,
         "namedScores": {},
         "cost": 0,
-        "tokenUsage": _usage([result]),
-        "metadata": _metadata(result),
+        "tokenUsage": usage_of([result]),
+        "metadata": metadata_of(result),
     }
 
 
-def _response(result: InferenceResult) -> Json:
+def response_of(result: InferenceResult) -> Json:
+    """Return an answer as a provider of promptfoo gives it."""
     response: Json = {
         "output": result.content,
         "cached": False,
-        "tokenUsage": _tokens(result),
+        "tokenUsage": tokens_of(result),
         "finishReason": result.stats.finish_reason,
     }
     if result.thinking is not None:
@@ -91,7 +92,8 @@ def _response(result: InferenceResult) -> Json:
     return {**response, "error": result.error} if result.error else response
 
 
-def _metadata(result: InferenceResult) -> Json:
+def metadata_of(result: InferenceResult) -> Json:
+    """Return what promptfoo shows of an answer and has no field for."""
     stats = result.stats
     return {
         "timeToFirstTokenMs": _in_milliseconds(stats.time_to_first_token),
@@ -104,7 +106,8 @@ def _metadata(result: InferenceResult) -> Json:
     }
 
 
-def _provider(result: InferenceResult) -> Json:
+def provider_of(result: InferenceResult) -> Json:
+    """Return whom promptfoo is to take a column for."""
     model = result.model
     engine, name = (model.model_type.value, model.name) if model else ("", result.model_id)
     settings = {key: value for key, value in result.config.items() if key not in ("lora",)}
@@ -114,7 +117,7 @@ def _provider(result: InferenceResult) -> Json:
 def _prompt(result: InferenceResult) -> Json:
     text = _spoken(result)
     return {
-        "id": _digest(text),
+        "id": digest_of(text),
         "raw": text,
         "label": text,
         "provider": title(result),
@@ -125,8 +128,8 @@ def _prompt(result: InferenceResult) -> Json:
             "testErrorCount": 1 if result.error else 0,
             "assertPassCount": 0,
             "assertFailCount": 0,
-            "totalLatencyMs": _milliseconds(result),
-            "tokenUsage": _usage([result]),
+            "totalLatencyMs": milliseconds_of(result),
+            "tokenUsage": usage_of([result]),
             "namedScores": {},
             "namedScoresCount": {},
             "cost": 0,
@@ -140,14 +143,14 @@ def _stats(results: Sequence[InferenceResult]) -> Json:
         "successes": len(results) - errors,
         "failures": 0,
         "errors": errors,
-        "tokenUsage": _usage(results),
-        "durationMs": sum(map(_milliseconds, results)),
+        "tokenUsage": usage_of(results),
+        "durationMs": sum(map(milliseconds_of, results)),
     }
 
 
-def _usage(results: Sequence[InferenceResult]) -> Json:
+def usage_of(results: Sequence[InferenceResult]) -> Json:
     """Return tokens as promptfoo counts them; what is an assertion's is nothing here."""
-    tokens = [_tokens(one) for one in results]
+    tokens = [tokens_of(one) for one in results]
     details = {"reasoning": 0, "acceptedPrediction": 0, "rejectedPrediction": 0}
     thought = sum(one.thinking.tokens for one in results if one.thinking)
     nothing = {"total": 0, "prompt": 0, "completion": 0, "cached": 0, "numRequests": 0}
@@ -160,7 +163,8 @@ def _usage(results: Sequence[InferenceResult]) -> Json:
     }
 
 
-def _tokens(result: InferenceResult) -> Json:
+def tokens_of(result: InferenceResult) -> Json:
+    """Return the tokens of one answer."""
     prompt, completion = result.stats.prompt_tokens or 0, result.stats.token_count
     return {"total": prompt + completion, "prompt": prompt, "completion": completion}
 
@@ -173,7 +177,8 @@ def _spoken(result: InferenceResult) -> str:
     return json.dumps(messages, ensure_ascii=False)
 
 
-def _milliseconds(result: InferenceResult) -> int:
+def milliseconds_of(result: InferenceResult) -> int:
+    """Return how long one run took; 0 where it never ended."""
     return _in_milliseconds(result.stats.duration) or 0
 
 
@@ -181,5 +186,6 @@ def _in_milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """Return what promptfoo knows a prompt by."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

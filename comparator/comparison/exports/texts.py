@@ -92,9 +92,9 @@ def fenced(text: str) -> list[str]:
 
 
 def _table(results: Sequence[InferenceResult]) -> list[str]:
-    lines = [_row(list(_COLUMNS)), "|" + "---|" * len(_COLUMNS)]
+    lines = [row_of(list(_COLUMNS)), "|" + "---|" * len(_COLUMNS)]
     rows = ([escaped(column(result)) for column in _COLUMNS.values()] for result in results)
-    return [*lines, *map(_row, rows)]
+    return [*lines, *map(row_of, rows)]
 
 
 def _differences(sheet: Sheet) -> Iterator[str]:
@@ -104,12 +104,13 @@ def _differences(sheet: Sheet) -> Iterator[str]:
     if not sheet.differences:
         return
     names = LETTERS[: len(sheet.results)]
-    yield from ("", _row(["differs", *names, ""]), "|" + "---|" * (len(names) + 2))
+    yield from ("", row_of(["differs", *names, ""]), "|" + "---|" * (len(names) + 2))
     for row in sheet.differences:
-        yield _row([escaped(cell) for cell in (row.name, *row.values, row.verdict)])
+        yield row_of([escaped(cell) for cell in (row.name, *row.values, row.verdict)])
 
 
-def _row(cells: Sequence[str]) -> str:
+def row_of(cells: Sequence[str]) -> str:
+    """Return a row of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
 
 

@@ -14,6 +14,7 @@ from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layer
 from comparator.formats.checks import check_gguf_file
 from runners.base import End, Piece, PromptSize, Refused, TokenInferencer, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt
+from runners.engines.choices import Choices, choices_of
 from runners.engines.context_fit import check_fits, context_limit, most_tokens, surely_fits
 from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
@@ -154,7 +155,9 @@ class GGUFInferencer(TokenInferencer):
         if not self._context.read(prepared.tokens, self.should_stop):
             yield End("cancelled")
             return
-        sampler = GGUFSampler(self._context, seeded(self._config, self.seed), prepared.tokens)
+        settings = seeded(self._config, self.seed)
+        choices = self._choices(self.model)
+        sampler = GGUFSampler(self._context, settings, prepared.tokens, choices)
         if sampler.penalises_itself and _SLOW_PENALTY not in self.fallbacks:
             self.fallbacks.append(_SLOW_PENALTY)
         try:
@@ -253,8 +256,9 @@ class GGUFInferencer(TokenInferencer):
                 text.keep(token)
                 if text.may_end or self.is_due():
                     yield from text.told()
-                if text.found or self.should_stop():
-                    reason = "stop" if text.found else "cancelled"
+                is_whole = sampler.choices is not None and sampler.choices.is_whole
+                if text.found or is_whole or self.should_stop():
+                    reason = "stop" if text.found or is_whole else "cancelled"
                     break
                 if left:
                     context.read_one(token)
@@ -264,6 +268,15 @@ class GGUFInferencer(TokenInferencer):
         yield from text.told()
         rest = text.rest()
         yield End("stop" if text.found else reason, rest)
+
+    def _choices(self, model: GGUFModel) -> Choices | None:
+        """Return what the answer may be, as tokens; None for anything."""
+        end = int(model.llama.llama_vocab_eos(model.vocabulary))
+        return choices_of(
+            self.choices,
+            lambda text: model.tokens(text, add_special=False, special=False),
+            [end] if end >= 0 else [],
+        )
 
     def _most_tokens(self, context: GGUFContext) -> int:
         return most_tokens(self._config, context.limit - context.used)

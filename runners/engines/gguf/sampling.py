@@ -16,6 +16,7 @@ from typing import Any
 
 from comparator.core.config import LARGEST_SEED, ModelConfig
 from comparator.core.exceptions import InferenceError
+from runners.engines.choices import Choices
 from runners.engines.gguf import adapter
 from runners.engines.gguf.model import Scores
 
@@ -33,11 +34,18 @@ class GGUFSampler:
 
     Attributes:
         penalises_itself: whether llama.cpp's sampler sees to the penalty, which is slower.
+        choices: what the answer may be; None for anything.
     """
 
     penalises_itself = False
 
-    def __init__(self, context: Scores, settings: ModelConfig, prompt: list[int]) -> None:
+    def __init__(
+        self,
+        context: Scores,
+        settings: ModelConfig,
+        prompt: list[int],
+        choices: Choices | None = None,
+    ) -> None:
         import numpy
 
         self._llama: Any = context.llama
@@ -48,7 +56,8 @@ class GGUFSampler:
         self._row = ctypes.c_float * context.vocabulary_size
         self._views: dict[int, tuple[Any, Any]] = {}
         self._chain = None
-        if not settings.is_greedy:
+        self.choices = choices
+        if not settings.is_greedy and not choices:
             self._chain = self._new_chain(settings, self._penalties())
 
     def next(self) -> int:
@@ -58,9 +67,13 @@ class GGUFSampler:
             InferenceError: the model computes NaN.
         """
         scores, array = self._scores()
-        if self._penalty != 1.0 and not self.penalises_itself:
-            self._penalise(scores)
-        token = int(array.argmax()) if self._chain is None else self._drawn()
+        if self.choices is not None:
+            token = self.choices.likeliest(array[self.choices.allowed()].tolist())
+            self.choices.take(token)
+        else:
+            if self._penalty != 1.0 and not self.penalises_itself:
+                self._penalise(scores)
+            token = int(array.argmax()) if self._chain is None else self._drawn()
         if math.isnan(scores[token]):
             raise InferenceError(
                 "The model computes NaN: the file is damaged, or its number format is wrong "

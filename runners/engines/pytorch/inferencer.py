@@ -41,7 +41,7 @@ from runners.engines.pytorch.prompt import (
     ordinary_tokens,
     unknown_ends,
 )
-from runners.engines.pytorch.sampling import TorchSampler
+from runners.engines.pytorch.sampling import TorchSampler, held_to
 from runners.engines.pytorch.tokenizer_file import TokenizerFile
 from runners.engines.seeds import seeded
 from runners.engines.stop_strings import StopText
@@ -314,7 +314,9 @@ class PyTorchInferencer(TokenInferencer):
         if scores is None:
             yield End("cancelled")
             return
-        sampler = TorchSampler(seeded(self._config, self.seed), prompt, self.device)
+        choices = held_to(self.choices, self.tokenizer, self._end_tokens)
+        settings = seeded(self._config, self.seed)
+        sampler = TorchSampler(settings, prompt, self.device, choices)
         self.thought_marks, marks = thought_marks(self.tokenizer)
         detokenizer = Detokenizer(self.tokenizer, marks)
         stops = StopText(self._config.stop)
@@ -326,8 +328,9 @@ class PyTorchInferencer(TokenInferencer):
                 reason = "stop"
                 break
             yield TokenText(stops.feed(detokenizer.feed(token)))
-            if stops.found or self.should_stop():
-                reason = "stop" if stops.found else "cancelled"
+            is_whole = choices is not None and choices.is_whole
+            if stops.found or is_whole or self.should_stop():
+                reason = "stop" if stops.found or is_whole else "cancelled"
                 break
             if count < most:
                 with torch.inference_mode():

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from comparator.core.config import LARGEST_SEED, ModelConfig
 from comparator.core.exceptions import InferenceError
+from runners.engines.choices import Choices, choices_of
 
 PENALTY_WINDOW_TOKENS = 64
 _FEW_CANDIDATES = 512
@@ -63,9 +64,19 @@ def _drawn(weights: Sequence[float], number: float) -> int:
 
 
 class TorchSampler:
-    """Chooses tokens from scores; remembers the last 64 for the penalty."""
+    """Chooses tokens from scores; remembers the last 64 for the penalty.
 
-    def __init__(self, settings: ModelConfig, prompt: list[int], device: Any) -> None:
+    Attributes:
+        choices: what the answer may be; None for anything.
+    """
+
+    def __init__(
+        self,
+        settings: ModelConfig,
+        prompt: list[int],
+        device: Any,
+        choices: Choices | None = None,
+    ) -> None:
         import torch
 
         self._torch = torch
@@ -80,6 +91,7 @@ class TorchSampler:
         self._random.manual_seed(secrets.randbelow(LARGEST_SEED) if seed is None else seed)
         self._last = prompt[-PENALTY_WINDOW_TOKENS:]
         self._device = device
+        self.choices = choices
 
     def next(self, scores: Any) -> int:
         """Choose the next token from the logits of the whole vocabulary.
@@ -88,11 +100,21 @@ class TorchSampler:
             InferenceError: the model computes NaN.
         """
         scores = scores.float()
+        if self.choices is not None:
+            return self._of_choices(self.choices, scores)
         if self._penalty != 1.0:
             scores = self._penalised(scores)
         token = self._best(scores) if self._greedy else self._sampled(scores)
         self._last.append(token)
         del self._last[:-PENALTY_WINDOW_TOKENS]
+        return token
+
+    def _of_choices(self, choices: Choices, scores: Any) -> int:
+        values = scores[choices.allowed()].tolist()
+        for value in values:
+            _check_is_number(value)
+        token = choices.likeliest(values)
+        choices.take(token)
         return token
 
     def _penalised(self, scores: Any) -> Any:
@@ -137,6 +159,13 @@ class TorchSampler:
         sums = torch.softmax(values[:kept] / self._temperature, dim=-1).cumsum(dim=-1)
         index = int(torch.searchsorted(sums, sums.new_tensor(number * float(sums[-1])), right=True))
         return int(tokens[min(index, kept - 1)])
+
+
+def held_to(texts: Sequence[str], tokenizer: Any, ends: Iterable[int]) -> Choices | None:
+    """Return what an answer may be in the tokens of a tokenizer; None for anything."""
+    return choices_of(
+        texts, lambda text: list(tokenizer.encode(text, add_special_tokens=False)), ends
+    )
 
 
 def _check_is_number(score: float) -> None:

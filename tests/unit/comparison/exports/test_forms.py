@@ -200,7 +200,7 @@ def test_the_policy_of_the_page_lets_nothing_in_but_its_own_script_and_style():
 def test_page_texts_are_in_both_languages():
     from comparator.comparison.exports import web_page
 
-    english, chinese = web_page._texts()["en"], web_page._texts()["zh"]
+    english, chinese = web_page.PARTS.texts["en"], web_page.PARTS.texts["zh"]
     assert english.keys() == chinese.keys()
     assert all(chinese.values())
 

@@ -1,0 +1,31 @@
+"""``comparator suite remove``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from comparator.cli.commands.suite_options import from_store
+from comparator.cli.errors import FAILED, tell
+from comparator.storage.suites import Suites
+
+
+def command(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="ID…", help="Suites, as 'comparator suite list' tells them."),
+    ],
+) -> int:
+    """Remove suites with all their answers."""
+    store = Suites()
+    try:
+        for name in names:
+            kept = from_store(store, name)
+            if not store.remove(kept.id):
+                tell(store.trouble or f"The suite {kept.id} could not be removed.")
+                return FAILED
+            print(f"removed {kept.id}")
+    finally:
+        store.close()
+    return 0

@@ -1,0 +1,101 @@
+"""``comparator suite report``."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from comparator.cli.errors import tell
+from comparator.core.atomic_file import write_atomically
+from comparator.core.exceptions import ConfigurationError
+from comparator.core.text import name_shown
+from comparator.evaluation.report import FORMATS, ending_of, written
+from comparator.storage.kept_suite import KeptSuite
+from comparator.storage.suites import Suites
+
+STANDARD_OUTPUT = "-"
+Name = Annotated[
+    str,
+    typer.Argument(metavar="ID|last", help="Its id, or a beginning of it; last: the latest one."),
+]
+
+
+class Form(str, Enum):
+    """The forms of a report."""
+
+    html = "html"
+    md = "md"
+    csv = "csv"
+    jsonl = "jsonl"
+    json = "json"
+    promptfoo = "promptfoo"
+
+    @property
+    def ending(self) -> str:
+        """Of its file's name, a key of ``FORMATS``."""
+        return ".promptfoo.json" if self is Form.promptfoo else f".{self.value}"
+
+
+File = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="FILE",
+        help=f"Where to; its ending says the form: {', '.join(FORMATS)}. Standard output, in "
+        "Markdown, by default.",
+    ),
+]
+To = Annotated[
+    Optional[Form],  # noqa: UP045
+    typer.Option("--to", help="The form, where the file's ending does not say it."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")]
+
+
+def report(suite: Name, file: File = None, to: To = None, overwrite: Overwrite = False) -> int:
+    """Write a suite in a form to take away: a web page, Markdown, CSV, JSON, promptfoo's."""
+    to_file = file is not None and str(file) != STANDARD_OUTPUT
+    ending = to.ending if to else ending_of(file.name) if file and to_file else ".md"
+    if file and to_file:
+        _refuse_overwriting(file, overwrite)
+    data = written(_kept(suite), ending)
+    if not file or not to_file:
+        sys.stdout.write(data.decode())
+        return 0
+    try:
+        write_atomically(file, data)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file} could not be written: {error.strerror or error}. Choose another place."
+        ) from error
+    tell(f"Written to {file}.")
+    return 0
+
+
+def _kept(name: str) -> KeptSuite:
+    """Return a suite of one's own."""
+    store = Suites()
+    kept = store.get(name)
+    if kept is not None:
+        return kept
+    if store.trouble:
+        raise ConfigurationError(f"The suites cannot be read: {store.trouble}")
+    raise ConfigurationError(
+        f"No one suite is meant by {name_shown(name)[:60]!r}. 'comparator suite list' lists them; "
+        "four digits of an id are enough where no other begins so."
+    )
+
+
+def _refuse_overwriting(file: Path, overwrite: bool) -> None:
+    if file.is_dir():
+        raise ConfigurationError(f"{file} is a folder. Name a file in it.")
+    if file.exists() and not overwrite:
+        raise ConfigurationError(
+            f"{file} is there already, and was left as it is. Name another file, or say "
+            "--overwrite."
+        )

@@ -1,0 +1,199 @@
+"""``comparator suite run``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comparator.cli.commands.options import (
+    Assignments,
+    ContextSize,
+    FirstTokenTimeout,
+    Force,
+    Greedy,
+    LoadTimeout,
+    MaxMemory,
+    MaxTokens,
+    Models,
+    ModelsDirs,
+    NoSource,
+    ReasoningEffort,
+    Seed,
+    SlotSampling,
+    System,
+    Temperature,
+    ThinkingSwitch,
+    Threads,
+    TokenTimeout,
+    TotalTimeout,
+    look_ups_in,
+)
+from comparator.cli.commands.run import read_settings, slots_of
+from comparator.cli.commands.suite_options import (
+    HERE,
+    AsJson,
+    BatchSize,
+    Executor,
+    Judge,
+    Repeat,
+    RunName,
+    SuiteFile,
+    SuiteOptions,
+    follow,
+    refuse_endpoints,
+    refuse_executor,
+)
+from comparator.cli.errors import tell
+from comparator.comparison.request import Slot
+from comparator.core.exceptions import ConfigurationError
+from comparator.core.models import ModelConfig
+from comparator.core.units import fine_size
+from comparator.evaluation.new_suite import AUTO, unread_bytes
+from comparator.evaluation.suite_run import new_suite
+from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, SlotDraft, request_of
+from comparator.storage.kept_suite import Suite
+from comparator.storage.suites import Suites
+
+_LONG_READ_BYTES = 1_000_000_000  # some seconds
+# Built-in suites ask for short answers that can be checked, and that are the same each time.
+_OF_BUILTIN = {"do_sample": False, "max_tokens": 256}
+
+
+def command(
+    file: SuiteFile,
+    model: Models = None,
+    system: System = None,
+    repeat: Repeat = 1,
+    batch: BatchSize = AUTO,
+    judge: Judge = None,
+    executor: Executor = HERE,
+    name: RunName = "",
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    seed: Seed = None,
+    greedy: Greedy = False,
+    thinking: ThinkingSwitch = None,
+    reasoning_effort: ReasoningEffort = None,
+    ctx_size: ContextSize = None,
+    sampling: SlotSampling = None,
+    threads: Threads = None,
+    assignments: Assignments = None,
+    max_memory_gb: MaxMemory = None,
+    force: Force = False,
+    load_timeout: LoadTimeout = None,
+    first_token_timeout: FirstTokenTimeout = None,
+    token_timeout: TokenTimeout = None,
+    total_timeout: TotalTimeout = None,
+    as_json: AsJson = False,
+    models_dir: ModelsDirs = None,
+    no_source: NoSource = None,
+) -> int:
+    """Ask models all prompts of a file, and grade their answers.
+
+    Each model is loaded once. Every answer is kept as it comes, so that an interrupted suite goes
+    on with 'comparator suite resume'. Exit code: 0 all answered and passed, 3 an assertion failed,
+    1 an answer is missing.
+    """
+    refuse_executor(executor)
+    refuse_endpoints([*(model or ()), *([judge] if judge else ())])
+    if not model:
+        raise ConfigurationError("Choose at least one model with -m; 'comparator models' lists.")
+    given = {
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "seed": seed,
+        "do_sample": False if greedy else None,
+        "thinking": thinking.value if thinking else None,
+        "reasoning_effort": reasoning_effort,
+        "n_ctx": ctx_size,
+        "n_threads": threads,
+        "sampling": sampling,
+    }
+    asked = Asked(file, read_settings(given), repeat, batch, name)
+    limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
+    options = SuiteOptions(max_memory_gb, force, limits, as_json)
+    models = slots_of(model, assignments or ())
+    return run_suite(asked, models, system, judge, options, *look_ups_in(models_dir, no_source))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked: the file, settings for all models, and how often and how many at once."""
+
+    file: str
+    settings: Mapping[str, Any]
+    repeats: int
+    batch: str
+    name: str
+
+
+def run_suite(
+    asked: Asked,
+    models: Sequence[SlotDraft],
+    system: str | None,
+    judge: str | None,
+    options: SuiteOptions,
+    look_up: LookUp,
+    adapter: AdapterLookUp,
+) -> int:
+    """Run a suite anew and return the exit code."""
+    suite, is_builtin = suite_named(asked.file)
+    settings = with_usual(asked.settings, asked.repeats) if is_builtin else asked.settings
+    draft = RequestDraft(suite.items[0].question, models, system or "", settings)
+    engine, store = options.engine(), Suites()
+    try:
+        slots = request_of(draft, engine, look_up, adapter).slots
+        judging = Slot.of(look_up(judge), ModelConfig()) if judge else None
+        unread = unread_bytes(slots)
+        if unread > _LONG_READ_BYTES:
+            tell(f"Reading {fine_size(unread)} of models once, to know them by their content.")
+        kept = new_suite(
+            engine,
+            suite,
+            slots,
+            repeats=asked.repeats,
+            batch=asked.batch,
+            judge=judging,
+            name=asked.name,
+        )
+        for note in suite.notes:
+            print(note, file=sys.stderr)
+        tell(f"The suite is kept as {kept.id}; Ctrl-C interrupts it, and it can go on later.")
+        return follow(engine, store, kept, slots, judging, options.as_json)
+    finally:
+        engine.cleanup_resources()
+        store.close()
+
+
+def suite_named(name: str) -> tuple[Suite, bool]:
+    """Return the suite of a file, or the built-in one of that name, and whether it is such a one.
+
+    Raises:
+        ConfigurationError: there is neither, or the file cannot be read as a suite.
+    """
+    from comparator.evaluation import suite_files
+    from comparator.evaluation.suites import BUILTIN, builtin
+
+    found = builtin(name)
+    if found is not None:
+        return found, True
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise ConfigurationError(
+            f"There is no file {name}, and no built-in suite of that name. Built in: "
+            f"{', '.join(BUILTIN)}."
+        )
+    return suite_files.read(path), False
+
+
+def with_usual(given: Mapping[str, Any], repeats: int) -> dict[str, Any]:
+    """Return the settings of a built-in suite: what a person gave goes before its own.
+
+    Who asks for repeats, or for a way of sampling, does not want the likeliest token.
+    """
+    samples = repeats > 1 or {"temperature", "sampling"} & set(given)
+    usual = {k: v for k, v in _OF_BUILTIN.items() if not (k == "do_sample" and samples)}
+    return {**usual, **given}

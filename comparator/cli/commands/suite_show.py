@@ -1,0 +1,16 @@
+"""``comparator suite show``."""
+
+from __future__ import annotations
+
+from comparator.cli.commands.suite_options import AsJson, SuiteName, from_store, print_suite
+from comparator.storage.suites import Suites
+
+
+def command(name: SuiteName, as_json: AsJson = False) -> int:
+    """Show what came of a suite."""
+    store = Suites()
+    try:
+        print_suite(from_store(store, name), as_json)
+    finally:
+        store.close()
+    return 0

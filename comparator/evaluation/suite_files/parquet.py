@@ -1,0 +1,106 @@
+"""Suites from Parquet files, by pyarrow. Format: https://parquet.apache.org/docs/file-format/"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from comparator.core.exceptions import ConfigurationError
+from comparator.core.units import fine_size
+from comparator.evaluation.suite_files import bounds
+from comparator.evaluation.suite_files.items import COLUMNS, PROMPTS, Row
+from comparator.evaluation.suite_files.notes import Notes
+
+_ROWS_AT_ONCE = 100  # one text may stand for many rows in the file, and is whole in each here
+_LARGEST_HEADER = 10_000_000  # bytes of one text in it
+
+
+def rows_of(name: str, data: bytes, notes: Notes) -> Iterator[Row]:
+    """Yield a row for each of the file, of the columns that are known.
+
+    Raises:
+        ConfigurationError: it cannot be read, is too large or has no prompts, and what to do.
+    """
+    if importlib.util.find_spec("pyarrow") is None:
+        raise ConfigurationError(
+            f'{name} needs pyarrow, which is not installed: pip install "pyarrow>=19"'
+        )
+    import pyarrow
+
+    try:
+        file = _opened(data)
+        known = _columns(name, file, notes)
+        yield from _rows(name, file, known)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ConfigurationError(f"{name} is no whole Parquet file: {words}") from None
+
+
+def _opened(data: bytes) -> Any:
+    from pyarrow import parquet
+
+    return parquet.ParquetFile(
+        io.BytesIO(data),
+        thrift_string_size_limit=_LARGEST_HEADER,
+        thrift_container_size_limit=_LARGEST_HEADER,
+    )
+
+
+def _columns(name: str, file: Any, notes: Notes) -> list[str]:
+    """Return the names of the columns to be read."""
+    if file.metadata.num_rows > bounds.MOST_ITEMS:
+        raise ConfigurationError(
+            f"{name} has {file.metadata.num_rows} rows; a suite has up to {bounds.MOST_ITEMS}. "
+            "Save a part of it."
+        )
+    names = list(file.schema_arrow.names)
+    known = [column for column in names if column.strip().lower() in COLUMNS]
+    if not {*PROMPTS, "messages"} & {column.strip().lower() for column in known}:
+        raise ConfigurationError(
+            f"{name} has no column of prompts ({', '.join(PROMPTS)} or messages); it has "
+            f"{', '.join(names[:20])}."
+        )
+    for column in names:
+        if column not in known:
+            notes.unknown("The column", column)
+    size = sum(_size(file.metadata.row_group(group), known) for group in _groups(file))
+    if size > bounds.MOST_BYTES:
+        raise ConfigurationError(
+            f"{name} unpacks to {fine_size(size)}; the limit is {fine_size(bounds.MOST_BYTES)}. "
+            "Save a part of it."
+        )
+    return known
+
+
+def _groups(file: Any) -> range:
+    return range(file.metadata.num_row_groups)
+
+
+def _size(group: Any, known: list[str]) -> int:
+    """Return the bytes that the known columns of a row group say they unpack to."""
+    columns = (group.column(number) for number in range(group.num_columns))
+    wanted = set(known)
+    return sum(
+        int(column.total_uncompressed_size)
+        for column in columns
+        if column.path_in_schema.split(".")[0] in wanted
+    )
+
+
+def _rows(name: str, file: Any, known: list[str]) -> Iterator[Row]:
+    number = 0
+    for batch in file.iter_batches(_ROWS_AT_ONCE, columns=known, use_threads=False):
+        for values in batch.to_pylist():
+            number += 1
+            yield Row(f"{name}, row {number}", {key: _plain(one) for key, one in values.items()})
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without what Parquet adds to make all rows alike: keys that are null."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value

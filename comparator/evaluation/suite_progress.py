@@ -1,0 +1,102 @@
+"""How far a suite has come, and how long it will still take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from comparator.storage.kept_suite import Cell, KeptSuite
+
+# A model ten times as large is about ten times as slow; beyond that nothing is guessed.
+_LARGEST_RATIO = 20.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a suite has come.
+
+    Attributes:
+        done: cells that were answered.
+        failed: cells that could not be.
+        total: all cells.
+        slot: the number of the slot that is asked; None between them and at the end.
+        seconds_left: until the last answer; None where that cannot be told.
+        stage: what goes on, in words; empty at the end.
+    """
+
+    done: int
+    failed: int
+    total: int
+    slot: int | None = None
+    seconds_left: float | None = None
+    stage: str = ""
+
+    @property
+    def ended(self) -> int:
+        """Cells that have ended, either way."""
+        return self.done + self.failed
+
+
+@dataclass
+class Pace:
+    """What a cell of each slot takes, as far as some have ended in this run.
+
+    A slot that was not asked yet is taken to be slower by as much as its model is larger.
+    """
+
+    sizes: Sequence[int]
+    _spent: dict[int, tuple[float, int]] = field(default_factory=dict)  # seconds, cells
+
+    def note(self, slot: int, seconds: float, cells: int) -> None:
+        """Take in how long a slot has worked, its load included, and how many cells have ended."""
+        if cells > 0 and seconds > 0:
+            self._spent[slot] = seconds, cells
+
+    def seconds_left(self, pending: dict[int, int]) -> float | None:
+        """Return how long the pending cells of each slot will take; None before one has ended."""
+        if not self._spent:
+            return None
+        return sum(self._of_a_cell(slot) * cells for slot, cells in pending.items())
+
+    def _of_a_cell(self, slot: int) -> float:
+        if slot in self._spent:
+            seconds, cells = self._spent[slot]
+            return seconds / cells
+        alike = min(self._spent, key=lambda other: abs(self.sizes[other] - self.sizes[slot]))
+        ratio = self.sizes[slot] / self.sizes[alike] if self.sizes[alike] else 1.0
+        seconds, cells = self._spent[alike]
+        return seconds / cells * min(_LARGEST_RATIO, max(1 / _LARGEST_RATIO, ratio))
+
+
+def pending_of(kept: KeptSuite) -> dict[int, int]:
+    """Return how many cells of each slot are pending; slots without one are left out."""
+    found: dict[int, int] = {}
+    for cell in kept.cells:
+        if cell.state == "pending":
+            found[cell.slot] = found.get(cell.slot, 0) + 1
+    return found
+
+
+def answering_seconds(cells: Sequence[Cell]) -> float:
+    """Return for how long answers were being read and written: overlapping ones count once."""
+    times = sorted((stats["start_time"], stats["end_time"]) for stats in _stats(cells))
+    total, reached = 0.0, 0.0
+    for begin, end in times:
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+def aggregate_tokens_per_second(cells: Sequence[Cell]) -> float | None:
+    """Return tokens of all answers by the time in which they were read and written.
+
+    With one at a time as with several at once, prompts included: what a slot gets done.
+    """
+    seconds = answering_seconds(cells)
+    tokens = sum(int(stats.get("token_count") or 0) for stats in _stats(cells))
+    return tokens / seconds if seconds > 0 else None
+
+
+def _stats(cells: Sequence[Cell]) -> list[dict[str, float]]:
+    told = [cell.record["stats"] for cell in cells if cell.state == "done" and cell.record]
+    return [stats for stats in told if stats.get("start_time") and stats.get("end_time")]
