@@ -9,6 +9,7 @@ from comparator.cli.display.columns import aligned
 from comparator.cli.display.model_table import shown
 from comparator.core.text import with_controls_shown
 from comparator.core.units import size
+from comparator.evaluation.pareto import pareto_of
 from comparator.evaluation.shown import shown as suite_as_json
 from comparator.storage.kept_suite import KeptSuite
 
@@ -23,6 +24,8 @@ def as_text(kept: KeptSuite) -> str:
     lines = [_title(kept, told), "", *_table(kept, told["summary"])]
     sentences = [pair["sentence"] for pair in told["pairs"] if pair.get("sentence")]
     lines += ["", *map(with_controls_shown, sentences)] if sentences else []
+    keep = pareto_of(kept).sentences if len(kept.slots) > 1 else []
+    lines += ["", *map(with_controls_shown, keep)] if keep else []
     judged = (kept.judge or {}).get("sentences") or []
     lines += ["", *map(with_controls_shown, judged)] if judged else []
     failed = list(_failures(kept))

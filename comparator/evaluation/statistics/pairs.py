@@ -131,14 +131,19 @@ def _sentence(line: Line, a: str, b: str) -> str:
     if line["difference"] is None:
         return f"{a} and {b}: no prompt has assertions that could be told of both."
     low, high = (100 * end for end in line["interval"])
-    between = f"{low:+.0f} to {high:+.0f} points"
     if line["verdict"] == "alike":
-        return f"{a} and {b} pass about as often: they differ by {between}."
+        return f"{a} and {b} pass about as often: they differ by {_points(low, high)}."
     if line["verdict"] == "unclear":
-        return f"Not enough to tell {a} from {b}: {_what_it_takes(line)} ({between})."
+        takes = _what_it_takes(line)
+        return f"Not enough to tell {a} from {b} ({_points(low, high)} for {a}): {takes}."
     more, less = (a, b) if line["verdict"] == "a" else (b, a)
-    size = 100 * abs(line["difference"])
-    return f"{more} passes more than {less}: {size:.0f} points ({between} for {a} less {b})."
+    low, high = (low, high) if more == a else (-high, -low)
+    size = f"{100 * abs(line['difference']):.0f} points"
+    return f"{more} passes more than {less}: by {size} ({low:.0f} to {high:.0f})."
+
+
+def _points(low: float, high: float) -> str:
+    return f"{low:+.0f} to {high:+.0f} points"
 
 
 def _what_it_takes(line: Line) -> str:
