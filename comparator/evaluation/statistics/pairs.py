@@ -120,9 +120,12 @@ def _needed(line: Line, of_a: Shares, of_b: Shares) -> int | None:
     both = of_a.keys() & of_b.keys()
     squares = [float(_difference(of_a[prompt], of_b[prompt])) ** 2 for prompt in both]
     # As strict as Holm was with this pair among the others.
-    strictness = line["adjusted_p_value"] / line["p_value"]
-    reach = paired.normal_quantile(1 - LIKELY / strictness / 2)
-    all_of_them = math.ceil(sum(squares) / len(squares) * (reach / line["difference"]) ** 2)
+    likely = LIKELY * line["p_value"] / line["adjusted_p_value"]
+    reach = paired.normal_quantile(1 - likely / 2)
+    by_size = sum(squares) / len(squares) * (reach / line["difference"]) ** 2
+    # Of few prompts that differ all ways to turn the signs are too few: of five, one in 16.
+    share = sum(square > 0 for square in squares) / len(squares)
+    all_of_them = math.ceil(max(by_size, (math.floor(math.log2(2 / likely)) + 1) / share))
     more = max(all_of_them - len(both), 1)
     return more if more <= MOST_NEEDED else None
 

@@ -282,6 +282,14 @@ def test_few_prompts_are_not_enough_to_tell_and_how_many_would_be_is_said():
     assert f"about {pair['prompts_needed']} more" in pair["sentence"]
 
 
+@pytest.mark.parametrize("prompts", [1, 3, 5])
+def test_fewer_prompts_than_any_test_takes_are_never_promised_to_be_enough(prompts):
+    """Six that all differ the same way are p = 0.031, and five are p = 0.062."""
+    (pair,) = pairs_of(suite_of(["p"] * prompts, ["n"] * prompts))
+    assert pair["verdict"] == "unclear"
+    assert pair["prompts_needed"] == 6 - prompts
+
+
 def test_where_nothing_differs_no_number_of_prompts_is_promised():
     (pair,) = pairs_of(suite_of(["p", "n"], ["p", "n"]))
     assert pair["prompts_needed"] is None
