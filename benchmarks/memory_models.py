@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 BYTES = 256
 SPECIAL = ("<s>", "</s>", "<unk>")
+# For programs that ask through one: the contents of the messages, a line each.
+CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+Blocks = Callable[[Any, tuple[int, ...]], Any]  # of a source of randomness and dimensions
 MAMBA_STATE, MAMBA_CONVOLUTION, EXPERTS = 16, 4, 4
 
 
@@ -106,14 +109,15 @@ def write_all(directory: Path) -> None:
         write_folder(directory / name_of(shape), shape)
 
 
-def write_folder(folder: Path, shape: Shape) -> Path:
-    """Write a transformers directory with random weights."""
+def write_folder(folder: Path, shape: Shape, device: str = "cpu") -> Path:
+    """Write a transformers directory with random weights, drawn on a device of torch."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(0)
     config = AutoConfig.for_model(shape.architecture, **_settings(shape))
-    model = AutoModelForCausalLM.from_config(config)
+    with torch.device(device):
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, shape.number))
     model.to(getattr(torch, shape.number)).save_pretrained(folder)
     _write_tokenizer(folder, shape.vocabulary)
     return folder
@@ -173,8 +177,14 @@ def _write_tokenizer(folder: Path, size: int) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def write_gguf(path: Path, shape: Shape) -> Path:
-    """Write a GGUF file with random weights."""
+def write_gguf(path: Path, shape: Shape, blocks: Blocks | None = None) -> Path:
+    """Write a GGUF file with random weights.
+
+    Args:
+        path: of the file.
+        shape: of the model.
+        blocks: draws a matrix in the number type at once; None quantises what is drawn.
+    """
     import numpy
     from gguf import GGMLQuantizationType, GGUFWriter, quants
 
@@ -183,6 +193,9 @@ def write_gguf(path: Path, shape: Shape) -> Path:
     source = numpy.random.default_rng(0)
     number = GGMLQuantizationType[shape.number]
     for name, dimensions in gguf_tensors(shape):
+        if blocks is not None and len(dimensions) > 1:
+            writer.add_tensor(name, blocks(source, dimensions), raw_dtype=number)
+            continue
         array = source.standard_normal(dimensions, dtype=numpy.float32) * 0.02
         if len(dimensions) == 1 or name.endswith((".bias", "ssm_a", "ssm_conv1d.weight")):
             writer.add_tensor(name, -abs(array) if name.endswith("ssm_a") else array)
@@ -234,6 +247,7 @@ def _write_header(writer: Any, shape: Shape) -> None:
     writer.add_bos_token_id(BYTES)
     writer.add_eos_token_id(BYTES + 1)
     writer.add_unk_token_id(BYTES + 2)
+    writer.add_chat_template(CHAT_TEMPLATE)
 
 
 def _key_value_heads(shape: Shape) -> int:

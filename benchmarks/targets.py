@@ -56,6 +56,34 @@ TARGETS = (
 )
 
 
+class GpuTarget(NamedTuple):
+    """One promise on a GPU, measured by ``benchmarks.gpu``: a ratio, or a value in its unit."""
+
+    limit: float
+    at_most: bool
+
+    def is_met(self, value: float) -> bool:
+        """Return whether a value keeps it."""
+        return value <= self.limit if self.at_most else value >= self.limit
+
+    def in_words(self, unit: str) -> str:
+        """Return it in words."""
+        return f"at {'most' if self.at_most else 'least'} {self.limit:g} {unit}".strip()
+
+
+GPU_TARGETS = {
+    "PyTorch decode to generate": GpuTarget(1.0, False),
+    "PyTorch first token to generate": GpuTarget(1.25, True),
+    "load, pinned to not": GpuTarget(1.05, True),
+    "GGUF decode to the bare loop": GpuTarget(0.98, False),
+    "memory told, apart from outside": GpuTarget(0.15, True),  # as a share
+    "memory kept after runs": GpuTarget(64.0, True),  # MB that a driver may keep for itself
+    "stop until memory is back": GpuTarget(0.5, True),  # seconds
+    "8 PyTorch answers to one by one": GpuTarget(3.0, False),
+    "8 GGUF answers to one by one": GpuTarget(2.5, False),
+}
+
+
 class Verdict(NamedTuple):
     """A promise and what a run says of it; ``met`` is None where it was not measured."""
 

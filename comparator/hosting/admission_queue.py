@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from comparator.core.exceptions import MultiLLMError
 
+SUITE = "suite"  # a kind of work that takes long, as ``Ticket.what``
+
 
 class LineFullError(MultiLLMError):
     """So many comparisons wait that no further one is taken."""
@@ -19,8 +21,9 @@ class LineFullError(MultiLLMError):
 class Ticket:
     """One comparison's place: in line first, then at work, then given back by ``leave``."""
 
-    def __init__(self, admission: Admission, on_change: Callable[[], None]) -> None:
+    def __init__(self, admission: Admission, on_change: Callable[[], None], what: str = "") -> None:
         self._admission = admission
+        self.what = what
         self._settled = threading.Event()
         self.tell = on_change
         self.is_admitted = False
@@ -29,6 +32,10 @@ class Ticket:
     def position(self) -> int:
         """Return 0 at work (or gone), else the place in line, counted from 1."""
         return self._admission.position_of(self)
+
+    def waits_behind(self, what: str) -> bool:
+        """Return whether it waits, and something of that kind is at work."""
+        return self._admission.is_behind(self, what)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait for the turn; return whether it has come (False also when the ticket was left)."""
@@ -58,13 +65,17 @@ class Admission:
         self._at_work: list[Ticket] = []
         self._line: list[Ticket] = []
 
-    def enter(self, on_change: Callable[[], None] = lambda: None) -> Ticket:
+    def enter(self, on_change: Callable[[], None] = lambda: None, what: str = "") -> Ticket:
         """Join the line and return a ticket, which is admitted at once where a place is free.
+
+        Args:
+            on_change: called when its place in line has changed.
+            what: the kind of work it is for, such as a suite; empty for a comparison.
 
         Raises:
             LineFullError: so many wait already that it is better to come back later.
         """
-        ticket = Ticket(self, on_change)
+        ticket = Ticket(self, on_change, what)
         with self._lock:
             if len(self._at_work) < self._at_once:
                 self._admit(ticket)
@@ -97,6 +108,12 @@ class Admission:
                 if other is ticket:
                     return position
         return 0
+
+    def is_behind(self, ticket: Ticket, what: str) -> bool:
+        """Return whether a ticket waits while something of a kind is at work."""
+        with self._lock:
+            waits = any(other is ticket for other in self._line)
+            return waits and any(other.what == what for other in self._at_work)
 
     def _admit(self, ticket: Ticket) -> None:
         self._at_work.append(ticket)

@@ -21,12 +21,14 @@ from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.quiet import quiet
 from comparator.hosting import records, reruns
 from comparator.hosting.admission_queue import Admission
+from comparator.hosting.evaluations import Evaluations
 from comparator.hosting.library_actions import LibraryActions
 from comparator.hosting.library_table import LibraryTable
 from comparator.hosting.limits import Rates
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.records import Record
 from comparator.hosting.requests import (
+    AdapterLookUp,
     LookUp,
     RequestDraft,
     adapters_offered_by,
@@ -37,6 +39,7 @@ from comparator.hosting.requests import (
 )
 from comparator.hosting.session import BusyError, OnNews, Session, Sessions
 from comparator.hosting.turn_requests import by_id, request_of_turns
+from comparator.hosting.voting import Voting
 from comparator.hub.downloads import Downloads
 from comparator.library.changes import starter
 from comparator.library.shelf import Shelf
@@ -62,6 +65,7 @@ class Host:
     ) -> None:
         self.options = options
         self.history = history or History(retention=options.retention)
+        self.voting = Voting(self.history)
         self.engine = engine or InferenceEngine(deadlines=options.allowed_deadlines)
         self.engine.keep_warm_seconds = options.keep_warm_minutes * 60
         self.manager = ModelManager(
@@ -72,6 +76,13 @@ class Host:
         self.admission = Admission(options.comparisons_at_once, options.allowed_line_length)
         self.rates = Rates(options.limits)
         self._sessions = Sessions(one_a_visitor=options.is_public)
+        finding = (self.kept, self._offered)
+        line = (self.admission, self._request, *finding, self.rates)
+        self.evaluations = Evaluations(options, self.engine, *line)
+
+    def _offered(self) -> tuple[LookUp, AdapterLookUp]:
+        self.shelf()  # a model may be gone since it was asked
+        return offered_by(self.manager), adapters_offered_by(self.manager)
 
     def _library(self) -> LibraryActions:
         options, engine = self.options, self.engine
@@ -137,6 +148,17 @@ class Host:
         request = self._request(draft)
         self._sizes(request)  # so that a slot whose context is too small is refused at once
         return self._take(session_key, request, None, on_news, visitor, browser)
+
+    def blindly(self, draft: RequestDraft, browser: str = "") -> RequestDraft:
+        """Return a draft in the order in which its answers are shown without names.
+
+        May read files: not for the loop.
+
+        Raises:
+            MultiLLMError: the draft is wrong, or has one model alone.
+        """
+        slots = self._request(draft).slots
+        return self.voting.ordered(draft, slots, self.owner_of(browser))
 
     def ask_on(
         self,
@@ -288,7 +310,10 @@ class Host:
         return (browser or NOBODY) if self.options.is_public else ""
 
     def kept(self, name: str, browser: str = "") -> KeptComparison | None:
-        """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``."""
+        """Return a comparison of a browser's history, by its id, a beginning of it, or ``last``.
+
+        Whose names it tells may be hidden until a vote: ``voting.opened`` refuses it then.
+        """
         return self.history.get(name, self.owner_of(browser))
 
     def _keep(self, comparison: Comparison, owner: str, columns: Sequence[int] | None) -> str:
@@ -339,14 +364,18 @@ class Host:
         sessions = self._sessions.close()
         for session in sessions:
             session.stop()
+        suites = self.evaluations.close()
         self.library.stop()
         if self.downloads is not None:
             self.downloads.stop()
         self.engine.trials.stop()
         for session in sessions:
             session.join(countdown.left)
+        for suite in suites:
+            suite.join(countdown.left)
         self.library.join(countdown.left)
         if self.downloads is not None:
             self.downloads.close(countdown.left)
         self.engine.cleanup_resources(countdown.left)
+        self.voting.close()
         self.history.close()  # so that the file alone is all of it

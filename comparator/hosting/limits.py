@@ -60,6 +60,7 @@ class PublicLimits:
         visitor_per_minute: comparisons that one visitor may begin.
         all_per_minute: comparisons that all visitors together may begin.
         waiting: comparisons in line, while one runs.
+        suite_answers: of one suite: its prompts by its models by its repeats.
     """
 
     prompt_bytes: int = 8_192
@@ -70,6 +71,7 @@ class PublicLimits:
     visitor_per_minute: int = 6
     all_per_minute: int = 60
     waiting: int = 32
+    suite_answers: int = 60
 
     def __post_init__(self) -> None:
         """Refuse limits that are none.
@@ -167,7 +169,9 @@ def limits_for(machine: Machine) -> PublicLimits:
     """
     limits = PublicLimits()
     if machine.cores < 2:  # half the tokens in the same time, so that a line is no longer either
-        limits = replace(limits, tokens=256, models=2, all_per_minute=30, waiting=16)
+        limits = replace(
+            limits, tokens=256, models=2, all_per_minute=30, waiting=16, suite_answers=30
+        )
     if machine.memory_bytes < SMALL_MEMORY_BYTES:
         limits = replace(limits, context_tokens=2_048, models=2)
     return limits

@@ -11,10 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from comparator.comparison.comparison import Comparison
 from comparator.core.exceptions import ConfigurationError
-from comparator.hosting.admission_queue import Admission, Ticket
+from comparator.hosting.admission_queue import SUITE, Admission, Ticket
 from comparator.services.inference_engine import InferenceEngine
 
 OnNews = Callable[[], None]
+BEHIND_A_SUITE = (
+    "A suite of many prompts is running, and models run one after another: this waits until the "
+    "suite ends or is stopped."
+)
 
 
 class BusyError(ConfigurationError):
@@ -87,6 +91,11 @@ class Session:
     def position(self) -> int:
         """Return the place in line, counted from 1; 0 when it does not wait."""
         return self._ticket.position if self._ticket else 0
+
+    @property
+    def waits_for(self) -> str:
+        """Return what it waits for, in a sentence, where that may take long; else nothing."""
+        return BEHIND_A_SUITE if self._ticket and self._ticket.waits_behind(SUITE) else ""
 
     @property
     def is_stopping(self) -> bool:

@@ -17,7 +17,9 @@ from comparator.hosting.errors import sentence_of
 from comparator.hosting.host import Host
 from comparator.hosting.records import Record
 from comparator.hosting.requests import from_endpoint
+from comparator.storage.kept_comparison import KeptComparison
 from comparator.ui.compare.board import KEPT_SECONDS, UPDATE_SECONDS, YIELD_SECONDS
+from comparator.ui.suite_api import add_suite_endpoints
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
@@ -54,8 +56,9 @@ def add_endpoints(host: Host) -> None:
             yield several
 
     def stop(request: gr.Request) -> bool:
-        """Stop what this session runs; return whether anything ran."""
-        return host.stop(session_of(request))
+        """Stop what this session runs, a suite too; return whether anything ran."""
+        session_key = session_of(request)
+        return any([host.stop(session_key), host.evaluations.stop_session(session_key)])
 
     def history(
         words: str = "",
@@ -85,6 +88,7 @@ def add_endpoints(host: Host) -> None:
     gr.api(history, api_name="history", concurrency_limit=4)
     gr.api(show, api_name="show", concurrency_limit=4)
     gr.api(compare, api_name="compare", concurrency_limit=None)
+    add_suite_endpoints(host)
     # Without a queue Gradio calls a tool for MCP clients beside their session.
     gr.api(stop, api_name="stop", queue=host.options.mcp, concurrency_limit=None)
 
@@ -98,25 +102,38 @@ def kept_entries(host: Host, words: Any, most: Any, browser: str) -> list[Record
     if not isinstance(words, str) or type(most) is not int or most < 0:
         raise gr.Error("words must be text, and n a whole number from 0 up.", print_exception=False)
     try:
-        found = host.history.find(words, host.owner_of(browser), most)
+        entries = host.history.find(words, host.owner_of(browser), most)
     except ConfigurationError as error:
         raise gr.Error(str(error), print_exception=False) from error
-    if not found and host.history.trouble:
+    if not entries and host.history.trouble:
         raise gr.Error(host.history.trouble, print_exception=False)
-    return [records.of_entry(entry) for entry in found]
+    return [records.of_entry(entry) for entry in host.voting.listed(entries)]
 
 
 def kept_whole(host: Host, name: Any, browser: str) -> Record:
     """Return a kept comparison of a browser's.
 
     Raises:
+        gr.Error: there is none of that name, or its names are hidden until a vote.
+    """
+    kept = found(host, name, browser)
+    try:
+        return records.of_kept(host.voting.opened(kept), host.options.models_dir)
+    except ConfigurationError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def found(host: Host, name: Any, browser: str) -> KeptComparison:
+    """Return a kept comparison of a browser's, whether or not its names are hidden.
+
+    Raises:
         gr.Error: there is none of that name.
     """
-    found = host.kept(str(name), browser)
-    if found is None:
+    kept = host.kept(str(name), browser)
+    if kept is None:
         sentence = host.history.trouble or NOT_KEPT.format(str(name)[:40])
         raise gr.Error(sentence, print_exception=False)
-    return records.of_kept(found, host.options.models_dir)
+    return kept
 
 
 async def _records(

@@ -12,6 +12,10 @@ from comparator.ui.compare.boards import Boards
 from comparator.ui.compare.exporting import wire_exporting
 from comparator.ui.compare.handlers import wire_compare_tab
 from comparator.ui.compare.tab import build_compare_tab
+from comparator.ui.evaluate.handlers import wire_evaluate_tab
+from comparator.ui.evaluate.ratings import wire_ratings
+from comparator.ui.evaluate.tab import build_evaluate_tab
+from comparator.ui.evaluate.voting import wire_suite_voting
 from comparator.ui.events import Widget
 from comparator.ui.history.handlers import wire_history_tab
 from comparator.ui.history.tab import build_history_tab
@@ -21,6 +25,7 @@ from comparator.ui.library.handlers import wire_library_tab
 from comparator.ui.library.tab import build_library_tab
 from comparator.ui.model_lists import refresh_at
 from comparator.ui.static_files import static_text
+from comparator.ui.voting_api import add_voting_endpoints
 from comparator.ui.worded import said, said_label, worded
 
 
@@ -30,20 +35,25 @@ def build_page(host: Host) -> Any:
         unusable = _heading()
         with gr.Tabs(selected="compare", elem_id="tabs") as tabs:
             compare = build_compare_tab(host.options, unusable)
+            evaluate = build_evaluate_tab(host)
             history = build_history_tab()
             library = build_library_tab(host.options.is_public)
             # What others can reach brings no models here.
             hub = None if host.downloads is None else build_hub_tab()
         boards = Boards()
-        wire_compare_tab(page, host, compare, boards)
+        asked = wire_compare_tab(page, host, compare, boards)
+        wire_evaluate_tab(page, host, evaluate, compare, asked)
+        wire_suite_voting(host, evaluate, tabs, compare, boards)
         wire_history_tab(host, history, tabs, compare, boards)
         taken = (history.table, history.taken_away)
         wire_exporting(host, *taken, boards, "history_take_away")
+        wire_ratings(host, evaluate.ratings, tabs, compare)
         wire_library_tab(host, library, tabs, compare.lists)
         if hub is not None and host.downloads is not None:
             wire_hub_tab(page, hub, host.downloads, host.engine.memory_manager)
             refresh_at(hub.arrived.change, host, compare.lists)
         add_endpoints(host)
+        add_voting_endpoints(host)
     return page
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 STATIC = Path(__file__).parent / "static"
 _STYLES = (
     *("page.css", "slots.css", "board.css", "fair_play.css", "machine.css", "export.css"),
-    *("history.css", "library.css", "hub.css", "narrow.css"),
+    *("blind.css", "ratings.css"),
+    *("history.css", "library.css", "hub.css", "evaluate.css", "narrow.css"),
 )
 STYLES = tuple(STATIC / name for name in _STYLES)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from typing import Any
@@ -58,6 +59,9 @@ CASES: list[tuple[str, float | None, bool, float | None]] = [  # and whether it 
     ("0.3", None, True, 0.3),
     ("0", None, False, 0.0),
     ("0.3", 0.5, False, 0.3),
+    ("max(0, len(output) - 3)", None, True, None),
+    ("-1", None, False, None),
+    ("len(output)", 1000, False, None),
     ("1", 1, True, 1.0),
     ("{'pass': True, 'score': 0.5, 'reason': 'Half of it.'}", None, True, 0.5),
     ("{'pass': True, 'score': 0.5}", 0.6, False, 0.5),
@@ -148,7 +152,9 @@ HARMFUL: list[tuple[str, str]] = [  # and what is said of it
     ("open('/etc/passwd')", "NameError"),
     ("__import__('os').fork()", "NameError"),
     ("'\\ud800'", "must be True or False"),
-    ("7", "its value is 7 (int); it must be True or False, a number from 0 to 1"),
+    ("'7'", "its value is '7' (str); it must be True or False, a number, or a dict"),
+    ("math.inf", "its value is inf"),
+    ("10 ** 400", "(int); it must be"),
     ("float('nan')", "its value is nan"),
     ("None", "NoneType"),
     ("{'score': 2}", "its score must be a number from 0 to 1"),
@@ -244,3 +250,23 @@ def test_a_finding_that_failed_passes_neither_way() -> None:
     assert [Finding(None, "x").passed(inverse) for inverse in (False, True)] == [False, False]
     undecided = Finding(None, "x", is_undecided=True)
     assert [undecided.passed(inverse) for inverse in (False, True)] == [None, None]
+
+
+def test_what_is_needed_is_imported_before_a_model_is_measured() -> None:
+    source = (
+        "import sys\n"
+        "from comparator.evaluation.assertions import Grader\n"
+        "from comparator.storage.kept_suite import Assertion, Item\n"
+        "libraries = {'regex', 'jsonschema', 'jinja2', 'yaml', 'numpy', 'model2vec'}\n"
+        "def loaded(): return sorted(libraries & set(sys.modules))\n"
+        "def of(name): return Item('1', [], assertions=[Assertion(name)])\n"
+        "grader, told = Grader(), [loaded()]\n"
+        "for name in ('contains', 'not-regex', 'is-json'):\n"
+        "    grader.make_ready([of(name)])\n"
+        "    told.append(loaded())\n"
+        "print(told)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[[], [], ['regex'], ['jsonschema', 'regex']]"

@@ -35,7 +35,8 @@ def _state_of(job: Any) -> str | None:
 
 def test_only_these_endpoints_are_public(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/models", "/compare", "/stop", "/history", "/show"}
+    asked = {"/models", "/compare", "/stop"}
+    assert set(named) == {*asked, "/history", "/show", "/vote", "/ratings"}
 
 
 def test_models(client: Client) -> None:
@@ -77,6 +78,51 @@ def test_what_was_asked_is_found_in_the_history_and_shown_whole(client: Client) 
     assert "owner" not in whole
     with pytest.raises(AppError, match="no comparison 'abcd"):
         client.predict("abcdabcdabcd", api_name="/show")
+
+
+def test_a_vote_is_cast_changed_and_rated(client: Client) -> None:
+    word = secrets.token_hex(8)
+    streamed = _compare(client, "Quick", "Rich", prompt=f"hello {word}", top_k=33)
+    name = streamed.result(timeout=60)[0]["comparison"]
+    until(lambda: client.predict(word, api_name="/history"))
+    vote = client.predict(name, "A", api_name="/vote")
+    assert (vote["answer"], vote["names"], vote["is_blind"]) == ("A", ["Quick", "Rich"], False)
+    assert vote["comparison"] == name
+    changed = client.predict(name, "B", api_name="/vote")
+    rated = client.predict(api_name="/ratings")
+    ours = {row["configuration"]: row for row in rated["ratings"]}
+    quick, rich = (ours[key] for key in changed["configurations"])
+    assert rich["rating"] > quick["rating"], "the later vote holds"
+    low, high = rich["interval"]
+    assert low < rich["rating"] < high
+    assert {"a", "b", "probability_a_better", "votes", "votes_needed"} <= set(rated["pairs"][0])
+    blind = client.predict("configuration", "blind", api_name="/ratings")
+    assert not set(changed["configurations"]) & {row["configuration"] for row in blind["ratings"]}
+    assert "model" in client.predict("model", api_name="/ratings")["by"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("/vote", ("abcdabcdabcd", "A"), "no comparison 'abcd"),
+        ("/ratings", ("taste",), "by is one of configuration, model"),
+        ("/ratings", ("model", "some"), "of one of all, blind"),
+    ],
+)
+def test_a_vote_that_cannot_be_is_refused_in_a_sentence(
+    client: Client, name: str, arguments: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(AppError, match=words):
+        client.predict(*arguments, api_name=name)
+
+
+def test_a_vote_takes_two_whole_answers(client: Client) -> None:
+    failed = _compare(client, "Quick", "Failing", prompt=secrets.token_hex(8)).result(timeout=60)
+    until(
+        lambda: client.predict(failed[0]["prompt"]["messages"][0]["content"], api_name="/history")
+    )
+    with pytest.raises(AppError, match="only column A has a whole answer"):
+        client.predict(failed[0]["comparison"], "A", api_name="/vote")
 
 
 def test_a_prompt_may_be_the_messages_of_a_conversation(client: Client) -> None:

@@ -57,7 +57,8 @@ def _value(answer: Any) -> Any:
 
 def test_an_mcp_client_asks_and_finds_it_in_the_history(mcp_server: Server) -> None:
     said = asyncio.run(_talk(mcp_server.url))
-    assert set(said["tools"]) == {"models", "compare", "stop", "history", "show"}
+    asked = {"models", "compare", "stop", "history", "show"}
+    assert set(said["tools"]) == {*asked, "vote", "ratings"}
     assert "models" in said["tools"]["compare"].inputSchema["properties"]
     quick, crash = _value(said["compare"])
     assert (quick["content"], quick["is_complete"]) == ("hello there", True)

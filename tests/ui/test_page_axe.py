@@ -49,10 +49,14 @@ def test_axe_finds_nothing(
     tab.evaluate(
         "document.querySelectorAll('#board details').forEach((one) => { one.open = true; })"
     )
+    tab.click(".vote-row [data-answer='tie']")
+    expect(tab.locator(".vote-back")).to_be_visible()
     assert found(tab) == [], "answers, with all folds open"
     tab.click("#history-tab-button")
     tab.wait_for_selector("#history li")
     assert found(tab) == [], "the history"
+    go_to_ratings(tab)
+    assert found(tab) == [], "the ratings"
     open_library(tab)
     row(tab, "Quick").click()
     expect(tab.locator("#library-detail h3")).to_have_text("Quick")
@@ -64,6 +68,13 @@ def test_axe_finds_nothing(
     tab.get_by_role("tab", name="Get models").click()
     expect(tab.locator("#hub-fetch")).to_be_visible()
     assert found(tab) == [], "the hub"
+
+
+def go_to_ratings(tab: Page) -> None:
+    """Open the tab of ratings, which a narrow page has behind a menu, by the key."""
+    tab.evaluate("document.activeElement.blur()")
+    tab.keyboard.press("n")
+    expect(tab.locator(".ratings-table").first).to_be_visible()
 
 
 def test_axe_would_find_something(open_tab: Callable[..., Page]) -> None:

@@ -125,12 +125,13 @@ def _meaning(source: str, result: _Result, threshold: float | None) -> Finding:
     if score is not None and (threshold is not None or passed is None):
         enough = score > 0 if threshold is None else score >= threshold
         passed = enough if passed is None else passed and enough
+    told = score if score is None or 0 <= score <= 1 else None  # others measure something else
     if result.reason:
-        return Finding(passed, result.reason, score)
+        return Finding(passed, result.reason, told)
     if score is None:
         return Finding(passed, f"The expression {shown} is {passed}.")
     least = "" if threshold is None else f"; at least {threshold:g} is asked for"
-    return Finding(passed, f"The expression {shown} gives {score:g}{least}.", score)
+    return Finding(passed, f"The expression {shown} gives {score:g}{least}.", told)
 
 
 def _end(final: protocol.Message) -> str:

@@ -81,6 +81,12 @@ def _trouble(text: str) -> str:
     return ""
 
 
+def make_ready() -> None:
+    """Import the library, and make its class for schemas that name no draft."""
+    patterns.make_ready()
+    _timed(_version({}))
+
+
 def first_error(schema: Any, value: Any) -> str | None:
     """Return in a sentence where a value is not as a schema wants it; None where it is.
 

@@ -18,6 +18,7 @@ import msgspec
 from comparator.comparison.kept import KeptComparison, new_id
 from comparator.hosting.session import Session
 from comparator.ui.compare.badges import badges
+from comparator.ui.compare.blind import Ballot, covered
 from comparator.ui.compare.columns import AnyColumn, Column, KeptColumn, View
 from comparator.ui.compare.fair_play import FairPlayPanel
 from comparator.ui.compare.machine import MachinePanel
@@ -39,6 +40,7 @@ class Board:
         places: which columns of the board its slots fill, in their order; all from the first.
         others: further columns, by place.
         kept: the comparison that it goes on from, or reopens.
+        ballot: what may be said of the answers, and whether their names are hidden until then.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class Board:
         places: Sequence[int] | None = None,
         others: Mapping[int, AnyColumn] | None = None,
         kept: KeptComparison | None = None,
+        ballot: Ballot | None = None,
     ) -> None:
+        self.ballot = ballot or Ballot()
         columns = dict(others or {})
         if session is not None:
             slots = range(len(session.comparison.request.slots))
@@ -62,10 +66,20 @@ class Board:
         self.view = self._assembled()
 
     @classmethod
-    def reopened(cls, kept: KeptComparison) -> Board:
+    def reopened(cls, kept: KeptComparison, ballot: Ballot | None = None) -> Board:
         """Return the board of a comparison that is over and kept; it can be asked on."""
         columns = {place: KeptColumn(place, one) for place, one in enumerate(kept.records)}
-        return cls(None, others=columns, kept=kept)
+        return cls(None, others=columns, kept=kept, ballot=ballot)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it hides whose answers it shows."""
+        return self.ballot.is_blind
+
+    @property
+    def session(self) -> Session | None:
+        """Return what fills it, or did last; None for one of the history."""
+        return self._latest
 
     def column(self, number: int) -> AnyColumn | None:
         """Return one column, if there is one of that number."""
@@ -74,6 +88,7 @@ class Board:
     def retry(self, number: int, session: Session) -> None:
         """Let a comparison of one model fill a column anew; the others stay as they are."""
         self._kept_before = self.view["comparison"]
+        self.ballot = Ballot()
         before = self._columns[number]
         self._columns[number] = Column(session, 0, before.attempt + 1)
         self._columns[number].shows_tokens = before.shows_tokens
@@ -121,17 +136,47 @@ class Board:
     def _assembled(self) -> View:
         latest = self._latest
         running = not all(session.is_complete for session in self._positions)
+        vote = self.ballot.view(self._columns, running, latest is None or latest.is_to_be_kept)
+        if self.ballot.is_blind:
+            return self._covered(running, vote)
         return {
             "run": self._number,
             "running": running,
             "badges": [] if running else self._badges(),
-            "note": (latest.trouble if latest else None) or "",
+            "note": (latest.trouble or latest.waits_for if latest else None) or "",
             "position": latest.position if latest else 0,
             "columns": [column.view for column in self._columns],
             "fair_play": self._fair_play.view(self._columns),
             "machine": self._machine.view(self._columns),
-            "comparison": (latest.kept_as if latest else None) or self._kept_before,
+            "comparison": self._kept_as,
+            "vote": vote,
         }
+
+    @property
+    def _kept_as(self) -> str | None:
+        return (self._latest.kept_as if self._latest else None) or self._kept_before
+
+    def _covered(self, running: bool, vote: View | None) -> View:
+        """Return what is told while the names are hidden; nothing else goes to the browser."""
+        return {
+            "run": self._number,
+            "running": running,
+            "badges": [],
+            "note": "",
+            "position": self._latest.position if self._latest else 0,
+            "columns": [
+                covered(column.view, place, not running)
+                for place, column in enumerate(self._columns)
+            ],
+            "fair_play": None,
+            "machine": None,
+            "comparison": self._kept_as,
+            "vote": vote,
+        }
+
+    def redraw(self) -> None:
+        """Make the view anew, for what was said of the answers."""
+        self.view = self._assembled()
 
     def _badges(self) -> list[View]:
         """Return what is to be said of columns that were asked twice alike."""
@@ -148,7 +193,10 @@ async def follow(board: Board, session: Session, wakeup: Wakeup) -> AsyncIterato
     yield board.view
     while not session.is_complete:
         started = time.monotonic()
-        await wakeup.wait(YIELD_SECONDS)
+        if board.is_blind:  # at one pace, so that no time tells who writes
+            await asyncio.sleep(YIELD_SECONDS)
+        else:
+            await wakeup.wait(YIELD_SECONDS)
         board.update()
         yield board.view
         if not session.is_complete:

@@ -22,6 +22,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.hosting import records
 from comparator.hosting.host import Host
 from comparator.ui import adapter
+from comparator.ui.compare.blind import STILL_BLIND
 from comparator.ui.compare.boards import Boards
 from comparator.ui.events import AT_ONCE, Handler, Updates, Widget, telling
 from comparator.ui.static_files import static_text
@@ -86,6 +87,9 @@ def make_take_away(host: Host, receiver: Widget, boards: Boards) -> Handler:
             kept = board.kept()
         if kept is None:
             raise ConfigurationError(_FORGOTTEN)
+        if board is not None and board.is_blind and name is None:
+            raise ConfigurationError(STILL_BLIND)
+        host.voting.opened(kept)
         return told(**await in_thread(_taken, host, kept, form, browser), how=how)
 
     return take_away

@@ -22,7 +22,8 @@ from comparator.ui.compare.exporting import wire_exporting
 from comparator.ui.compare.slot_handlers import draft_of, wire_slots
 from comparator.ui.compare.tab import CompareTab
 from comparator.ui.compare.turn_handlers import FORGOTTEN, column_of, wire_turns
-from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, telling
+from comparator.ui.compare.voting_handlers import begun, settle, wire_voting
+from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, Widget, telling
 from comparator.ui.model_lists import shelf_updates
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
@@ -57,8 +58,13 @@ def make_compare_handlers(
     )
 
 
-def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | None = None) -> None:
-    """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's."""
+def wire_compare_tab(
+    page: Any, host: Host, tab: CompareTab, boards: Boards | None = None
+) -> set[Widget]:
+    """Let the tab's events call its handlers; waiting happens in our own line, not in Gradio's.
+
+    Returns the widgets of its form, which ``draft_of`` reads.
+    """
     boards = boards or Boards()
     handlers, lists = make_compare_handlers(host, tab, boards), tab.lists
     page.unload(handlers.leave)
@@ -69,6 +75,7 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | No
     board.stop_column(handlers.stop_column, None, None, api_name="page_stop_column", **AT_ONCE)
     board.retry_column(handlers.retry, None, board, api_name="page_retry", **STREAM)
     wire_turns(host, board, boards)
+    wire_voting(host, board, boards)
     wire_exporting(host, board, tab.taken_away, boards)
     if tab.starter_button is not None:
         installed = [*lists.widgets, tab.starter_progress]
@@ -80,6 +87,7 @@ def wire_compare_tab(page: Any, host: Host, tab: CompareTab, boards: Boards | No
             concurrency_limit=4,
             **QUIET,
         )
+    return asked
 
 
 def _make_run(host: Host, tab: CompareTab, boards: Boards) -> Handler:
@@ -88,13 +96,16 @@ def _make_run(host: Host, tab: CompareTab, boards: Boards) -> Handler:
         session_key, wakeup = session_of(request), Wakeup()
         visitor = visitor_of(request)
         draft = replace(draft_of(tab, values), on_page=not visitor)
-        browser = browser_of(request)
+        browser, is_blind = browser_of(request), bool(values.get(tab.blind))
+        if is_blind:
+            draft = await in_thread(host.blindly, draft, browser)
         session = await in_thread(host.begin, session_key, draft, wakeup.wake, visitor, browser)
         try:
-            board = Board(session)
+            board = Board(session, ballot=begun(host.voting, session, is_blind))
             boards.keep(session_key, board)
             async for view in follow(board, session, wakeup):
                 yield {tab.board: view}
+            settle(host.voting, board)
         finally:
             session.stop()
 
@@ -110,6 +121,7 @@ def _make_retry(host: Host, tab: CompareTab, boards: Boards) -> Handler:
         if board is None or number is None or column is None or column.session is None:
             yield {tab.board: render.refused(FORGOTTEN)}
             return
+        board.ballot.refuse_while_blind()
         earlier, slot = column.session.comparison, column.slot
         asked = (visitor_of(request), browser_of(request), board.view["comparison"])
         session = await in_thread(
@@ -132,8 +144,8 @@ def _make_session_handlers(host: Host, boards: Boards) -> tuple[Handler, Handler
 
     def stop_column(event: gr.EventData, request: gr.Request) -> None:
         """Stop the column that the board's event carries, and no other."""
-        number = column_of(event)
-        if number is not None:
+        number, board = column_of(event), boards.of(session_of(request))
+        if number is not None and not (board and board.is_blind):
             host.stop(session_of(request), number)
 
     def leave(request: gr.Request) -> None:

@@ -60,7 +60,7 @@ def wire_slots(page: Any, host: Host, tab: CompareTab) -> set[Widget]:
     count = make_count(host, tab)
     tab.files.count(count, {tab.files, *models}, tab.file_tokens, api_name="page_count", **AT_ONCE)
     wire_prompt_fit(host, tab, asked, lambda values: draft_of(tab, values))
-    return asked | {tab.files}
+    return asked | {tab.files, tab.blind}
 
 
 def _begun(tab: CompareTab) -> list[Widget]:

@@ -21,7 +21,7 @@ from comparator.ui.worded import said, worded
 PANEL_SCRIPTS = ("fair_play.js", "machine.js", "export.js")  # each has a function that draws
 COLUMN_SCRIPTS = (
     *("elements.js", "figures.js", "copying.js", "formulas.js", "markdown.js"),
-    *("difference.js", "tokens.js", "turns.js", "column.js", "comparing.js"),
+    *("difference.js", "tokens.js", "turns.js", "column.js", "comparing.js", "blind.js"),
 )
 BOARD_SCRIPTS = (*COLUMN_SCRIPTS, *PANEL_SCRIPTS, "board.js")
 BOARD_ROOTS = "".join(
@@ -43,6 +43,7 @@ class CompareTab:
         files: the files before the question, as ``{"files": [{name, text}, …]}``.
         file_tokens: hands the script how many tokens the files have.
         taken_away: what texts to take away come through.
+        blind: whether answers are shown without names until they are voted on.
         advice: what the chosen models' makers advise, where it is not what would be sent.
     """
 
@@ -63,6 +64,7 @@ class CompareTab:
     file_tokens: Widget = None
     fits: Widget = None
     taken_away: Widget = None
+    blind: Widget = None
 
 
 def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
@@ -80,6 +82,9 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         prompt, system_prompt, run, stop, settings = _question_row(offered)
         fits = gr.HTML("", visible=False, padding=False, elem_id="fits")
         with gr.Row(elem_id="form-tools-row"):
+            blind = gr.Checkbox(
+                False, label=text("blind.switch"), container=False, min_width=80, elem_id="blind"
+            )
             place("form-tools")
             files, file_tokens = build_files()
         with gr.Accordion(text("compare.more"), open=False, elem_id="more"):
@@ -104,6 +109,7 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
         files=files,
         file_tokens=file_tokens,
         fits=fits,
+        blind=blind,
     )
 
 

@@ -22,6 +22,7 @@ from comparator.ui.compare import render
 from comparator.ui.compare.board import Board, follow
 from comparator.ui.compare.boards import Boards
 from comparator.ui.compare.columns import LeftOutColumn
+from comparator.ui.compare.voting_handlers import begun, settle
 from comparator.ui.events import AT_ONCE, STREAM, Handler, Updates, Widget, telling
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
@@ -97,16 +98,17 @@ class GoingOn:
         return board
 
     async def of_all(
-        self, request: gr.Request, kept: KeptComparison, turns: Turns, question: str
+        self, request: gr.Request, shown: Board, kept: KeptComparison, turns: Turns, question: str
     ) -> Going:
-        """Ask the columns on a new board of all of them."""
+        """Ask the columns on a new board of all of them, as blind as the one that is shown."""
         wakeup = Wakeup()
         session = await self._begin(request, turns, wakeup)
         left_out = {
             place: LeftOutColumn(place, kept.records[place], question, why)
             for place, why in session.left_out.items()
         }
-        board = Board(session, session.columns, left_out, kept)
+        ballot = begun(self.host.voting, session, shown.is_blind, shown.ballot.next())
+        board = Board(session, session.columns, left_out, kept, ballot)
         self.boards.keep(session_of(request), board)
         return Going(board, session, wakeup)
 
@@ -142,10 +144,11 @@ def _of_question(going_on: GoingOn, board: Widget, asked: OfQuestion) -> Handler
             return
         kept = await in_thread(shown.kept)
         turns = asked(kept, question, _number_of(event, "turn", MOST_TURNS))
-        going = await going_on.of_all(request, kept, turns, question)
+        going = await going_on.of_all(request, shown, kept, turns, question)
         try:
             async for view in follow(going.board, going.session, going.wakeup):
                 yield {board: view}
+            settle(going_on.host.voting, going.board)
         finally:
             going.session.stop()
 
@@ -161,6 +164,7 @@ def _of_column(going_on: GoingOn, board: Widget, asked: OfColumn) -> Handler:
         if shown is None or number is None or shown.column(number) is None:
             yield {board: render.refused(FORGOTTEN)}
             return
+        shown.ballot.refuse_while_blind()
         turns = asked(await in_thread(shown.kept), number)
         going = await going_on.of_one(request, shown, number, turns)
         try:

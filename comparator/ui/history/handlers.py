@@ -16,6 +16,7 @@ from comparator.ui import adapter
 from comparator.ui.compare.board import Board, follow
 from comparator.ui.compare.boards import Boards
 from comparator.ui.compare.tab import CompareTab
+from comparator.ui.compare.voting_handlers import ballot_of, settle
 from comparator.ui.events import AT_ONCE, STREAM, Handler, Updates, Widget, telling
 from comparator.ui.history import render
 from comparator.ui.history.tab import HistoryTab
@@ -82,7 +83,8 @@ def _make_listing(host: Host, tab: HistoryTab) -> tuple[Handler, Handler, Handle
         words: str, request: gr.Request, most: int = SHOWN, after: Any = None
     ) -> Updates:
         owner = host.owner_of(browser_of(request))
-        entries = await in_thread(host.history.find, words, owner, most + 1, after)
+        found = await in_thread(host.history.find, words, owner, most + 1, after)
+        entries = host.voting.listed(found)
         trouble = host.history.trouble
         view = render.listed(entries, words, most, host.history.is_on, trouble, after)
         return {tab.table: view, tab.note: ""}
@@ -141,14 +143,16 @@ def _make_opening(
         if shown is not None and shown.view["running"]:  # its next view would take the place again
             raise BusyError
         kept = await kept_of(event, request)
-        board = await in_thread(Board.reopened, kept)
+        ballot = await in_thread(ballot_of, host.voting, kept, host.owner_of(browser_of(request)))
+        board = await in_thread(Board.reopened, kept, ballot)
+        settle(host.voting, board)
         boards.keep(session_of(request), board)
         return {**opened(kept), compare.board: board.view}
 
     @telling(told)
     async def rerun(event: gr.EventData, request: gr.Request) -> AsyncIterator[Updates]:
         """Ask a comparison once more, with the same seeds, and show it on the board."""
-        kept = await kept_of(event, request)
+        kept = host.voting.opened(await kept_of(event, request))
         session_key, wakeup = session_of(request), Wakeup()
         who = (visitor_of(request), browser_of(request))
         session = await in_thread(host.rerun, session_key, kept, wakeup.wake, *who)

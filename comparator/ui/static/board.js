@@ -1,7 +1,7 @@
 // The board: draws the views that the server sends, and takes keys and clicks back to it.
 // Events for the server: "stop_column", "retry_column", "regenerate_column" and "continue_column"
 // with the slot, "ask_on" with the question, "edit_turn" with that and the turn's number, and
-// "show_tokens".
+// "show_tokens"; "vote", "show_names" and "take_back" of blind.js.
 
 const NARROW = window.matchMedia("(max-width: 700px)");
 const MODES = ["markdown", "plain", "difference", "tokens"];
@@ -22,6 +22,8 @@ const marks = new Marks(root, () => trigger("show_tokens", {}));
 const grid = make("div", null, "replies");
 const tabs = new ColumnTabs(root, grid);
 root.append(grid);
+const voting = new VoteRow(root);
+const pace = new Pace(draw);
 const hint = make("p", root, "hint");
 const followUp = new FollowUp(root, askOn, editTurn);
 const spoken = make("p", root, "unseen"); // what a screen reader is told of the columns
@@ -90,27 +92,31 @@ function draw() {
   const view = props.value;
   if (!view || typeof view !== "object") return;
   put(refusal, view.refused || "");
-  put(note, view.position ? said("board.in_line", { number: view.position }) : view.note || "");
+  const inLine = view.position ? said("board.in_line", { number: view.position }) : "";
+  put(note, [inLine, view.note].filter(Boolean).join(" "));
   showRunning();
   if (view.refused) return;
   const isFresh = view.run !== run;
   if (isFresh) fresh(view);
-  views = view.columns;
+  views = pace.of(view);
   hint.hidden = columns.length > 0;
   views.forEach((column, slot) => columns[slot].draw(column));
   if (isFresh) columns.forEach(({ answer }) => { answer.scrollTop = answer.scrollHeight; });
   marks.draw(columns, views);
   tabs.draw(views);
   followUp.draw(view);
+  voting.draw(view);
   speak();
   drawPanels(view);
 }
 
 // What stands below the answers: each panel has its root and draws what it needs of the view, which
 // is what it is told when that has changed, and not with every word of an answer.
-function drawPanels(view) {
+function drawPanels(whole) {
+  const isBlind = Boolean(whole.vote?.blind);
+  const view = isBlind ? { ...whole, columns: [] } : whole; // they tell names and figures
   const { run: number, running, comparison } = view;
-  const common = [number, running, comparison, views.map(({ state, attempt }) => [state, attempt])];
+  const common = [number, running, comparison, isBlind, views.map(({ state, attempt }) => [state, attempt])];
   const panels = [
     ["export", drawExport, null],
     ["fair-play", drawFairPlay, view.fair_play],

@@ -86,10 +86,10 @@ class Column {
     const active = ACTIVE.includes(view.state);
     const changing = [this.stop, this.retry, this.regenerate];
     const focused = changing.find((button) => button === document.activeElement);
-    this.stop.hidden = !active;
+    this.stop.hidden = !active || Boolean(view.blind); // one that stops early would be known
     const again = AGAIN.includes(view.state);
     this.retry.hidden = !again || Boolean(view.reopened); // what is kept is asked anew
-    this.regenerate.hidden = !(view.state === "done" || (again && view.reopened && !view.left_out));
+    this.regenerate.hidden = view.blind || !(view.state === "done" || (again && view.reopened && !view.left_out));
     this.copy.hidden = active || !view.text;
     this.nameButtons(view.name);
     if (focused?.hidden) [...changing, this.answer].find((node) => !node.hidden).focus();

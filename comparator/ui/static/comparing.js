@@ -3,6 +3,11 @@
 
 const LETTERS = "ABCD";
 
+// A column in a list: by its letter, which is all that there is while names are hidden.
+function letterAndName(slot, { name, blind }) {
+  return blind ? LETTERS[slot] : `${LETTERS[slot]} · ${name}`;
+}
+
 // What stands in place of plain text in the modes "difference" and "tokens", and the line above the
 // columns that says what is seen. Made anew only when what it is made of has changed.
 class Marks {
@@ -99,7 +104,7 @@ class Marks {
       const options = answered.map((slot) => {
         const option = make("option");
         option.value = String(slot);
-        option.textContent = `${LETTERS[slot]} · ${this.views[slot].name}`;
+        option.textContent = letterAndName(slot, this.views[slot]);
         return option;
       });
       select.replaceChildren(...options);
@@ -181,7 +186,7 @@ class ColumnTabs {
   draw(views) {
     views.forEach((view, slot) => {
       const button = this.buttons[slot];
-      put(button.nameNode, `${LETTERS[slot]} · ${view.name}`);
+      put(button.nameNode, letterAndName(slot, view));
       put(button.stateNode, stateInWords(view));
       button.dataset.state = view.state;
     });

@@ -316,7 +316,8 @@ class PyTorchInferencer(TokenInferencer):
             yield End("cancelled")
             return
         choices = self._choices()
-        sampler = TorchSampler(seeded(self._config, self.seed), prompt, self.device, choices)
+        seeded_config = seeded(self._config, self.seed)
+        sampler = TorchSampler(seeded_config, prompt, self.device, choices)
         self.thought_marks, marks = thought_marks(self.tokenizer)
         detokenizer = Detokenizer(self.tokenizer, marks)
         stops = StopText(self._config.stop)

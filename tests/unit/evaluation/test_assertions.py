@@ -266,6 +266,24 @@ def test_other_threads_work_while_a_regular_expression_is_searched_for(
         thread.join()
 
 
+UNCHECKED = [
+    Assertion("is-json", {"$ref": "http://127.0.0.1:9/s.json"}),
+    Assertion("is-json", {"type": 3}),
+    Assertion("regex", "("),
+    Assertion("contains-all", 3),
+    Assertion("levitate", "x"),
+    Assertion("equals", float("nan")),
+    Assertion("similar", []),
+]
+
+
+@pytest.mark.parametrize("assertion", UNCHECKED)
+def test_what_was_never_checked_ends_no_suite(assertion: Assertion) -> None:
+    (outcome,) = graded('{"a": 1}', assertion)
+    assert not outcome.passed
+    assert outcome.reason
+
+
 @given(st.text(max_size=200))
 @example("[" * 200)
 @example('{"a": [1, 2}')

@@ -51,14 +51,3 @@ def test_only_answers_with_assertions_are_graded_and_once() -> None:
     assert not grades.is_due(cell(1))
     assert not grades.is_due(cell(state="failed"))
     assert not grades.is_due(cell(state="pending", record=None))
-
-
-def test_what_grades_is_imported_before_a_model_is_measured(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    grades = Grading([item("contains"), item("contains"), item("is-json"), item("python")])
-    graded: list[list[str]] = []
-    ready = grades._ready()
-    monkeypatch.setattr(ready, "grade", lambda it, _record: graded.append([it.assertions[0].type]))
-    grades.make_ready()
-    assert graded == [["contains"], ["is-json"]]

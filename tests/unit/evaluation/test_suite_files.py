@@ -249,6 +249,7 @@ BAD: list[tuple[str, bytes, str]] = [
     ("a.jsonl", of(**{"assert": [{"type": "equals", "value": 1, "weight": 0}]}), "the weight 0"),
     ("a.jsonl", of(**{"assert": [{"type": "equals", "value": 1, "transform": "x"}]}), "is graded"),
     ("a.jsonl", of(**{"assert": ["equals(1.2.3): x"]}), "1.2.3 is no number"),
+    ("a.csv", b"prompt,__expected\nWhy?,x", "line 2 has “__expected”, a column of promptfoo's"),
     ("a.csv", b"a,b\n1,2", "a.csv has no column of prompts"),
     ("a.csv", b"prompt,prompt\n1,2", "the column “prompt” twice"),
     ("a.csv", b"prompt,id\na,1\nb", "a.csv, line 3 has 1 columns, and the first line names 2"),

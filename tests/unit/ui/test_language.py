@@ -40,7 +40,7 @@ NAMES = {
         "value",
     ),
     *("city", "year", "comparator", "starter", "replay", "import", "no-history", "off"),
-    "COMPARATOR_HISTORY",
+    *("COMPARATOR_HISTORY", "FastChat"),
     *("GGUF", "PyTorch", "Hugging", "Face", "Hub", "SmolLM2", "ORG", "NAME", "transformers"),
     *("GB", "MB", "KV", "Enter", "Shift", "Esc", "Markdown", "HTML", "JSON", "CSV", "GPU", "RAM"),
     *("VRAM", "CPU", "LLM", "Multi-LLM", "Comparator", "PAIR", "promptfoo", "LoRA", "tok/s"),

@@ -12,6 +12,7 @@ import gradio as gr
 import pytest
 from kept_comparisons import kept_of, result
 
+from comparator.hosting.voting import Voting
 from comparator.storage.history import History, Retention
 from comparator.ui.compare import exporting
 from comparator.ui.compare.badges import badges
@@ -30,6 +31,7 @@ class FakeHost:
 
     def __init__(self, history: History, is_public: bool = False) -> None:
         self.history = history
+        self.voting = Voting(history)
         self.options = SimpleNamespace(is_public=is_public, models_dir=Path("/models"))
 
     def owner_of(self, browser: str) -> str:

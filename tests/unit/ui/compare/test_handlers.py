@@ -20,6 +20,7 @@ from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.requests import RequestDraft
 from comparator.hosting.session import BusyError
+from comparator.hosting.voting import Voting
 from comparator.library.changes.starter import StarterProgress
 from comparator.library.shelf import Shelf
 from comparator.ui.compare.handlers import CompareHandlers, make_compare_handlers
@@ -92,6 +93,8 @@ class FakeHost:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.models = [MODEL]
+        history: Any = SimpleNamespace(is_on=True)
+        self.voting = Voting(history)
         self.session: FakeSession | None = None
         self.asked_again: list[tuple[str, Comparison, int, int]] = []
         self.draft: RequestDraft | None = None

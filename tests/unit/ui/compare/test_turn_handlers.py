@@ -18,6 +18,7 @@ from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.session import BusyError, Session
+from comparator.hosting.voting import Voting
 from comparator.ui.compare.board import Board
 from comparator.ui.compare.boards import Boards
 from comparator.ui.compare.turn_handlers import TurnHandlers, make_turn_handlers
@@ -47,6 +48,8 @@ class FakeHost:
 
     def __init__(self, gone: tuple[int, ...] = ()) -> None:
         self.gone = gone
+        history: Any = SimpleNamespace(is_on=True)
+        self.voting = Voting(history)
         self.turns: list[Turns] = []
         self.error: Exception | None = None
 

@@ -1,0 +1,64 @@
+"""Votes on a suite's answers: those to one prompt, as a blind comparison of the history."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+
+from comparator.core.exceptions import ConfigurationError
+from comparator.hosting.host import Host
+from comparator.storage.kept_comparison import KeptComparison
+from comparator.storage.kept_suite import Cell, KeptSuite
+
+FEWEST = 2
+TOO_FEW = (
+    "A blind vote needs the whole answers of two models to this prompt. Wait until they are there, "
+    "or choose another prompt."
+)
+NO_HISTORY = (
+    "The history is off, so there is nothing to vote on: a vote is of a comparison that is kept. "
+    "Start the page without --no-history."
+)
+_draw = random.SystemRandom()
+
+
+def blind_comparison(
+    host: Host, kept: KeptSuite, prompt: int, repeat: int, owner: str
+) -> KeptComparison:
+    """Return a prompt's answers as a comparison that is in the history, its names hidden.
+
+    Whoever asks again for the same gets the same, as it was left. Not for the loop.
+
+    Raises:
+        ConfigurationError: there are not two answers, or the history is off.
+    """
+    name = _name(kept.id, prompt, repeat, owner)
+    earlier = host.history.get(name, owner)
+    if earlier is not None:
+        return earlier
+    if not host.history.is_on:
+        raise ConfigurationError(NO_HISTORY)
+    cells = [cell for cell in kept.cells if (cell.prompt, cell.repeat) == (prompt, repeat)]
+    answered = [cell for cell in cells if cell.state == "done" and cell.record]
+    if len(answered) < FEWEST:
+        raise ConfigurationError(TOO_FEW)
+    _draw.shuffle(answered)
+    records = [_record(kept, cell, name) for cell in answered]
+    comparison = KeptComparison(id=name, created=time.time(), owner=owner, records=records)
+    host.voting.seal([name])
+    if not host.history.add(comparison):
+        host.voting.unseal([name])
+        raise ConfigurationError(host.history.trouble or NO_HISTORY)
+    return comparison
+
+
+def _name(suite: str, prompt: int, repeat: int, owner: str) -> str:
+    told = f"{suite}:{prompt}:{repeat}:{owner}"
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def _record(kept: KeptSuite, cell: Cell, comparison: str) -> dict[str, object]:
+    """Return an answer's record, with what the batch was asked to be: so its slot is named too."""
+    record = {**(cell.record or {}), "comparison": comparison, "batch": kept.batch}
+    return record

@@ -1,0 +1,105 @@
+"""Runs of suites for tests, which answer when a test says so and start nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from comparator.evaluation.suite_progress import Progress
+from comparator.hosting.evaluations import Evaluations
+from comparator.hosting.host import Host
+from comparator.storage.kept_suite import Cell, KeptSuite, Outcome
+from comparator.storage.suites import Suites
+
+
+class IdleRun:
+    """A run in name only; a test answers its cells and ends it."""
+
+    def __init__(self, store: Suites, kept: KeptSuite, on_news: Callable[[], None]) -> None:
+        self._store, self._kept, self._on_news = store, kept, on_news
+        self._ended = threading.Event()
+        self.trouble = ""
+        self.refusals: dict[int, str] = {}
+        self.was_stopped = False
+
+    def start(self) -> IdleRun:
+        """Keep it."""
+        self._store.begin(self._kept)
+        return self
+
+    def answer(self, slot: int, prompt: int, passed: bool, content: str = "So.") -> None:
+        """End one cell."""
+        kept_slot = self._kept.slots[slot]
+        record = {"model": kept_slot.model, "content": content, "error": None, "stats": {}}
+        told = [Outcome("contains", passed, "It does." if passed else "It does not.")]
+        cell = Cell(slot, prompt, 0, "done", 1, record, told)
+        self._store.add_cell(self._kept.id, cell)
+        cells = [cell if other.key == cell.key else other for other in self._kept.cells]
+        self._kept = msgspec.structs.replace(self._kept, cells=cells)
+        self._on_news()
+
+    def end(self) -> None:
+        """End it as it stands."""
+        is_whole = all(cell.state != "pending" for cell in self._kept.cells)
+        state = "done" if is_whole else "interrupted"
+        self._kept = msgspec.structs.replace(self._kept, state=state)
+        self._store.update(self._kept)
+        self._ended.set()
+        self._on_news()
+
+    def stop(self) -> None:
+        """End it, as its children would."""
+        self.was_stopped = True
+        self.end()
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait for its end."""
+        return self._ended.wait(timeout_seconds)
+
+    def kept(self) -> KeptSuite:
+        """Return it as it stands."""
+        return self._kept
+
+    def progress(self) -> Progress:
+        """Return how far it is."""
+        states = [cell.state for cell in self._kept.cells]
+        return Progress(states.count("done"), states.count("failed"), len(states), 0, 12.0, "asks")
+
+
+class IdleRuns:
+    """Makes runs and remembers them."""
+
+    def __init__(self, store: Suites) -> None:
+        self.store = store
+        self.made: list[IdleRun] = []
+        self.given: list[Sequence[Any]] = []
+        self._news = threading.Condition()
+
+    def __call__(self, kept: KeptSuite, on_news: Callable[[], None], slots: Any, judge: Any) -> Any:
+        """Make a run."""
+        run = IdleRun(self.store, kept, on_news)
+        with self._news:
+            self.made.append(run)
+            self.given.append(slots)
+            self._news.notify_all()
+        return run
+
+    def wait_for(self, count: int) -> IdleRun:
+        """Wait until so many were made; return the last of them."""
+        with self._news:
+            assert self._news.wait_for(lambda: len(self.made) >= count, 60)
+            return self.made[count - 1]
+
+
+def with_idle_suites(host: Host, folder: Path) -> IdleRuns:
+    """Let a host's suites be run in name only, and be kept in a folder."""
+    runs = IdleRuns(Suites(folder / "suites.sqlite3"))
+    asked = (host._request, host.kept, host._offered, host.rates)
+    host.evaluations = Evaluations(
+        host.options, host.engine, host.admission, *asked, store=runs.store, make_run=runs
+    )
+    return runs
