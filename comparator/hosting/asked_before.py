@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from comparator.comparison.turns import edited_turn
 from comparator.core.exceptions import ConfigurationError
+from comparator.evaluation.configuration import NOT_OF_IT
 from comparator.hosting.requests import SlotDraft
 from comparator.storage.history import History
 from comparator.storage.votes import Vote
 
+USUAL = "as by default"
+_LONGEST_WORDS = 120  # characters
 GONE = (
     "{} cannot be put into the form: the comparisons in which it was voted on are not in the "
     "history any more. Choose its model and settings by hand."
@@ -31,6 +36,42 @@ def slots_of(
         ConfigurationError: a configuration is not among the votes, or its comparisons are gone.
     """
     return [_slot(history, votes, wanted, owner) for wanted in configurations]
+
+
+def apart(
+    history: History, votes: Sequence[Vote], configurations: Sequence[str], owner: str
+) -> list[str]:
+    """Return by which settings configurations of one name differ, in words, such as ``top_k 3``.
+
+    Empty for one of which the history knows nothing any more.
+    """
+    known = [_settings(history, votes, one, owner) for one in configurations]
+    names = sorted({name for settings in known for name in settings or ()})
+    differing = [
+        name
+        for name in names
+        if len({json.dumps((settings or {}).get(name)) for settings in known}) > 1
+    ]
+    return [_in_words(settings, differing) if settings is not None else "" for settings in known]
+
+
+def _in_words(settings: Mapping[str, Any], differing: Sequence[str]) -> str:
+    told = [
+        f"{name} {json.dumps(settings[name], ensure_ascii=False)}"
+        for name in differing
+        if name in settings
+    ]
+    return ", ".join(told)[:_LONGEST_WORDS] or USUAL
+
+
+def _settings(
+    history: History, votes: Sequence[Vote], configuration: str, owner: str
+) -> Mapping[str, Any] | None:
+    try:
+        settings = _slot(history, votes, configuration, owner).settings
+    except ConfigurationError:
+        return None
+    return {name: value for name, value in settings.items() if name not in NOT_OF_IT}
 
 
 def _slot(history: History, votes: Sequence[Vote], wanted: str, owner: str) -> SlotDraft:

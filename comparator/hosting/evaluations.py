@@ -8,12 +8,13 @@ their visitor leaves. Nothing here knows of Gradio.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from comparator.comparison.request import Request, Slot
-from comparator.core.exceptions import ConfigurationError
+from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.evaluation import resuming
 from comparator.evaluation.suite_run import SuiteRun, new_suite
 from comparator.hosting import suite_sources
@@ -33,6 +34,7 @@ MakeRun = Callable[[KeptSuite, OnNews, "Sequence[Slot]", "Slot | None"], Run]
 MOST_REPEATS = 100
 MOST_BATCH = 64
 MOST_ANSWERS = 20_000  # that a page's matrix shows; the command line takes any number
+MOST_AT_HAND = 2  # suites, of up to 100 MB each
 MOST_NAME = 200  # characters
 STRANGERS_ASSERTIONS = ("python", "llm-rubric")  # start a process, or ask a further model
 A_SUITE_RUNS = "A suite is running here already. Stop it first, or wait for its end."
@@ -103,6 +105,7 @@ class Evaluations:
         self._models = models
         self._store, self._make_run = store, make_run or self._run_of_engine
         self._live: list[LiveSuite] = []
+        self._ended: OrderedDict[tuple[str, str], KeptSuite] = OrderedDict()
         self._lock, self._one = threading.Lock(), threading.Lock()
         self._closed = False
 
@@ -127,6 +130,26 @@ class Evaluations:
         if self._options.is_public:
             _refuse_assertions(suite.items)
         return suite
+
+    def most_seconds(self, asked: RequestDraft, prompts: int, repeats: Any) -> float | None:
+        """Return how long it takes where each answer is as long as it may be, one at a time.
+
+        None where that cannot be told: a model that never wrote here, an answer without a limit,
+        or a draft that is wrong, which its start says.
+        """
+        try:
+            slots = self._request_of(replace(asked, prompt="…")).slots
+            answers = prompts * _whole("repeats", repeats, MOST_REPEATS)
+        except MultiLLMError:
+            return None
+        known = [self._engine.measurements.of(slot.model) for slot in slots]
+        speeds = [one.best_tokens_per_second if one else None for one in known]
+        told = [
+            slot.config.max_tokens / speed if speed and slot.config.max_tokens else None
+            for slot, speed in zip(slots, speeds, strict=True)
+        ]
+        seconds = [one for one in told if one is not None]
+        return answers * sum(seconds) if seconds and len(seconds) == len(told) else None
 
     def begin(
         self, session_key: str, draft: SuiteDraft, owner: str, visitor: str = "", browser: str = ""
@@ -180,12 +203,27 @@ class Evaluations:
     def get(self, name: str, owner: str) -> KeptSuite | None:
         """Return an owner's suite as it stands, by id, a beginning of it, or ``last``."""
         live = self.live(owner, name) if name else None
-        if live is None:
-            found = self.store.get(name, owner)
-            live = self.live(owner, found.id) if found is not None else None
-            if live is None:
-                return found
-        return live.kept()
+        if live is not None:
+            return live.kept()
+        with self._lock:
+            ended = self._ended.get((owner, name))
+        found = ended or self.store.get(name, owner)
+        if found is None:
+            return None
+        live = self.live(owner, found.id)
+        if live is not None:
+            return live.kept()
+        if found.state == "done":
+            self._remember(found)
+        return found
+
+    def _remember(self, kept: KeptSuite) -> None:
+        """Keep a suite at hand that changes no more, for whoever looks into its answers."""
+        with self._lock:
+            self._ended[kept.owner, kept.id] = kept
+            self._ended.move_to_end((kept.owner, kept.id))
+            while len(self._ended) > MOST_AT_HAND:
+                self._ended.popitem(last=False)
 
     def find(self, owner: str, most: int) -> Sequence[Any]:
         """Return an owner's kept suites, the newest first."""
@@ -202,6 +240,8 @@ class Evaluations:
             raise ConfigurationError(self.store.trouble or GONE)
         if self.live(owner, found.id) is not None:
             raise ConfigurationError(RUNS)
+        with self._lock:
+            self._ended.pop((owner, found.id), None)
         if not self.store.remove(found.id, owner):
             raise ConfigurationError(self.store.trouble or GONE)
 
@@ -246,7 +286,8 @@ class Evaluations:
         def make_run(on_news: OnNews) -> Run:
             return self._make_run(kept, on_news, slots, judge)
 
-        live = LiveSuite(kept, make_run, self._one, session_key, visitor)
+        most = self._options.limits.suite_seconds if self._options.is_public else None
+        live = LiveSuite(kept, make_run, self._one, session_key, visitor, most)
         with self._lock:
             if self._closed:
                 raise ConfigurationError(CLOSED)

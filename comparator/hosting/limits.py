@@ -61,6 +61,7 @@ class PublicLimits:
         all_per_minute: comparisons that all visitors together may begin.
         waiting: comparisons in line, while one runs.
         suite_answers: of one suite: its prompts by its models by its repeats.
+        suite_seconds: of one suite at a time; it can be resumed, and waits in line again.
     """
 
     prompt_bytes: int = 8_192
@@ -72,6 +73,7 @@ class PublicLimits:
     all_per_minute: int = 60
     waiting: int = 32
     suite_answers: int = 60
+    suite_seconds: float = 600.0
 
     def __post_init__(self) -> None:
         """Refuse limits that are none.

@@ -11,6 +11,11 @@ from comparator.hosting.errors import sentence_of
 from comparator.storage.kept_suite import KeptSuite
 
 OnNews = Callable[[], None]
+TOOK_LONG = (
+    "A suite may take {:.0f} minutes of this public page, so that others have their turn. What was "
+    "answered is kept; go on with it to wait for your next turn."
+)
+_WAIT_SECONDS = 3600.0  # a wait has an end; it is begun anew
 
 
 class Run(Protocol):
@@ -52,6 +57,7 @@ class LiveSuite:
         one_at_a_time: held while one runs, since a server may run several comparisons at once.
         session_key: which session of the page began it.
         visitor: what that visitor's sessions have in common.
+        most_seconds: how long it may run at a time; None for as long as it takes.
 
     """
 
@@ -62,9 +68,10 @@ class LiveSuite:
         one_at_a_time: threading.Lock,
         session_key: str,
         visitor: str = "",
+        most_seconds: float | None = None,
     ) -> None:
         self.session_key, self.visitor = session_key, visitor
-        self._trouble = ""
+        self._trouble, self._most_seconds = "", most_seconds
         self._kept, self._make_run, self._one = kept, make_run, one_at_a_time
         self._run: Run | None = None
         self._ticket: Ticket | None = None
@@ -173,7 +180,10 @@ class LiveSuite:
         if self._stop_asked.is_set():  # asked while it began
             run.stop()
         self._tell()
-        while not run.join(_LOOK_SECONDS):
+        if self._most_seconds is not None and not run.join(self._most_seconds):
+            self._trouble = TOOK_LONG.format(self._most_seconds / 60)
+            run.stop()
+        while not run.join(_WAIT_SECONDS):
             continue
 
     def _tell(self) -> None:
@@ -181,6 +191,3 @@ class LiveSuite:
             watchers = list(self._watchers)
         for on_news in watchers:
             on_news()
-
-
-_LOOK_SECONDS = 3600.0  # a wait has an end; it is begun anew

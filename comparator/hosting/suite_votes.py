@@ -23,42 +23,49 @@ NO_HISTORY = (
 _draw = random.SystemRandom()
 
 
-def blind_comparison(
-    host: Host, kept: KeptSuite, prompt: int, repeat: int, owner: str
+def comparison_of(
+    host: Host, kept: KeptSuite, place: tuple[int, int], owner: str, is_known: bool = False
 ) -> KeptComparison:
     """Return a prompt's answers as a comparison that is in the history, its names hidden.
 
     Whoever asks again for the same gets the same, as it was left. Not for the loop.
 
+    Args:
+        host: whose history has it.
+        kept: the suite.
+        place: the numbers of prompt and repeat.
+        owner: whose suite and comparison it is.
+        is_known: whether the voter knows who answered what, so that nothing is to be hidden.
+
     Raises:
         ConfigurationError: there are not two answers, or the history is off.
     """
-    name = _name(kept.id, prompt, repeat, owner)
+    name = _name(kept.id, place, owner)
     earlier = host.history.get(name, owner)
     if earlier is not None:
         return earlier
     if not host.history.is_on:
         raise ConfigurationError(NO_HISTORY)
-    cells = [cell for cell in kept.cells if (cell.prompt, cell.repeat) == (prompt, repeat)]
+    cells = [cell for cell in kept.cells if (cell.prompt, cell.repeat) == place]
     answered = [cell for cell in cells if cell.state == "done" and cell.record]
     if len(answered) < FEWEST:
         raise ConfigurationError(TOO_FEW)
     _draw.shuffle(answered)
     records = [_record(kept, cell, name) for cell in answered]
     comparison = KeptComparison(id=name, created=time.time(), owner=owner, records=records)
-    host.voting.seal([name])
+    if not is_known:
+        host.voting.seal([name])
     if not host.history.add(comparison):
         host.voting.unseal([name])
         raise ConfigurationError(host.history.trouble or NO_HISTORY)
     return comparison
 
 
-def _name(suite: str, prompt: int, repeat: int, owner: str) -> str:
-    told = f"{suite}:{prompt}:{repeat}:{owner}"
+def _name(suite: str, place: tuple[int, int], owner: str) -> str:
+    told = f"{suite}:{place}:{owner}"
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def _record(kept: KeptSuite, cell: Cell, comparison: str) -> dict[str, object]:
     """Return an answer's record, with what the batch was asked to be: so its slot is named too."""
-    record = {**(cell.record or {}), "comparison": comparison, "batch": kept.batch}
-    return record
+    return {**(cell.record or {}), "comparison": comparison, "batch": kept.batch}

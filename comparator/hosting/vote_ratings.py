@@ -31,7 +31,7 @@ def rated(voting: Voting, owner: str, by: By = "configuration", of: str = "all")
     Raises:
         ConfigurationError: the votes are of more contenders than can be rated.
     """
-    counted = voting.blind_votes(owner) if of == "blind" else voting.tallies(owner)
+    counted = voting.tallies(owner, only_blind=of == "blind")
     return {**ratings_of(counted, by).to_record(), "of": of}
 
 

@@ -149,17 +149,13 @@ class Voting:
         """Return an owner's votes."""
         return self._votes.all(owner)
 
-    def blind_votes(self, owner: str) -> list[Vote]:
-        """Return an owner's votes that were cast before the names were known."""
-        return [vote for vote in self.votes(owner) if vote.is_blind]
+    def tallies(self, owner: str, only_blind: bool = False) -> list[Tally]:
+        """Return an owner's votes counted, equal ones together; all of them, or blind ones."""
+        return self._votes.tallies(owner, only_blind)
 
-    def tallies(self, owner: str) -> list[Tally]:
-        """Return an owner's votes counted, equal ones together."""
-        return self._votes.tallies(owner)
-
-    def count(self, owner: str) -> int:
-        """Return how many votes an owner has."""
-        return self._votes.count(owner)
+    def count(self, owner: str, only_blind: bool = False) -> int:
+        """Return how many votes an owner has; all of them, or blind ones."""
+        return self._votes.count(owner, only_blind)
 
     def vote_of(self, comparison: str, owner: str) -> Vote | None:
         """Return what an owner said of a comparison, if it is there."""

@@ -163,10 +163,10 @@ class Votes:
         found = self._found("v.comparison = ? AND v.owner = ?", (comparison, owner))
         return found[-1] if found else None
 
-    def tallies(self, owner: str = "") -> list[Tally]:
-        """Return an owner's votes counted: what ratings are made of."""
+    def tallies(self, owner: str = "", only_blind: bool = False) -> list[Tally]:
+        """Return an owner's votes counted: what ratings are made of; all of them, or blind ones."""
         question = (
-            "SELECT contenders, winner, count(*) FROM votes WHERE owner = ? "
+            f"SELECT contenders, winner, count(*) FROM votes WHERE {_WHOSE[only_blind]} "
             "GROUP BY contenders, winner ORDER BY contenders, winner"
         )
 
@@ -177,9 +177,9 @@ class Votes:
 
         return self._store.ask(work) or []
 
-    def count(self, owner: str = "") -> int:
-        """Return how many votes an owner has."""
-        question = "SELECT count(*) FROM votes WHERE owner = ?"
+    def count(self, owner: str = "", only_blind: bool = False) -> int:
+        """Return how many votes an owner has; all of them, or blind ones."""
+        question = f"SELECT count(*) FROM votes WHERE {_WHOSE[only_blind]}"
         rows = self._store.ask(lambda it: it.execute(question, (owner,)).fetchall())
         return int(rows[0][0]) if rows else 0
 
@@ -223,6 +223,7 @@ class Votes:
             connection.execute(f"DELETE FROM votes WHERE number IN ({beyond})", (*values, most))
 
 
+_WHOSE = {False: "owner = ?", True: "owner = ? AND is_blind = 1"}
 _COLUMNS = "v.id, v.created, v.owner, v.comparison, v.contenders, v.winner, v.positions, v.is_blind"
 _INSERT = (
     "INSERT OR IGNORE INTO votes "

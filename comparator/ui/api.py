@@ -19,7 +19,6 @@ from comparator.hosting.records import Record
 from comparator.hosting.requests import from_endpoint
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.ui.compare.board import KEPT_SECONDS, UPDATE_SECONDS, YIELD_SECONDS
-from comparator.ui.suite_api import add_suite_endpoints
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
@@ -57,8 +56,8 @@ def add_endpoints(host: Host) -> None:
 
     def stop(request: gr.Request) -> bool:
         """Stop what this session runs, a suite too; return whether anything ran."""
-        session_key = session_of(request)
-        return any([host.stop(session_key), host.evaluations.stop_session(session_key)])
+        ended = [one(session_of(request)) for one in (host.stop, host.evaluations.stop_session)]
+        return any(ended)
 
     def history(
         words: str = "",
@@ -88,7 +87,6 @@ def add_endpoints(host: Host) -> None:
     gr.api(history, api_name="history", concurrency_limit=4)
     gr.api(show, api_name="show", concurrency_limit=4)
     gr.api(compare, api_name="compare", concurrency_limit=None)
-    add_suite_endpoints(host)
     # Without a queue Gradio calls a tool for MCP clients beside their session.
     gr.api(stop, api_name="stop", queue=host.options.mcp, concurrency_limit=None)
 

@@ -25,6 +25,7 @@ from comparator.ui.library.handlers import wire_library_tab
 from comparator.ui.library.tab import build_library_tab
 from comparator.ui.model_lists import refresh_at
 from comparator.ui.static_files import static_text
+from comparator.ui.suite_api import add_suite_endpoints
 from comparator.ui.voting_api import add_voting_endpoints
 from comparator.ui.worded import said, said_label, worded
 
@@ -53,6 +54,7 @@ def build_page(host: Host) -> Any:
             wire_hub_tab(page, hub, host.downloads, host.engine.memory_manager)
             refresh_at(hub.arrived.change, host, compare.lists)
         add_endpoints(host)
+        add_suite_endpoints(host)
         add_voting_endpoints(host)
     return page
 

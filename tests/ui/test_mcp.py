@@ -47,6 +47,7 @@ async def _talk(url: str) -> dict[str, Any]:
         said["compare"] = await session.call_tool("compare", asked)
         said["history"] = await session.call_tool("history", {"words": "hello"})
         said["show"] = await session.call_tool("show", {"id": "last"})
+        said["suite"] = await session.call_tool("suite_run", {"suite": "a", "models": ["Quick"]})
         said["wrong"] = await session.call_tool("compare", {"prompt": "", "models": ["Quick"]})
     return said
 
@@ -57,8 +58,8 @@ def _value(answer: Any) -> Any:
 
 def test_an_mcp_client_asks_and_finds_it_in_the_history(mcp_server: Server) -> None:
     said = asyncio.run(_talk(mcp_server.url))
-    asked = {"models", "compare", "stop", "history", "show"}
-    assert set(said["tools"]) == {*asked, "vote", "ratings"}
+    kept = {"history", "show", "suite_run", "suite_show", "vote", "ratings"}
+    assert set(said["tools"]) == {"models", "compare", "stop", *kept}
     assert "models" in said["tools"]["compare"].inputSchema["properties"]
     quick, crash = _value(said["compare"])
     assert (quick["content"], quick["is_complete"]) == ("hello there", True)
@@ -66,6 +67,7 @@ def test_an_mcp_client_asks_and_finds_it_in_the_history(mcp_server: Server) -> N
     (entry,) = _value(said["history"])
     assert (entry["id"], entry["question"]) == (quick["comparison"], "hello there")
     assert _value(said["show"])["records"][0]["content"] == "hello there"
+    assert _value(said["suite"])["summary"][0]["answered"] == 1
     assert said["wrong"].isError
     assert "Type a prompt first" in said["wrong"].content[0].text
 

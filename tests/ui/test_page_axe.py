@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import ask, wait_for_models, wait_for_state
+from tests.ui.test_evaluate_tab import open_evaluate
 from tests.ui.test_library_tab import open_library, press, row, select
 from tests.ui.test_page_access import STILL
 
@@ -52,11 +53,20 @@ def test_axe_finds_nothing(
     tab.click(".vote-row [data-answer='tie']")
     expect(tab.locator(".vote-back")).to_be_visible()
     assert found(tab) == [], "answers, with all folds open"
+    open_evaluate(tab)
+    assert found(tab) == [], "where a suite comes from"
+    tab.fill("#evaluate-text", "one\ntwo")
+    tab.click("#evaluate-begin")
+    expect(tab.locator(".evaluate-told")).to_contain_text("done")
+    expect(tab.locator(".evaluate-pairs li")).to_have_count(3)
+    tab.locator("#evaluate-cell-0-0").click()
+    expect(tab.locator(".evaluate-answer")).to_be_visible()
+    tab.locator("#ratings").scroll_into_view_if_needed()
+    expect(tab.locator(".ratings-table").first).to_be_visible()
+    assert found(tab) == [], "a suite, one of its answers, and the ratings"
     tab.click("#history-tab-button")
     tab.wait_for_selector("#history li")
     assert found(tab) == [], "the history"
-    go_to_ratings(tab)
-    assert found(tab) == [], "the ratings"
     open_library(tab)
     row(tab, "Quick").click()
     expect(tab.locator("#library-detail h3")).to_have_text("Quick")
@@ -68,13 +78,6 @@ def test_axe_finds_nothing(
     tab.get_by_role("tab", name="Get models").click()
     expect(tab.locator("#hub-fetch")).to_be_visible()
     assert found(tab) == [], "the hub"
-
-
-def go_to_ratings(tab: Page) -> None:
-    """Open the tab of ratings, which a narrow page has behind a menu, by the key."""
-    tab.evaluate("document.activeElement.blur()")
-    tab.keyboard.press("n")
-    expect(tab.locator(".ratings-table").first).to_be_visible()
 
 
 def test_axe_would_find_something(open_tab: Callable[..., Page]) -> None:

@@ -32,6 +32,11 @@ ENDPOINTS = {
     *("library_open", "library_rescan", "library_look", "library_compare", "library_ladder"),
     *("history_list", "history_find", "history_more", "history_open", "history_pin"),
     *("history_remove", "history_rerun", "history_take_away"),
+    *("suite_run", "suite_show", "evaluate_kept", "evaluate_read", "evaluate_history"),
+    *("evaluate_remove", "evaluate_stop", "evaluate_cell", "evaluate_begin", "evaluate_resume"),
+    *("evaluate_open", "evaluate_take_away", "evaluate_vote"),
+    *("vote", "ratings", "page_vote", "page_show_names", "page_take_back"),
+    *("ratings_look", "ratings_ask_pair", "ratings_export"),
 }
 LIST_ROUTES = """
 import json, sys

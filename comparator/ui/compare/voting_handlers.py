@@ -24,6 +24,7 @@ from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of
 
 NOTHING_TO_VOTE_ON = "There is nothing to vote on yet. Ask two to four models first."
+NOT_IN_HISTORY = "The vote was not kept, since the comparison could not be kept either."
 VOTING = {**QUIET, "concurrency_limit": None}
 
 
@@ -97,8 +98,10 @@ def make_voting_handlers(host: Host, board: Widget, boards: Boards) -> VotingHan
         found.ballot.was_blind = is_blind
         _show(host, found)
         yield {board: found.view}
-        owner = host.owner_of(browser_of(request))
         try:
+            if host.history.is_on and not found.view["vote"]["kept"]:
+                raise ConfigurationError(NOT_IN_HISTORY)
+            owner = host.owner_of(browser_of(request))
             await in_thread(host.voting.cast, kept, answer, owner, is_blind)
         except Exception as error:
             found.ballot.answer, found.ballot.trouble = "", sentence_of(error)

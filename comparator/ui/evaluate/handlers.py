@@ -10,6 +10,7 @@ import gradio as gr
 from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.evaluations import GONE, Evaluations, SuiteDraft
 from comparator.hosting.host import Host
+from comparator.hosting.requests import RequestDraft
 from comparator.hosting.suite_sources import builtin_names
 from comparator.storage.kept_suite import KeptSuite
 from comparator.ui import adapter
@@ -44,7 +45,7 @@ def wire_evaluate_tab(
     root, parts = tab.root, tab.parts
     page.unload(does.leave)
     tab.tab.select(does.kept, None, parts["kept"], api_name="evaluate_kept", **AT_ONCE)
-    root.read(does.read, None, parts["read"], api_name="evaluate_read", **AT_ONCE)
+    root.read(does.read, asked, parts["read"], api_name="evaluate_read", **AT_ONCE)
     offered = parts["comparisons"]
     root.comparisons(does.comparisons, None, offered, api_name="evaluate_history", **AT_ONCE)
     root.remove(does.remove, None, parts["kept"], api_name="evaluate_remove", **AT_ONCE)
@@ -83,22 +84,34 @@ class EvaluateHandlers:
     def _owner(self, request: Any) -> str:
         return self._host.owner_of(browser_of(request))
 
-    async def _read(self, event: gr.EventData, request: gr.Request) -> Updates:
+    async def _read(self, values: Values, event: gr.EventData, request: gr.Request) -> Updates:
         """Read the source that the event carries, and show what was read."""
         source = adapter.carried(event, "source")
         owner, browser = self._owner(request), browser_of(request)
         suite = await in_thread(self._suites.read, source, owner, browser)
-        return {self._tab.parts["read"]: views.of_reading(suite)}
+        repeats = adapter.carried(event, "repeats")
+        seconds = await in_thread(self._seconds, values, len(suite.items), repeats)
+        return {self._tab.parts["read"]: views.of_reading(suite, seconds)}
+
+    def _seconds(self, values: Values, prompts: int, repeats: Any) -> float | None:
+        try:
+            asked = self._asked(values)
+        except ConfigurationError:  # Run says what is wrong in the form
+            return None
+        return self._suites.most_seconds(asked, prompts, repeats)
+
+    def _asked(self, values: Values) -> RequestDraft:
+        """Read models and settings of the form, without its own question."""
+        compare = self._compare
+        return draft_of(compare, {**values, compare.prompt: "", compare.files: None})
 
     async def _begin(
         self, values: Values, event: gr.EventData, request: gr.Request
     ) -> AsyncIterator[Updates]:
         """Run the source that the event carries, of the models of the form."""
-        compare = self._compare
-        form = {**values, compare.prompt: "", compare.files: None}
         draft = SuiteDraft(
             source=adapter.carried(event, "source"),
-            asked=draft_of(compare, form),
+            asked=self._asked(values),
             repeats=adapter.carried(event, "repeats") or 1,
             batch=adapter.carried(event, "batch"),
             judge=_text(event, "judge"),
@@ -163,7 +176,7 @@ class EvaluateHandlers:
         return await self._listed(owner)
 
     async def _look(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Show one answer, whole."""
+        """Show one answer, whole, or a prompt alone."""
         place = [adapter.carried(event, name) for name in ("slot", "prompt", "repeat")]
         kept = await in_thread(self._suites.get, _name(event), self._owner(request))
         view = await in_thread(_cell_view, kept, place)
@@ -193,6 +206,9 @@ class EvaluateHandlers:
 def _cell_view(kept: KeptSuite | None, place: list[Any]) -> views.View:
     if kept is None:
         raise ConfigurationError(GONE)
+    slot, prompt, _repeat = place
+    if slot == -1 and type(prompt) is int and 0 <= prompt < len(kept.suite.items):
+        return views.of_prompt(kept, prompt)
     found = next((cell for cell in kept.cells if list(cell.key) == place), None)
     if found is None:
         raise ConfigurationError("This suite has no such answer.")

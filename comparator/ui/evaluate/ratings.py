@@ -6,16 +6,16 @@ Drawn by ``static/ratings.js``, which asks for it when somebody comes to see it.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import with_controls_shown
 from comparator.evaluation.ratings import By
-from comparator.hosting.asked_before import slots_of
+from comparator.hosting.asked_before import apart, slots_of
 from comparator.hosting.host import Host
 from comparator.hosting.page_start import usual_form
 from comparator.hosting.vote_ratings import (
@@ -35,6 +35,7 @@ from comparator.ui.static_files import static_text
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of
 
+MOST_TOLD_APART = 20  # names that several configurations have
 MOST_PAIRS = 60  # that are shown, the most votes first
 _SHORT_ID = 6
 Read = tuple[int, str]
@@ -84,7 +85,8 @@ def wire_ratings(host: Host, panel: RatingsPanel, tabs: Widget, compare: Compare
     table.look(does.look, None, table, api_name="ratings_look", **AT_ONCE)
     table.ask_pair(does.ask_pair, None, filled, api_name="ratings_ask_pair", **AT_ONCE)
     table.export_votes(does.export, None, panel.taken_away, api_name="ratings_export", **AT_ONCE)
-    table.import_votes(does.read, None, table, api_name="ratings_import", **AT_ONCE)
+    if not host.options.is_public:  # what strangers bring is neither checked nor kept
+        table.import_votes(does.read, None, table, api_name="ratings_import", **AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,14 @@ def make_ratings_handlers(
     def drawn(event: gr.EventData, request: gr.Request, read: Read | None = None) -> Updates:
         by: By = "model" if adapter.carried(event, "by") == "model" else "configuration"
         owner = host.owner_of(browser_of(request))
-        votes = {"all": host.voting.count(owner), "blind": len(host.voting.blind_votes(owner))}
+        blind = host.voting.count(owner, only_blind=True)
+        votes = {"all": host.voting.count(owner), "blind": blind}
         of = adapter.carried(event, "of")
         if of not in OF:  # nobody has chosen yet
             of = "blind" if votes["blind"] or not votes["all"] else "all"
         found = rated(host.voting, owner, by, of)
-        view = view_of(found, votes, not host.options.is_public, read)
+        names = shown_names(host, owner, found)
+        view = view_of(found, names, votes, not host.options.is_public, read)
         return {panel.table: view}
 
     @telling(told)
@@ -140,6 +144,17 @@ def make_ratings_handlers(
             tabs: gr.update(selected="compare"),
         }
 
+    @telling(told)
+    async def read(event: gr.EventData, request: gr.Request) -> Updates:
+        """Take in the votes of a log."""
+        text = str(adapter.carried(event, "text"))
+        read = await in_thread(read_log, host.voting, text)
+        return await in_thread(drawn, event, request, read)
+
+    return RatingsHandlers(look, ask_pair, _make_export(host, panel), read)
+
+
+def _make_export(host: Host, panel: RatingsPanel) -> Handler:
     def log_text(message: str = "") -> Updates:
         return {panel.taken_away: {"number": next(_numbers), "trouble": message}}
 
@@ -153,30 +168,25 @@ def make_ratings_handlers(
         told = {"number": next(_numbers), "media_type": "application/jsonl", "text": text}
         return {panel.taken_away: {**saved, **told}}
 
-    @telling(told)
-    async def read(event: gr.EventData, request: gr.Request) -> Updates:
-        """Take in the votes of a log."""
-        if host.options.is_public:
-            raise ConfigurationError("Votes are read on one's own page alone.")
-        text = str(adapter.carried(event, "text"))
-        read = await in_thread(read_log, host.voting, text)
-        return await in_thread(drawn, event, request, read)
-
-    return RatingsHandlers(look, ask_pair, export, read)
+    return export
 
 
 def view_of(
-    found: Record, votes: Mapping[str, int], imports: bool, read: Read | None = None
+    found: Record,
+    names: Mapping[str, str],
+    votes: Mapping[str, int],
+    imports: bool,
+    read: Read | None = None,
 ) -> Record:
     """Return what the panel shows: names that are told apart, and at most so many pairs.
 
     Args:
         found: of ``rated``.
+        names: what each contender is called.
         votes: how many there are, ``all`` and ``blind``.
         imports: whether logs may be read.
         read: how many votes of a log were read just now, and what was left out.
     """
-    names = shown_names({row["configuration"]: row["name"] for row in found["ratings"]})
     pairs = sorted(found["pairs"], key=lambda pair: -pair["votes"])[:MOST_PAIRS]
     following = found["next"]
     return {
@@ -195,14 +205,22 @@ def view_of(
     }
 
 
-def shown_names(names: dict[str, str]) -> dict[str, str]:
-    """Return what each configuration is called; the same name twice gets its begin of an id."""
-    said = [with_controls_shown(name) for name in names.values()]
-    return {
-        key: name if said.count(name) == 1 else f"{name} · {key[:_SHORT_ID]}"
-        for key, name in zip(names, said, strict=True)
-    }
+def shown_names(host: Host, owner: str, found: Record) -> dict[str, str]:
+    """Return what each contender is called; the same name twice with what sets them apart."""
+    names = {row["configuration"]: with_controls_shown(row["name"]) for row in found["ratings"]}
+    shown = dict(names)
+    counted = Counter(names.values())
+    twice = [name for name, count in counted.items() if count > 1]
+    votes = host.voting.votes(owner) if twice else []
+    for name in twice[:MOST_TOLD_APART]:
+        keys = [key for key, one in names.items() if one == name]
+        words = apart(host.history, votes, keys, owner)
+        for key, told in zip(keys, words, strict=True):
+            unclear = not told or words.count(told) > 1
+            more = " · ".join(filter(None, (told, key[:_SHORT_ID] if unclear else "")))
+            shown[key] = f"{name} · {with_controls_shown(more)}"
+    return shown
 
 
-def _named(pair: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def _named(pair: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     return {**pair, "first": names.get(pair["a"], "?"), "second": names.get(pair["b"], "?")}

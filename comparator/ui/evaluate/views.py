@@ -33,14 +33,21 @@ def numbered(**values: Any) -> View:
     return {"number": next(_numbers), **values}
 
 
-def of_reading(suite: Suite) -> View:
-    """Return the view of a suite that was read, before it is run."""
+def of_reading(suite: Suite, most_seconds: float | None = None) -> View:
+    """Return the view of a suite that was read, before it is run.
+
+    Args:
+        suite: what was read.
+        most_seconds: how long it takes where each answer is as long as it may be; None where
+            nobody knows.
+    """
     return numbered(
         name=_plain(suite.name),
         count=len(suite.items),
         assertions=sum(len(item.assertions) for item in suite.items),
         first=[_item(item) for item in suite.items[:PREVIEWED]],
         notes=[_plain(note) for note in suite.notes],
+        most_seconds=_rounded(most_seconds),
         trouble="",
     )
 
@@ -137,7 +144,7 @@ def of_cell(kept: KeptSuite, cell: Cell) -> View:
         repeat=cell.repeat,
         sign=sign_of(cell),
         label=_column(kept.slots[cell.slot].label),
-        messages=[[one["role"], _plain(one["content"])] for one in item.messages],
+        messages=_messages(item),
         expected=_plain(item.expected) if item.expected is not None else None,
         content=_plain(str(record.get("content") or "")),
         thinking=_plain(thinking["text"]) if thinking else "",
@@ -146,6 +153,22 @@ def of_cell(kept: KeptSuite, cell: Cell) -> View:
         figures={name: stats[name] for name in _FIGURES if stats.get(name) is not None},
         batch=cell.batch,
         seed=(record.get("config") or {}).get("seed"),
+        trouble="",
+    )
+
+
+def of_prompt(kept: KeptSuite, prompt: int) -> View:
+    """Return a prompt without its answers, such as for whoever wants to vote on them blind."""
+    item = kept.suite.items[prompt]
+    return numbered(
+        id=kept.id,
+        slot=-1,
+        prompt=prompt,
+        repeat=0,
+        label=_plain(item.id),
+        messages=_messages(item),
+        expected=_plain(item.expected) if item.expected is not None else None,
+        asserted=[words_of(one) for one in item.assertions],
         trouble="",
     )
 
@@ -211,6 +234,10 @@ def _item(item: Item) -> View:
         "assertions": [words_of(one) for one in item.assertions],
         "tags": list(map(_plain, item.tags)),
     }
+
+
+def _messages(item: Item) -> list[list[str]]:
+    return [[one["role"], _plain(one["content"])] for one in item.messages]
 
 
 def _assertions(item: Item, cell: Cell) -> list[View]:

@@ -10,7 +10,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.evaluations import GONE
 from comparator.hosting.host import Host
 from comparator.hosting.session import BusyError
-from comparator.hosting.suite_votes import blind_comparison
+from comparator.hosting.suite_votes import comparison_of
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.ui import adapter
 from comparator.ui.compare.board import Board
@@ -75,4 +75,5 @@ def _comparison(host: Host, event: Any, owner: str) -> KeptComparison:
     suite = host.evaluations.get(name, owner)
     if suite is None or type(prompt) is not int or type(repeat) is not int:
         raise ConfigurationError(GONE)
-    return blind_comparison(host, suite, prompt, repeat, owner)
+    is_known = adapter.carried(event, "known") is True
+    return comparison_of(host, suite, (prompt, repeat), owner, is_known)

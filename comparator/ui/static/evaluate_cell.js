@@ -1,10 +1,11 @@
 // One answer, whole: what was asked, what was answered, what its assertions say, its figures.
-// Events for the server: "look" with the suite's id, slot, prompt and repeat; "vote" with all but the
-// slot, which shows all answers to the prompt without names.
+// Events for the server: "look" with the suite's id, slot (-1 for the prompt alone), prompt and repeat;
+// "vote" with all but the slot, and whether who answered what is known already.
 
 class CellPanel {
   constructor(parent, onClose) {
     this.onClose = onClose;
+    this.seen = new Set(); // prompts of which an answer was looked into
     this.root = make("section", parent, "evaluate-answer");
     this.root.hidden = true;
     this.root.tabIndex = -1;
@@ -39,7 +40,7 @@ class CellPanel {
     this.root.replaceChildren();
     this.root.hidden = false;
     const bar = make("div", this.root, "evaluate-answer-bar");
-    makeText("h3", bar, "", view.label || said("evaluate.answer"));
+    makeText("h3", bar, "", view.label || said("evaluate.prompt"));
     if (view.sign) {
       const sign = make("span", bar, "evaluate-sign", `${SIGNS[view.sign].mark} ${signWord(view.sign)}`);
       sign.dataset.sign = SIGNS[view.sign].key;
@@ -47,7 +48,12 @@ class CellPanel {
     if (!view.trouble) {
       this.drawRepeats(bar, view);
       const { id, prompt, repeat } = view;
-      makeButton(bar, "evaluate.vote", () => trigger("vote", { id, prompt, repeat }));
+      if (view.slot >= 0) this.seen.add(`${id} ${prompt}`);
+      const known = this.seen.has(`${id} ${prompt}`);
+      const key = known ? "evaluate.vote_known" : "evaluate.vote";
+      if (this.opened.columns.length > 1) {
+        makeButton(bar, key, () => trigger("vote", { id, prompt, repeat, known }));
+      }
     }
     makeButton(bar, "evaluate.close", () => this.close());
     if (view.trouble) make("p", this.root, "error", view.trouble);
@@ -72,6 +78,10 @@ class CellPanel {
       this.block(said(`evaluate.role_${role}`), content, "evaluate-said"); // system, user, assistant
     }
     if (view.expected !== null) this.block(said("evaluate.expected"), view.expected, "evaluate-said");
+    if (view.slot < 0) {
+      for (const words of view.asserted) makeText("code", this.root, "evaluate-assertion", words);
+      return;
+    }
     if (view.error) make("p", this.root, "error", view.error);
     if (view.thinking) {
       const fold = make("details", this.root);

@@ -10,7 +10,7 @@ class Matrix {
     this.onOpen = onOpen;
     this.rows = []; // numbers of the prompts that the filters let through
     this.drawn = new Map(); // row elements by prompt number
-    this.active = { row: 0, column: 0 };
+    this.active = { row: 0, column: 0 }; // column -1 is the prompt itself
     this.lines = [];
     this.buildFilters(parent);
     this.grid = make("div", parent, "evaluate-grid");
@@ -147,6 +147,8 @@ class Matrix {
     const head = makeText("div", node, "evaluate-prompt", question || id);
     head.setAttribute("role", "rowheader");
     head.title = `${id}: ${question}`;
+    head.id = `evaluate-cell-${prompt}--1`;
+    head.dataset.slot = "-1";
     for (let slot = 0; slot < this.opened.columns.length; slot += 1) {
       const cell = make("div", node, "evaluate-cell");
       cell.setAttribute("role", "gridcell");
@@ -183,7 +185,7 @@ class Matrix {
 
   go(row, column) {
     this.active.row = Math.max(0, Math.min(row, this.rows.length - 1));
-    this.active.column = Math.max(0, Math.min(column, this.opened.columns.length - 1));
+    this.active.column = Math.max(-1, Math.min(column, this.opened.columns.length - 1));
     const top = this.active.row * ROW_PIXELS;
     const room = this.grid.clientHeight - this.head.parentElement.offsetHeight;
     if (top < this.grid.scrollTop) this.grid.scrollTop = top;
@@ -209,7 +211,7 @@ class Matrix {
   }
 
   clicked(event) {
-    const cell = event.target instanceof Element && event.target.closest(".evaluate-cell");
+    const cell = event.target instanceof Element && event.target.closest(".evaluate-body [data-slot]");
     if (!cell) return;
     const prompt = Number(cell.parentElement.dataset.prompt);
     this.active = { row: this.rows.indexOf(prompt), column: Number(cell.dataset.slot) };

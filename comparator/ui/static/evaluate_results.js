@@ -6,13 +6,22 @@ const MOST_FLIPS = 20;
 class Results {
   constructor(parent) {
     this.root = makeSection(parent, "evaluate-results", "evaluate.results");
-    this.table = make("div", this.root, "evaluate-scroll");
+    this.table = this.scroller("evaluate-scroll", "evaluate.results");
     this.pairs = make("ul", this.root, "evaluate-pairs");
     this.judge = make("p", this.root, "notice");
-    this.chart = make("div", this.root, "evaluate-chart");
+    this.chart = this.scroller("evaluate-chart", "evaluate.chart");
     this.keeping = make("ul", this.root, "evaluate-keeping");
     this.told = make("p", this.root, "notice");
     this.buildExport();
+  }
+
+  // On a narrow screen it is wider than the page, and the keyboard moves it.
+  scroller(name, key) {
+    const node = make("div", this.root, name);
+    node.tabIndex = 0;
+    node.setAttribute("role", "group");
+    node.setAttribute("aria-label", said(key));
+    return node;
   }
 
   buildExport() {

@@ -96,6 +96,7 @@ class NewSuite {
     const fields = make("div", this.root, "evaluate-fields");
     this.repeats = makeField(fields, "evaluate.repeats", make("input", null));
     Object.assign(this.repeats, { type: "number", min: 1, max: 20, value: 1, id: "evaluate-repeats" });
+    this.repeats.addEventListener("change", () => this.read());
     this.batch = makeField(fields, "evaluate.batch", make("input", null));
     Object.assign(this.batch, { type: "text", value: "auto", id: "evaluate-batch" });
     this.judge = makeField(fields, "evaluate.judge", make("select", null));
@@ -140,7 +141,7 @@ class NewSuite {
     window.clearTimeout(this.timer);
     const source = this.source();
     put(this.told, "");
-    if (source) trigger("read", { source });
+    if (source) trigger("read", { source, repeats: this.repeats.value });
     else this.preview.replaceChildren();
   }
 
@@ -198,6 +199,8 @@ class NewSuite {
     }
     if (chosen[0]) this.builtin.value = chosen[0];
     if (chosen[1]) this.kept.value = chosen[1];
+    this.drawModels();
+    if (this.preview.childElementCount && this.source()) this.read(); // other models take another time
   }
 
   drawPreview(view) {
@@ -208,6 +211,10 @@ class NewSuite {
     this.preview.replaceChildren();
     const values = { count: view.count, assertions: view.assertions };
     make("p", this.preview, "evaluate-count", said("evaluate.read_as", values)).setAttribute("role", "status");
+    if (view.most_seconds !== null) {
+      const time = durationWords(view.most_seconds);
+      make("p", this.preview, "notice", said("evaluate.estimate", { time }));
+    }
     for (const note of view.notes) make("p", this.preview, "notice", note);
     const list = make("ol", this.preview);
     for (const item of view.first) this.drawItem(make("li", list), item);

@@ -18,7 +18,7 @@ const ratingsFile = ratingsMake("input", null);
 
 ratingsCount.setAttribute("role", "status");
 ratingsTrouble.setAttribute("role", "alert");
-ratingsButton(ratingsTools, said("ratings.export"), () => trigger("export_votes", ratingsWanted()));
+ratingsButton(ratingsTools, said("ratings.export"), ratingsSave);
 const ratingsImport = ratingsButton(ratingsTools, said("ratings.import"), () => ratingsFile.click());
 ratingsFile.type = "file";
 ratingsFile.accept = ".json,.jsonl";
@@ -63,6 +63,14 @@ function ratingsWanted() {
 
 function ratingsLook() {
   trigger("look", ratingsWanted());
+}
+
+// Why the votes could not be saved comes the way that they would have come.
+function ratingsSave() {
+  trigger("export_votes", {});
+  window.addEventListener("comparator-taken-away", ({ detail }) => {
+    ratingsTrouble.textContent = detail.trouble;
+  }, { once: true });
 }
 
 async function ratingsTake() {
@@ -180,7 +188,7 @@ function ratingsPairs(pairs) {
 
 // Certainty is never whole, so it is never rounded to it.
 function ratingsShare(share) {
-  return share > 0.99 ? "> 99 %" : `${Math.round(100 * share)} %`;
+  return `${share > 0.99 ? "> 99" : Math.round(100 * share)}\u00a0%`;
 }
 
 function ratingsNeeded({ verdict, votes_needed: count }) {

@@ -51,3 +51,20 @@ def test_only_answers_with_assertions_are_graded_and_once() -> None:
     assert not grades.is_due(cell(1))
     assert not grades.is_due(cell(state="failed"))
     assert not grades.is_due(cell(state="pending", record=None))
+
+
+def test_what_grades_is_imported_before_a_model_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    items = [item("contains"), item("is-json"), item("python")]
+    grades = Grading(items)
+    told: list[object] = []
+    monkeypatch.setattr(grades._ready(), "make_ready", told.append)
+    grades.make_ready()
+    assert told == [items]
+
+
+def test_nothing_is_imported_where_nothing_is_graded(monkeypatch: pytest.MonkeyPatch) -> None:
+    grades = Grading([item()])
+    monkeypatch.setattr(grades, "_ready", lambda: pytest.fail("there is nothing to grade"))
+    grades.make_ready()

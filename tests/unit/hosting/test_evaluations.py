@@ -22,6 +22,7 @@ from comparator.hosting.suite_sources import told_source
 from comparator.hosting.suites_seen import as_seen
 from comparator.storage.history import History, Retention
 from comparator.storage.kept_comparison import KeptComparison
+from comparator.storage.measurements import Measured
 from tests.unit.hosting.test_host import DRAFT, IdleEngine, _end
 
 PASTED = {"kind": "paste", "text": "one\ntwo\n"}
@@ -79,6 +80,23 @@ def test_a_suite_is_asked_kept_and_found_as_it_ends(host: Host, runs: IdleRuns) 
     assert host.evaluations.live("") is None
 
 
+def test_a_suite_that_is_whole_is_read_once_and_forgotten_with_its_deletion(
+    host: Host, runs: IdleRuns
+) -> None:
+    live = host.evaluations.begin("one", SUITE, "")
+    run = runs.wait_for(1)
+    for slot, prompt in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        run.answer(slot, prompt, True)
+    run.end()
+    assert live.join(60)
+    first = host.evaluations.get(live.id[:6], "")
+    assert first is not None
+    assert host.evaluations.get(live.id, "") is first
+    assert host.evaluations.get(live.id, "ben") is None
+    host.evaluations.remove(live.id, "")
+    assert host.evaluations.get(live.id, "") is None
+
+
 def test_a_suite_and_comparisons_wait_for_each_other(host: Host, runs: IdleRuns) -> None:
     engine: Any = host.engine
     first = host.begin("anna", DRAFT, lambda: None)
@@ -125,6 +143,25 @@ def test_a_suite_that_is_stopped_in_the_line_gives_its_place_back(
     _end(first.comparison)
     host.engine.wait_for(2)  # type: ignore[attr-defined]
     _end(behind.comparison)
+
+
+def test_the_time_is_told_where_every_model_has_written_here(host: Host, runs: IdleRuns) -> None:
+    def seconds(**settings: Any) -> float | None:
+        return host.evaluations.most_seconds(replace(ASKED, settings=settings), 10, "2")
+
+    speeds = {"alpha": 10.0}
+
+    class Known:
+        def of(self, model: Any) -> Measured | None:
+            speed = speeds.get(model.name)
+            return Measured(1.0, speed, 1, 1, 1) if speed else None
+
+    host.engine.measurements = Known()  # type: ignore[assignment]
+    assert seconds(max_tokens=100) is None
+    speeds["beta"] = 50.0
+    assert seconds(max_tokens=100) == pytest.approx(20 * (10 + 2))
+    assert seconds(max_tokens=None) is None
+    assert seconds(max_tokens=-1) is None
 
 
 def test_what_was_interrupted_goes_on_and_what_is_gone_is_said(host: Host, runs: IdleRuns) -> None:
@@ -199,6 +236,18 @@ def test_public_limits_hold_for_suites(public: Host, public_runs: IdleRuns) -> N
         assert live.join(60)
     with pytest.raises(TooOftenError):
         public.evaluations.begin("tab", SUITE, "anna", "192.0.2.1", "anna")
+
+
+def test_a_public_suite_gives_its_turn_away_and_can_go_on(tmp_path: Path) -> None:
+    host = _host(tmp_path, public=True, limits=replace(LIMITS, suite_seconds=0.01))
+    runs = with_idle_suites(host, tmp_path)
+    live = host.evaluations.begin("tab", SUITE, "anna", "192.0.2.1", "anna")
+    assert live.join(60)
+    assert runs.wait_for(1).was_stopped
+    assert "others have their turn" in live.trouble
+    again = host.evaluations.resume("tab", live.id, "anna", "192.0.2.1")
+    assert again.join(60)
+    host.close()
 
 
 def test_places_of_this_machine_are_not_told(host: Host, runs: IdleRuns, tmp_path: Path) -> None:

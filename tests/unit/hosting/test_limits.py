@@ -208,6 +208,7 @@ def test_limits_follow_the_machine(
     limits = limits_for(machine)
     assert (limits.tokens, limits.context_tokens, limits.models) == (tokens, context, models)
     assert (limits.waiting, limits.all_per_minute) == (waiting, all_per_minute)
+    assert limits.suite_answers == (60 if machine.cores > 1 else 30)
     assert limits.total_seconds == PublicLimits().total_seconds
 
 

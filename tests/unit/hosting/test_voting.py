@@ -15,7 +15,7 @@ from comparator.comparison.request import Slot
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
-from comparator.hosting.asked_before import slots_of
+from comparator.hosting.asked_before import apart, slots_of
 from comparator.hosting.requests import RequestDraft, SlotDraft
 from comparator.hosting.vote_ratings import log_of, rated, read_log, told
 from comparator.hosting.voting import Voting, left_to_right, letter_of
@@ -180,6 +180,18 @@ def test_a_pair_comes_back_as_slots_with_what_was_given(votings: Votings) -> Non
     history.remove("abcdef012345")
     with pytest.raises(ConfigurationError, match="beta cannot be put into the form"):
         slots_of(history, voting.votes(""), vote.configurations[1:], "")
+
+
+def test_configurations_of_one_name_are_told_apart_by_what_differs(votings: Votings) -> None:
+    voting, history = votings(), votings.history
+    first = result("One.", name="alpha", config={"top_k": 3, "min_p": 0.2})
+    second = result("Two.", name="alpha", config={"top_k": 5, "min_p": 0.2})
+    kept = kept_of(first, second, result("Three.", name="alpha"))
+    history.add(kept)
+    vote = voting.cast(kept, "A", "", True)
+    words = apart(history, voting.votes(""), vote.configurations, "")
+    assert words == ["min_p 0.2, top_k 3", "min_p 0.2, top_k 5", "as by default"]
+    assert apart(history, voting.votes(""), ["unknown"], "") == [""]
 
 
 def test_votes_go_out_as_a_log_and_come_back_once(votings: Votings) -> None:

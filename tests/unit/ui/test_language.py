@@ -41,6 +41,7 @@ NAMES = {
     ),
     *("city", "year", "comparator", "starter", "replay", "import", "no-history", "off"),
     *("COMPARATOR_HISTORY", "FastChat"),
+    *("auto", "JSONL", "Parquet", "YAML", "suite", "run", "FILE"),
     *("GGUF", "PyTorch", "Hugging", "Face", "Hub", "SmolLM2", "ORG", "NAME", "transformers"),
     *("GB", "MB", "KV", "Enter", "Shift", "Esc", "Markdown", "HTML", "JSON", "CSV", "GPU", "RAM"),
     *("VRAM", "CPU", "LLM", "Multi-LLM", "Comparator", "PAIR", "promptfoo", "LoRA", "tok/s"),
