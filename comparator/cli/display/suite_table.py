@@ -18,6 +18,9 @@ _NONE = "–"
 _AT_ONCE = (
     "Several answers were written at once: no speed of one is known of them. --batch 1 tells it."
 )
+_NOTHING_ASSERTED = (
+    "No prompt says what its answer must be. 'comparator suite report' shows answers side by side."
+)
 _LONGEST_REASON = 100  # characters of a line
 
 
@@ -27,6 +30,8 @@ def as_text(kept: KeptSuite) -> str:
     lines = [_title(kept, told), "", *_table(kept, told["summary"])]
     lines += ["", _AT_ONCE] if any(cell.batch > 1 for cell in kept.cells) else []
     sentences = [pair["sentence"] for pair in told["pairs"] if pair.get("sentence")]
+    if not any(item.assertions for item in kept.suite.items) and not kept.verdicts:
+        sentences = [_NOTHING_ASSERTED]
     lines += ["", *map(with_controls_shown, sentences)] if sentences else []
     keep = pareto_of(kept).sentences if len(kept.slots) > 1 else []
     lines += ["", *map(with_controls_shown, keep)] if keep else []
