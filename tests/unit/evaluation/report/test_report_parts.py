@@ -100,7 +100,10 @@ def test_what_befell_answers_is_counted():
         msgspec.structs.replace(kept.cells[0], record={**first, "stats": stats, "engine": engine}),
         *kept.cells[1:],
     ]
-    found = fairness_of(Contents.of(msgspec.structs.replace(kept, cells=cells)))
+    contents = Contents.of(msgspec.structs.replace(kept, cells=cells))
+    assert contents.disturbed.startswith("Other programs took processor time from 1 of 4 answers")
+    assert Contents.of(kept).disturbed == ""
+    found = fairness_of(contents)
     assert found.happened == {
         "at_once": ["2 at once", "2 at once"],
         "cut_tokens": ["1 of 2", "0 of 2"],
