@@ -122,3 +122,16 @@ def test_fairness_is_told_of_those_that_answered():
     assert row.values == ["0.7", "–", "0.1"]
     nobody = fairness_of(Contents.of(kept_suite((("",), ("",)))))
     assert (nobody.sentence, list(nobody.differences)) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("batch", "why"),
+    [(1, "this model's own limit"), (4, "what each of several answers at once needs")],
+)
+def test_a_context_chosen_for_a_batch_is_not_called_a_models_limit(batch, why):
+    kept = kept_suite(((True,),), batch=batch)
+    record = kept.cells[0].record
+    engine = {**record["engine"], "context_length": 256}
+    cells = [msgspec.structs.replace(kept.cells[0], record={**record, "engine": engine})]
+    found = fairness_of(Contents.of(msgspec.structs.replace(kept, cells=cells)))
+    assert f"model-0: n_ctx 2048 became 256 ({why})." in found.changes
