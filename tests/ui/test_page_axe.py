@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import ask, wait_for_models, wait_for_state
-from tests.ui.test_evaluate_tab import open_evaluate, run
+from tests.ui.test_evaluate_tab import open_evaluate
 from tests.ui.test_library_tab import open_library, press, row, select
 from tests.ui.test_page_access import STILL
 
@@ -54,15 +54,16 @@ def test_axe_finds_nothing(
     expect(tab.locator(".vote-back")).to_be_visible()
     assert found(tab) == [], "answers, with all folds open"
     open_evaluate(tab)
-    tab.locator("#ratings").scroll_into_view_if_needed()
-    expect(tab.locator(".ratings-table").first).to_be_visible()
-    assert found(tab) == [], "where a suite comes from, and ratings"
-    run(tab, "one\ntwo", "Quick", "Failing")
-    expect(state(tab)).to_contain_text("done")
-    expect(tab.locator(".evaluate-pairs li")).to_have_count(1)
+    assert found(tab) == [], "where a suite comes from"
+    tab.fill("#evaluate-text", "one\ntwo")
+    tab.click("#evaluate-begin")
+    expect(tab.locator(".evaluate-told")).to_contain_text("done")
+    expect(tab.locator(".evaluate-pairs li")).to_have_count(3)
     tab.locator("#evaluate-cell-0-0").click()
     expect(tab.locator(".evaluate-answer")).to_be_visible()
-    assert found(tab) == [], "a suite, and one of its answers"
+    tab.locator("#ratings").scroll_into_view_if_needed()
+    expect(tab.locator(".ratings-table").first).to_be_visible()
+    assert found(tab) == [], "a suite, one of its answers, and the ratings"
     tab.click("#history-tab-button")
     tab.wait_for_selector("#history li")
     assert found(tab) == [], "the history"
