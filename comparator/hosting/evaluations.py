@@ -8,6 +8,7 @@ their visitor leaves. Nothing here knows of Gradio.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,6 +34,7 @@ MakeRun = Callable[[KeptSuite, OnNews, "Sequence[Slot]", "Slot | None"], Run]
 MOST_REPEATS = 100
 MOST_BATCH = 64
 MOST_ANSWERS = 20_000  # that a page's matrix shows; the command line takes any number
+MOST_AT_HAND = 2  # suites, of up to 100 MB each
 MOST_NAME = 200  # characters
 STRANGERS_ASSERTIONS = ("python", "llm-rubric")  # start a process, or ask a further model
 A_SUITE_RUNS = "A suite is running here already. Stop it first, or wait for its end."
@@ -103,6 +105,7 @@ class Evaluations:
         self._models = models
         self._store, self._make_run = store, make_run or self._run_of_engine
         self._live: list[LiveSuite] = []
+        self._ended: OrderedDict[tuple[str, str], KeptSuite] = OrderedDict()
         self._lock, self._one = threading.Lock(), threading.Lock()
         self._closed = False
 
@@ -200,12 +203,27 @@ class Evaluations:
     def get(self, name: str, owner: str) -> KeptSuite | None:
         """Return an owner's suite as it stands, by id, a beginning of it, or ``last``."""
         live = self.live(owner, name) if name else None
-        if live is None:
-            found = self.store.get(name, owner)
-            live = self.live(owner, found.id) if found is not None else None
-            if live is None:
-                return found
-        return live.kept()
+        if live is not None:
+            return live.kept()
+        with self._lock:
+            ended = self._ended.get((owner, name))
+        found = ended or self.store.get(name, owner)
+        if found is None:
+            return None
+        live = self.live(owner, found.id)
+        if live is not None:
+            return live.kept()
+        if found.state == "done":
+            self._remember(found)
+        return found
+
+    def _remember(self, kept: KeptSuite) -> None:
+        """Keep a suite at hand that changes no more, for whoever looks into its answers."""
+        with self._lock:
+            self._ended[kept.owner, kept.id] = kept
+            self._ended.move_to_end((kept.owner, kept.id))
+            while len(self._ended) > MOST_AT_HAND:
+                self._ended.popitem(last=False)
 
     def find(self, owner: str, most: int) -> Sequence[Any]:
         """Return an owner's kept suites, the newest first."""
@@ -222,6 +240,8 @@ class Evaluations:
             raise ConfigurationError(self.store.trouble or GONE)
         if self.live(owner, found.id) is not None:
             raise ConfigurationError(RUNS)
+        with self._lock:
+            self._ended.pop((owner, found.id), None)
         if not self.store.remove(found.id, owner):
             raise ConfigurationError(self.store.trouble or GONE)
 

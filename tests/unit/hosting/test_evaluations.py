@@ -80,6 +80,23 @@ def test_a_suite_is_asked_kept_and_found_as_it_ends(host: Host, runs: IdleRuns) 
     assert host.evaluations.live("") is None
 
 
+def test_a_suite_that_is_whole_is_read_once_and_forgotten_with_its_deletion(
+    host: Host, runs: IdleRuns
+) -> None:
+    live = host.evaluations.begin("one", SUITE, "")
+    run = runs.wait_for(1)
+    for slot, prompt in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        run.answer(slot, prompt, True)
+    run.end()
+    assert live.join(60)
+    first = host.evaluations.get(live.id[:6], "")
+    assert first is not None
+    assert host.evaluations.get(live.id, "") is first
+    assert host.evaluations.get(live.id, "ben") is None
+    host.evaluations.remove(live.id, "")
+    assert host.evaluations.get(live.id, "") is None
+
+
 def test_a_suite_and_comparisons_wait_for_each_other(host: Host, runs: IdleRuns) -> None:
     engine: Any = host.engine
     first = host.begin("anna", DRAFT, lambda: None)
