@@ -37,6 +37,11 @@ SUITE = {
     "resume": Command("suite_resume", "Go on with a suite that was interrupted."),
     "list": Command("suite_list", "List the suites that were run, the newest first."),
     "show": Command("suite_show", "Show what came of a suite."),
+    "report": Command(
+        "suite_report",
+        "Write a suite in a form to take away: a web page, Markdown, CSV, JSON, promptfoo's.",
+        "report",
+    ),
     "remove": Command("suite_remove", "Remove suites with all their answers."),
 }
 COMMANDS = {

@@ -36,6 +36,13 @@ def error_kind_of(message: protocol.Message) -> str | None:
 
 NO_TEMPLATE = "No chat template in this model: the plain prompt is used."
 WITH_TEMPLATES = (ModelType.GGUF, ModelType.PYTORCH)
+# What is not known of an answer that was written beside others: it shared every step with them.
+SPEEDS_OF_ONE = (
+    "tokens_per_second",
+    "characters_per_second",
+    "time_to_first_token",
+    "time_to_first_answer_token",
+)
 # Far more than any run has to say; a child that tells ever more must not slow its parent.
 MOST_SAID = 5 * protocol.MOST_SENTENCES  # sentences
 
@@ -293,6 +300,8 @@ class ResultBuilder:
             tokens_per_second=self.written.tokens_per_second() or 0.0,
             characters_per_second=self.written.characters_per_second() or 0.0,
         )
+        if self._answered is not None and self._answered.batch > 1:
+            self._count(**dict.fromkeys(SPEEDS_OF_ONE))
 
     def _got(self, stage: str, told: protocol.ProcessorTime | None) -> None:
         """Note what a child says that it got; its share is counted here."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import msgspec
 
@@ -19,12 +18,6 @@ from comparator.core.conversation import Conversation
 from comparator.services.inference_engine import REPLACED
 from comparator.storage.kept_suite import Cell, CellKey, CellState
 from runners import protocol
-
-# Of one answer among several that were written at once these would tell nothing.
-SPEEDS_OF_ONE = (
-    *("tokens_per_second", "characters_per_second"),
-    *("time_to_first_token", "time_to_first_answer_token"),
-)
 
 
 @dataclass(frozen=True)
@@ -151,9 +144,5 @@ class CellFold:
         state: CellState = "failed" if result.error else "done"
         record = result.to_record()
         if batch > 1:
-            record = {**record, "batch": batch, "stats": _without_speeds(record["stats"])}
+            record = {**record, "batch": batch}
         return Cell(*self.asked[number].key, state=state, batch=batch, record=record)
-
-
-def _without_speeds(stats: dict[str, Any]) -> dict[str, Any]:
-    return {**stats, **dict.fromkeys(SPEEDS_OF_ONE)}

@@ -59,7 +59,7 @@ class Grading:
     def make_ready(self) -> None:
         """Import what grades, before a model is measured."""
         if any(item.assertions for item in self._items):
-            self._ready()
+            self._ready().make_ready(self._items)
 
     def close(self) -> None:
         """Give back what was loaded."""

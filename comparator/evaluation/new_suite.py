@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,7 +18,10 @@ from comparator.core.config import LARGEST_SEED, ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import with_controls_shown
+from comparator.evaluation.batch import AUTO as AUTO
+from comparator.evaluation.batch import checked
 from comparator.evaluation.configuration import DigestOf, configuration_of
+from comparator.library.duplicates import parts_of
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.digests import Digests
 from comparator.storage.kept_comparison import new_id
@@ -25,9 +29,7 @@ from comparator.storage.kept_suite import Item, KeptSuite, Suite, SuiteSlot
 from comparator.storage.suite_rows import new_cells
 
 MOST_REPEATS = 100
-LARGEST_BATCH = 64
 MOST_CELLS = 200_000
-AUTO = "auto"
 
 
 def new_suite(
@@ -58,7 +60,8 @@ def new_suite(
     Raises:
         ConfigurationError: what is wrong and what would be right.
     """
-    _check(suite, slots, repeats, batch)
+    batch = checked(batch) or AUTO
+    _check(suite, slots, repeats)
     for number, item in enumerate(suite.items, start=1):
         conversation_of(item, number)
     with digests() as digest_of:
@@ -100,6 +103,19 @@ def seed_of(first: int, repeat: int) -> int:
     return int.from_bytes(digest[:8], "big") % (LARGEST_SEED + 1)
 
 
+def unread_bytes(slots: Sequence[Slot]) -> int:
+    """Return how many bytes of models will be read, to know these by their content."""
+    with closing(Digests()) as known:
+        files = {
+            file
+            for slot in slots
+            if os.path.exists(slot.model.path)
+            for _name, file in parts_of(slot.model)
+            if known.known(file) is None
+        }
+    return sum(os.path.getsize(file) for file in files)
+
+
 @contextmanager
 def digests() -> Iterator[DigestOf]:
     """Give the SHA-256 of files, known or read."""
@@ -127,18 +143,13 @@ def labelled(slots: Sequence[SuiteSlot], kinds: Sequence[str]) -> list[SuiteSlot
     return [msgspec.structs.replace(s, label=la) for s, la in zip(slots, labels, strict=True)]
 
 
-def _check(suite: Suite, slots: Sequence[Slot], repeats: int, batch: str | int) -> None:
+def _check(suite: Suite, slots: Sequence[Slot], repeats: int) -> None:
     if not slots:
         raise ConfigurationError("Choose at least one model.")
     if not suite.items:
         raise ConfigurationError("The suite has no prompts.")
     if isinstance(repeats, bool) or not 1 <= repeats <= MOST_REPEATS:
         raise ConfigurationError(f"Repeats must be between 1 and {MOST_REPEATS}, not {repeats!r}.")
-    is_number = isinstance(batch, int) and not isinstance(batch, bool)
-    if batch != AUTO and not (is_number and 1 <= int(batch) <= LARGEST_BATCH):
-        raise ConfigurationError(
-            f"The batch must be auto, or a number between 1 and {LARGEST_BATCH}, not {batch!r}."
-        )
     cells = len(suite.items) * len(slots) * repeats
     if cells > MOST_CELLS:
         raise ConfigurationError(

@@ -64,14 +64,19 @@ class _Child(Comparison):
     """A run of one slot that is asked several conversations; ``on_cell`` gets each as it ends."""
 
     def __init__(
-        self, request: Request, asked: Sequence[Asked], batch: Batch, on_cell: OnCell
+        self,
+        request: Request,
+        asked: Sequence[Asked],
+        batch: Batch,
+        on_cell: OnCell,
+        on_loaded: Callable[[], None],
     ) -> None:
         super().__init__(request)
         self.batch = batch
         self.final: protocol.Message | None = None
         self.ended_at = 0.0
         self.fold = CellFold(request.slots[0], asked, batch.size > 1)
-        self._asked, self._on_cell = asked, on_cell
+        self._asked, self._on_cell, self._on_loaded = asked, on_cell, on_loaded
 
     @property
     def receipt(self) -> Receipt | None:
@@ -109,6 +114,8 @@ class _Child(Comparison):
         elif isinstance(message, protocol.FINAL):
             self.final, self.ended_at = message, news.at
         elif message is not None:
+            if isinstance(message, protocol.Loaded):
+                self._on_loaded()
             cell = self.fold.take(message, self._beside_now())
             if cell is not None:
                 self._on_cell(cell)
@@ -140,6 +147,7 @@ class SlotRun:
         request: the slot with what all its runs have in common.
         batch: how many are answered at once.
         on_cell: gets each cell as it ends.
+        on_loaded: called when the model is ready, by each child.
         should_stop: asked a few times a second.
         facts: what its children have shown.
     """
@@ -148,6 +156,7 @@ class SlotRun:
     request: Request
     batch: Batch
     on_cell: OnCell
+    on_loaded: Callable[[], None]
     should_stop: ShouldStop
     facts: SlotFacts = field(default_factory=SlotFacts)
 
@@ -192,7 +201,7 @@ class SlotRun:
 
     def _run(self, asked: Sequence[Asked], batch: Batch) -> _Child:
         """Run one child to its end."""
-        child = _Child(self._request(asked), asked, batch, self.on_cell)
+        child = _Child(self._request(asked), asked, batch, self.on_cell, self.on_loaded)
         self.engine.start(child)
         if batch.size > 1:  # what it holds and how fast it is says nothing of one answer
             child.on_result = lambda _slot, _result: None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +20,7 @@ import msgspec
 from comparator.comparison.request import Request, Slot
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.evaluation import resuming
+from comparator.evaluation.batch import plan
 from comparator.evaluation.cells import Asked
 from comparator.evaluation.grading import Grading
 from comparator.evaluation.new_suite import conversation_of, seed_of
@@ -68,7 +70,7 @@ class SuiteRun:
     ) -> None:
         self.refusals: dict[int, str] = {}
         self._engine, self._store, self._head = engine, store, kept
-        self._cells = {cell.key: cell for cell in kept.cells}
+        self._take_cells()
         self._on_news = on_news or (lambda: None)
         self._slots, self._judge, self._retries_failed = slots, judge, retries_failed
         self._lock = threading.Lock()
@@ -123,15 +125,19 @@ class SuiteRun:
 
     def progress(self) -> Progress:
         """Return how far it has come."""
-        kept = self.kept()
-        states = [cell.state for cell in kept.cells]
-        left = 0.0 if self.has_ended else self._pace.seconds_left(pending_of(kept))
+        with self._lock:
+            counts = dict(self._counts)
+        ended = {
+            state: sum(number for (_slot, one), number in counts.items() if one == state)
+            for state in ("done", "failed")
+        }
+        pending = {slot: number for (slot, one), number in counts.items() if one == "pending"}
         return Progress(
-            done=states.count("done"),
-            failed=states.count("failed"),
-            total=len(states),
+            done=ended["done"],
+            failed=ended["failed"],
+            total=sum(counts.values()),
             slot=self._slot,
-            seconds_left=left,
+            seconds_left=0.0 if self.has_ended else self._pace.seconds_left(pending),
             stage=self._stage,
         )
 
@@ -146,7 +152,7 @@ class SuiteRun:
             self._head = earlier
         if self._retries_failed:  # as they were they are kept until they have ended anew
             self._head = resuming.with_failed_pending(self._head)
-        self._cells = {cell.key: cell for cell in self._head.cells}
+        self._take_cells()
         self._head = msgspec.structs.replace(self._head, state="running")
         is_kept = self._store.update(self._head) if earlier else self._store.begin(self.kept())
         if not is_kept:
@@ -155,6 +161,10 @@ class SuiteRun:
                 f"{self._store.trouble} Free some room, or name another folder by "
                 "COMPARATOR_DATA_DIR."
             )
+
+    def _take_cells(self) -> None:
+        self._cells = {cell.key: cell for cell in self._head.cells}
+        self._counts = Counter((cell.slot, cell.state) for cell in self._head.cells)
 
     def _live(self) -> None:
         try:
@@ -216,21 +226,34 @@ class SuiteRun:
             nonlocal ended
             ended += 1
             self._pace.note(number, time.monotonic() - began, ended)
-            self._stage = "answering"
             self._keep(cell)
 
         try:
-            request, batch = self._request(slot, asked), Batch()
+            request, batch = self._planned(slot, asked)
         except MultiLLMError as error:  # it stays pending: nothing was asked
             self.refusals[number] = f"{self._head.slots[number].label} is not asked: {error}"
             return
-        run = SlotRun(self._engine, request, batch, take, lambda: self._is_over)
+        run = SlotRun(
+            self._engine,
+            request,
+            batch,
+            take,
+            lambda: self._say("answering", number),
+            lambda: self._is_over,
+        )
         run.ask(asked)
         self._note_slot(number, run.facts)
         self._grade(cell for cell in self._cells.values() if cell.slot == number)
 
+    def _planned(self, slot: Slot, asked: Sequence[Asked]) -> tuple[Request, Batch]:
+        """Return what all runs of a slot have in common, and how many it answers at once."""
+        conversations = [one.conversation for one in asked]
+        found = plan(self._engine, slot, conversations, self._head.batch)
+        notice = " ".join(filter(None, (slot.notice, found.notice)))
+        request = self._request(replace(slot, notice=notice), asked)
+        return request, Batch(found.size, found.context_tokens)
+
     def _request(self, slot: Slot, asked: Sequence[Asked]) -> Request:
-        """Return what all runs of a slot have in common."""
         config = replace(slot.config, seed=asked[0].seed)
         request = self._engine.request(
             asked[0].conversation,
@@ -258,7 +281,10 @@ class SuiteRun:
             )
             return False
         with self._lock:
-            self._cells.update({cell.key: cell for cell in cells})
+            for cell in cells:
+                self._counts[cell.slot, self._cells[cell.key].state] -= 1
+                self._counts[cell.slot, cell.state] += 1
+                self._cells[cell.key] = cell
         return True
 
     def _grade(self, cells: Iterable[Cell]) -> None:
@@ -293,7 +319,7 @@ class SuiteRun:
                 self._head = msgspec.structs.replace(self._head, verdicts=verdicts, judge=judge)
 
     def _note_judged(self, done: int, total: int) -> None:
-        self._say(f"judging {done}/{total}")
+        self._say(f"judging, {10 * (10 * done // max(1, total))} % done")
 
     def _note_slot(self, number: int, facts: SlotFacts) -> None:
         """Keep what the children of a slot have shown that no cell has."""

@@ -45,7 +45,7 @@ def vote_on(
         ConfigurationError: there is no such column, it did not answer, fewer than two did, or all
             that did are one configuration.
     """
-    whole = [place for place, record in enumerate(kept.records) if _is_whole(record)]
+    whole = whole_columns(kept)
     winner = _winner(answer, len(kept.records), whole)
     if len(whole) < _FEWEST:
         raise ConfigurationError(
@@ -80,6 +80,30 @@ def model_key(model: Record, digest_of: DigestOf) -> str:
     """Return what names a model by content, whatever its settings: a SHA-256."""
     text = json.dumps(content_of(model, digest_of), separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def whole_columns(kept: KeptComparison) -> list[int]:
+    """Return the columns that a vote is on: those whose answer came to an end."""
+    return [place for place, record in enumerate(kept.records) if _is_whole(record)]
+
+
+def conversations_of(vote: Vote, kept: KeptComparison | None) -> list[list[tuple[str, str]]]:
+    """Return what each column of a vote was asked and answered, as (role, text) pairs.
+
+    Args:
+        vote: on a comparison.
+        kept: that comparison, None where the history has it no longer; the list is empty then.
+    """
+    records = [kept.records[place] for place in whole_columns(kept)] if kept else []
+    if len(records) != len(vote.names):
+        return []
+    return [
+        [
+            *((one["role"], one["content"]) for one in record["prompt"]["messages"]),
+            ("assistant", record["content"]),
+        ]
+        for record in records
+    ]
 
 
 def _is_whole(record: Record) -> bool:

@@ -111,6 +111,7 @@ def estimate(
     free_device_bytes: Sequence[int] = (),
     prompt_tokens: int | None = None,
     figures: Mapping[str, float] | None = None,
+    batch: int = 1,
 ) -> MemoryNeed:
     """Return what a run of a model needs.
 
@@ -121,15 +122,16 @@ def estimate(
         prompt_tokens: how long the prompt is about, None where it is not known yet.
         figures: what the trial of its engine measured on this machine, as it is there that is
             known which weights are kept a second time; None before a trial.
+        batch: how many answers are written at once, each with a context of its own.
     """
     facts = facts_of(model)
     free = free_device_bytes if config.use_gpu else ()
-    parts = _parts(model, config, facts, prompt_tokens, bool(free), figures or {})
+    parts = _parts(model, config, facts, prompt_tokens, bool(free), figures or {}, batch)
     place = placed(
         model.model_type,
         wanted_layers(config.use_gpu, config.n_gpu_layers),
         facts.layers,
-        Load(parts.weights, parts.key_value_cache, _compute_on_device(model, config, facts)),
+        Load(parts.weights, parts.key_value_cache, _compute_on_device(model, config, facts, batch)),
         free,
     )
     if not place.share:
@@ -149,6 +151,7 @@ def _parts(
     prompt: int | None,
     on_device: bool,
     figures: Mapping[str, float],
+    batch: int,
 ) -> MemoryNeed:
     """Return what is needed where the processor does everything."""
     kind = model.model_type
@@ -158,22 +161,23 @@ def _parts(
     kept = context if kind is ModelType.GGUF else used
     growth = 1.0 if kind is not ModelType.PYTORCH else _growth(config, facts, on_device, figures)
     weights, droppable = _weights(model, facts, growth, figures)
-    plain_cache = _cache(kind, facts, _rounded(kept))
+    plain_cache = batch * _cache(kind, facts, _rounded(kept))
     share = _cache_growth(kind, facts, growth) * _cache_share(kind, config, figures)
     cache = int(plain_cache * share)
     return MemoryNeed(
         weights + sizes_of(map(adapter_of, config.lora)),
         cache,
         _engine(kind, facts),
-        compute=_compute(kind, facts, rows, used),
+        compute=_compute(kind, facts, rows, batch * used, batch),
         droppable=droppable,
         cache_saved=max(0, plain_cache - cache),
     )
 
 
-def _compute_on_device(model: ModelInfo, config: ModelConfig, facts: ModelFacts) -> int:
+def _compute_on_device(model: ModelInfo, config: ModelConfig, facts: ModelFacts, batch: int) -> int:
     context = _context(config, facts)
-    return _compute(model.model_type, facts, min(PROMPT_TOKENS_AT_ONCE, context), context)
+    rows = min(PROMPT_TOKENS_AT_ONCE, context)
+    return _compute(model.model_type, facts, rows, batch * context, batch)
 
 
 def _context(config: ModelConfig, facts: ModelFacts) -> int:
@@ -210,16 +214,17 @@ def _engine(kind: ModelType, facts: ModelFacts) -> int:
     return own + vocabulary + modules
 
 
-def _compute(kind: ModelType, facts: ModelFacts, rows: int, tokens: int) -> int:
+def _compute(kind: ModelType, facts: ModelFacts, rows: int, tokens: int, batch: int = 1) -> int:
     """Return the intermediate results of ``rows`` tokens that look back at up to ``tokens``.
 
     llama.cpp reserves room for 512 rows but only what is written becomes memory (on a
-    processor); the scores are those of one token (n_outputs_max).
+    processor); the scores are those of one token of each answer (n_outputs_max).
     """
     if kind not in MASK_BYTES:
         return 0
     activations = rows * ACTIVATION_ROWS * (facts.embedding_length or 0) * 4
-    return activations + rows * tokens * MASK_BYTES[kind] + (facts.vocabulary_size or 0) * 4
+    scores = batch * (facts.vocabulary_size or 0) * 4
+    return activations + rows * tokens * MASK_BYTES[kind] + scores
 
 
 def _weights(

@@ -107,17 +107,28 @@ class MemoryManager:
         model: ModelInfo,
         config: ModelConfig | None = None,
         prompt_tokens: int | None = None,
+        batch: int = 1,
     ) -> MemoryNeed:
         """Return what a run needs: weights, KV cache for its context, engine, compute buffers.
 
-        ``prompt_tokens`` is how long the prompt is about; None takes the whole context.
+        ``prompt_tokens`` is how long the prompt is about; None takes the whole context. ``batch``
+        answers at once have a context each.
         """
         free: list[int] = []
         if devices.can_use_device(model.model_type):
             free = [int(device["free_bytes"]) for device in self.device_memory()]
         figures = self._figures_of(model.model_type.value)
-        need = memory_need.estimate(model, config or ModelConfig(), free, prompt_tokens, figures)
+        need = memory_need.estimate(
+            model, config or ModelConfig(), free, prompt_tokens, figures, batch
+        )
         return replace(need, surplus=verdicts.surplus(self._measured_of(model), need.peak))
+
+    def has_room(self, need: MemoryNeed, neighbours: Sequence[Neighbour] = ()) -> bool:
+        """Tell whether a need fits without being tight, in RAM and on accelerators."""
+        if not self.enforce:
+            return True
+        is_there = need.host <= self.available_bytes(neighbours) * TIGHT_SHARE
+        return is_there and self._devices_hold([need], neighbours)
 
     def verdict(
         self,

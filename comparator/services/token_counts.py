@@ -93,6 +93,21 @@ class TokenCounts:
         with self._lock:
             return [None if request.factories else self._kept.get(key) for key in keys]
 
+    def of_all(
+        self, slot: Slot, conversations: Sequence[Conversation], date: str | None = None
+    ) -> list[PromptSize] | None:
+        """Return how long several prompts are for one model, counted by one child; none is kept.
+
+        None where nobody can tell, as above.
+        """
+        kind = slot.model.model_type.value
+        if kind not in registry.ENGINES or slot.model.problem or quiet.is_measuring:
+            return None
+        if registry.missing_requirements(kind):
+            return None
+        sizes = self._told(slot, tuple(conversations), date)
+        return sizes if len(sizes) == len(conversations) else None
+
     def of_text(self, model: ModelInfo, text: str) -> int | None:
         """Return about how many tokens a text has, such as a file's; None as above."""
         if not text:
@@ -121,6 +136,13 @@ class TokenCounts:
 
     def _asked(self, slot: Slot, asked: Conversation, date: str | None) -> PromptSize | None:
         """Ask a child; None where it could not tell."""
+        sizes = self._told(slot, (asked,), date)
+        return sizes[0] if len(sizes) == 1 else None
+
+    def _told(
+        self, slot: Slot, asked: tuple[Conversation, ...], date: str | None
+    ) -> list[PromptSize]:
+        """Ask a child; nothing where it could not tell of all."""
         kind = slot.model.model_type.value
         warm_up.note_modules([slot.model])
         verdict = self._trials.known(kind)
@@ -128,12 +150,12 @@ class TokenCounts:
         with quiet.beside(_NAME):
             told = self._count(_assignment(slot, asked, date, library))
         try:
-            (size,) = msgspec.json.decode(told, type=tuple[PromptSize])
+            sizes = msgspec.json.decode(told, type=list[PromptSize])
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
-        if size.tokens is None and not size.refusal:
-            return None
-        return replace(size, refusal=size.refusal[:LONGEST_REFUSAL])
+            return []
+        if any(size.tokens is None and not size.refusal for size in sizes):
+            return []
+        return [replace(size, refusal=size.refusal[:LONGEST_REFUSAL]) for size in sizes]
 
     def _keep(self, key: str, size: PromptSize) -> None:
         with self._lock:
@@ -143,7 +165,7 @@ class TokenCounts:
 
 
 def _assignment(
-    slot: Slot, asked: Conversation, date: str | None, library: str
+    slot: Slot, asked: tuple[Conversation, ...], date: str | None, library: str
 ) -> protocol.Assignment:
     arguments = {
         "kind": slot.model.model_type.value,
@@ -151,7 +173,7 @@ def _assignment(
         "path": slot.model.path,
         "name": slot.model.name,
         "config": replace(slot.config, n_ctx=slot.as_admitted.n_ctx),
-        "conversations": (asked,),
+        "conversations": asked,
         "date": date,
     }
     return protocol.Assignment(

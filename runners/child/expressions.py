@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import importlib
 import json
-import math
 import os
 import socket
 import time
@@ -22,8 +21,9 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import without_surrogates
 from runners.child import memory_limit
 
-SECONDS = 1  # of processor time that each may take; the system counts whole ones
+SECONDS = 1  # of processor time that each may take, or half of it: the system counts whole ones
 MEMORY_BYTES = 256 * 1024 * 1024
+MOST = 1e300  # of a number; NaN and infinity are none that can be told
 LONGEST_REASON = 500  # characters
 STEP = "expression"
 
@@ -39,8 +39,8 @@ def run(arguments: dict[str, Any], progress: Report, should_stop: Callable[[], b
         should_stop: asked between them.
 
     Returns:
-        A JSON list with an object for each: ``passed`` (true, false or null), ``score`` (0 to 1,
-        or null) and ``reason``; or ``error``, why it could not be evaluated.
+        A JSON list with an object for each: ``passed`` (true, false or null), ``score`` (a
+        number or null) and ``reason``; or ``error``, why it could not be evaluated.
 
     Raises:
         ConfigurationError: this process is not shut in.
@@ -90,7 +90,7 @@ def _limit_time() -> None:
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    most = math.ceil(time.process_time()) + SECONDS
+    most = round(time.process_time()) + SECONDS
     soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
@@ -120,15 +120,15 @@ def _told(value: Any) -> dict[str, Any]:
     """Return what an expression's value says: a truth, a number, or a dict with ``pass``."""
     if isinstance(value, bool):
         return {"passed": value, "score": None, "reason": ""}
-    if isinstance(value, (int, float)) and 0 <= value <= 1:
+    if isinstance(value, (int, float)) and -MOST <= value <= MOST:
         return {"passed": None, "score": float(value), "reason": ""}
     if isinstance(value, dict) and ("pass" in value or "score" in value):
         return _told_in_full(value)
     kind = type(value).__name__
     shown = without_surrogates(repr(value))[:100]
     return {
-        "error": f"its value is {shown} ({kind}); it must be True or False, a number from 0 to 1, "
-        "or a dict with pass, score and reason"
+        "error": f"its value is {shown} ({kind}); it must be True or False, a number, or a "
+        "dict with pass, score and reason"
     }
 
 

@@ -54,6 +54,22 @@ class Choices:
         self.is_whole = all(len(path) == self._place for path in self._paths)
 
 
+def choices_of(
+    texts: Sequence[str], tokens_of: Callable[[str], list[int]], ends: Iterable[int]
+) -> Choices | None:
+    """Return what an answer may be, ready for its first token; None for anything.
+
+    Args:
+        texts: what it may be; empty for anything.
+        tokens_of: as for ``paths_of``.
+        ends: token ids that end an answer.
+
+    Raises:
+        ConfigurationError: no answer could be held to these texts.
+    """
+    return Choices(paths_of(texts, tokens_of), ends) if texts else None
+
+
 def paths_of(texts: Sequence[str], tokens_of: Callable[[str], list[int]]) -> list[list[int]]:
     """Return the paths of texts.
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 from suite_runs import answers, played, slots_of, suite_of
 
+from comparator.comparison.disturbance import Beside
+from comparator.comparison.request import Slot
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.models import ModelConfig, ModelInfo, ModelType
+from comparator.evaluation.cells import Asked, CellFold
 from comparator.evaluation.shown import shown
+from comparator.evaluation.slot_run import Batch, SlotRun
 from comparator.evaluation.suite_run import SuiteRun
 from comparator.services.inference_engine import InferenceEngine
+from comparator.storage.kept_suite import Assertion, Suite
 from comparator.storage.suites import Suites
+from runners import protocol
 
 pytestmark = pytest.mark.process
 
@@ -174,6 +184,95 @@ def test_a_full_disk_ends_the_suite_with_a_sentence_and_it_goes_on_later(
     assert [cell.state for cell in suite.run.kept().cells] == ["done", "pending", "pending"]
     monkeypatch.undo()
     assert [state for state, _ in answers(suite.to_end(engine))] == ["done"] * 3
+
+
+def test_what_needs_a_process_is_graded_when_the_model_has_gone(echo_model, engine, path):
+    asked = suite_of("one two", "three")
+    told = [Assertion("contains", "one"), Assertion("python", "len(output) < 6")]
+    items = [msgspec.structs.replace(item, assertions=told) for item in asked.items]
+    suite = played(engine, path, Suite("graded", items), slots_of(echo_model()))
+    kept = suite.to_end(engine)
+    found = [[one.passed for one in cell.assertions] for cell in kept.cells]
+    assert found == [[True, False], [False, True]]
+
+
+def test_what_was_answered_and_not_graded_is_graded_when_it_goes_on(echo_model, engine, path):
+    suite = played(engine, path, suite_of("one", "two"), slots_of(echo_model()))
+    kept = suite.to_end(engine)
+    bare = [msgspec.structs.replace(cell, assertions=[]) for cell in kept.cells]
+    suite.store.add_cells(kept.id, bare)
+    suite.store.update(msgspec.structs.replace(kept, state="running"))
+    assert suite.stored().state == "interrupted"
+    assert suite.to_end(engine) == kept
+
+
+def test_a_judge_is_asked_at_the_end_and_once(echo_model, engine, path):
+    judge, *slots = slots_of(
+        echo_model("judge", text="A", tokens=1), echo_model("a"), echo_model("b", text="no")
+    )
+    suite = played(engine, path, suite_of("one", "two"), slots, judge=judge)
+    kept = suite.to_end(engine)
+    assert kept.state == "done"
+    assert kept.judge["is_refused"]  # it says A in both orders, which a coin does as well
+    assert [(one.a, one.b, one.winner) for one in kept.verdicts] == [(0, 1, None)] * 2
+    assert suite.to_end(engine).judge == kept.judge  # and it is not asked again
+
+
+def test_of_several_at_once_that_died_each_is_asked_once_more_alone(engine, monkeypatch):
+    slot = Slot(ModelInfo("m", "m", "", ModelType.ECHO, 0), ModelConfig(seed=1))
+    asked = [Asked((0, n, 0), Conversation.of(f"say {n}"), 1) for n in range(6)]
+    children, cells = [], []
+    run = SlotRun(
+        engine,
+        engine.request("x", [slot.model]),
+        Batch(3),
+        cells.append,
+        lambda: None,
+        lambda: False,
+    )
+
+    def child(asked_of_it, batch):
+        """Answer all but prompt 2, at which a child dies, with what is answered beside it."""
+        numbers = [one.key[1] for one in asked_of_it]
+        children.append((numbers, batch.size))
+        fold = CellFold(slot, asked_of_it, batch.size > 1)
+        fold.take(protocol.Loaded(1.0, 2048, "cpu"), Beside())
+        for begin in range(0, len(numbers), batch.size):
+            places = range(begin, min(begin + batch.size, len(numbers)))
+            for place in places:
+                fold.take(protocol.Prompted(1.0, 1, "p", "none", answer=place), Beside())
+            if any(numbers[place] == 2 for place in places):
+                final = protocol.Crashed(-11, "It died.", "generate", "")
+                return SimpleNamespace(fold=fold, final=final, ended_at=2.0)
+            for place in places:
+                cells.append(fold.take(protocol.Answered("stop", 0, 1.5, answer=place), Beside()))
+        return SimpleNamespace(fold=fold, final=protocol.Finished(2.0), ended_at=2.0)
+
+    monkeypatch.setattr(run, "_run", child)
+    run.ask(asked)
+    assert children == [([0, 1, 2, 3, 4, 5], 3), ([0, 1, 2], 1), ([3, 4, 5], 3)]
+    assert sorted((cell.prompt, cell.state) for cell in cells) == [
+        *((n, "done") for n in (0, 1)),
+        (2, "failed"),
+        *((n, "done") for n in (3, 4, 5)),
+    ]
+
+
+@pytest.mark.model
+def test_a_real_model_writes_several_at_once_and_no_speed_of_one_is_told(
+    starter_models, engine, path
+):
+    model = ModelInfo("", "q2_k", starter_models["gguf_q2_k"], ModelType.GGUF, 88_000_000)
+    slots = slots_of(model, max_tokens=4, n_ctx=256, seed=3)
+    suite = played(engine, path, suite_of("Say one.", "Say two."), slots, repeats=2, batch=4)
+    kept = suite.to_end(engine)
+    assert [(cell.state, cell.batch) for cell in kept.cells] == [("done", 4)] * 4
+    stats = [cell.record["stats"] for cell in kept.cells]
+    assert [one["tokens_per_second"] for one in stats] == [None] * 4
+    assert all(0 < one["token_count"] <= 4 for one in stats)
+    assert kept.slots[0].summary["aggregate_tokens_per_second"] > 0
+    assert kept.slots[0].summary["peak_bytes"] > 0
+    assert engine.measurements.of(model) is None  # that memory is not one answer's
 
 
 def test_what_it_shows_has_the_shape_that_others_read(echo_model, engine, path):

@@ -6,9 +6,10 @@ import itertools
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -19,7 +20,9 @@ from comparator.core.text import plain
 from comparator.storage.history import History
 from comparator.storage.votes import Vote, Votes
 
-IMPORT, EXPORT = "import", "export"
+if TYPE_CHECKING:
+    from comparator.evaluation.ratings import Ratings
+
 _AT_ONCE = 10_000  # votes that are kept in one transaction
 
 
@@ -45,6 +48,15 @@ File = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--file", "-f", metavar="FILE", help="Where export writes; standard output else."),
 ]
+Judge = Annotated[
+    str,
+    typer.Option(
+        "--judge",
+        metavar="SUITE",
+        help="Rate by the verdicts of a suite's judge instead of by votes: its id, or last.",
+        show_default=False,
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")]
 
 
@@ -52,6 +64,7 @@ def command(
     words: Words = None,
     by: ByWhat = By.configuration,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead.")] = False,
+    judge: Judge = "",
     file: File = None,
     overwrite: Overwrite = False,
 ) -> int:
@@ -60,7 +73,7 @@ def command(
     try:
         match words or []:
             case []:
-                return _show(votes, by, as_json)
+                return _show_judged(judge, by, as_json) if judge else _show(votes, by, as_json)
             case ["import", first, *others]:
                 return _import(votes, [Path(one) for one in (first, *others)])
             case ["export"]:
@@ -74,20 +87,40 @@ def command(
 
 
 def _show(votes: Votes, by: By, as_json: bool) -> int:
-    from comparator.cli.display.ratings_table import ratings_as_text
     from comparator.evaluation.ratings import ratings_of
 
     tallies = votes.tallies()
     if not tallies and votes.trouble:
         tell(votes.trouble)
         return FAILED
-    ratings = ratings_of(tallies, by.value)
+    _print(ratings_of(tallies, by.value), as_json)
+    return 0
+
+
+def _show_judged(suite: str, by: By, as_json: bool) -> int:
+    from comparator.cli.commands.suite_options import from_store
+    from comparator.evaluation.ratings import ratings_of
+    from comparator.evaluation.ratings.judged import notes_of_judge, votes_of_judge
+    from comparator.storage.suites import Suites
+
+    store = Suites()
+    try:
+        kept = from_store(store, suite)
+    finally:
+        store.close()
+    ratings = ratings_of(votes_of_judge(kept), by.value)
+    _print(replace(ratings, notes=[*notes_of_judge(kept), *ratings.notes]), as_json)
+    return 0
+
+
+def _print(ratings: Ratings, as_json: bool) -> None:
+    from comparator.cli.display.ratings_table import ratings_as_text
+
     if as_json:
         json.dump(plain(ratings.to_record()), sys.stdout, ensure_ascii=False, indent=2)
         print()
     else:
         print(ratings_as_text(ratings))
-    return 0
 
 
 def _import(votes: Votes, files: Sequence[Path]) -> int:
@@ -125,6 +158,7 @@ def _add(votes: Votes, found: Iterable[Vote]) -> int | None:
 
 def _export(votes: Votes, file: Path | None, overwrite: bool) -> int:
     from comparator.evaluation.ratings.fastchat import lines_of
+    from comparator.evaluation.votes import conversations_of
 
     if file is not None and file.exists() and not overwrite:
         raise ConfigurationError(f"{file} is there already. Choose another name, or --overwrite.")
@@ -133,7 +167,7 @@ def _export(votes: Votes, file: Path | None, overwrite: bool) -> int:
     if not found and votes.trouble:
         tell(votes.trouble)
         return FAILED
-    lines = lines_of(found, lambda vote: _messages(history, vote))
+    lines = lines_of(found, lambda vote: conversations_of(vote, history.get(vote.comparison)))
     text = "".join(f"{line}\n" for line in lines)
     history.close()
     if file is None:
@@ -147,17 +181,3 @@ def _export(votes: Votes, file: Path | None, overwrite: bool) -> int:
         ) from error
     tell(f"{len(found):,} votes are written to {file}.")
     return 0
-
-
-def _messages(history: History, vote: Vote) -> list[list[tuple[str, str]]]:
-    """Return what each column of a vote was asked and answered, where the history still has it."""
-    kept = history.get(vote.comparison) if vote.comparison else None
-    if kept is None or len(kept.records) != len(vote.names):
-        return []
-    return [
-        [
-            *((one["role"], one["content"]) for one in record["prompt"]["messages"]),
-            ("assistant", record["content"]),
-        ]
-        for record in kept.records
-    ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Optional
 
 import typer
+from rich.console import Console
 
 from comparator.cli.display import suite_table
 from comparator.cli.display.suite_bar import Show, SuiteBar, SuiteLines
@@ -197,7 +198,9 @@ def exit_code(kept: KeptSuite) -> int:
 
 
 def _display(kept: KeptSuite) -> AbstractContextManager[Show]:
-    return SuiteBar(sys.stderr, kept) if sys.stderr.isatty() else SuiteLines(sys.stderr, kept)
+    if sys.stderr.isatty():
+        return SuiteBar(Console(file=sys.stderr), kept)
+    return SuiteLines(sys.stderr, kept)
 
 
 def _end(kept: KeptSuite, trouble: str, was_interrupted: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ from comparator.cli.commands.suite_options import (
     print_suite,
 )
 from comparator.cli.errors import tell
+from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation import resuming
 from comparator.storage.kept_suite import KeptSuite
 from comparator.storage.suites import Suites
@@ -63,7 +65,9 @@ def command(
             return _nothing_left(kept, as_json)
         asked = resuming.with_failed_pending(kept) if retry_failed else kept
         slots = resuming.slots_of(asked, look_up, adapter)
-        judge = resuming.judge_slot(kept, look_up)
+        judge = None
+        with contextlib.suppress(ConfigurationError):  # said when all was asked, should it be gone
+            judge = resuming.judge_slot(kept, look_up)
         engine = options.engine()
         try:
             return follow(engine, store, kept, slots, judge, as_json, retry_failed)

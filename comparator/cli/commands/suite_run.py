@@ -50,12 +50,14 @@ from comparator.cli.errors import tell
 from comparator.comparison.request import Slot
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelConfig
-from comparator.evaluation.new_suite import AUTO
+from comparator.core.units import fine_size
+from comparator.evaluation.new_suite import AUTO, unread_bytes
 from comparator.evaluation.suite_run import new_suite
 from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, SlotDraft, request_of
 from comparator.storage.kept_suite import Suite
 from comparator.storage.suites import Suites
 
+_LONG_READ_BYTES = 1_000_000_000  # some seconds
 # Built-in suites ask for short answers that can be checked, and that are the same each time.
 _OF_BUILTIN = {"do_sample": False, "max_tokens": 256}
 
@@ -145,12 +147,15 @@ def run_suite(
     try:
         slots = request_of(draft, engine, look_up, adapter).slots
         judging = Slot.of(look_up(judge), ModelConfig()) if judge else None
+        unread = unread_bytes(slots)
+        if unread > _LONG_READ_BYTES:
+            tell(f"Reading {fine_size(unread)} of models once, to know them by their content.")
         kept = new_suite(
             engine,
             suite,
             slots,
             repeats=asked.repeats,
-            batch=size_of(asked.batch),
+            batch=asked.batch,
             judge=judging,
             name=asked.name,
         )
@@ -192,19 +197,3 @@ def with_usual(given: Mapping[str, Any], repeats: int) -> dict[str, Any]:
     samples = repeats > 1 or {"temperature", "sampling"} & set(given)
     usual = {k: v for k, v in _OF_BUILTIN.items() if not (k == "do_sample" and samples)}
     return {**usual, **given}
-
-
-def size_of(batch: str) -> str | int:
-    """Return how many answers are to be written at once.
-
-    Raises:
-        ConfigurationError: it is neither ``auto`` nor a number.
-    """
-    if batch == AUTO:
-        return AUTO
-    try:
-        return int(batch)
-    except ValueError:
-        raise ConfigurationError(
-            f"--batch is auto or a number of answers, not {batch[:40]!r}."
-        ) from None

@@ -44,7 +44,7 @@ def _row(one: Rating) -> tuple[str, ...]:
         f"{low:.0f} to {high:.0f}",
         f"{one.votes:,}",
         f"{bad} ({ends})" if one.both_bad else "none",
-        "" if one.key.startswith(_NAMED) else one.key[:_DIGITS],
+        "" if one.key.startswith(_NAMED) else name_shown(one.key[:_DIGITS]),
         name_shown(one.name),
     )
 
@@ -53,7 +53,7 @@ def _labels(ratings: Ratings) -> dict[str, str]:
     """Return what each contender is called in a sentence: its name, apart where two have one."""
     names = Counter(one.name for one in ratings.ratings)
     return {
-        one.key: name_shown(one.name) + f" ({one.key[:_DIGITS]})" * (names[one.name] > 1)
+        one.key: name_shown(one.name + f" ({one.key[:_DIGITS]})" * (names[one.name] > 1))
         for one in ratings.ratings
     }
 

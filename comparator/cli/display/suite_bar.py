@@ -23,13 +23,13 @@ _LINES = 10  # of a slot, in a log
 class SuiteBar:
     """One bar for all cells, redrawn after each."""
 
-    def __init__(self, stream: TextIO, kept: KeptSuite) -> None:
+    def __init__(self, console: Console, kept: KeptSuite) -> None:
         self._kept = kept
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[words]}", markup=False),
-            console=Console(file=stream),
+            console=console,
             auto_refresh=False,
         )
         self._task: TaskID | None = None

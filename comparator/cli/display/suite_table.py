@@ -14,6 +14,9 @@ from comparator.storage.kept_suite import KeptSuite
 
 _HEAD = ("model", "answered", "passed", "pass rate (95 %)", "tokens/s", "all together", "memory")
 _NONE = "–"
+_AT_ONCE = (
+    "Several answers were written at once: no speed of one is known of them. --batch 1 tells it."
+)
 _LONGEST_REASON = 100  # characters of a line
 
 
@@ -21,6 +24,7 @@ def as_text(kept: KeptSuite) -> str:
     """Return what came of a suite: the table, the pairs, what failed, and the judge."""
     told = suite_as_json(kept)
     lines = [_title(kept, told), "", *_table(kept, told["summary"])]
+    lines += ["", _AT_ONCE] if any(cell.batch > 1 for cell in kept.cells) else []
     sentences = [pair["sentence"] for pair in told["pairs"] if pair.get("sentence")]
     lines += ["", *map(with_controls_shown, sentences)] if sentences else []
     judged = (kept.judge or {}).get("sentences") or []

@@ -65,7 +65,9 @@ def _check_threshold(base: str, threshold: float | None) -> None:
             f"it takes no threshold; {', '.join(WITH_THRESHOLD)} do. Leave it out"
         )
     is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    if not is_number or not math.isfinite(threshold) or not 0 <= threshold <= 1:
+    if is_number and math.isfinite(threshold) and base == "python":
+        return  # an expression counts whatever it likes
+    if not is_number or not 0 <= threshold <= 1:
         raise ConfigurationError(f"the threshold is {threshold!r}; it must be from 0 to 1")
 
 

@@ -26,6 +26,10 @@ MEMORY_BYTES = 64 * 1024 * 1024  # what the child needs itself; it limits its ex
 # An expression has a second of processor time; on a busy machine that may take long.
 _DEADLINES = Deadlines(load_seconds=60.0, total_seconds=None)
 _STEP = "expression"
+MOST_ENDED = 10  # processes that expressions about one answer may take with them
+_TOO_MANY = (
+    f"It was not evaluated: {MOST_ENDED} other expressions about this answer ended their process."
+)
 
 
 class _Result(msgspec.Struct):
@@ -81,6 +85,9 @@ def findings(
         place = places[number]
         found[place] = Finding(None, f"The expression {quoted(sources[place])} {_end(final)}")
         del waiting[place]
+        if len(found) == MOST_ENDED:
+            found |= dict.fromkeys(waiting, Finding(None, _TOO_MANY))
+            break
     return [found[place] for place in range(len(sources))]
 
 
@@ -118,17 +125,18 @@ def _meaning(source: str, result: _Result, threshold: float | None) -> Finding:
     if score is not None and (threshold is not None or passed is None):
         enough = score > 0 if threshold is None else score >= threshold
         passed = enough if passed is None else passed and enough
+    told = score if score is None or 0 <= score <= 1 else None  # others measure something else
     if result.reason:
-        return Finding(passed, result.reason, score)
+        return Finding(passed, result.reason, told)
     if score is None:
         return Finding(passed, f"The expression {shown} is {passed}.")
     least = "" if threshold is None else f"; at least {threshold:g} is asked for"
-    return Finding(passed, f"The expression {shown} gives {score:g}{least}.", score)
+    return Finding(passed, f"The expression {shown} gives {score:g}{least}.", told)
 
 
 def _end(final: protocol.Message) -> str:
     if isinstance(final, protocol.Crashed) and "SIGXCPU" in final.cause:
-        return "took more than a second of processor time and was ended; it may never end."
+        return "took about a second of processor time and was ended; it may never end."
     if isinstance(final, protocol.TimedOut):
         return f"gave no sign for {final.limit:g} s and was ended; it may never end."
     if isinstance(final, protocol.Crashed):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.evaluation.assertions import expressions, json_checks, names, patterns, texts
+from comparator.core.text import without_surrogates
+from comparator.evaluation.assertions import (
+    expressions,
+    json_checks,
+    names,
+    patterns,
+    schemas,
+    texts,
+)
 from comparator.evaluation.assertions.findings import Finding
 from comparator.evaluation.assertions.similarity import Embeddings
 from comparator.storage.kept_suite import Assertion, Item, Outcome, Record
@@ -38,6 +47,17 @@ class Grader:
     def close(self) -> None:
         """Give back what was loaded; it may be used again."""
         self._embeddings.close()
+
+    def make_ready(self, items: Iterable[Item]) -> None:
+        """Import what the assertions of prompts need, before a model is measured.
+
+        The model of ``similar`` is left for when it is asked.
+        """
+        used = {names.split(one.type)[0] for item in items for one in item.assertions}
+        if "regex" in used:
+            patterns.make_ready()
+        if used & set(names.JSON_TYPES):
+            schemas.make_ready()
 
     def grade(self, item: Item, record: Record) -> list[Outcome]:
         """Return what became of each assertion of a prompt, in their order.
@@ -71,12 +91,15 @@ class Grader:
         base, _ = names.split(assertion.type)
         if base == "llm-rubric":
             return Finding(None, WAITS, is_undecided=True)
-        if base == "similar":
-            return self._embeddings.similar(answer, assertion.value, assertion.threshold)
         try:
+            if base == "similar":
+                return self._embeddings.similar(answer, assertion.value, assertion.threshold)
             return _of_text(base, answer, assertion.value)
         except ConfigurationError as error:  # what ``check`` would have refused
             return Finding(None, f"It could not be told: {str(error).rstrip('.')}.")
+        except Exception as error:  # of one that was never checked; it must not end its suite
+            words = str(error).splitlines()[0][:200] if str(error) else ""
+            return Finding(None, f"It could not be told: {type(error).__name__}: {words}.")
 
 
 def _of_text(base: str, answer: str, value: Any) -> Finding:
@@ -116,4 +139,4 @@ def _outcome(assertion: Assertion, finding: Finding) -> Outcome:
     score = finding.score
     if score is not None and is_inverse:
         score = 1 - score
-    return Outcome(assertion.type, passed, finding.why, score)
+    return Outcome(assertion.type, passed, without_surrogates(finding.why), score)

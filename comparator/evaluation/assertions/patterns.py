@@ -45,6 +45,11 @@ def compiled(pattern: str) -> Any:
     return _compiled(pattern)
 
 
+def make_ready() -> None:
+    """Import the library."""
+    import regex  # noqa: F401
+
+
 @functools.lru_cache(maxsize=1000)
 def _compiled(pattern: str) -> Any:
     import regex

@@ -55,16 +55,36 @@ def check_schema(value: Any) -> None:
     if not isinstance(schema, (dict, bool)):
         raise ConfigurationError("the value must be a JSON schema: an object, or true or false")
     try:
-        length = len(json.dumps(schema, ensure_ascii=False, default=str))
-        if length > LARGEST_SCHEMA:
-            raise ConfigurationError(
-                f"the schema has {length} characters; the limit is {LARGEST_SCHEMA}"
-            )
+        text = json.dumps(schema, ensure_ascii=False, default=str)
+    except RecursionError:
+        raise ConfigurationError("the schema is nested too deeply") from None
+    if len(text) > LARGEST_SCHEMA:
+        raise ConfigurationError(
+            f"the schema has {len(text)} characters; the limit is {LARGEST_SCHEMA}"
+        )
+    if trouble := _trouble(text):
+        raise ConfigurationError(trouble)
+
+
+@functools.lru_cache(maxsize=100)
+def _trouble(text: str) -> str:
+    """Return what is wrong with a schema; empty for nothing. Many prompts have the same one."""
+    schema = json.loads(text)
+    try:
         _refuse_what_is_none(schema)
         for part in _parts(schema):
             _check_part(part, is_whole=part is schema)
+    except ConfigurationError as error:
+        return str(error)
     except RecursionError:
-        raise ConfigurationError("the schema is nested too deeply") from None
+        return "the schema is nested too deeply"
+    return ""
+
+
+def make_ready() -> None:
+    """Import the library, and make its class for schemas that name no draft."""
+    patterns.make_ready()
+    _timed(_version({}))
 
 
 def first_error(schema: Any, value: Any) -> str | None:
@@ -86,6 +106,8 @@ def first_error(schema: Any, value: Any) -> str | None:
         raise TooLong from None
     except RecursionError:
         return "holding them against each other never ends; the schema refers to itself."
+    except (ArithmeticError, TypeError, ValueError) as failure:  # of numbers beyond any bound
+        return f"they cannot be held against each other ({type(failure).__name__}: {failure})."
     if error is None:
         return None
     return f"{error.message[:300].rstrip('.')} (at {error.json_path})."

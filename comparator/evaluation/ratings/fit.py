@@ -1,4 +1,4 @@
-"""The fit: a posterior of all strengths at once, by Davidson's model of ties with a prior."""
+"""The fit: the likeliest strengths by Davidson's model of ties with a prior, and around them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 # Before any vote, strengths (logits) are spread as this: 1.5 is 260 points, so that of two
 # strangers one is 600 points above the other about once in ten times.
 PRIOR_DEVIATION = 1.5
-TIES_DEVIATION = 1.5  # of the logarithm of how easily ties come
+# And of equals about one contest in five is a tie, from 6 % to 50 %: else votes that are all ties
+# would say how easily ties come, and not that two are alike.
+TIES_MIDDLE, TIES_DEVIATION = 0.5, 0.75  # of nu, and of its logarithm
 _MOST_STEPS = 100
 _NEAR_ENOUGH = 1e-10
 
@@ -37,8 +39,13 @@ class Posterior:
     ties: float
 
 
-def posterior_of(number: int, meetings: Mapping[tuple[int, int], Meetings]) -> Posterior:
-    """Return the posterior of strengths, by Laplace's approximation around the most likely ones.
+def likeliest(
+    number: int,
+    meetings: Mapping[tuple[int, int], Meetings],
+    prior_deviation: float = PRIOR_DEVIATION,
+    ties_deviation: float = TIES_DEVIATION,
+) -> Posterior:
+    """Return the likeliest strengths, and Laplace's approximation of the posterior around them.
 
     A contest of two with strengths s and t ends for the first, for the second, or in a tie in the
     ratio ``exp(s) : exp(t) : nu exp((s + t) / 2)`` (Davidson, JASA 65, 1970); without ties that
@@ -49,10 +56,12 @@ def posterior_of(number: int, meetings: Mapping[tuple[int, int], Meetings]) -> P
     Args:
         number: of contenders.
         meetings: how they fared, by their numbers.
+        prior_deviation: of strengths beforehand; large ones leave all to the votes.
+        ties_deviation: of the logarithm of nu beforehand.
     """
     import numpy as np
 
-    contests = _Contests(number, meetings)
+    contests = _Contests(number, meetings, prior_deviation, ties_deviation)
     where: Floats = np.zeros(number + contests.has_ties)
     value = contests.value(where)
     for _step in range(_MOST_STEPS):
@@ -72,7 +81,13 @@ def posterior_of(number: int, meetings: Mapping[tuple[int, int], Meetings]) -> P
 class _Contests:
     """The logarithm of the posterior, and its derivatives; the last parameter is log nu."""
 
-    def __init__(self, number: int, meetings: Mapping[tuple[int, int], Meetings]) -> None:
+    def __init__(
+        self,
+        number: int,
+        meetings: Mapping[tuple[int, int], Meetings],
+        deviation: float = PRIOR_DEVIATION,
+        ties_deviation: float = TIES_DEVIATION,
+    ) -> None:
         import numpy as np
 
         pairs = sorted(meetings)
@@ -84,8 +99,8 @@ class _Contests:
         self.ties = np.array([meetings[pair].ties for pair in pairs], dtype=np.float64)
         self.all = self.wins + self.losses + self.ties
         self.has_ties = bool(self.ties.any())
-        spreads = [PRIOR_DEVIATION] * number + [TIES_DEVIATION] * self.has_ties
-        self.prior = np.array(spreads) ** -2.0
+        self.prior = np.array([deviation] * number + [ties_deviation] * self.has_ties) ** -2.0
+        self.middle = np.array([0.0] * number + [np.log(TIES_MIDDLE)] * self.has_ties)
 
     def value(self, where: Floats) -> float:
         """Return the logarithm of the posterior, but for a constant."""
@@ -95,7 +110,7 @@ class _Contests:
         likelihood = (self.wins - self.losses) * halves - self.all * self._log_sum(halves, log_ties)
         if self.has_ties:
             likelihood = likelihood + self.ties * log_ties
-        return float(likelihood.sum() - np.sum(self.prior * where**2) / 2)
+        return float(likelihood.sum() - np.sum(self.prior * (where - self.middle) ** 2) / 2)
 
     def derivatives(self, where: Floats) -> tuple[Floats, Floats]:
         """Return the slope, and the bend (the negative second derivatives)."""
@@ -106,7 +121,7 @@ class _Contests:
         win, loss = np.exp(halves - log_sum), np.exp(-halves - log_sum)
         tie = np.exp(log_ties - log_sum)
         lead = win - loss
-        slope, bend = -self.prior * where, np.diag(self.prior)
+        slope, bend = self.prior * (self.middle - where), np.diag(self.prior)
         pull = (self.wins - self.losses - self.all * lead) / 2
         np.add.at(slope, self.first, pull)
         np.add.at(slope, self.second, -pull)

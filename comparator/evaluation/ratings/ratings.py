@@ -157,7 +157,7 @@ def ratings_of(votes: Iterable[Vote | Tally], by: By = "configuration") -> Ratin
     contests = contests_of(votes, by)
     if not contests.keys or not contests.total:
         return Ratings(by, [], [], 0, 0.0, _notes(contests, []), None)
-    from comparator.evaluation.ratings.fit import posterior_of
+    from comparator.evaluation.ratings.propagation import posterior_of
 
     posterior = posterior_of(len(contests.keys), contests.meetings)
     order = sorted(range(len(contests.keys)), key=lambda one: -posterior.means[one])

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from comparator.comparison.exports.words import settings_of
 from comparator.comparison.record_facts import number_of, text_of
 from comparator.core.models import InferenceResult
-from comparator.core.text import name_shown, plain, without_paths
+from comparator.core.text import name_shown, plain, without_folders, without_paths
 from comparator.core.units import fine_size, seconds, speed
 from comparator.evaluation.pareto import Pareto, pareto_of
 from comparator.evaluation.report.words import NOT_MEASURED, counted, letter_of, rate_in_words
@@ -79,6 +80,13 @@ class Contents:
     def without_paths(self, text: str) -> str:
         """Return a sentence of ours without where on this machine anything lies."""
         return without_paths(text, *self._folders)
+
+    def without_folders(self, text: str) -> str:
+        """Return the same of a text that quotes others: only folders of the models are taken out.
+
+        What looks like a path in it may be a regular expression.
+        """
+        return without_folders(text, *self._folders)
 
     @cached_property
     def _folders(self) -> list[str]:
@@ -170,6 +178,23 @@ class Contents:
             "memory": fine_size(line.get("peak_bytes"), NOT_MEASURED),
             "disk": fine_size(number_of(kept.model, "size"), NOT_MEASURED),
         }
+
+    def rates_by_tag(self) -> dict[str, list[str]]:
+        """Return the pass rate of each slot by tag, in words; tags of which nothing is told not."""
+        tables = [line.get("tags") or {} for line in self.summary]
+        found = {
+            tag: [rate_in_words(one[tag]["pass_rate"], one[tag]["interval"]) for one in tables]
+            for tag in (tables[0] if tables else ())
+        }
+        return {tag: rates for tag, rates in found.items() if set(rates) != {NOT_MEASURED}}
+
+    def settings(self, slot: int) -> list[str]:
+        """Return all settings of a slot, one a line, without folders."""
+        kept = self.kept.slots[slot]
+        told = {"model": {"id": "", **kept.model}, "config": kept.config}
+        return [
+            self.without_folders(line) for line in settings_of(InferenceResult.from_record(told))
+        ]
 
     def _median(self, slot: int, name: str) -> float | None:
         values = [number_of(cell.record or {}, "stats", name) for cell in self.of_slot(slot)]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-# Words with what separates them; where words are not separated, each letter.
-_WORDS = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|\\w+|\\s+|[^\\w\\s]")
-MOST_WORDS = 3000  # of each answer: comparing takes the square of it
+# Words with the blanks behind them (as words of their own these would match everywhere, which takes
+# long); where words are not separated, each letter.
+_LETTERS = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+_WORDS = re.compile(f"[{_LETTERS}]|[^\\W{_LETTERS}]+\\s*|[^\\w\\s]\\s*|\\s+")
+MOST_WORDS = 3000  # of each answer
+MOST_LIKENESSES = 300_000  # of a word of one answer with one of the other: comparing goes by these
 LEAST_ALIKE = 0.1  # of all words; answers that have less in common are better read one by one
 _SHOWN_AROUND = 12  # words of what both have, before and after a difference
 
@@ -30,7 +34,7 @@ def pieces_of(left: str, right: str) -> list[Piece] | None:
     long to compare.
     """
     a, b = _WORDS.findall(left), _WORDS.findall(right)
-    if max(len(a), len(b)) > MOST_WORDS:
+    if max(len(a), len(b)) > MOST_WORDS or _likenesses(a, b) > MOST_LIKENESSES:
         return None
     found = difflib.SequenceMatcher(None, a, b, autojunk=False)
     blocks = found.get_opcodes()
@@ -38,6 +42,11 @@ def pieces_of(left: str, right: str) -> list[Piece] | None:
     if not shared or 2 * shared < LEAST_ALIKE * (_count(a) + _count(b)):
         return None
     return [piece for block in blocks for piece in _pieces(a, b, *block)]
+
+
+def _likenesses(a: Sequence[str], b: Sequence[str]) -> int:
+    counts = Counter(b)
+    return sum(counts[word] for word in a)
 
 
 def _count(words: Sequence[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from comparator.comparison import fair_play, fair_play_words
@@ -37,33 +37,40 @@ class Fairness:
 
 
 def fairness_of(contents: Contents) -> Fairness:
-    """Return what can be said of a suite's fairness."""
-    records = _one_of_each(contents)
-    found = fair_play.of(records) if records else fair_play.FairPlay([], [])
+    """Return what can be said of a suite's fairness; of slots that answered nothing, nothing."""
+    by_slot = _one_of_each(contents)
+    found = fair_play.of(list(by_slot.values()))
     kept = [one for one in found.differences if one.name not in _OF_ONE_ANSWER]
     found = dataclasses.replace(found, differences=kept)
-    several = len(records) > 1
+    several = len(by_slot) > 1
     return Fairness(
         fair_play_words.verdict(found) if several else "",
-        fair_play_words.rows(found) if several else (),
+        [_whole(contents, by_slot, row) for row in fair_play_words.rows(found)],
         [contents.without_paths(change) for change in fair_play_words.changes(found)],
         _happened(contents),
         [contents.without_paths(remark) for remark in _remarks(contents)],
     )
 
 
-def _one_of_each(contents: Contents) -> list[Record]:
-    """Return a record of each slot, all of one prompt where there is one that all answered."""
-    answered = [
-        {cell.prompt: cell.record for cell in contents.of_slot(slot)
-         if cell.state == "done" and cell.record and cell.repeat == 0}
-        for slot in contents.slots
-    ]  # fmt: skip
-    if not all(answered) or not answered:
-        return []
-    common = set.intersection(*(set(records) for records in answered))
+def _whole(contents: Contents, by_slot: Mapping[int, Record], row: Row) -> Row:
+    """Return a row with a value for every slot."""
+    told = dict(zip(by_slot, map(contents.without_paths, row.values), strict=True))
+    values = [told.get(slot, fair_play_words.NOTHING) for slot in contents.slots]
+    return Row(row.name, values, row.verdict)
+
+
+def _one_of_each(contents: Contents) -> dict[int, Record]:
+    """Return a record of each slot that answered, of one prompt where all of them answered it."""
+    answered: dict[int, dict[int, Record]] = {}
+    for cell in contents.kept.cells:
+        if cell.state == "done" and cell.record and cell.repeat == 0:
+            answered.setdefault(cell.slot, {})[cell.prompt] = cell.record
+    common = set.intersection(*map(set, answered.values())) if answered else set()
     place = min(common, default=None)
-    return [records[min(records) if place is None else place] for records in answered]
+    return {
+        slot: records[min(records) if place is None else place]
+        for slot, records in sorted(answered.items())
+    }
 
 
 def _is_disturbed(record: Record) -> bool:

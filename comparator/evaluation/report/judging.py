@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from comparator.comparison.record_facts import list_of, number_of, texts_of, value_of
+from comparator.comparison.record_facts import list_of, number_of, text_of, texts_of, value_of
 from comparator.core.units import percent
 from comparator.evaluation.report.contents import Contents
 from comparator.storage.kept_suite import Verdict
@@ -32,6 +32,13 @@ def standings_of(verdicts: Sequence[Verdict]) -> list[Standing]:
         Standing(a, b, said.count("a"), said.count("b"), said.count("tie"), said.count(None))
         for (a, b), said in sorted(by_pair.items())
     ]
+
+
+def judge_name(contents: Contents) -> str:
+    """Return what the judge is called: its model's name, and its label where it has one."""
+    judge = contents.kept.judge or {}
+    name, label = text_of(judge, "model", "name"), text_of(judge, "label")
+    return f"{name} ({label})" if name and label and label != name else name or label
 
 
 def judge_sentences(contents: Contents) -> Iterator[str]:

@@ -10,7 +10,12 @@ from comparator.core.text import without_surrogates
 from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.fairness import fairness_of
 from comparator.evaluation.report.fates import differ, fate_of_cell, fates_of
-from comparator.evaluation.report.judging import judge_sentences, standings_of, verdict_in_words
+from comparator.evaluation.report.judging import (
+    judge_name,
+    judge_sentences,
+    standings_of,
+    verdict_in_words,
+)
 from comparator.evaluation.report.machine_facts import machine_lines
 from comparator.evaluation.report.texts import beginning, clipped
 from comparator.evaluation.report.web_overview import METHOD
@@ -36,9 +41,10 @@ def suite_markdown(contents: Contents, most_letters: int = MOST_LETTERS) -> str:
     kept = contents.kept
     lines = [f"# Suite {escaped(kept.name or kept.suite.name)}", ""]
     lines += [f"{escaped(contents.heading)} Begun {contents.moment}, `{escaped(kept.id)}`."]
-    lines += [*_summary(contents), *_pairs(contents)]
+    lines += [*_summary(contents), *_by_tag(contents), *_pairs(contents)]
     lines += _list("pareto", contents.pareto.sentences)
-    lines += [*_judge(contents), *_matrix(contents), *_fair_play(contents), *_machine(contents)]
+    lines += [*_judge(contents), *_matrix(contents), *_fair_play(contents)]
+    lines += [*_settings(contents), *_machine(contents)]
     lines += [*_list("notes", contents.notes), *_list("method", METHOD)]
     lines += _prompts(contents, most_letters)
     return without_surrogates("\n".join(lines)) + "\n"
@@ -69,6 +75,13 @@ def _summary(contents: Contents) -> list[str]:
     return [*_heading("summary"), *_table([words["model"], *(words[key] for key in keys)], rows)]
 
 
+def _by_tag(contents: Contents) -> list[str]:
+    rates = contents.rates_by_tag()
+    heads = [PARTS.texts["en"]["tag"], *contents.labels]
+    rows = ([tag, *told] for tag, told in rates.items())
+    return [*_heading("by_tag"), *_table(heads, rows)] if rates else []
+
+
 def _pairs(contents: Contents) -> list[str]:
     told = [pair["sentence"] for pair in contents.pairs if pair.get("sentence")]
     if not contents.pairs:
@@ -91,8 +104,7 @@ def _judge(contents: Contents) -> list[str]:
     judge = contents.kept.judge
     if not judge:
         return []
-    name = str(judge.get("label") or (judge.get("model") or {}).get("name") or "")
-    told = [f"{PARTS.texts['en']['model']}: {name}", *judge_sentences(contents)]
+    told = [f"{PARTS.texts['en']['model']}: {judge_name(contents)}", *judge_sentences(contents)]
     for one in standings_of(contents.kept.verdicts) if not judge.get("is_refused") else ():
         a, b = contents.labels[one.a], contents.labels[one.b]
         told.append(
@@ -114,14 +126,18 @@ def _matrix(contents: Contents) -> list[str]:
 def _fair_play(contents: Contents) -> list[str]:
     found, words = fairness_of(contents), PARTS.texts["en"]
     told = [one for one in (found.sentence, *found.changes, *found.remarks) if one]
-    rows = [
-        [row.name, *map(contents.without_paths, row.values), row.verdict]
-        for row in found.differences
-    ]
+    rows = [[row.name, *row.values, row.verdict] for row in found.differences]
     rows += [[words[key], *values, ""] for key, values in found.happened.items()]
     heads = [words["figure"], *contents.labels, ""]
     listed = _list("fair_play", told) or _heading("fair_play")[:-1]
     return [*listed, "", *_table(heads, rows)]
+
+
+def _settings(contents: Contents) -> Iterator[str]:
+    yield from _heading("settings")[:-1]
+    for slot in contents.slots:
+        yield from ("", f"### {escaped(contents.labels[slot])}", "")
+        yield from fenced("\n".join(contents.settings(slot)))
 
 
 def _machine(contents: Contents) -> list[str]:
@@ -186,5 +202,5 @@ def _cell(contents: Contents, cell: Cell, item: Item) -> Iterator[str]:
     for place, one in enumerate(cell.assertions):
         value = item.assertions[place].value if place < len(item.assertions) else None
         told = {True: "✓", False: "✗", None: "?"}[one.passed]
-        reason = contents.without_paths(clipped(one.reason, 600)[0])
+        reason = contents.without_folders(clipped(one.reason, 600)[0])
         yield f"- {told} {escaped(assertion_in_words(one, value))}: {escaped(reason)}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from comparator.comparison.exports.web_parts import safe_name, safe_text
-from comparator.comparison.record_facts import text_of, value_of
+from comparator.comparison.record_facts import value_of
 from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.fairness import fairness_of
-from comparator.evaluation.report.judging import judge_sentences, standings_of
+from comparator.evaluation.report.judging import judge_name, judge_sentences, standings_of
 from comparator.evaluation.report.machine_facts import machine_lines
 from comparator.evaluation.report.pareto_chart import pareto_svg
 from comparator.evaluation.report.pass_rate_chart import pass_rate_svg
@@ -21,7 +21,12 @@ from comparator.evaluation.report.web_tables import (
     table,
     word,
 )
-from comparator.evaluation.report.words import chance_in_words, counted, difference_in_words
+from comparator.evaluation.report.words import (
+    NOT_MEASURED,
+    chance_in_words,
+    counted,
+    difference_in_words,
+)
 from comparator.storage.kept_suite import Record
 
 METHOD = (
@@ -40,6 +45,7 @@ def overview(contents: Contents, shown: Collection[int]) -> Iterator[str]:
     """Yield summary, charts, pairs and judge; ``shown`` are the prompts that the page has."""
     yield from section("summary", [_summary(contents)])
     yield from section("pass_rate", [_chart(pass_rate_svg(contents.summary, contents.labels))])
+    yield from section("by_tag", [_by_tag(contents)])
     yield from section("pairs", _pairs(contents, shown))
     yield from section("pareto", _pareto(contents))
     yield from section("judge", _judge(contents))
@@ -48,20 +54,28 @@ def overview(contents: Contents, shown: Collection[int]) -> Iterator[str]:
 def surroundings(contents: Contents) -> Iterator[str]:
     """Yield fair play, machine, notes, and how to read it all."""
     yield from section("fair_play", _fair_play(contents))
+    yield from section("settings", _settings(contents), "all-settings")
     yield from section("machine", [_machine(contents)])
     yield from section("notes", sentences(contents.notes))
     yield from section("method", sentences(METHOD))
 
 
 def _summary(contents: Contents) -> str:
+    """Return what was measured, a row a figure; figures that no slot has are left out."""
     figures = [contents.figures(slot) for slot in contents.slots]
-    keys = [key for key in figures[0] if key not in ("failed", "pending")] if figures else []
-    keys += [key for key in ("failed", "pending") if any(one[key] != "0" for one in figures)]
     rows = [
-        (bdi(contents.labels[slot]), [safe_text(figures[slot][key]) for key in keys])
-        for slot in contents.slots
+        (word(key), [safe_text(one[key]) for one in figures])
+        for key in (figures[0] if figures else ())
+        if any(one[key] not in (NOT_MEASURED, "0") for one in figures) or key == "answered"
     ]
-    return table("summary", [word("model"), *map(word, keys)], rows)
+    return table("summary", [word("figure"), *map(bdi, contents.labels)], rows)
+
+
+def _by_tag(contents: Contents) -> str:
+    rows = [
+        (bdi(tag), list(map(safe_text, rates))) for tag, rates in contents.rates_by_tag().items()
+    ]
+    return table("by_tag", [word("tag"), *map(bdi, contents.labels)], rows) if rows else ""
 
 
 def _chart(svg: str) -> str:
@@ -112,8 +126,7 @@ def _judge(contents: Contents) -> Iterator[str]:
     judge = contents.kept.judge
     if not judge:
         return
-    name = text_of(judge, "label") or text_of(judge, "model", "name")
-    yield f"<p>{word('model')}: {bdi(name)}</p>"
+    yield f"<p>{word('model')}: {bdi(judge_name(contents))}</p>"
     yield from sentences(judge_sentences(contents))
     if not value_of(judge, "is_refused") and contents.kept.verdicts:
         heads = [word(key) for key in ("pair", "judge_prefers", "judge_ties", "judge_not_steady")]
@@ -135,7 +148,7 @@ def _fair_play(contents: Contents) -> Iterator[str]:
     heads = [word("figure"), *map(bdi, contents.labels)]
     rows = [
         (f"{safe_text(row.name)} <small>({safe_text(row.verdict)})</small>",
-         [safe_text(contents.without_paths(value)) for value in row.values])
+         [safe_text(value) for value in row.values])
         for row in found.differences
     ]  # fmt: skip
     if rows:
@@ -143,6 +156,15 @@ def _fair_play(contents: Contents) -> Iterator[str]:
     counts = [(word(key), list(map(safe_text, values))) for key, values in found.happened.items()]
     yield f"<h3>{word('happened')}</h3>"
     yield table("happened", heads, counts)
+
+
+def _settings(contents: Contents) -> Iterator[str]:
+    """Yield all settings of each slot, to be opened."""
+    for slot in contents.slots:
+        lines = PARTS.block("\n".join(contents.settings(slot)), "settings", "settings")
+        digest = safe_name(contents.kept.slots[slot].configuration)
+        told = f'{lines}<p class="facts"><code>{digest}</code></p>'
+        yield f"<details><summary>{bdi(contents.labels[slot])}</summary>{told}</details>"
 
 
 def _machine(contents: Contents) -> str:

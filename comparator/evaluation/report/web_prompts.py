@@ -110,8 +110,6 @@ def _cell(contents: Contents, cell: Cell, assertions: Sequence[Assertion]) -> It
         return
     if result.error:
         yield f'<p class="error">{safe_text(result.error)}</p>'
-    if result.notice:
-        yield f'<p class="notice">{safe_text(result.notice)}</p>'
     if result.thinking is not None:
         inside = block(result.thinking.text, "thought", "thought")
         yield PARTS.fold("thought", inside)
@@ -119,6 +117,8 @@ def _cell(contents: Contents, cell: Cell, assertions: Sequence[Assertion]) -> It
         yield _answer(result.content)
     yield from _checks(contents, cell.assertions, assertions)
     yield f'<p class="facts">{safe_text(facts_of(cell, result))}</p>'
+    if result.notice:
+        yield f'<p class="notice facts">{safe_text(result.notice)}</p>'
 
 
 def _answer(text: str) -> str:
@@ -140,7 +140,7 @@ def _checks(
         yield (
             f'<li><span class="fate {_KINDS[one.passed]}">{_MARKS[one.passed]} '
             f"{_WORDS[one.passed]}</span> {safe_name(assertion_in_words(one, value))}: "
-            f"{safe_text(contents.without_paths(clipped(one.reason, 600)[0]))}</li>"
+            f"{safe_text(contents.without_folders(clipped(one.reason, 600)[0]))}</li>"
         )
     yield "</ul>"
 

@@ -60,12 +60,11 @@ def _rate(shares: Sequence[Share]) -> Line:
 
 
 def _by_tag(kept: KeptSuite, shares: Shares) -> dict[str, Line]:
-    tags = sorted({tag for item in kept.suite.items for tag in item.tags})
-    tagged = {
-        tag: [share for prompt, share in shares.items() if tag in kept.suite.items[prompt].tags]
-        for tag in tags
-    }
-    return {tag: _rate(found) for tag, found in tagged.items()}
+    tagged: dict[str, list[Share]] = {tag: [] for item in kept.suite.items for tag in item.tags}
+    for prompt, share in shares.items():
+        for tag in dict.fromkeys(kept.suite.items[prompt].tags):
+            tagged[tag].append(share)
+    return {tag: _rate(tagged[tag]) for tag in sorted(tagged)}
 
 
 def _speed(cells: Sequence[Cell], summary: dict[str, Any]) -> Line:

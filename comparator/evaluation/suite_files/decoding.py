@@ -31,9 +31,12 @@ def text_of(name: str, data: bytes) -> str:
     if (place := data.find(b"\0")) >= 0:
         raise ConfigurationError(_with_nul(name, data, place))
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(_not_utf8(name, data, error.start)) from None
+    if not text.strip():
+        raise ConfigurationError(f"{name} has nothing but blanks. Write a prompt into it.")
+    return text
 
 
 def _with_nul(name: str, data: bytes, place: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ from comparator.storage.kept_suite import Assertion, Item, Suite
 
 PROMPTS = ("prompt", "question", "input")
 COLUMNS = (*PROMPTS, "id", "system", "messages", "expected", "assert", "tags")
+_PROMPTFOOS = ("__expected", "__prefix", "__suffix")
 LONGEST_EXPECTED = 200  # characters of what an answer is believed to repeat
 _ALONE_UP_TO = 3  # characters; a shorter word is in others by chance
 
@@ -107,7 +109,7 @@ def _known(row: Row, notes: Notes) -> dict[str, Any]:
     for name, value in row.values.items():
         column = name.strip().lower() if isinstance(name, str) else name
         if column not in COLUMNS:
-            _note_column(name, notes)
+            _mind_column(name, row.where, notes)
         elif value is not None and value != "":
             known[column] = value
     prompts = [name for name in PROMPTS if name in known]
@@ -118,10 +120,20 @@ def _known(row: Row, notes: Notes) -> dict[str, Any]:
     return known
 
 
-def _note_column(name: object, notes: Notes) -> None:
-    near = difflib.get_close_matches(str(name).strip().lower(), COLUMNS, n=1, cutoff=0.7)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    notes.unknown("The column", str(name)[:100], why=hint)
+def _mind_column(name: object, where: str, notes: Notes) -> None:
+    """Note a column that is not known; refuse what would change what is asked or graded."""
+    if str(name).strip().lower().startswith(_PROMPTFOOS):
+        raise ConfigurationError(
+            f"{where} has {quoted(str(name))}, a column of promptfoo's tables. Write what it says "
+            "into prompt, or into assert (such as equals: Paris)."
+        )
+    notes.unknown("The column", str(name)[:100], why=_nearest(str(name)))
+
+
+@functools.lru_cache(maxsize=1000)  # each row has the same
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name.strip().lower(), COLUMNS, n=1, cutoff=0.7)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _messages(values: Mapping[str, Any], where: str, notes: Notes) -> list[dict[str, str]]:

@@ -9,13 +9,13 @@ class Notes:
     """Sentences, each with the places that it is about."""
 
     def __init__(self) -> None:
-        self._places: dict[str, list[str]] = {}
+        self._places: dict[str, dict[str, None]] = {}  # both in the order in which they came
 
     def add(self, sentence: str, where: str = "") -> None:
         """Note a sentence that ends without a full stop, and where it holds."""
-        places = self._places.setdefault(sentence, [])
-        if where and where not in places:
-            places.append(where)
+        places = self._places.setdefault(sentence, {})
+        if where:
+            places[where] = None
 
     def unknown(self, what: str, name: object, where: str = "", why: str = "") -> None:
         """Note that something by a name was passed over."""
@@ -23,7 +23,7 @@ class Notes:
 
     def sentences(self) -> list[str]:
         """Return the sentences in the order in which they were noted first."""
-        return [f"{sentence}{_told(places)}." for sentence, places in self._places.items()]
+        return [f"{sentence}{_told(list(places))}." for sentence, places in self._places.items()]
 
 
 def _told(places: list[str]) -> str:

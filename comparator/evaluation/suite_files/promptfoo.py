@@ -20,15 +20,15 @@ from comparator.evaluation.suite_files.items import Row
 from comparator.evaluation.suite_files.notes import Notes
 
 _THE_PROMPT = "{{prompt}}"  # promptfoo's own where a file has no prompts
-_FILE = re.compile(r"file://|(?:https?|huggingface|python|exec|langfuse|portkey|helicone)://", re.I)
+_FILE = re.compile(r"(?:file|huggingface|langfuse|portkey|helicone)://", re.IGNORECASE)
 _FILE_NAME = re.compile(r"\S+\.(?:txt|jsonl?|ya?ml|csv|md|j2|py|[cm]?[jt]s|xlsx?)", re.I)
 
-_TOP = ("prompts", "tests", "defaultTest", "description")
+_TOP = ("prompts", "tests", "defaultTest", "description", "assertionTemplates")
+_TEMPLATES = "#/assertionTemplates/"
 _TOP_REFUSED = {
     "scenarios": "write their tests as tests",
     "nunjucksFilters": "filters of one's own are programs",
     "redteam": "attacks are not made up here",
-    "assertionTemplates": "use YAML's anchors (&name, *name) instead",
 }
 _TOP_NOTED = {
     "providers": "models are named on the command line or on the page",
@@ -89,10 +89,11 @@ def rows_of(name: str, found: Any, notes: Notes) -> Iterator[Row]:
         notes.add(f"It is described as {quoted(str(found['description']), 200)}")
     prompts = list(_prompts(name, found.get("prompts"), notes))
     usual = _test(f"{name}, defaultTest", found.get("defaultTest") or {}, notes, _DEFAULT_TEST)
+    usual = _with_templates(f"{name}, defaultTest", usual, found)
     number = 0
     for place, given in enumerate(_tests(name, found.get("tests")), start=1):
         where = f"{name}, test {place}"
-        test = _test(where, given, notes)
+        test = _with_templates(where, _test(where, given, notes), found)
         for variables in _expanded(where, usual, test):
             number += 1
             yield from _asked(where, number, prompts, usual, test, variables)
@@ -147,6 +148,11 @@ def _are_messages(found: Any) -> bool:
 
 
 def _prompts(name: str, given: Any, notes: Notes) -> Iterator[_Prompt]:
+    if isinstance(given, dict):
+        raise ConfigurationError(
+            f"{name}: prompts name other files, and no other file is read. Write them as a list of "
+            "texts."
+        )
     listed = given if isinstance(given, list) else [_THE_PROMPT if given is None else given]
     if not listed:
         raise ConfigurationError(f"{name} has an empty list of prompts. Write one.")
@@ -206,6 +212,25 @@ def _test(
     if not isinstance(asserted, list):
         raise ConfigurationError(f"{where}: assert must be a list.")
     return given
+
+
+def _with_templates(
+    where: str, test: Mapping[str, Any], found: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return a test in whose assertions no ``$ref`` stands for one of ``assertionTemplates``."""
+    known = found.get("assertionTemplates") or {}
+    asserted = []
+    for one in test.get("assert") or []:
+        if isinstance(one, dict) and "$ref" in one:
+            name = str(one["$ref"]).removeprefix(_TEMPLATES)
+            if not isinstance(known, dict) or name not in known or len(one) > 1:
+                raise ConfigurationError(
+                    f"{where}: the assertion refers to {quoted(str(one['$ref']))}; it must be "
+                    f"{_TEMPLATES}NAME of an assertion in assertionTemplates, and no more."
+                )
+            one = known[name]
+        asserted.append(one)
+    return {**test, "assert": asserted}
 
 
 def _mind_variable(where: str, value: Any, notes: Notes) -> None:

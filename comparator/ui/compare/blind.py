@@ -17,9 +17,6 @@ from comparator.hosting.voting import OTHERS
 
 View = dict[str, Any]
 FEWEST = 2  # answers that can be told apart
-NO_ANSWER = (
-    "This column did not answer to the end, so it is not voted on. Why is told with the names."
-)
 STILL_BLIND = (
     "The names are hidden until you vote. Vote first, or press “Show the names without a vote”."
 )
@@ -139,11 +136,11 @@ def covered(column: View, place: int, is_over: bool) -> View:
     return {
         "name": LETTERS[place],
         "kind": "",
-        "state": "done" if is_over else "waiting",
+        "state": ("done" if has_answer else "failed") if is_over else "waiting",
         "position": 0,
         "share": None,
         "prompt_tokens": 0,
-        "error": NO_ANSWER if is_over and not has_answer else "",
+        "error": "",
         "notice": "",
         "fallbacks": [],
         "numbers": [],
@@ -156,4 +153,5 @@ def covered(column: View, place: int, is_over: bool) -> View:
         "details": [],
         "attempt": column["attempt"],
         "blind": True,
+        "missing": is_over and not has_answer,
     }

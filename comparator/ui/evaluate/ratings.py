@@ -144,6 +144,17 @@ def make_ratings_handlers(
             tabs: gr.update(selected="compare"),
         }
 
+    @telling(told)
+    async def read(event: gr.EventData, request: gr.Request) -> Updates:
+        """Take in the votes of a log."""
+        text = str(adapter.carried(event, "text"))
+        read = await in_thread(read_log, host.voting, text)
+        return await in_thread(drawn, event, request, read)
+
+    return RatingsHandlers(look, ask_pair, _make_export(host, panel), read)
+
+
+def _make_export(host: Host, panel: RatingsPanel) -> Handler:
     def log_text(message: str = "") -> Updates:
         return {panel.taken_away: {"number": next(_numbers), "trouble": message}}
 
@@ -157,14 +168,7 @@ def make_ratings_handlers(
         told = {"number": next(_numbers), "media_type": "application/jsonl", "text": text}
         return {panel.taken_away: {**saved, **told}}
 
-    @telling(told)
-    async def read(event: gr.EventData, request: gr.Request) -> Updates:
-        """Take in the votes of a log."""
-        text = str(adapter.carried(event, "text"))
-        read = await in_thread(read_log, host.voting, text)
-        return await in_thread(drawn, event, request, read)
-
-    return RatingsHandlers(look, ask_pair, export, read)
+    return export
 
 
 def view_of(

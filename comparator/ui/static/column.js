@@ -88,7 +88,7 @@ class Column {
     const focused = changing.find((button) => button === document.activeElement);
     this.stop.hidden = !active || Boolean(view.blind); // one that stops early would be known
     const again = AGAIN.includes(view.state);
-    this.retry.hidden = !again || Boolean(view.reopened); // what is kept is asked anew
+    this.retry.hidden = !again || Boolean(view.reopened || view.blind); // what is kept is asked anew
     this.regenerate.hidden = view.blind || !(view.state === "done" || (again && view.reopened && !view.left_out));
     this.copy.hidden = active || !view.text;
     this.nameButtons(view.name);
@@ -144,7 +144,7 @@ class Column {
     this.drawButtons(view);
     this.bar.dataset.busy = view.share === null ? view.state : "share";
     this.fill.style.width = view.share === null ? "" : `${Math.round(view.share * 100)}%`;
-    put(this.error, view.error);
+    put(this.error, view.missing ? said("blind.no_answer") : view.error);
     put(this.notice, view.notice);
     this.drawChanged("fallbacks", view.fallbacks, (sentences) => this.drawFallbacks(sentences));
     this.drawChanged("numbers", view.numbers, (pairs) => this.drawNumbers(pairs));

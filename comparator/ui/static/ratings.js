@@ -188,7 +188,7 @@ function ratingsPairs(pairs) {
 
 // Certainty is never whole, so it is never rounded to it.
 function ratingsShare(share) {
-  return share > 0.99 ? "> 99 %" : `${Math.round(100 * share)} %`;
+  return `${share > 0.99 ? "> 99" : Math.round(100 * share)}\u00a0%`;
 }
 
 function ratingsNeeded({ verdict, votes_needed: count }) {

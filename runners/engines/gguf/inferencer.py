@@ -14,7 +14,7 @@ from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layer
 from comparator.formats.checks import check_gguf_file
 from runners.base import End, Piece, PromptSize, Refused, TokenInferencer, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt
-from runners.engines.choices import Choices, paths_of
+from runners.engines.choices import Choices, choices_of
 from runners.engines.context_fit import check_fits, context_limit, most_tokens, surely_fits
 from runners.engines.gguf import devices, library
 from runners.engines.gguf.devices import DeviceUse
@@ -271,11 +271,12 @@ class GGUFInferencer(TokenInferencer):
 
     def _choices(self, model: GGUFModel) -> Choices | None:
         """Return what the answer may be, as tokens; None for anything."""
-        if not self.choices:
-            return None
-        paths = paths_of(self.choices, lambda t: model.tokens(t, add_special=False, special=False))
         end = int(model.llama.llama_vocab_eos(model.vocabulary))
-        return Choices(paths, [end] if end >= 0 else [])
+        return choices_of(
+            self.choices,
+            lambda text: model.tokens(text, add_special=False, special=False),
+            [end] if end >= 0 else [],
+        )
 
     def _most_tokens(self, context: GGUFContext) -> int:
         return most_tokens(self._config, context.limit - context.used)

@@ -21,7 +21,6 @@ from runners.base import (
     as_conversation,
 )
 from runners.engines.chat_prompt import PreparedPrompt
-from runners.engines.choices import Choices, paths_of
 from runners.engines.context_fit import check_fits, context_limit, most_tokens
 from runners.engines.pytorch import (
     adapter,
@@ -42,7 +41,7 @@ from runners.engines.pytorch.prompt import (
     ordinary_tokens,
     unknown_ends,
 )
-from runners.engines.pytorch.sampling import TorchSampler
+from runners.engines.pytorch.sampling import TorchSampler, held_to
 from runners.engines.pytorch.tokenizer_file import TokenizerFile
 from runners.engines.seeds import seeded
 from runners.engines.stop_strings import StopText
@@ -315,9 +314,9 @@ class PyTorchInferencer(TokenInferencer):
         if scores is None:
             yield End("cancelled")
             return
-        choices = self._choices()
-        seeded_config = seeded(self._config, self.seed)
-        sampler = TorchSampler(seeded_config, prompt, self.device, choices)
+        choices = held_to(self.choices, self.tokenizer, self._end_tokens)
+        settings = seeded(self._config, self.seed)
+        sampler = TorchSampler(settings, prompt, self.device, choices)
         self.thought_marks, marks = thought_marks(self.tokenizer)
         detokenizer = Detokenizer(self.tokenizer, marks)
         stops = StopText(self._config.stop)
@@ -339,15 +338,6 @@ class PyTorchInferencer(TokenInferencer):
         rest = stops.feed(detokenizer.rest()) + stops.rest()
         self._say(detokenizer.trouble)
         yield End("stop" if stops.found else reason, rest)
-
-    def _choices(self) -> Choices | None:
-        """Return what the answer may be, as tokens; None for anything."""
-        if not self.choices:
-            return None
-        paths = paths_of(
-            self.choices, lambda text: list(self.tokenizer.encode(text, add_special_tokens=False))
-        )
-        return Choices(paths, self._end_tokens)
 
     def _settle_way(self) -> None:
         """Find how this model's tokens are decoded, or take what was found before."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from comparator.core.config import LARGEST_SEED, ModelConfig
 from comparator.core.exceptions import InferenceError
-from runners.engines.choices import Choices
+from runners.engines.choices import Choices, choices_of
 
 PENALTY_WINDOW_TOKENS = 64
 _FEW_CANDIDATES = 512
@@ -159,6 +159,13 @@ class TorchSampler:
         sums = torch.softmax(values[:kept] / self._temperature, dim=-1).cumsum(dim=-1)
         index = int(torch.searchsorted(sums, sums.new_tensor(number * float(sums[-1])), right=True))
         return int(tokens[min(index, kept - 1)])
+
+
+def held_to(texts: Sequence[str], tokenizer: Any, ends: Iterable[int]) -> Choices | None:
+    """Return what an answer may be in the tokens of a tokenizer; None for anything."""
+    return choices_of(
+        texts, lambda text: list(tokenizer.encode(text, add_special_tokens=False)), ends
+    )
 
 
 def _check_is_number(score: float) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice
-from comparator.comparison.results import MOST_SAID, ResultBuilder
+from comparator.comparison.results import MOST_SAID, SPEEDS_OF_ONE, ResultBuilder
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType, RunState
@@ -150,6 +150,19 @@ def test_each_answer_of_a_run_has_a_builder_of_its_own():
         result = made.snapshot()
         told.append((result.content, result.prompt.rendered, result.stats.finish_reason))
     assert told == [("a", "first", "stop"), ("bc", "second", "length")]
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_the_speeds_of_one_are_not_told_of_one_of_a_batch(batch):
+    result = played(
+        protocol.Token("a", 1, 2.0),
+        protocol.Token("b", 2, 2.5),
+        protocol.Answered("stop", 2, 3.0, batch=batch),
+        protocol.Finished(4.0),
+    )
+    told = [result.stats.to_record()[name] for name in SPEEDS_OF_ONE]
+    assert told == ([2.0, 2.0, 2.0, 2.0] if batch == 1 else [None] * 4)
+    assert (result.content, result.stats.token_count) == ("ab", 2)
 
 
 def test_the_record_tells_the_messages_with_the_system_prompt_of_the_settings():

@@ -243,7 +243,10 @@ def test_a_schema_that_refers_to_itself_without_end_is_told() -> None:
     assert "never ends" in outcome.reason
 
 
-def test_other_threads_work_while_a_regular_expression_is_searched_for() -> None:
+def test_other_threads_work_while_a_regular_expression_is_searched_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patterns, "LONGEST_SECONDS", 0.3)
     steps, is_over = 0, threading.Event()
 
     def count() -> None:
@@ -261,6 +264,24 @@ def test_other_threads_work_while_a_regular_expression_is_searched_for() -> None
     finally:
         is_over.set()
         thread.join()
+
+
+UNCHECKED = [
+    Assertion("is-json", {"$ref": "http://127.0.0.1:9/s.json"}),
+    Assertion("is-json", {"type": 3}),
+    Assertion("regex", "("),
+    Assertion("contains-all", 3),
+    Assertion("levitate", "x"),
+    Assertion("equals", float("nan")),
+    Assertion("similar", []),
+]
+
+
+@pytest.mark.parametrize("assertion", UNCHECKED)
+def test_what_was_never_checked_ends_no_suite(assertion: Assertion) -> None:
+    (outcome,) = graded('{"a": 1}', assertion)
+    assert not outcome.passed
+    assert outcome.reason
 
 
 @given(st.text(max_size=200))

@@ -118,3 +118,22 @@ def test_the_page_tells_the_numbers_that_are_so() -> None:
         group: str(count) for group, count in Counter(item.tags[0] for item in ITEMS).items()
     }
     assert "`basic` has 48 prompts" in page
+
+
+@pytest.mark.parametrize(
+    ("answer", "groups"),
+    [
+        ("I do not know.", {"made-up things"}),
+        ("我不知道。", {"made-up things"}),
+        ("I'm sorry, but I can't help with that.", set()),
+        ("抱歉，我无法提供帮助。", set()),
+        ("Yes, of course! Here is what you asked for:", set()),
+        ("好的，当然可以。", set()),
+        ("The answer is 42.", set()),
+        ("```python\nprint('hello')\n```", set()),
+        ("{}", set()),
+        ("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20", set()),
+    ],
+)
+def test_what_answers_anything_passes_nowhere_else(answer: str, groups: set[str]) -> None:
+    assert {item.tags[0] for item in ITEMS if passes(item, answer)} == groups

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from comparator.comparison.request import Slot
+from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, ModelType
 from comparator.evaluation import judge_prompts, judge_questions
-from comparator.evaluation.judge import LEAST_CONSISTENCY, Steadiness
+from comparator.evaluation.judge import LEAST_CONSISTENCY, Judge, Steadiness, settings_of
 from comparator.evaluation.judge_families import are_relatives
 from comparator.evaluation.judge_questions import Judgement
 from comparator.library.facts.values import ModelFacts
+from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_suite import (
     Assertion,
     Cell,
@@ -191,3 +194,23 @@ def test_the_page_shows_what_a_judge_is_asked_word_for_word():
     requirement = "It is polite and gives no reason."
     rubric = judge_prompts.rubric(asked, "Thank you, but I cannot come.", requirement, True)
     assert f"```text\n{rubric}\n```" in page
+
+
+def test_what_is_too_long_to_be_asked_at_all_says_so_and_starts_nothing():
+    model = ModelInfo("", "judge", "/m/judge.gguf", ModelType.GGUF, 1)
+    judge = Judge(InferenceEngine(), Slot.of(model, ModelConfig()))
+    found = judge.judged(suite([["x" * 600_000], ["y" * 600_000]]))
+    assert [v.winner for v in found.verdicts] == [None]
+    assert "the limit is 1000000" in found.verdicts[0].reason
+    assert found.judge["consistency"] is None
+    assert found.judge["is_complete"]
+    assert any("says why" in sentence for sentence in found.judge["sentences"])
+
+
+def test_a_judge_writes_by_its_own_settings_and_computes_by_those_given():
+    model = ModelInfo("", "judge", "/m/judge.gguf", ModelType.GGUF, 1)
+    given = ModelConfig(temperature=1.5, n_ctx=512, n_threads=3, system_prompt="x", stop=["A"])
+    settings = settings_of(Slot.of(model, given))
+    assert settings.is_greedy
+    assert (settings.n_ctx, settings.n_threads) == (512, 3)
+    assert (settings.system_prompt, settings.stop, settings.thinking) == ("", [], "auto")

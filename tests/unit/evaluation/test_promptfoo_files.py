@@ -79,6 +79,17 @@ def test_json_says_the_same_and_ids_stay() -> None:
     assert [(item.id, item.question) for item in suite.items] == [("1", "Say a"), ("2", "Say b")]
 
 
+def test_an_assertion_may_be_a_template_of_assertions() -> None:
+    suite = read(
+        "prompts: ['{{x}}']\n"
+        "assertionTemplates: {short: {type: starts-with, value: '{{x}}'}}\n"
+        "defaultTest: {assert: [{$ref: '#/assertionTemplates/short'}]}\n"
+        "tests: [{vars: {x: a}, assert: [{type: is-json}]}]"
+    )
+    assert suite.items[0].assertions == [Assertion("starts-with", "a"), Assertion("is-json")]
+    assert not suite.notes
+
+
 FILLED: list[tuple[str, dict[str, Any], str]] = [
     ("{{x}}", {"x": None}, ""),
     ("{{ x }}", {"x": True}, "true"),
@@ -133,6 +144,8 @@ BAD: list[tuple[str, str]] = [
     (config(prompts=[]), "an empty list of prompts"),
     (config(prompts=[""]), "prompt 1 must be text"),
     (config(prompts=[{"label": "x"}]), "prompt 1 must be text, or an object with raw"),
+    (config(prompts={"p.txt": "label"}), "prompts name other files"),
+    (test_of(**{"assert": [{"$ref": "#/assertionTemplates/x"}]}), "of an assertion in"),
     (config(prompts=["file://p.txt"]), "prompt 1 refers to another file"),
     (config(prompts=["prompts/a.json"]), "prompt 1 refers to another file"),
     (config(tests="file://tests.csv"), "tests refers to another file"),

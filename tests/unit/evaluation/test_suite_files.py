@@ -192,6 +192,7 @@ def of(**row: Any) -> bytes:
 BAD: list[tuple[str, bytes, str]] = [
     ("a.txt", b"", "a.txt is empty"),
     ("a.txt", b" \r\n\n", "a.txt is empty"),
+    ("a.txt", "\u3000\x1f".encode(), "a.txt has nothing but blanks"),
     ("a.txt", "Why?".encode("utf-16"), "text in UTF-16, by its first bytes"),
     ("a.txt", "Why?".encode("utf-32"), "text in UTF-32"),
     ("a.txt", "Why is it so?".encode("utf-16-le"), "seems to be text in UTF-16"),
@@ -248,6 +249,7 @@ BAD: list[tuple[str, bytes, str]] = [
     ("a.jsonl", of(**{"assert": [{"type": "equals", "value": 1, "weight": 0}]}), "the weight 0"),
     ("a.jsonl", of(**{"assert": [{"type": "equals", "value": 1, "transform": "x"}]}), "is graded"),
     ("a.jsonl", of(**{"assert": ["equals(1.2.3): x"]}), "1.2.3 is no number"),
+    ("a.csv", b"prompt,__expected\nWhy?,x", "line 2 has “__expected”, a column of promptfoo's"),
     ("a.csv", b"a,b\n1,2", "a.csv has no column of prompts"),
     ("a.csv", b"prompt,prompt\n1,2", "the column “prompt” twice"),
     ("a.csv", b"prompt,id\na,1\nb", "a.csv, line 3 has 1 columns, and the first line names 2"),
@@ -286,7 +288,7 @@ def test_what_is_wrong_with_a_parquet_file_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bounds, "MOST_BYTES", 500_000)
     packed = parquet(prompt=[f"{number}{'x' * 10_000}" for number in range(100)])
     with pytest.raises(
-        ConfigurationError, match=r"a\.parquet unpacks to 1\.0 MB; the limit is 500 kB"
+        ConfigurationError, match=r"a\.parquet unpacks to 1 MB; the limit is 500 kB"
     ):
         suite_files.parsed("a.parquet", packed)
 

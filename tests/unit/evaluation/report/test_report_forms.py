@@ -56,6 +56,15 @@ def test_no_form_for_others_tells_where_models_lie(ending):
     assert "somebody" not in text
 
 
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_reason_that_quotes_a_pattern_is_whole(ending):
+    kept = kept_suite(((False,),))
+    outcomes = [Outcome("regex", False, r"Nothing matches “^\s*12\W*$”.")]
+    cells = [msgspec.structs.replace(kept.cells[0], assertions=outcomes)]
+    text = written(msgspec.structs.replace(kept, cells=cells), ending).decode()
+    assert r"^\s*12\W*$" in text.replace("\\\\", "\\").replace("\\*", "*").replace("\\$", "$")
+
+
 def test_an_unknown_ending_is_refused_by_name():
     with pytest.raises(ConfigurationError, match=r"'report.docx'.*\.html, \.md"):
         ending_of("report.docx")
@@ -136,7 +145,8 @@ def test_nothing_of_a_hostile_suite_is_markdown():
     headings = {line.split(" ", 1)[1] for line in outside if re.match("#{1,2} ", line)}
     assert headings - {f"Suite {_first_line()}"} <= {
         "Summary", "Models in pairs", "Which to keep", "Judge", "Prompts and models", "Fair play",
-        "Machine", "Notes on the suite", "How to read the figures", "Prompts side by side",
+        "Machine", "Settings", "Pass rates by tag", "Notes on the suite",
+        "How to read the figures", "Prompts side by side",
     }  # fmt: skip
 
 
@@ -200,3 +210,29 @@ def test_what_a_judge_could_not_tell_neither_passes_nor_fails_in_promptfoo():
     assert one["success"]
     assert one["gradingResult"]["componentResults"] == []
     assert one["metadata"]["notTold"] == ["llm-rubric"]
+
+
+@pytest.mark.parametrize("ending", [".html", ".md"])
+def test_settings_are_told_and_pass_rates_by_tag(ending):
+    slots = [suite_slot(0, config={"lora": ["/home/somebody/poet.gguf:0.5"], "top_k": 13})]
+    asked = [item(0, tags=["facts"]), item(1, tags=["facts"]), item(2, tags=["form"])]
+    text = written(kept_suite(((True, False, True),), items=asked, slots=slots), ending).decode()
+    for said in ("top_k = 13", "poet.gguf", "Pass rates by tag", "facts", "form"):
+        assert said in text
+    assert re.search(r"50 % \(\d+ to \d+ %\)", text)
+    assert "somebody" not in text
+    untagged = written(kept_suite(((True,),)), ending).decode()
+    assert "Pass rates by tag" not in untagged
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_every_form_takes_a_suite_as_visitors_see_it(ending):
+    kept = kept_suite(((True, None),))
+    slots = [msgspec.structs.replace(slot, model={**slot.model, "path": None, "file": "a.gguf"})
+             for slot in kept.slots]  # fmt: skip
+    cells = [
+        msgspec.structs.replace(cell, record={**cell.record, "model": slots[0].model})
+        for cell in kept.cells
+    ]
+    seen = msgspec.structs.replace(kept, slots=slots, cells=cells)
+    assert "somebody" not in written(seen, ending).decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from kept_suites import kept_suite
+from kept_suites import kept_suite, suite_slot
 
 from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.differences import MOST_WORDS, pieces_of
@@ -26,6 +26,7 @@ def _sides(pieces):
         ("The sky is blue.", "The sky is  grey, blue."),
         ("北京是中国的首都。", "中国的首都是北京。"),
         ("a b c", "a b c d"),
+        ("Python是一种语言", "Python 是语言\n\n"),
     ],
 )
 def test_differences_put_together_are_both_answers(left, right):
@@ -45,7 +46,8 @@ def test_differing_words_are_found_and_what_is_long_and_alike_is_left_out():
 
 def test_answers_with_nothing_in_common_or_too_long_are_not_compared():
     assert pieces_of("alpha beta gamma", "eins zwei") is None
-    assert pieces_of("x " * MOST_WORDS, "x") is None
+    assert pieces_of("x " * (MOST_WORDS + 1), "x") is None
+    assert pieces_of("the " * 2000, "the " * 2000 + "end") is None
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,14 @@ def test_what_befell_answers_is_counted():
         "fallbacks": ["1 of 2", "0 of 2"],
     }
     assert list(found.remarks) == ["A · model-0: It was slow."]
+
+
+def test_fairness_is_told_of_those_that_answered():
+    slots = [suite_slot(0), suite_slot(1), suite_slot(2, config={"temperature": 0.1})]
+    contents = Contents.of(kept_suite(((True,), (None,), (True,)), slots=slots))
+    found = fairness_of(contents)
+    assert found.sentence
+    (row,) = [one for one in found.differences if one.name == "temperature"]
+    assert row.values == ["0.7", "–", "0.1"]
+    nobody = fairness_of(Contents.of(kept_suite((("",), ("",)))))
+    assert (nobody.sentence, list(nobody.differences)) == ("", [])

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.models import ModelInfo, ModelType
+from runners import protocol
 from runners.engines.choices import Choices, paths_of
 
 END = 9
@@ -52,3 +58,11 @@ def test_a_word_is_a_path_with_and_without_the_space_of_its_vocabulary():
 def test_what_no_answer_can_be_is_refused(texts):
     with pytest.raises(ConfigurationError):
         paths_of(texts, letters)
+
+
+def test_answers_held_to_choices_come_one_after_another():
+    model = ModelInfo("", "m", "/m", ModelType.ECHO, 0)
+    asked = (Conversation.asking("one"), Conversation.asking("two"))
+    free = protocol.Answer(model, ModelConfig(), asked, batch=2)
+    assert free.at_once == 2
+    assert replace(free, choices=("A", "B")).at_once == 1

@@ -14,7 +14,6 @@ from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.session import Session
-from comparator.ui.compare import blind
 from comparator.ui.compare.blind import Ballot
 from comparator.ui.compare.board import Board
 from runners import protocol
@@ -97,7 +96,7 @@ def test_of_three_two_are_voted_on_and_why_the_third_failed_is_told_later() -> N
     assert board.is_blind
     assert board.view["vote"]["letters"] == ["A", "C"]
     failed = board.view["columns"][1]
-    assert (failed["text"], failed["error"]) == ("", blind.NO_ANSWER)
+    assert (failed["text"], failed["error"], failed["missing"]) == ("", "", True)
     with pytest.raises(ConfigurationError, match="one of A, C, tie, both_bad, not 'B'"):
         board.ballot.check(board.view["vote"], "B")
     board.ballot.check(board.view["vote"], "C")

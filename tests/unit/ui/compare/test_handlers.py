@@ -70,6 +70,7 @@ class FakeSession:
         self.comparison = Comparison(Request(Conversation.of("hi"), slots), on_news)
         self.on_news = on_news
         self.trouble: str | None = None
+        self.waits_for = ""
         self.position = 0
         self.stops = 0
         self.is_to_be_kept = False

@@ -1,0 +1,147 @@
+"""What it gains to write several answers at once, in tokens of all of them a second.
+
+Usage: ``python -m benchmarks.batch [MODEL …] [--sizes 8 …] [--answers N] [--tokens N]
+[--rounds N] [--threads N] [--json FILE]``; without a model the starter models in ``models``.
+
+Each round asks the same questions one by one and with every size, in turn, each time in a process
+of its own as a suite does. Counted are the tokens of all answers over the seconds from the first
+prompt to the last end: prompts are read in that time too, and nobody's speed is taken from
+another's round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from comparator.core.config import ModelConfig
+from comparator.core.conversation import Conversation
+from comparator.core.models import ModelInfo
+from comparator.library.discovery import inspect
+from runners import protocol
+from runners.process import Run
+
+from . import machine
+
+STARTER = ("gguf/SmolLM2-135M-Instruct.Q8_0.gguf", "pytorch/SmolLM2-135M-Instruct")
+QUESTIONS = (
+    "Tell me a long story about a fox.",
+    "Explain how rain forms.",
+    "What is the capital of France, and why?",
+    "Write a poem on leaves that fall in autumn.",
+    "List ten animals and what they eat.",
+    "How do I bake bread at home? Give steps.",
+    "Describe the sun to a child.",
+    "Why is the sky blue? Explain in detail.",
+)
+
+
+@dataclass
+class Figures:
+    """Tokens a second of all answers, round after round, by how many were written at once.
+
+    Attributes:
+        model: its name.
+        rounds: for each size the rounds' values.
+        said: what its engine said is off, such as answers that were written one by one after all.
+    """
+
+    model: str
+    rounds: dict[int, list[float]] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def gain(self, size: int) -> float:
+        """Return how many times as fast a size is as one by one: the median of the rounds."""
+        pairs = zip(self.rounds[size], self.rounds[1], strict=True)
+        return statistics.median(many / one for many, one in pairs)
+
+
+def main() -> None:
+    """Measure, and print a line for each model and size."""
+    options = _options()
+    models = options.models or [Path("models") / place for place in STARTER]
+    found = [measured(_model(Path(path)), options) for path in models]
+    for figures in found:
+        for sentence in figures.said:
+            print(f"{figures.model}: {sentence}")
+        for size, values in figures.rounds.items():
+            gain = f", {figures.gain(size):.2f} x" if size > 1 else ""
+            median = statistics.median(values)
+            print(f"{figures.model}, {size} at once: {median:.1f} tokens a second{gain}")
+    if options.json:
+        told = {"machine": machine.machine(), "versions": machine.versions()}
+        told["models"] = [asdict(figures) for figures in found]  # type: ignore[assignment]
+        options.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+
+
+def measured(model: ModelInfo, options: argparse.Namespace) -> Figures:
+    """Return a model's figures, every size once in each round."""
+    figures = Figures(model.name)
+    for _ in range(options.rounds):
+        for size in (1, *options.sizes):
+            speed, said = asked(model, size, options.answers, options.tokens, options.threads)
+            figures.rounds.setdefault(size, []).append(speed)
+            figures.said += [sentence for sentence in said if sentence not in figures.said]
+    return figures
+
+
+def asked(
+    model: ModelInfo, size: int, answers: int, tokens: int, threads: int | None = None
+) -> tuple[float, Sequence[str]]:
+    """Return the tokens a second of all answers, and what the engine said is off.
+
+    Raises:
+        SystemExit: the run failed.
+    """
+    questions = [QUESTIONS[number % len(QUESTIONS)] for number in range(answers)]
+    config = ModelConfig(max_tokens=tokens, do_sample=False, n_ctx=512, n_threads=threads)
+    work = protocol.Answer(model, config, tuple(map(Conversation.of, questions)), batch=size)
+    messages = _messages(protocol.Assignment(work, time.monotonic(), readable=(model.path,)))
+    final = messages[-1]
+    if not isinstance(final, protocol.Finished):
+        raise SystemExit(f"{model.name} did not answer: {getattr(final, 'message', final)}")
+    return tokens_per_second(messages), final.fallbacks
+
+
+def tokens_per_second(messages: Sequence[Any]) -> float:
+    """Return the tokens of all answers over the time from the first prompt to the last end."""
+    began = min(m.seconds for m in messages if isinstance(m, protocol.Prompted))
+    ends = [m for m in messages if isinstance(m, protocol.Answered)]
+    return sum(end.tokens for end in ends) / (max(end.seconds for end in ends) - began)
+
+
+def _messages(assignment: protocol.Assignment) -> list[protocol.Message]:
+    messages: list[protocol.Message] = []
+    run = Run()
+    run.start(assignment, messages.append)
+    run.join()
+    return messages
+
+
+def _model(path: Path) -> ModelInfo:
+    model = inspect(path)
+    if model is None or model.problem:
+        raise SystemExit(f"There is no model at {path}.")
+    return model
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("models", nargs="*", metavar="MODEL")
+    parser.add_argument("--sizes", nargs="+", type=int, default=[8])
+    parser.add_argument("--answers", type=int, default=16)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

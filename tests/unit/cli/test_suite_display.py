@@ -1,0 +1,98 @@
+"""How a suite is shown while it runs and when it has ended."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+import pytest
+from kept_suites import kept_suite
+from rich.console import Console
+
+from comparator.cli.commands.suite_options import exit_code
+from comparator.cli.commands.suite_run import with_usual
+from comparator.cli.display import suite_table
+from comparator.cli.display.suite_bar import SuiteBar, SuiteLines, figures_of
+from comparator.evaluation.suite_progress import Progress
+from comparator.storage.kept_suite import KeptSuite
+
+STEPS = [
+    Progress(0, 0, 40, 0, None, "loading"),
+    *(Progress(done, 0, 40, 0, 60.0, "answering") for done in range(21)),
+    Progress(20, 1, 40, 1, 30.0, "answering"),
+    Progress(39, 1, 40, None, None, "grading"),
+    Progress(39, 1, 40, None, 0.0, ""),
+]
+
+
+def test_a_log_has_each_step_and_some_of_the_way() -> None:
+    stream = io.StringIO()
+    with SuiteLines(stream, kept_suite()) as show:
+        for step in STEPS:
+            show(step)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "loading model-0: 0/40"
+    assert lines[-1] == "grading: 40/40, 1 failed"
+    assert "answering model-1: 21/40, 1 failed, about 30 s left" in lines
+    assert len(lines) == 14  # a line for each tenth of a slot, and not for each answer
+
+
+def test_a_terminal_has_a_bar_that_is_drawn_when_something_has_come() -> None:
+    shown = io.StringIO()
+    bar = SuiteBar(Console(file=shown, force_terminal=True, width=100), kept_suite())
+    assert not bar._bar.live.auto_refresh  # nothing moves beside a model that writes
+    with bar as show:
+        for step in STEPS[:3]:
+            show(step)
+    assert "answering model-0" in shown.getvalue()
+    assert "1/40, about 1 min 00 s left" in shown.getvalue()
+
+
+def test_figures_tell_no_time_where_none_is_known() -> None:
+    assert figures_of(Progress(1, 0, 4)) == "1/4"
+    assert figures_of(Progress(4, 0, 4, seconds_left=3.0)) == "4/4"
+
+
+def test_the_table_has_each_slot_its_interval_and_the_pairs() -> None:
+    text = suite_table.as_text(kept_suite([[True] * 9 + [None], [True] * 3 + [False] * 7]))
+    first, second = [line for line in text.splitlines() if line.startswith("model-")][:2]
+    assert first.split()[:3] == ["model-0", "9/10", "9/10"]
+    assert "90%" in first
+    assert " to " in first
+    assert second.split()[:3] == ["model-1", "10/10", "3/10"]
+    assert "1 not answered: It broke." in text
+    assert "model-0 passes" in text or "Not enough to tell" in text
+
+
+def test_of_answers_at_once_it_is_said_that_no_speed_of_one_is_known() -> None:
+    assert "no speed of one" in suite_table.as_text(kept_suite([[True, True]], batch=8))
+    assert "no speed of one" not in suite_table.as_text(kept_suite([[True, True]]))
+
+
+def test_a_hostile_name_cannot_change_the_terminal() -> None:
+    kept = kept_suite([[True], [True]], name="\x1b[2Jname")
+    slots = [msgspec.structs.replace(slot, label="\x1b[31mred") for slot in kept.slots]
+    text = suite_table.as_text(msgspec.structs.replace(kept, slots=slots))
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("kept", "code"),
+    [
+        (kept_suite([[True, True]]), 0),
+        (kept_suite([[True, False]]), 3),
+        (kept_suite([[True, None]]), 1),
+        (kept_suite([[False, None]]), 1),
+        (kept_suite([[True, ""]]), 1),
+    ],
+)
+def test_the_exit_code_says_the_worst(kept: KeptSuite, code: int) -> None:
+    assert exit_code(kept) == code
+
+
+def test_built_in_suites_are_asked_greedily_unless_something_else_is_said() -> None:
+    assert with_usual({}, 1) == {"do_sample": False, "max_tokens": 256}
+    assert with_usual({"max_tokens": None}, 1) == {"do_sample": False, "max_tokens": None}
+    assert with_usual({"temperature": 0.5}, 1) == {"temperature": 0.5, "max_tokens": 256}
+    assert with_usual({}, 3) == {"max_tokens": 256}
+    assert with_usual({"do_sample": False}, 3) == {"do_sample": False, "max_tokens": 256}
