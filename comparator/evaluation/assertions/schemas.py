@@ -78,6 +78,8 @@ def _trouble(text: str) -> str:
         return str(error)
     except RecursionError:
         return "the schema is nested too deeply"
+    except Exception as error:  # the libraries are not prepared for all that a schema may mix
+        return f"the schema cannot be used ({type(error).__name__}: {str(error)[:200]})"
     return ""
 
 

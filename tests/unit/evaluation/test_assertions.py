@@ -160,6 +160,19 @@ WRONG: list[tuple[Assertion, str]] = [
         "a $schema of its own",
     ),
     (
+        Assertion(
+            "is-json",
+            {
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "propertyNames": {
+                    "items": False,
+                    "$schema": "http://json-schema.org/draft-04/schema",
+                },
+            },
+        ),
+        "the schema cannot be used (TypeError",
+    ),
+    (
         Assertion("is-json", {"patternProperties": {"a": {}}, "unevaluatedProperties": False}),
         "patternProperties beside unevaluatedProperties",
     ),

@@ -56,9 +56,15 @@ def test_only_answers_with_assertions_are_graded_and_once() -> None:
 def test_what_grades_is_imported_before_a_model_is_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    grades = Grading([item("contains"), item("contains"), item("is-json"), item("python")])
-    graded: list[list[str]] = []
-    ready = grades._ready()
-    monkeypatch.setattr(ready, "grade", lambda it, _record: graded.append([it.assertions[0].type]))
+    items = [item("contains"), item("is-json"), item("python")]
+    grades = Grading(items)
+    told: list[object] = []
+    monkeypatch.setattr(grades._ready(), "make_ready", told.append)
     grades.make_ready()
-    assert graded == [["contains"], ["is-json"]]
+    assert told == [items]
+
+
+def test_nothing_is_imported_where_nothing_is_graded(monkeypatch: pytest.MonkeyPatch) -> None:
+    grades = Grading([item()])
+    monkeypatch.setattr(grades, "_ready", lambda: pytest.fail("there is nothing to grade"))
+    grades.make_ready()
