@@ -4,9 +4,9 @@ Usage: ``python -m benchmarks.batch [MODEL …] [--sizes 8 …] [--answers N] [-
 [--rounds N] [--threads N] [--json FILE]``; without a model the starter models in ``models``.
 
 Each round asks the same questions one by one and with every size, in turn, each time in a process
-of its own as a suite does. Counted are the tokens of all answers over the seconds from the first
-prompt to the last end: prompts are read in that time too, and nobody's speed is taken from
-another's round.
+of its own as a suite does. Told are the tokens of all answers a second, twice: while as many are
+written as can be (decode), and from the first prompt to the last end (all), in which prompts are
+read, and at whose end fewer and fewer are left.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
@@ -42,9 +43,16 @@ QUESTIONS = (
 )
 
 
+class Speed(NamedTuple):
+    """Tokens of all answers a second: while as many are written as can be, and of all the time."""
+
+    decode: float
+    all: float
+
+
 @dataclass
 class Figures:
-    """Tokens a second of all answers, round after round, by how many were written at once.
+    """Speeds round after round, by how many answers were written at once.
 
     Attributes:
         model: its name.
@@ -53,13 +61,20 @@ class Figures:
     """
 
     model: str
-    rounds: dict[int, list[float]] = field(default_factory=dict)
+    rounds: dict[int, list[Speed]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
-    def gain(self, size: int) -> float:
+    def median(self, size: int) -> Speed:
+        """Return the median of the rounds."""
+        return Speed(*map(statistics.median, zip(*self.rounds[size], strict=True)))
+
+    def gain(self, size: int) -> Speed:
         """Return how many times as fast a size is as one by one: the median of the rounds."""
-        pairs = zip(self.rounds[size], self.rounds[1], strict=True)
-        return statistics.median(many / one for many, one in pairs)
+        pairs = list(zip(self.rounds[size], self.rounds[1], strict=True))
+        return Speed(
+            statistics.median(many.decode / one.decode for many, one in pairs),
+            statistics.median(many.all / one.all for many, one in pairs),
+        )
 
 
 def main() -> None:
@@ -70,14 +85,18 @@ def main() -> None:
     for figures in found:
         for sentence in figures.said:
             print(f"{figures.model}: {sentence}")
-        for size, values in figures.rounds.items():
-            gain = f", {figures.gain(size):.2f} x" if size > 1 else ""
-            median = statistics.median(values)
-            print(f"{figures.model}, {size} at once: {median:.1f} tokens a second{gain}")
+        for size in figures.rounds:
+            print(f"{figures.model}, {size} at once: {_line(figures, size)}")
     if options.json:
         told = {"machine": machine.machine(), "versions": machine.versions()}
         told["models"] = [asdict(figures) for figures in found]  # type: ignore[assignment]
         options.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+
+
+def _line(figures: Figures, size: int) -> str:
+    speed, gain = figures.median(size), figures.gain(size)
+    told = f"{speed.decode:.1f} tokens a second, {speed.all:.1f} with prompts and ends"
+    return told if size == 1 else f"{told}: {gain.decode:.2f} x and {gain.all:.2f} x one by one"
 
 
 def measured(model: ModelInfo, options: argparse.Namespace) -> Figures:
@@ -86,6 +105,7 @@ def measured(model: ModelInfo, options: argparse.Namespace) -> Figures:
     for _ in range(options.rounds):
         for size in (1, *options.sizes):
             speed, said = asked(model, size, options.answers, options.tokens, options.threads)
+            print(f"{model.name}, {size} at once: {speed}", file=sys.stderr)
             figures.rounds.setdefault(size, []).append(speed)
             figures.said += [sentence for sentence in said if sentence not in figures.said]
     return figures
@@ -93,7 +113,7 @@ def measured(model: ModelInfo, options: argparse.Namespace) -> Figures:
 
 def asked(
     model: ModelInfo, size: int, answers: int, tokens: int, threads: int | None = None
-) -> tuple[float, Sequence[str]]:
+) -> tuple[Speed, Sequence[str]]:
     """Return the tokens a second of all answers, and what the engine said is off.
 
     Raises:
@@ -106,10 +126,29 @@ def asked(
     final = messages[-1]
     if not isinstance(final, protocol.Finished):
         raise SystemExit(f"{model.name} did not answer: {getattr(final, 'message', final)}")
-    return tokens_per_second(messages), final.fallbacks
+    size = max(m.batch for m in messages if isinstance(m, protocol.Answered))
+    return Speed(decode_speed(messages, size), whole_speed(messages)), final.fallbacks
 
 
-def tokens_per_second(messages: Sequence[Any]) -> float:
+def decode_speed(messages: Sequence[Any], size: int) -> float:
+    """Return the tokens a second of all answers while so many of them are written."""
+    writing: set[int] = set()
+    tokens, seconds, before = 0, 0.0, 0.0
+    for message in sorted(messages, key=lambda message: getattr(message, "seconds", 0.0)):
+        if not isinstance(message, (protocol.Token, protocol.Answered)):
+            continue
+        if len(writing) == size:
+            seconds += message.seconds - before
+            tokens += isinstance(message, protocol.Token)
+        before = message.seconds
+        if isinstance(message, protocol.Token):
+            writing.add(message.answer)
+        else:
+            writing.discard(message.answer)
+    return tokens / seconds if seconds else 0.0
+
+
+def whole_speed(messages: Sequence[Any]) -> float:
     """Return the tokens of all answers over the time from the first prompt to the last end."""
     began = min(m.seconds for m in messages if isinstance(m, protocol.Prompted))
     ends = [m for m in messages if isinstance(m, protocol.Answered)]

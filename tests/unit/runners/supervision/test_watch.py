@@ -83,3 +83,60 @@ def test_what_a_model_held_is_kept_of_the_looks_that_are_made_anyway(watched):
     made._receive_message(protocol.Token("a", 1, 1.0))
     seconds_pass(made, clock, 4.0)
     assert len(made._samples.columns()["seconds"]) == len(looks), "no look of their own"
+
+
+# ---- deadlines of several answers at once ----
+
+
+@pytest.fixture
+def several(monkeypatch):
+    """A watch over a child that writes three answers at once, with a clock of ours."""
+    clock = Clock()
+    monkeypatch.setattr(watch, "time", clock)
+    ours, theirs = socket.socketpair()
+    child = SimpleNamespace(pid=None)
+    limits = Deadlines(first_token_seconds=10.0, between_tokens_seconds=2.0, total_seconds=None)
+    made = watch.Watch(
+        child, ours, ours, lambda _m: None, limits, threading.Event(), ours, answers=5, at_once=3
+    )
+    made._receive_message(loaded("llama.cpp"))
+    yield made, clock
+    ours.close()
+    theirs.close()
+
+
+def ended_after(made, clock, messages, most: float = 60.0) -> float:
+    """Tell messages now; return after how many seconds without a sign the run is ended."""
+    for message in messages:
+        made._receive_message(message)
+    began = clock.now
+    while made._final is None and clock.now - began < most:
+        seconds_pass(made, clock, 0.5)
+    return clock.now - began
+
+
+def prompted(answer: int) -> protocol.Prompted:
+    return protocol.Prompted(1.0, 5, "hi", "gguf", answer=answer)
+
+
+def token(index: int, answer: int) -> protocol.Token:
+    return protocol.Token("a", index, 1.0, answer)
+
+
+@pytest.mark.parametrize(
+    ("messages", "seconds", "stage"),
+    [
+        ([], 10.0, "prompt"),
+        ([prompted(0)], 10.0, "prompt"),
+        ([prompted(0), prompted(1), prompted(2)], 30.0, "prompt"),
+        ([prompted(0), prompted(1), token(1, 0), token(1, 1)], 2.0, "generate"),
+        ([prompted(0), token(1, 0), prompted(1), prompted(2)], 20.0, "prompt"),
+        ([prompted(0), token(1, 0), protocol.Answered("stop", 1, 2.0)], 10.0, "prompt"),
+    ],
+)
+def test_prompts_that_are_read_together_have_the_time_of_all_of_them(
+    several, messages, seconds, stage
+):
+    made, clock = several
+    assert ended_after(made, clock, messages) == pytest.approx(seconds, abs=1.0)
+    assert made._final.stage == stage
