@@ -19,15 +19,17 @@ from comparator.core.units import fine_size
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
 from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager
-from comparator.storage import database
+from comparator.storage import database, suite_rows
 from comparator.storage.history import Retention
 from comparator.storage.history_schema import VERSION, has_index
 
 FEW_BYTES = 2_000_000_000  # a small model and its neighbours do not fit into less
 HISTORY = "history.sqlite3"
+# What cannot be had again, and which version of each this program knows.
+_PRECIOUS = {HISTORY: VERSION, "suites.sqlite3": suite_rows.KIND.version, "votes.sqlite3": 1}
 _STORES = {
     "cache": ("facts.sqlite3", "digests.sqlite3", "checks.sqlite3", "trials.sqlite3"),
-    "data": ("measurements.sqlite3", HISTORY),
+    "data": ("measurements.sqlite3", *_PRECIOUS),
 }
 _VARIABLES = {
     "models": "COMPARATOR_MODELS_DIR",
@@ -233,15 +235,17 @@ def _about_history() -> list[Finding]:
 
 
 def _about_store(fact: dict[str, Any]) -> Iterator[Finding]:
-    if fact["name"] == HISTORY and (fact["version"] or 0) > VERSION:
+    name = fact["name"]
+    known = _PRECIOUS.get(name)
+    if known is not None and (fact["version"] or 0) > known:
         sentence = (
-            f"{HISTORY} is of a later version ({fact['version']}, and this program knows "
-            f"{VERSION}), so it is left alone and nothing is kept."
+            f"{name} is of a later version ({fact['version']}, and this program knows "
+            f"{known}), so it is left alone and nothing is kept."
         )
         mend = "Update the comparator, or export COMPARATOR_DATA_DIR=FOLDER, another one."
         yield Finding("stores", LIMITS, sentence, mend)
-    elif fact["name"] == HISTORY and fact["state"] == "unreadable":
-        sentence = f"{HISTORY} in the data folder cannot be read, so nothing is kept."
+    elif known is not None and fact["state"] == "unreadable":
+        sentence = f"{name} in the data folder cannot be read, so nothing is kept."
         mend = "End the program that holds it, or change the rights of the file."
         yield Finding("stores", LIMITS, sentence, mend)
     elif fact["state"] in ("damaged", "unreadable"):
@@ -250,7 +254,7 @@ def _about_store(fact: dict[str, Any]) -> Iterator[Finding]:
             "and begun anew when it is next used."
         )
         mend = f"Remove {fact['name']} from the {fact['folder']} folder."
-        if fact["name"] == HISTORY:  # what is in it cannot be had again
+        if known is not None:  # what is in it cannot be had again
             mend = "If what is in it is wanted, copy it first: 'sqlite3 FILE .recover' saves much."
         yield Finding("stores", LIMITS, sentence, mend)
 

@@ -201,8 +201,8 @@ class Steadiness:
     @property
     def _share(self) -> str:
         low, high = self.interval or (0.0, 1.0)
-        share = self.consistency or 0.0
-        return f"{self.agreed} of {self.asked} questions ({share:.0%}, {low:.0%} to {high:.0%})"
+        share = 100 * self.agreed // max(1, self.asked)  # 64.9 % is no 65 %
+        return f"{self.agreed} of {self.asked} questions ({share}%, {low:.0%} to {high:.0%})"
 
 
 def settings_of(slot: Slot) -> ModelConfig:

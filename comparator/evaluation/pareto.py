@@ -111,9 +111,8 @@ def pareto_of(kept: KeptSuite, ratings: Ratings | None = None) -> Pareto:
     dominated = _strongest([one for one in found if one])
     gone = {one.slot for one in dominated if one.is_certain}
     points = [replace(point, is_dominated=point.slot in gone) for point in points]
-    freed = _freed(files, gone)
-    said = _sentences(points, dominated, verdicts, quality, freed)
-    return Pareto(quality, points, dominated, freed, said)
+    said = _sentences(points, dominated, verdicts, quality, files)
+    return Pareto(quality, points, dominated, _freed(files, gone), said)
 
 
 def _rated(kept: KeptSuite, ratings: Ratings) -> bool:
@@ -282,13 +281,15 @@ def _sentences(
     dominated: Sequence[Domination],
     verdicts: Verdicts,
     quality: str,
-    freed: int,
+    files: Sequence[Files],
 ) -> list[str]:
     said = [_best(points, verdicts, quality), *_extremes(points)]
-    said += [_dominated(points, one) for one in dominated]
-    certain = [points[one.slot].label for one in dominated if one.is_certain]
+    said += [_dominated(points, one, bool(files[one.slot])) for one in dominated]
+    certain = [one.slot for one in dominated if one.is_certain]
+    freed = _freed(files, set(certain))
     if len(certain) > 1 and freed:
-        said.append(f"Deleting {_listed(certain)} frees {fine_size(freed)} together.")
+        labels = _listed([points[slot].label for slot in certain])
+        said.append(f"Deleting {labels} frees {fine_size(freed)} together.")
     return [sentence for sentence in said if sentence]
 
 
@@ -320,40 +321,45 @@ def _quality(point: Point, quality: str) -> str:
 
 
 def _extremes(points: Sequence[Point]) -> list[str]:
-    """Return the fastest, the smallest in memory and on the disk; nothing of one alone."""
-    if len(points) < 2:
-        return []
-    said = []
-    fast = [point for point in points if point.tokens_per_second]
-    if len(fast) > 1 and len({point.is_batch for point in fast}) == 1:
-        best = max(fast, key=lambda point: point.tokens_per_second or 0)
-        kind = "all answers of a batch together" if best.is_batch else "the median answer"
-        said.append(
-            f"For speed keep {best.label} ({speed(best.tokens_per_second)}, {kind}{_range(best)})."
-        )
-    said += [
-        _least(points, "peak_bytes", "For the least memory keep {} ({} at its peak)."),
-        _least(points, "disk_bytes", "For the least room on the disk keep {} ({})."),
+    """Return the fastest, the smallest in memory and on the disk; nothing where all are alike."""
+    return [
+        _fastest([point for point in points if point.tokens_per_second]),
+        _least(points, "peak_bytes", NO_DIFFERENCE, "For the least memory keep {} ({} at most)."),
+        _least(points, "disk_bytes", 0.0, "For the least room on the disk keep {} ({})."),
     ]
-    return said
+
+
+def _fastest(points: Sequence[Point]) -> str:
+    if len({point.is_batch for point in points}) != 1:
+        return ""
+    best = max(points, key=lambda point: point.tokens_per_second or 0)
+    least = (1 - NO_DIFFERENCE) * (best.tokens_per_second or 0)
+    same = [point for point in points if (point.tokens_per_second or 0) >= least]
+    if len(same) == len(points):
+        return ""
+    kind = "all answers of a batch together" if best.is_batch else "the median answer"
+    figure = f"{speed(best.tokens_per_second)}, {kind}{_range(best)}"
+    return f"For speed keep {_listed([one.label for one in same], 'or')} ({figure})."
 
 
 def _range(point: Point) -> str:
     if not point.speed_range:
         return ""
-    return f", {point.speed_range[0]:.1f} to {speed(point.speed_range[1])}"
+    return f"; answers had {point.speed_range[0]:.1f} to {point.speed_range[1]:.1f}"
 
 
-def _least(points: Sequence[Point], name: str, words: str) -> str:
+def _least(points: Sequence[Point], name: str, tolerance: float, words: str) -> str:
     known = [point for point in points if getattr(point, name)]
-    if len(known) < 2:
+    if not known:
         return ""
-    best = min(known, key=lambda point: getattr(point, name))
-    same = [point.label for point in known if getattr(point, name) == getattr(best, name)]
-    return words.format(_listed(same, "or"), fine_size(getattr(best, name)))
+    least = min(getattr(point, name) for point in known)
+    same = [point.label for point in known if getattr(point, name) <= (1 + tolerance) * least]
+    if len(same) == len(known):
+        return ""
+    return words.format(_listed(same, "or"), fine_size(least))
 
 
-def _dominated(points: Sequence[Point], one: Domination) -> str:
+def _dominated(points: Sequence[Point], one: Domination, has_files: bool) -> str:
     weak, strong = points[one.slot].label, points[one.by].label
     better = _listed([_IN[name] for name in one.better_in])
     frees = (
@@ -366,7 +372,8 @@ def _dominated(points: Sequence[Point], one: Domination) -> str:
             f"{weak} is perhaps not needed beside {strong}, which is better in {better} and "
             "seems no worse in anything; there is not enough to tell."
         )
-    return f"{weak} is not needed: {strong} is better in {better} and worse in nothing.{frees}"
+    said = f"{weak} is not needed: {strong} is better in {better} and worse in nothing."
+    return said + frees * has_files
 
 
 _IN = {"quality": "quality", "speed": "speed", "memory": "memory", "disk": "room on the disk"}

@@ -159,16 +159,21 @@ class SlotRun:
     on_loaded: Callable[[], None]
     should_stop: ShouldStop
     facts: SlotFacts = field(default_factory=SlotFacts)
+    _was_stopped: bool = False
 
     def ask(self, asked: Sequence[Asked]) -> None:
         """Ask these cells until each has ended, or a stop is asked."""
         left, suspects = list(asked), list[Asked]()
-        while (left or suspects) and not self.should_stop():
+        while (left or suspects) and not self._is_over:
             if suspects:
                 suspects = self._ask_some(suspects, Batch(1, self.batch.context_tokens))[1]
                 continue
             dubious, left = self._ask_some(left, self.batch)
             suspects = dubious
+
+    @property
+    def _is_over(self) -> bool:
+        return self._was_stopped or self.should_stop()
 
     def _ask_some(self, asked: Sequence[Asked], batch: Batch) -> tuple[list[Asked], list[Asked]]:
         """Ask cells of one child; return what has to be asked alone, and what remains to be asked.
@@ -177,7 +182,9 @@ class SlotRun:
         """
         child = self._run(asked, batch)
         fold, final = child.fold, child.final
-        if isinstance(final, protocol.Cancelled) or self.should_stop() or final is None:
+        if isinstance(final, protocol.Cancelled) or final is None:  # by us, or as the engine ends
+            self._was_stopped = True
+        if self._is_over:
             return [], [asked[number] for number in fold.left]
         if isinstance(final, protocol.Finished) and not fold.left:
             self.engine.cooldown.note(self.request.slots[0].model, None)

@@ -177,6 +177,21 @@ class Votes:
 
         return self._store.ask(work) or []
 
+    def first_places(self, owner: str = "") -> tuple[int, int]:
+        """Return how many votes went to the answer that was shown first, and of how many.
+
+        Of an owner's votes for one of two columns whose places were noted.
+        """
+        question = (
+            "SELECT positions, winner, count(*) FROM votes WHERE owner = ? "
+            "AND positions IN ('0 1', '1 0') AND winner IN ('A', 'B') GROUP BY positions, winner"
+        )
+        rows = self._store.ask(lambda it: it.execute(question, (owner,)).fetchall()) or []
+        won = sum(
+            many for places, winner, many in rows if places.split()["AB".index(winner)] == "0"
+        )
+        return won, sum(many for _places, _winner, many in rows)
+
     def count(self, owner: str = "", only_blind: bool = False) -> int:
         """Return how many votes an owner has; all of them, or blind ones."""
         question = f"SELECT count(*) FROM votes WHERE {_WHOSE[only_blind]}"

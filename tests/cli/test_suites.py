@@ -275,6 +275,7 @@ def test_a_killed_suite_goes_on_and_asks_each_cell_once(data, folder, prompts):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)  # eleven programs and 160 answers of real models
 def test_forty_prompts_over_four_models_outlive_ten_kills(
     data, starter_models_dir, starter_models, tmp_path
 ):

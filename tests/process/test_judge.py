@@ -40,11 +40,10 @@ class Steady(BaseInferencer):
 
     def generate_stream(self, prompt: str) -> Iterator[str]:
         import os
-        import signal
 
         self.asked += 1
         if self.fault_after and self.asked > self.fault_after:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os._exit(3)
         if "Answer 1:" in prompt:
             first, second = prompt.split("Answer 1:")[1].split("Answer 2:")
             yield "A" if "good" in first else "B" if "good" in second else "C"

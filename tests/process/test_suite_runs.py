@@ -144,6 +144,21 @@ def test_a_stopped_suite_goes_on_where_it_ended(echo_model, engine, path, wait_u
     assert all(cell.state == "done" for cell in again.cells)
 
 
+def test_an_engine_that_ends_interrupts_the_suite(echo_model, engine, path, wait_until):
+    suite = played(
+        engine,
+        path,
+        suite_of("one", "two hangs"),
+        slots_of(echo_model(fault="hang", fault_after=1)),
+    )
+    run = suite.begin(engine)
+    assert wait_until(lambda: run.progress().done == 1)
+    engine.cleanup_resources()
+    assert run.join(60)
+    assert [cell.state for cell in suite.stored().cells] == ["done", "pending"]
+    assert suite.stored().state == "interrupted"
+
+
 def test_two_runs_of_one_suite_exclude_each_other(echo_model, engine, path, wait_until):
     model = echo_model(tokens_per_second=5)
     suite = played(engine, path, suite_of("a b c d e f g h"), slots_of(model))

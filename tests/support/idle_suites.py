@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from kept_suites import record as record_of
 
 from comparator.evaluation.suite_progress import Progress
 from comparator.hosting.evaluations import Evaluations
@@ -33,8 +34,8 @@ class IdleRun:
 
     def answer(self, slot: int, prompt: int, passed: bool, content: str = "So.") -> None:
         """End one cell."""
-        kept_slot = self._kept.slots[slot]
-        record = {"model": kept_slot.model, "content": content, "error": None, "stats": {}}
+        question = self._kept.suite.items[prompt].question
+        record = record_of(self._kept.slots[slot], question, content)
         told = [Outcome("contains", passed, "It does." if passed else "It does not.")]
         cell = Cell(slot, prompt, 0, "done", 1, record, told)
         self._store.add_cell(self._kept.id, cell)

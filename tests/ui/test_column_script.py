@@ -77,6 +77,25 @@ GROW = """([text, size]) => {
   whole.finish();
   return [grown.root.innerHTML, whole.root.innerHTML].map((html) => html.replaceAll("\\n", ""));
 }"""
+# The lengths that blind answers are drawn with, with the clock held at some milliseconds.
+PACE = """([texts, times, isStill]) => {
+  let now = 0;
+  const [realNow, realTimeout] = [performance.now, window.setTimeout];
+  performance.now = () => now;
+  window.setTimeout = () => 0; // it is asked by hand here
+  Object.defineProperty(STILL, "matches", { value: isStill, configurable: true });
+  const pace = new Pace(() => {});
+  const columns = texts.map((text) => ({ text, state: "done" }));
+  const waiting = texts.map(() => ({ text: "", state: "waiting" }));
+  pace.of({ run: 1, running: true, vote: { blind: true }, columns: waiting });
+  const found = times.map((time) => {
+    now = time;
+    const drawn = pace.of({ run: 1, running: false, vote: { blind: true }, columns });
+    return drawn.map(({ text, state }) => [text.length, text.isWellFormed(), state]);
+  });
+  [performance.now, window.setTimeout] = [realNow, realTimeout];
+  return found;
+}"""
 SHOW = """(text) => {
   const view = new MarkdownView(document.body, (draw) => draw());
   view.append(text);
@@ -434,3 +453,26 @@ def test_a_thought_grows_shrinks_and_goes_with_its_view(open_page: Page) -> None
         ["Yes", "Thought for 0.50 s, 2 tokens", "Let me <b>see</b>"],
         ["", None, None],
     ]
+
+
+def test_blind_answers_appear_at_one_pace_and_never_half_a_character(open_page: Page) -> None:
+    texts = ["🙂" * 400, "a" * 300]
+    times = [0, 101, 500, 5000]
+    first, early, later, last = open_page.evaluate(PACE, [texts, times, False])
+    assert [length for length, *_ in first] == [0, 0]
+    assert [length for length, *_ in early] == [52, 51], "the same for both, and a whole character"
+    assert [length for length, *_ in later] == [250, 250]
+    assert [length for length, *_ in last] == [800, 300]
+    assert {state for _, _, state in later} == {"writing"}
+    assert {state for _, _, state in last} == {"done"}
+    assert all(well_formed for drawn in (early, later, last) for _, well_formed, _ in drawn)
+
+
+def test_who_wants_no_motion_has_blind_answers_at_once(open_page: Page) -> None:
+    (drawn,) = open_page.evaluate(PACE, [["a" * 300, "b" * 900], [0], True])
+    assert [length for length, *_ in drawn] == [300, 900]
+
+
+def test_a_text_of_any_length_appears_within_seconds(open_page: Page) -> None:
+    (_, drawn) = open_page.evaluate(PACE, [["a" * 1_000_000, "b"], [0, 4001], False])
+    assert [length for length, *_ in drawn] == [1_000_000, 1]

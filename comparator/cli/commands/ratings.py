@@ -88,12 +88,14 @@ def command(
 
 def _show(votes: Votes, by: By, as_json: bool) -> int:
     from comparator.evaluation.ratings import ratings_of
+    from comparator.evaluation.ratings.habit import habit_note
 
     tallies = votes.tallies()
     if not tallies and votes.trouble:
         tell(votes.trouble)
         return FAILED
-    _print(ratings_of(tallies, by.value), as_json)
+    ratings, habit = ratings_of(tallies, by.value), habit_note(votes)
+    _print(replace(ratings, notes=[*ratings.notes, *filter(None, [habit])]), as_json)
     return 0
 
 

@@ -9,6 +9,7 @@ from comparator.cli.display.columns import aligned
 from comparator.cli.display.model_table import shown
 from comparator.core.text import with_controls_shown
 from comparator.core.units import size
+from comparator.evaluation.pareto import pareto_of
 from comparator.evaluation.shown import shown as suite_as_json
 from comparator.storage.kept_suite import KeptSuite
 
@@ -16,6 +17,9 @@ _HEAD = ("model", "answered", "passed", "pass rate (95 %)", "tokens/s", "all tog
 _NONE = "–"
 _AT_ONCE = (
     "Several answers were written at once: no speed of one is known of them. --batch 1 tells it."
+)
+_NOTHING_ASSERTED = (
+    "No prompt says what its answer must be. 'comparator suite report' shows answers side by side."
 )
 _LONGEST_REASON = 100  # characters of a line
 
@@ -26,7 +30,11 @@ def as_text(kept: KeptSuite) -> str:
     lines = [_title(kept, told), "", *_table(kept, told["summary"])]
     lines += ["", _AT_ONCE] if any(cell.batch > 1 for cell in kept.cells) else []
     sentences = [pair["sentence"] for pair in told["pairs"] if pair.get("sentence")]
+    if not any(item.assertions for item in kept.suite.items) and not kept.verdicts:
+        sentences = [_NOTHING_ASSERTED]
     lines += ["", *map(with_controls_shown, sentences)] if sentences else []
+    keep = pareto_of(kept).sentences if len(kept.slots) > 1 else []
+    lines += ["", *map(with_controls_shown, keep)] if keep else []
     judged = (kept.judge or {}).get("sentences") or []
     lines += ["", *map(with_controls_shown, judged)] if judged else []
     failed = list(_failures(kept))

@@ -15,6 +15,7 @@ from comparator.storage.kept_suite import Cell, Record
 # What is of one answer and not of a slot is counted over all of its answers instead.
 _OF_ONE_ANSWER = ("ended", "question", "figures", "disturbed", "fallbacks", "files", "beside",
                   "order", "prompt_notes")  # fmt: skip
+_OF_A_BATCH = "what each of several answers at once needs"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,11 @@ def fairness_of(contents: Contents) -> Fairness:
     by_slot = _one_of_each(contents)
     found = fair_play.of(list(by_slot.values()))
     kept = [one for one in found.differences if one.name not in _OF_ONE_ANSWER]
-    found = dataclasses.replace(found, differences=kept)
+    columns = [
+        _with_room(column) if max(contents.batches(slot)) > 1 else column
+        for slot, column in zip(by_slot, found.columns, strict=True)
+    ]
+    found = dataclasses.replace(found, differences=kept, columns=columns)
     several = len(by_slot) > 1
     return Fairness(
         fair_play_words.verdict(found) if several else "",
@@ -50,6 +55,15 @@ def fairness_of(contents: Contents) -> Fairness:
         _happened(contents),
         [contents.without_paths(remark) for remark in _remarks(contents)],
     )
+
+
+def _with_room(column: fair_play.Given) -> fair_play.Given:
+    """Return what a slot was given that wrote several at once: its context is of one of them."""
+    settings = [
+        dataclasses.replace(one, why=_OF_A_BATCH) if one.why == "own_limit" else one
+        for one in column.settings
+    ]
+    return dataclasses.replace(column, settings=settings)
 
 
 def _whole(contents: Contents, by_slot: Mapping[int, Record], row: Row) -> Row:

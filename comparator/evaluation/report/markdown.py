@@ -72,7 +72,9 @@ def _summary(contents: Contents) -> list[str]:
         [contents.labels[slot], *(figures[slot][key] for key in keys)] for slot in contents.slots
     ]
     words = PARTS.texts["en"]
-    return [*_heading("summary"), *_table([words["model"], *(words[key] for key in keys)], rows)]
+    told = _table([words["model"], *(words[key] for key in keys)], rows)
+    disturbed = ["", escaped(contents.disturbed)] if contents.disturbed else []
+    return [*_heading("summary"), *told, *disturbed]
 
 
 def _by_tag(contents: Contents) -> list[str]:

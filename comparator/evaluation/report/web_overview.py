@@ -68,7 +68,8 @@ def _summary(contents: Contents) -> str:
         for key in (figures[0] if figures else ())
         if any(one[key] not in (NOT_MEASURED, "0") for one in figures) or key == "answered"
     ]
-    return table("summary", [word("figure"), *map(bdi, contents.labels)], rows)
+    told = table("summary", [word("figure"), *map(bdi, contents.labels)], rows)
+    return told + "".join(sentences(filter(None, [contents.disturbed])))
 
 
 def _by_tag(contents: Contents) -> str:

@@ -120,9 +120,12 @@ def _needed(line: Line, of_a: Shares, of_b: Shares) -> int | None:
     both = of_a.keys() & of_b.keys()
     squares = [float(_difference(of_a[prompt], of_b[prompt])) ** 2 for prompt in both]
     # As strict as Holm was with this pair among the others.
-    strictness = line["adjusted_p_value"] / line["p_value"]
-    reach = paired.normal_quantile(1 - LIKELY / strictness / 2)
-    all_of_them = math.ceil(sum(squares) / len(squares) * (reach / line["difference"]) ** 2)
+    likely = LIKELY * line["p_value"] / line["adjusted_p_value"]
+    reach = paired.normal_quantile(1 - likely / 2)
+    by_size = sum(squares) / len(squares) * (reach / line["difference"]) ** 2
+    # Of few prompts that differ all ways to turn the signs are too few: of five, one in 16.
+    share = sum(square > 0 for square in squares) / len(squares)
+    all_of_them = math.ceil(max(by_size, (math.floor(math.log2(2 / likely)) + 1) / share))
     more = max(all_of_them - len(both), 1)
     return more if more <= MOST_NEEDED else None
 
@@ -131,14 +134,19 @@ def _sentence(line: Line, a: str, b: str) -> str:
     if line["difference"] is None:
         return f"{a} and {b}: no prompt has assertions that could be told of both."
     low, high = (100 * end for end in line["interval"])
-    between = f"{low:+.0f} to {high:+.0f} points"
     if line["verdict"] == "alike":
-        return f"{a} and {b} pass about as often: they differ by {between}."
+        return f"{a} and {b} pass about as often: they differ by {_points(low, high)}."
     if line["verdict"] == "unclear":
-        return f"Not enough to tell {a} from {b}: {_what_it_takes(line)} ({between})."
+        takes = _what_it_takes(line)
+        return f"Not enough to tell {a} from {b} ({_points(low, high)} for {a}): {takes}."
     more, less = (a, b) if line["verdict"] == "a" else (b, a)
-    size = 100 * abs(line["difference"])
-    return f"{more} passes more than {less}: {size:.0f} points ({between} for {a} less {b})."
+    low, high = (low, high) if more == a else (-high, -low)
+    size = f"{100 * abs(line['difference']):.0f} points"
+    return f"{more} passes more than {less}: by {size} ({low:.0f} to {high:.0f})."
+
+
+def _points(low: float, high: float) -> str:
+    return f"{low:+.0f} to {high:+.0f} points"
 
 
 def _what_it_takes(line: Line) -> str:

@@ -41,7 +41,7 @@ def wire_slots(page: Any, host: Host, tab: CompareTab) -> set[Widget]:
     told = [*lists.widgets, *_begun(tab)]
     load, reset = make_load(host, tab), make_reset(host, tab)
     page.load(load, [slots], told, js=static_text("begin.js"), api_name="page_load", **AT_ONCE)
-    slots.reset(reset, None, told, api_name="page_reset", **AT_ONCE)
+    slots.reset(reset, None, [*told, tab.blind], api_name="page_reset", **AT_ONCE)
     models = list(lists.models)
     for one in models:
         one.change(None, models, None, js=static_text("chosen.js"), **QUIET)
@@ -95,7 +95,7 @@ def make_reset(host: Host, tab: CompareTab) -> Handler:
         usual = usual_form(host.options.usual_settings, list(tab.settings))
         updates = await in_thread(_started, host, tab, {})
         fields = {tab.settings[name]: value for name, value in usual.items()}
-        return {**updates, **fields, tab.system_prompt: "", tab.together: False}
+        return {**updates, **fields, tab.system_prompt: "", tab.together: False, tab.blind: False}
 
     return reset
 

@@ -12,7 +12,7 @@ from comparator.hosting.errors import sentence_of
 from comparator.storage.kept_suite import KeptSuite
 from comparator.ui.evaluate.views import View, numbered
 
-_PAIR = ("a", "b", "sentence", "p_value", "flips")
+_PAIR = ("a", "b", "sentence", "adjusted_p_value", "flips")
 
 
 def result_of(kept: KeptSuite) -> View:

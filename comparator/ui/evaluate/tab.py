@@ -87,4 +87,5 @@ def _receiver(part: str) -> Widget:
         js_on_load=f"const PART = {json.dumps(part)};\n{static_text('evaluate_receiver.js')}",
         padding=False,
         elem_id=f"evaluate-{part}",
+        elem_classes="evaluate-receiver",
     )

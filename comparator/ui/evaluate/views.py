@@ -126,7 +126,7 @@ def of_live(kept: KeptSuite, matrix: Matrix, live: LiveSuite | None = None) -> V
         "is_live": is_live,
         "position": live.position if live is not None else 0,
         "trouble": _plain(live.trouble) if live is not None else "",
-        "stage": _plain(str(progress.stage)) if progress else "",
+        "stage": _stage(kept, progress) if progress else "",
         "seconds_left": _rounded(progress.seconds_left) if progress else None,
         "lines": matrix.lines(kept),
     }
@@ -189,6 +189,13 @@ def words_of(assertion: Assertion) -> str:
     value = assertion.value
     told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _line(f"{assertion.type} {told}")
+
+
+def _stage(kept: KeptSuite, progress: Any) -> str:
+    """Return what goes on, and of which model."""
+    is_of_one = progress.stage and progress.slot is not None
+    label = kept.slots[progress.slot].label if is_of_one else ""
+    return " · ".join(filter(None, [_plain(progress.stage), _column(label)]))
 
 
 def _state(kept: KeptSuite, live: LiveSuite | None) -> str:

@@ -1,6 +1,7 @@
 // The Evaluate tab: what the server says of suites comes as the event "comparator-evaluate", part
 // by part, and is drawn here. Event for the server: "stop", and those of the scripts before this one.
 
+const LOST_MILLISECONDS = 20_000; // the server tells of a suite that runs every few seconds
 const evaluateRoot = element.querySelector("#evaluate-root");
 const fresh = new NewSuite(evaluateRoot);
 const shown = make("div", evaluateRoot, "evaluate-shown-suite");
@@ -22,6 +23,7 @@ const keptSuites = new KeptSuites(evaluateRoot, openSuite);
 
 let opened = null;
 let isAsked = false; // whether the suite that runs was opened by itself
+let lastView = 0; // when the server last told of the suite that is shown
 
 function openSuite(id) {
   trigger("open", { id });
@@ -42,6 +44,7 @@ function drawOpened(view) {
 
 function drawLive(view) {
   if (!opened || view.id !== opened.id) return;
+  lastView = performance.now();
   show(stopButton, view.is_live);
   stopButton.disabled = view.state === "stopping";
   const signs = view.lines.map((line) => line.slice(1)).join("");
@@ -65,8 +68,10 @@ function drawKept(view) {
   keptSuites.draw(view);
   if (!view.entries) return;
   fresh.drawKept(view);
-  // A page that was loaded anew finds its suite where it was.
-  if (view.running && !isAsked && (!opened || opened.id !== view.running)) openSuite(view.running);
+  // A page that was loaded anew finds its suite where it was; one that lost its server, too.
+  const isShown = opened && opened.id === view.running;
+  const isLost = isShown && performance.now() - lastView > LOST_MILLISECONDS;
+  if (view.running && (isLost || (!isAsked && !isShown))) openSuite(view.running);
   isAsked = true;
 }
 

@@ -51,6 +51,9 @@ class Matrix {
   open(opened) {
     this.opened = opened;
     this.lines = [];
+    this.rows = [];
+    this.drawn.clear();
+    this.body.replaceChildren();
     this.active = { row: 0, column: 0 };
     this.filter.value = "all";
     this.words.value = "";

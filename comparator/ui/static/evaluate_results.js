@@ -113,7 +113,7 @@ class Results {
   drawPairs(pairs) {
     this.pairs.replaceChildren();
     const { prompts } = this.opened;
-    for (const { sentence, p_value: value, flips } of pairs) {
+    for (const { sentence, adjusted_p_value: value, flips } of pairs) {
       const item = make("li", this.pairs);
       makeText("span", item, "", sentence);
       if (value !== null) make("span", item, "notice", ` ${said("evaluate.p_value", { p: value.toPrecision(2) })}`);

@@ -6,7 +6,7 @@ import io
 
 import msgspec
 import pytest
-from kept_suites import kept_suite
+from kept_suites import item, kept_suite
 from rich.console import Console
 
 from comparator.cli.commands.suite_options import exit_code
@@ -67,6 +67,12 @@ def test_the_table_has_each_slot_its_interval_and_the_pairs() -> None:
 def test_of_answers_at_once_it_is_said_that_no_speed_of_one_is_known() -> None:
     assert "no speed of one" in suite_table.as_text(kept_suite([[True, True]], batch=8))
     assert "no speed of one" not in suite_table.as_text(kept_suite([[True, True]]))
+
+
+def test_a_suite_that_asserts_nothing_leads_to_the_answers() -> None:
+    bare = kept_suite([[True], [True]], items=[item(0, assertions=[])])
+    assert "comparator suite report" in suite_table.as_text(bare)
+    assert "comparator suite report" not in suite_table.as_text(kept_suite([[True], [True]]))
 
 
 def test_a_hostile_name_cannot_change_the_terminal() -> None:

@@ -99,17 +99,30 @@ def test_stores_are_good_missing_or_damaged(tmp_path: Path) -> None:
         "trials.sqlite3": ("missing", None),
         "measurements.sqlite3": ("missing", None),
         "history.sqlite3": ("missing", None),
+        "suites.sqlite3": ("missing", None),
+        "votes.sqlite3": ("missing", None),
     }
     damaged, aside = part.findings
     assert damaged.mend == "Remove digests.sqlite3 from the cache folder."
     assert (aside.severity, "measurements.sqlite3.broken-" in aside.mend) == (NOTE, True)
 
 
-def test_nobody_is_told_to_remove_a_damaged_history(tmp_path: Path) -> None:
-    (tmp_path / "data" / "history.sqlite3").write_bytes(b"no database at all" * 100)
+PRECIOUS = ["history.sqlite3", "suites.sqlite3", "votes.sqlite3"]
+
+
+@pytest.mark.parametrize("name", PRECIOUS)
+def test_nobody_is_told_to_remove_what_cannot_be_had_again(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data" / name).write_bytes(b"no database at all" * 100)
     (told_of,) = told(places.stores())
-    assert "history.sqlite3 in the data folder is damaged" in told_of[1]
+    assert f"{name} in the data folder is damaged" in told_of[1]
     assert "copy it first" in told_of[2]
+
+
+@pytest.mark.parametrize("name", PRECIOUS)
+def test_what_a_later_version_has_kept_is_told(tmp_path: Path, name: str) -> None:
+    kept(tmp_path / "data" / name, 99)
+    (later,) = places.stores().findings
+    assert later.sentence.startswith(f"{name} is of a later version (99")
 
 
 def test_a_store_that_another_program_holds_is_not_called_damaged(

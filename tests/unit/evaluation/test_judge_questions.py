@@ -148,6 +148,8 @@ def test_thoughts_are_no_part_of_what_is_judged():
 
 def test_a_coin_is_refused_and_a_steady_judge_is_not():
     coin = [Judgement("a", "a"), Judgement("a", "b")] * 20
+    nearly = [Judgement("a", "a")] * 649 + [Judgement("a", "b")] * 351
+    assert "(64%," in Steadiness.of(nearly).refusal
     steady = [Judgement("a", "a")] * 13 + [Judgement("a", "b")] * 7
     assert Steadiness.of(coin).is_refused
     assert "20 of 40" in Steadiness.of(coin).refusal

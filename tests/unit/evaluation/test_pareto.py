@@ -92,6 +92,11 @@ def test_a_batch_is_held_against_a_batch_alone():
     assert not any("For speed" in said for said in pareto.sentences)
 
 
+def test_where_all_are_alike_nobody_is_named():
+    sentences = pareto_of(suite_of(GOOD, GOOD)).sentences
+    assert [said for said in sentences if not said.startswith("For quality")] == []
+
+
 # ---- what deleting frees ----
 
 
@@ -120,6 +125,21 @@ def test_deleting_a_file_frees_its_bytes(files):
 def test_a_file_that_a_slot_which_stays_uses_as_well_frees_nothing(files):
     path = files("a.gguf")
     assert freed(path, path) == 0
+    slots = [slot("a", path=path), slot("b", path=path)]
+    said = pareto_of(suite_of(GOOD, BAD, slots=slots)).sentences[-1]
+    assert said.endswith("frees nothing here: its files serve another slot, or have other names.")
+
+
+def test_of_files_that_are_gone_nothing_is_said():
+    said = pareto_of(suite_of(GOOD, BAD)).sentences[-1]
+    assert said.endswith("is better in quality and worse in nothing.")
+
+
+def test_what_goes_together_is_summed(files):
+    paths = files("a.gguf"), files("b.gguf", 2_000), files("c.gguf", 3_000)
+    slots = [slot(f"m{place}", path=path, size=100 + place) for place, path in enumerate(paths)]
+    said = pareto_of(suite_of(GOOD, BAD, BAD, slots=slots)).sentences
+    assert "Deleting m1 and m2 frees 5 kB together." in said
 
 
 def test_a_hard_link_that_has_another_name_frees_nothing(files, tmp_path):

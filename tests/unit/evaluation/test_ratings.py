@@ -13,8 +13,10 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation.ratings import contests, ratings_of
 from comparator.evaluation.ratings.contests import Meetings, contests_of
 from comparator.evaluation.ratings.fit import PRIOR_DEVIATION, information, likeliest
+from comparator.evaluation.ratings.habit import habit_note
 from comparator.evaluation.ratings.ratings import POINTS, votes_needed
-from comparator.storage.votes import Contender, Tally
+from comparator.storage.retention import Retention
+from comparator.storage.votes import Contender, Tally, Vote, Votes
 
 WITHOUT_PRIOR = 1_000.0, 1_000.0
 
@@ -399,3 +401,23 @@ def test_ratings_are_sound_for_any_number_of_votes_however_lopsided(count, winne
     a, b = (next(one.rating for one in ratings.ratings if one.name == name) for name in "ab")
     won = winners.count("A") - winners.count("B")
     assert a > b if won else abs(a - b) < 150
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_habit"), [(9, 1, True), (6, 4, False), (0, 0, False)]
+)
+def test_a_habit_of_choosing_a_place_is_said_where_chance_does_not_explain_it(
+    tmp_path, first, second, is_habit
+):
+    store = Votes(tmp_path / "votes.sqlite3", Retention())
+    two = {"configurations": ["x", "y"], "names": ["a", "b"], "positions": [1, 0]}
+    winners = ["B"] * first + ["A"] * second
+    store.add_many(
+        [Vote(id=str(n), created=1.0, winner=winner, **two) for n, winner in enumerate(winners)]
+    )
+    assert bool(habit_note(store)) == is_habit
+    if is_habit:
+        assert "Of 10 votes for one of two answers 9 went to the one that was shown" in habit_note(
+            store
+        )
+    store.close()

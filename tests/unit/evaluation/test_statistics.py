@@ -270,7 +270,7 @@ def test_a_pair_has_its_difference_its_flips_and_a_verdict_in_words():
     }
     assert pair["verdict"] == "a"
     assert pair["prompts_needed"] == 0
-    assert pair["sentence"].startswith("m0 passes more than m1: 70 points")
+    assert pair["sentence"].startswith("m0 passes more than m1: by 70 points (")
 
 
 def test_few_prompts_are_not_enough_to_tell_and_how_many_would_be_is_said():
@@ -280,6 +280,14 @@ def test_few_prompts_are_not_enough_to_tell_and_how_many_would_be_is_said():
     assert 1 < pair["prompts_needed"] < 100
     assert pair["sentence"].startswith("Not enough to tell m0 from m1")
     assert f"about {pair['prompts_needed']} more" in pair["sentence"]
+
+
+@pytest.mark.parametrize("prompts", [1, 3, 5])
+def test_fewer_prompts_than_any_test_takes_are_never_promised_to_be_enough(prompts):
+    """Six that all differ the same way are p = 0.031, and five are p = 0.062."""
+    (pair,) = pairs_of(suite_of(["p"] * prompts, ["n"] * prompts))
+    assert pair["verdict"] == "unclear"
+    assert pair["prompts_needed"] == 6 - prompts
 
 
 def test_where_nothing_differs_no_number_of_prompts_is_promised():
@@ -306,6 +314,14 @@ def test_several_pairs_are_held_to_more_than_one():
     assert [pair["p_value"] for pair in three] == pytest.approx([2**-5, 2**-5, 1.0])
     assert [pair["adjusted_p_value"] for pair in three] == pytest.approx([3 / 32, 3 / 32, 1.0])
     assert {pair["verdict"] for pair in three} == {"unclear"}
+
+
+def test_a_sentence_tells_the_difference_from_the_better_ones_side():
+    (pair,) = pairs_of(suite_of(["n"] * 20, ["p"] * 20))
+    low, high = pair["interval"]
+    assert high < 0
+    expected = f"m1 passes more than m0: by 100 points ({-100 * high:.0f} to {-100 * low:.0f})."
+    assert pair["sentence"] == expected
 
 
 def test_only_prompts_of_which_both_can_be_told_are_compared():

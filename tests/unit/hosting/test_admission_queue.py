@@ -79,3 +79,14 @@ def test_never_more_than_so_many_at_once_from_many_threads() -> None:
         thread.join(10)
     assert most == 2
     assert admission.enter().is_admitted
+
+
+def test_who_waits_is_told_what_kind_of_work_is_before_it() -> None:
+    admission = Admission(at_once=1)
+    suite, other = admission.enter(what="suite"), admission.enter()
+    assert other.waits_behind("suite")
+    assert not suite.waits_behind("suite")
+    third = admission.enter()
+    suite.leave()
+    assert not other.waits_behind("suite")
+    assert not third.waits_behind("suite")

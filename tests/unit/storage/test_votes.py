@@ -94,6 +94,20 @@ def test_equal_votes_are_counted_together(store):
     assert store.tallies("somebody") == []
 
 
+def test_how_often_the_first_place_won_is_counted_of_two_columns_alone(store):
+    said = [("A", [0, 1]), ("B", [1, 0]), ("A", [1, 0]), ("tie", [0, 1]), ("A", [])]
+    store.add_many(
+        [
+            a_vote(str(number), comparison="", winner=winner, positions=positions)
+            for number, (winner, positions) in enumerate(said)
+        ]
+    )
+    three = {"configurations": ["x", "y", "z"], "names": ["a", "b", "c"], "models": []}
+    store.add(a_vote("three", comparison="", positions=[0, 1, 2], **three))
+    assert store.first_places() == (2, 3)
+    assert store.first_places("somebody") == (0, 0)
+
+
 def test_a_vote_without_models_is_of_their_names(store):
     store.add(a_vote(models=[]))
     assert [one.model for one in store.tallies()[0].contenders] == ["first", "second"]

@@ -100,7 +100,10 @@ def test_what_befell_answers_is_counted():
         msgspec.structs.replace(kept.cells[0], record={**first, "stats": stats, "engine": engine}),
         *kept.cells[1:],
     ]
-    found = fairness_of(Contents.of(msgspec.structs.replace(kept, cells=cells)))
+    contents = Contents.of(msgspec.structs.replace(kept, cells=cells))
+    assert contents.disturbed.startswith("Other programs took processor time from 1 of 4 answers")
+    assert Contents.of(kept).disturbed == ""
+    found = fairness_of(contents)
     assert found.happened == {
         "at_once": ["2 at once", "2 at once"],
         "cut_tokens": ["1 of 2", "0 of 2"],
@@ -119,3 +122,16 @@ def test_fairness_is_told_of_those_that_answered():
     assert row.values == ["0.7", "–", "0.1"]
     nobody = fairness_of(Contents.of(kept_suite((("",), ("",)))))
     assert (nobody.sentence, list(nobody.differences)) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("batch", "why"),
+    [(1, "this model's own limit"), (4, "what each of several answers at once needs")],
+)
+def test_a_context_chosen_for_a_batch_is_not_called_a_models_limit(batch, why):
+    kept = kept_suite(((True,),), batch=batch)
+    record = kept.cells[0].record
+    engine = {**record["engine"], "context_length": 256}
+    cells = [msgspec.structs.replace(kept.cells[0], record={**record, "engine": engine})]
+    found = fairness_of(Contents.of(msgspec.structs.replace(kept, cells=cells)))
+    assert f"model-0: n_ctx 2048 became 256 ({why})." in found.changes

@@ -19,6 +19,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.session import BusyError, Session
 from comparator.hosting.voting import Voting
+from comparator.ui.compare.blind import Ballot
 from comparator.ui.compare.board import Board
 from comparator.ui.compare.boards import Boards
 from comparator.ui.compare.turn_handlers import TurnHandlers, make_turn_handlers
@@ -186,3 +187,35 @@ def test_the_end_of_a_session_that_goes_on_is_asked_for_when_its_tab_is_closed()
     assert board is not None
     board.update()
     assert [column["state"] for column in board.view["columns"]] == ["stopped", "stopped"]
+
+
+def _made_blind(boards: Boards, *sealed: str) -> Board:
+    board = boards.of("visitor")
+    assert board is not None
+    board.ballot = Ballot(True, sealed=list(sealed))
+    board.redraw()
+    return board
+
+
+def test_a_blind_board_is_asked_on_in_its_order_and_stays_blind() -> None:
+    host = FakeHost()
+    handlers, boards = _page(host, _ended())
+    _made_blind(boards, "the first")
+    view = _first(handlers.ask_on(gr.EventData(None, {"question": "And?"}), VISITOR))
+    assert [column["name"] for column in view["columns"]] == ["A", "B"]
+    assert [column["turns"][0]["answer"] for column in view["columns"]] == ["Hello", "Wor"]
+    assert [turn.column for turn in host.turns[0].turns] == [0, 1]
+    board = boards.of("visitor")
+    assert board is not None
+    assert board.ballot.sealed[0] == "the first", "what was asked before comes to light with it"
+
+
+def test_one_column_of_a_blind_board_is_neither_regenerated_nor_continued() -> None:
+    host = FakeHost()
+    handlers, boards = _page(host, _ended())
+    board = _made_blind(boards)
+    for event in (handlers.regenerate, handlers.go_on):
+        view = _first(event(gr.EventData(None, {"slot": 1}), VISITOR))
+        assert "hidden until you vote" in view["refused"]
+    assert host.turns == []
+    assert board.is_blind
