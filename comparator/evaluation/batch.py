@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from comparator.comparison.request import Slot
 from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
@@ -25,10 +26,13 @@ LARGEST = 64  # answers at once; what llama.cpp keeps apart in one context by de
 # it the number is estimated, not measured.
 MOST_ON_PROCESSOR, MOST_ON_DEVICE = 16, 32
 ENGINES = (ModelType.GGUF, ModelType.PYTORCH)  # whose own engines write several at once
-_COUNTED = 3  # of the longest prompts, whose tokens are counted
+_COUNTED = 3  # of the prompts that look longest, whose tokens are counted
+_TOKENS_A_LETTER = 0.25  # about; a digit, a sign, or a byte of another script is often one itself
+_LETTERS = (string.ascii_letters + " ").encode()
 _UNKNOWN_SPARE_TOKENS = 1024  # for a chat template, where nothing was counted
-_MARGIN = 2.5  # how much denser in tokens a text may be than the longest ones
+_MARGIN = 2.5  # how many times the tokens that it looks to have a text may have
 _BYTES_AROUND_A_TURN = 64
+_LONGEST_NUMBER = 4  # in digits; Python refuses to read those of thousands
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,11 @@ def checked(wanted: str | int) -> int | None:
     """
     if wanted == AUTO:
         return None
-    number = int(wanted) if isinstance(wanted, str) and wanted.isdecimal() else wanted
+    is_number = isinstance(wanted, str) and wanted.isdecimal() and len(wanted) <= _LONGEST_NUMBER
+    number = int(wanted) if is_number else wanted
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= LARGEST:
         raise ConfigurationError(
-            f"The batch must be auto, or a number between 1 and {LARGEST}, not {wanted!r}."
+            f"The batch must be auto, or a number between 1 and {LARGEST}, not {wanted!r:.100}."
         )
     return number
 
@@ -110,26 +115,39 @@ def longest_prompt(
 ) -> int:
     """Return how many tokens no prompt goes beyond.
 
-    The longest texts are counted, and the shortest, which is a chat template and little more. A
-    token of the others has a byte at least.
+    The texts that look longest in tokens are counted, and the shortest, which is a chat template
+    and little more. A token of the others has a byte at least.
     """
     system = slot.config.system_prompt
-    asked = sorted((one.with_system(system) for one in conversations), key=_bytes, reverse=True)
-    counted = [*asked[:_COUNTED], asked[-1]]
-    sizes = engine.token_counts.of_all(slot, counted)
+    looks = [_Looks.of(one.with_system(system)) for one in conversations]
+    looks.sort(key=lambda one: one.tokens, reverse=True)
+    counted, rest = [*looks[:_COUNTED], looks[-1]], looks[_COUNTED:]
+    sizes = engine.token_counts.of_all(slot, [one.conversation for one in counted])
     tokens = [size.tokens or 0 for size in sizes or ()]
-    rest = _bytes(asked[_COUNTED]) if len(asked) > _COUNTED else 0
     if not tokens or not all(tokens):
-        return _UNKNOWN_SPARE_TOKENS + _bytes(asked[0])
-    density = max(count / max(1, _bytes(one)) for count, one in zip(tokens, counted, strict=True))
-    others = tokens[-1] + min(rest, int(_MARGIN * density * rest)) if rest else 0
-    return max(*tokens, others)
+        return _UNKNOWN_SPARE_TOKENS + max(one.size for one in looks)
+    if not rest:
+        return max(tokens)
+    times = max(count / one.tokens for count, one in zip(tokens, counted, strict=True))
+    most = min(max(one.size for one in rest), int(_MARGIN * times * rest[0].tokens))
+    return max(*tokens, tokens[-1] + most)
 
 
-def _bytes(conversation: Conversation) -> int:
-    texts = (*(message.content for message in conversation.messages), conversation.begun)
-    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
-    return size + _BYTES_AROUND_A_TURN * len(conversation.turns)
+class _Looks(NamedTuple):
+    """How long a conversation looks: its bytes, and the tokens that such a text has about."""
+
+    conversation: Conversation
+    size: int
+    tokens: float
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> _Looks:
+        texts = (*(message.content for message in conversation.messages), conversation.begun)
+        around = _BYTES_AROUND_A_TURN * len(conversation.turns)
+        data = "".join(texts).encode("utf-8", "replace")
+        others = len(data.translate(None, _LETTERS))
+        tokens = others + _TOKENS_A_LETTER * (len(data) - others + around)
+        return cls(conversation, len(data) + around, max(1.0, tokens))
 
 
 def _limit(config: ModelConfig, slot: Slot) -> int:

@@ -151,6 +151,25 @@ def test_the_longest_and_the_shortest_are_counted(
     assert longest > PROMPT_TOKENS, "what was not counted may have more tokens for its length"
 
 
+def test_a_script_with_more_tokens_for_its_bytes_is_counted_too(
+    model: ModelInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here a letter of Latin is a quarter of a token, and one of Chinese three."""
+
+    def tokens_of(one: Conversation) -> int:
+        latin = sum(letter.isascii() for letter in one.question)
+        return latin // 4 + 3 * (len(one.question) - latin)
+
+    def counted(_slot: Slot, asked: Sequence[Conversation]) -> list[PromptSize]:
+        return [PromptSize(tokens_of(one), OWN) for one in asked]
+
+    texts = [*["word " * 240] * 4, *["\u4e2d" * 370] * 4, "word " * 200]
+    asked = [Conversation.of(text) for text in texts]
+    engine = Engine(100e9, monkeypatch, tokens=counted)
+    longest = batch.longest_prompt(engine, slot_of(model), asked)  # type: ignore[arg-type]
+    assert longest >= max(map(tokens_of, asked))
+
+
 def test_where_nobody_counts_a_token_has_a_byte(
     model: ModelInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +189,7 @@ def test_an_engine_of_ones_own_is_asked_only_by_number(
         assert planned(engine, slot, wanted=4) == batch.BatchPlan(4)
 
 
-@pytest.mark.parametrize("wanted", ["many", 0, -1, 65, 2.5, True, "", "1.5"])
+@pytest.mark.parametrize("wanted", ["many", 0, -1, 65, 2.5, True, "", "1.5", "9" * 5000])
 def test_what_is_no_number_of_answers_is_refused(
     wanted: Any, model: ModelInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
