@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import time
@@ -72,9 +73,18 @@ class Figures:
         """Return how many times as fast a size is as one by one: the median of the rounds."""
         pairs = list(zip(self.rounds[size], self.rounds[1], strict=True))
         return Speed(
-            statistics.median(many.decode / one.decode for many, one in pairs),
-            statistics.median(many.all / one.all for many, one in pairs),
+            _gain([(many.decode, one.decode) for many, one in pairs]),
+            _gain([(many.all, one.all) for many, one in pairs]),
         )
+
+
+def _gain(pairs: Sequence[tuple[float, float]]) -> float:
+    """Return the median of how many times the one is the other; NaN where nothing was measured.
+
+    Answers of a single token have no speed.
+    """
+    gains = [many / one for many, one in pairs if many and one]
+    return statistics.median(gains) if gains else math.nan
 
 
 def main() -> None:
@@ -96,7 +106,11 @@ def main() -> None:
 def _line(figures: Figures, size: int) -> str:
     speed, gain = figures.median(size), figures.gain(size)
     told = f"{speed.decode:.1f} tokens a second, {speed.all:.1f} with prompts and ends"
-    return told if size == 1 else f"{told}: {gain.decode:.2f} x and {gain.all:.2f} x one by one"
+    return told if size == 1 else f"{told}: {_x(gain.decode)} and {_x(gain.all)} one by one"
+
+
+def _x(gain: float) -> str:
+    return "unknown times" if math.isnan(gain) else f"{gain:.2f} x"
 
 
 def measured(model: ModelInfo, options: argparse.Namespace) -> Figures:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from benchmarks.batch import Figures, Speed, decode_speed, whole_speed
+from benchmarks.batch import Figures, Speed, _line, decode_speed, whole_speed
 from runners import protocol
 
 
@@ -51,3 +53,11 @@ def test_the_gain_is_the_median_of_what_each_round_gained() -> None:
     figures = Figures("m", rounds)
     assert figures.gain(8) == (pytest.approx(3.5), pytest.approx(2.0))
     assert figures.median(8) == (35.0, 18.0)
+
+
+def test_answers_of_one_token_have_no_speed_and_so_no_gain() -> None:
+    nothing, some = Speed(0.0, 9.0), Speed(30.0, 18.0)
+    figures = Figures("m", {1: [nothing, nothing], 8: [nothing, some]})
+    assert math.isnan(figures.gain(8).decode)
+    assert figures.gain(8).all == pytest.approx(1.5)
+    assert "unknown times and 1.50 x one by one" in _line(figures, 8)
