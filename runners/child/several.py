@@ -35,7 +35,7 @@ class _Answers:
     def __init__(
         self, answerer: Answerer, work: protocol.Answer, teller: Teller, stage: Stage
     ) -> None:
-        self._work, self._teller, self._stage = work, teller, stage
+        self._teller, self._stage, self._at_once = teller, stage, work.at_once
         self._of = {
             number: AnswerTeller(answerer.inferencer, number, bool(conversation.begun))
             for number, conversation in enumerate(work.conversations)
@@ -43,7 +43,16 @@ class _Answers:
         self._was_stopped = False
 
     def take(self, number: int, piece: Piece | Refused) -> None:
-        """Tell a piece of one answer."""
+        """Tell a piece of one answer.
+
+        Raises:
+            InferenceError: there is no such answer, or it has ended.
+        """
+        if number not in self._of:
+            raise exceptions.InferenceError(
+                f"The inferencer told a piece of answer {number}, which has ended or was never "
+                "asked for. Each is told with the number of its prompt, counted from 0."
+            )
         messages, seconds = self._of[number], self._teller.seconds()
         if isinstance(piece, Refused):
             kind, words = explain(piece.error, self._stage.name)
@@ -70,4 +79,5 @@ class _Answers:
     def _end(self, number: int, piece: End, seconds: float) -> None:
         told = self._of.pop(number).answered(piece.reason, piece.text, seconds, None, None)
         self._was_stopped |= piece.reason == "cancelled"
-        self._teller.tell(msgspec.structs.replace(told, batch=max(1, piece.batch)))
+        batch = min(max(1, piece.batch), self._at_once)
+        self._teller.tell(msgspec.structs.replace(told, batch=batch))

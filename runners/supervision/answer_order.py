@@ -96,6 +96,8 @@ class AnswerOrder:
         answer.was_thought |= message.was_thought
 
     def _answered(self, answer: _Open, message: protocol.Answered) -> None:
+        if not 1 <= message.batch <= self._at_once:
+            raise protocol.ProtocolError("more answers at once than were asked for")
         self._thought(answer, message)
         del self._open[message.answer]
         self._over.add(message.answer)

@@ -135,6 +135,28 @@ def test_an_answer_without_an_end_fails_the_run(custom_model, play):
     assert "without an End" in played.final.message
 
 
+def test_an_answer_that_nobody_asked_for_fails_the_run(custom_model, play):
+    class Talkative(Interleaving):
+        def pieces_of_all(self, prompts, seeds=(), most=1):
+            yield 0, End("stop")
+            yield 0, TokenText("more")
+
+    played = play(custom_model, ["a", "b"], factories=(lambda _m: Talkative(),), batch=2)
+    assert isinstance(played.final, protocol.Failed)
+    assert "a piece of answer 0, which has ended" in played.final.message
+
+
+def test_an_inferencer_that_counts_more_at_once_than_were_asked_is_not_believed(custom_model, play):
+    class Boastful(Interleaving):
+        def pieces_of_all(self, prompts, seeds=(), most=1):
+            for number in range(len(prompts)):
+                yield number, End("stop", batch=10**6)
+
+    played = play(custom_model, ["a", "b"], factories=(lambda _m: Boastful(),), batch=2)
+    assert isinstance(played.final, protocol.Finished), played.final
+    assert {m.batch for m in played.messages if isinstance(m, protocol.Answered)} == {2}
+
+
 @pytest.mark.model
 @pytest.mark.parametrize("key", ["gguf_q4_1", "pytorch"])
 def test_real_models_answer_each_as_if_it_were_alone(starter_models, play, key):

@@ -174,7 +174,8 @@ class GGUFInferencer(TokenInferencer):
             InferenceError: nothing is loaded, or the generation failed.
         """
         context = self._context
-        if context is None or min(most, context.sequences) < 2:
+        is_changed = type(self).pieces is not GGUFInferencer.pieces  # by a class derived from it
+        if is_changed or context is None or min(most, context.sequences) < 2:
             yield from super().pieces_of_all(prompts, seeds, most)
             return
         self.thought_marks, marks = thought_marks(self.model)

@@ -11,7 +11,7 @@ from typing import Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import EngineMissingError, InferenceError, ModelLoadError
-from runners.base import REFUSED_ALONE, End, Piece, Refused
+from runners.base import End, Piece, Refused
 from runners.engines.chat_prompt import PreparedPrompt
 from runners.engines.context_fit import most_tokens
 from runners.engines.gguf.mixed_batch import MixedBatch, Part
@@ -179,7 +179,7 @@ class Several:
             number, prompt = waiting.popleft()
             try:
                 prepared = self.prompt_of(prompt)
-            except REFUSED_ALONE as error:
+            except InferenceError as error:  # of its making, which says nothing of the others
                 yield number, Refused(error)
                 continue
             yield number, prepared.told

@@ -86,6 +86,8 @@ class BatchReader:
             for together in of_like_length(prompts):
                 read = self._read_padded(together, should_stop)
                 if read is None:
+                    for _ in scores:
+                        self._room.remove(self.rows - 1)
                     return None
                 cache, found = read
                 self._room.add(cache, list(map(len, together)))

@@ -173,7 +173,8 @@ class PyTorchInferencer(TokenInferencer):
         Raises:
             InferenceError: nothing is loaded, or the generation failed.
         """
-        if not self.is_loaded or min(most, self.batch) < 2 or not self._takes_several:
+        is_changed = type(self).pieces is not PyTorchInferencer.pieces  # by a class derived from it
+        if is_changed or not self.is_loaded or min(most, self.batch) < 2 or not self._takes_several:
             yield from super().pieces_of_all(prompts, seeds, most)
             return
         ready, refused = several.prepared(prompts, self._checked_prompt)

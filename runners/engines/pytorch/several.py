@@ -13,10 +13,10 @@ from typing import Any
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import InferenceError
-from runners.base import REFUSED_ALONE, End, Piece, Refused, TokenText
+from runners.base import End, Piece, Refused, TokenText
 from runners.engines.chat_prompt import PreparedPrompt
 from runners.engines.context_fit import most_tokens
-from runners.engines.pytorch.batch_forward import BatchReader
+from runners.engines.pytorch.batch_forward import BatchReader, of_like_length
 from runners.engines.pytorch.detokenizer import Detokenizer
 from runners.engines.pytorch.sampling import TorchSampler
 from runners.engines.seeds import seeded
@@ -143,7 +143,7 @@ class Several:
                     yield from self._cancelled()
                     return
                 yield from self._step()
-        except InferenceError:
+        except Exception:  # PyTorch has its own
             for answer in self._open:
                 yield from answer.told()
             raise
@@ -164,13 +164,18 @@ class Several:
             return
         begun = [self._answer(number) for number in numbers]
         self._open += begun
-        for answer in begun:
-            answer.batch = len(begun)
+        for answer, together in zip(begun, self._read_with(numbers), strict=True):
+            answer.batch = together
         yield from self._choose(begun, read)
 
     def _read_prompts(self, numbers: Sequence[int]) -> list[Any] | None:
         prompts = [self._prompts[number].tokens for number in numbers]
         return self._reader.add(prompts, self.should_stop) if prompts else []
+
+    def _read_with(self, numbers: Sequence[int]) -> list[int]:
+        """Return how many prompts were read in one step with each, itself included."""
+        groups = of_like_length([self._prompts[number].tokens for number in numbers])
+        return [len(group) for group in groups for _ in group]
 
     def _answer(self, number: int) -> _Answer:
         prompt = self._prompts[number].tokens
@@ -230,7 +235,7 @@ def prepared(
     for number, prompt in enumerate(prompts):
         try:
             ready[number] = make(prompt)
-        except REFUSED_ALONE as error:
+        except InferenceError as error:  # of its making, which says nothing of the others
             refused.append((number, Refused(error)))
     return ready, refused
 

@@ -16,8 +16,8 @@ def token(index: int, answer: int = 0) -> protocol.Token:
     return protocol.Token("a", index, 1.0, answer)
 
 
-def answered(answer: int = 0, reason: str = "stop") -> protocol.Answered:
-    return protocol.Answered(reason, 1, 1.0, answer=answer)
+def answered(answer: int = 0, reason: str = "stop", batch: int = 1) -> protocol.Answered:
+    return protocol.Answered(reason, 1, 1.0, answer=answer, batch=batch)
 
 
 FINISHED = protocol.Finished(1.0)
@@ -58,6 +58,8 @@ def test_the_order_of_a_run(answers: int, messages: list[protocol.ChildMessage])
         (2, [prompted(0), answered(), prompted(1)], prompted(1), "one prompt"),
         (1, [token(1)], FINISHED, "before that of its answers"),
         (2, [answered()], FINISHED, "before that of its answers"),
+        (1, [token(1)], answered(batch=2), "more answers at once"),
+        (1, [token(1)], answered(batch=0), "more answers at once"),
     ],
 )
 def test_what_is_out_of_order(
@@ -127,6 +129,7 @@ def test_the_prompts_that_are_read_are_counted() -> None:
         ([token(1, 0), token(2, 1)], "not numbered in order"),
         ([prompted(0), prompted(1), answered(0, "cancelled"), prompted(2)], "not told in order"),
         ([prompted(0), prompted(1), answered(0, "cancelled"), FINISHED], "before that of its"),
+        ([prompted(0), answered(0, batch=2), prompted(1), answered(1, batch=3)], "more answers"),
     ],
 )
 def test_what_is_out_of_order_among_several(

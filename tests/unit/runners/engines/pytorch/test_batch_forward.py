@@ -140,6 +140,10 @@ def test_prompts_that_are_stopped_leave_no_row() -> None:
     reader = BatchReader(model, CPU, ways.find(model, CPU), 2, 48)
     assert reader.add([[5, 6, 7]], lambda: True) is None
     assert reader.rows == 0
+    asked: list[bool] = []
+    stop = lambda: asked.append(True) or len(asked) > 1  # type: ignore[func-returns-value]  # noqa: E731
+    assert reader.add([[5] * 40, [6, 7]], stop) is None, "the first was read, the second was not"
+    assert reader.rows == 0
 
 
 def test_prompts_of_like_length_are_read_together() -> None:
