@@ -81,6 +81,17 @@ def test_there_is_room_for_as_many_contexts_as_are_wanted(model: GGUFModel) -> N
     context.close()
 
 
+def test_none_looks_through_the_tokens_of_others(model: GGUFModel) -> None:
+    """In one cache for all each token would be compared with those of all."""
+    if not hasattr(model.llama, "llama_n_ctx_seq"):
+        pytest.skip("this library is not asked for it")
+    context = GGUFContext(model, LIMIT, 1, sequences=3)
+    try:
+        assert model.llama.llama_n_ctx_seq(context.pointer) == LIMIT
+    finally:
+        context.close()
+
+
 def test_where_memory_has_no_room_there_are_fewer_and_it_is_said(
     model: GGUFModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

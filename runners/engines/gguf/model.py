@@ -285,7 +285,8 @@ class GGUFContext(Scores):
             no_perf=False,  # llama.cpp's own counters are what tests hold our speeds against
         )
         if sequences > 1:
-            adapter.with_fields(parameters, n_seq_max=sequences, kv_unified=True)
+            # A cache of its own for each: in a common one every token looks through those of all.
+            adapter.with_fields(parameters, n_seq_max=sequences, kv_unified=False)
         if cache_type != "f16":
             number = adapter.cache_type(llama, cache_type)
             adapter.with_fields(parameters, type_k=number)

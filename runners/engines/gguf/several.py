@@ -206,20 +206,23 @@ class Several:
             yield from self._end(answer, reason)
 
     def _read(self) -> list[_Answer]:
-        """Let the model read one token of each answer, and of prompts as much as there is room."""
+        """Let the model read one token of each answer, and of prompts as much as there is room.
+
+        In the order of the sequences: llama.cpp computes together those that follow one another.
+        """
         writing = [answer for answer in self._open if answer.sampler]
         room = BATCH_TOKENS - len(writing)
-        read, parts = list(writing), [answer.part(1) for answer in writing]
+        read = [(answer, answer.part(1)) for answer in writing]
         for answer in self._open:
             if answer.sampler is None and room:
-                read.append(answer)
-                parts.append(answer.part(room))
-                room -= len(parts[-1].tokens)
-        places = self._context.read_mixed(self._batch, parts)
-        for answer, place in zip(read, places, strict=True):
+                read.append((answer, answer.part(room)))
+                room -= len(read[-1][1].tokens)
+        read.sort(key=lambda pair: pair[0].sequence)
+        places = self._context.read_mixed(self._batch, [part for _, part in read])
+        for (answer, _), place in zip(read, places, strict=True):
             if not answer.tokens:
                 self._note_scores(answer, place)
-        return read
+        return [answer for answer, _ in read]
 
     def _note_scores(self, answer: _Answer, place: int) -> None:
         """Say where the scores after its last token are; its sampler is made at the first."""
