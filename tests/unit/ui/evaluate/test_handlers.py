@@ -15,6 +15,7 @@ from idle_suites import IdleRuns, with_idle_suites
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import RequestDraft, SlotDraft
+from comparator.hosting.suite_drafts import SuiteDraft
 from comparator.storage.history import History, Retention
 from comparator.storage.votes import Votes
 from comparator.ui.compare.boards import Boards
@@ -127,7 +128,7 @@ def test_a_suite_is_followed_to_its_end_and_others_are_told_nothing(
 
 def _done_suite(does: EvaluateHandlers, host: Host, runs: IdleRuns) -> str:
     owner = host.owner_of(module.browser_of(_visitor()))
-    draft = module.SuiteDraft(PASTED, ASKED)
+    draft = SuiteDraft(PASTED, ASKED)
     live = host.evaluations.begin("visitor", draft, owner)
     run = runs.wait_for(1)
     for slot, prompt in ((0, 0), (1, 0), (0, 1)):
@@ -135,6 +136,32 @@ def _done_suite(does: EvaluateHandlers, host: Host, runs: IdleRuns) -> str:
     run.end()
     assert live.join(60)
     return live.id
+
+
+def test_a_suite_that_is_one_too_many_is_a_sentence_and_gives_the_button_back(
+    does: EvaluateHandlers, host: Host, runs: IdleRuns
+) -> None:
+    owner = host.owner_of(module.browser_of(_visitor()))
+    live = host.evaluations.begin("other tab", SuiteDraft(PASTED, ASKED), owner)
+    runs.wait_for(1)
+    told = asyncio.run(_first(does.begin({}, _event(source=PASTED), _visitor()), "read"))
+    assert "A suite is running here" in told["trouble"]
+    runs.made[0].end()
+    assert live.join(60)
+
+
+def test_why_there_is_no_answer_tells_strangers_no_place(
+    does: EvaluateHandlers, host: Host, runs: IdleRuns, tmp_path: Path
+) -> None:
+    owner = host.owner_of(module.browser_of(_visitor()))
+    live = host.evaluations.begin("visitor", SuiteDraft(PASTED, ASKED), owner)
+    runs.wait_for(1).fail(0, 0, f"The file {tmp_path}/alpha.echo.json is broken.")
+    place = {"id": live.id, "slot": 0, "prompt": 0, "repeat": 0}
+    cell = _view(asyncio.run(does.look(_event(**place), _visitor())), "cell")
+    assert (str(tmp_path) in cell["error"]) is not host.options.is_public
+    assert "alpha.echo.json is broken" in cell["error"]
+    runs.made[0].end()
+    assert live.join(60)
 
 
 def test_a_report_is_the_visitors_own(
