@@ -18,8 +18,8 @@ NO_SUCH_ASSERTION = (
     "or run the comparator on your own machine."
 )
 NO_PARQUET = (
-    "A public page reads no Parquet files: a small one may unpack to any size. Save it as .jsonl or "
-    ".csv, or run the comparator on your own machine."
+    "A public page reads no Parquet files: a small one may unpack to any size. Save it as .jsonl "
+    "or .csv, or run the comparator on your own machine."
 )
 
 

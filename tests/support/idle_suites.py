@@ -23,8 +23,14 @@ class IdleRun:
     def __init__(self, store: Suites, kept: KeptSuite, on_news: Callable[[], None]) -> None:
         self._store, self._kept, self._on_news = store, kept, on_news
         self._ended = threading.Event()
-        self.trouble = ""
+        self.why = ""
+        self.refusals: dict[int, str] = {}
         self.was_stopped = False
+
+    @property
+    def trouble(self) -> str:
+        """Why not all was asked, as the run of an engine says it."""
+        return " ".join(filter(None, (self.why, *self.refusals.values())))
 
     def start(self) -> IdleRun:
         """Keep it."""

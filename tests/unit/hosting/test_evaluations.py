@@ -245,8 +245,9 @@ def test_on_a_public_page_no_sentence_tells_where_anything_lies(
 ) -> None:
     live = public.evaluations.begin("tab", SUITE, "anna", "192.0.2.1", "anna")
     run = public_runs.wait_for(1)
-    run.trouble = f"The model at {tmp_path}/alpha.echo.json is another now. See /srv/log/x.txt."
-    assert live.trouble == "The model at alpha.echo.json is another now. See x.txt."
+    run.why = "See /srv/log/x.txt."
+    run.refusals[0] = f"The model at {tmp_path}/alpha.echo.json is another now."
+    assert live.trouble == "See x.txt. The model at alpha.echo.json is another now."
     run.end()
     assert live.join(60)
 
@@ -268,7 +269,7 @@ def test_a_public_page_reads_no_parquet_and_one_suite_at_a_time(
     assert public.evaluations.read(PASTED, "ben").items
 
 
-def test_a_suite_for_which_there_is_no_thread_left_holds_no_place(
+def test_what_there_is_no_thread_left_for_holds_no_place(
     host: Host, runs: IdleRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class NoThread:
@@ -282,6 +283,8 @@ def test_a_suite_for_which_there_is_no_thread_left_holds_no_place(
         patched.setattr(live_suite.threading, "Thread", NoThread)
         with pytest.raises(RuntimeError):
             host.evaluations.begin("one", SUITE, "")
+        with pytest.raises(RuntimeError):
+            host.begin("one", DRAFT, lambda: None)
     assert host.evaluations.live("") is None
     live = host.evaluations.begin("one", SUITE, "")
     runs.wait_for(1).end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -148,6 +149,28 @@ def test_a_suite_that_is_one_too_many_is_a_sentence_and_gives_the_button_back(
     assert "A suite is running here" in told["trouble"]
     runs.made[0].end()
     assert live.join(60)
+
+
+def test_prompts_are_not_gone_through_on_the_loop(
+    does: EvaluateHandlers, host: Host, runs: IdleRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, threads = _done_suite(does, host, runs), []
+
+    def noted(view: Any) -> Any:
+        def of(*arguments: Any) -> Any:
+            threads.append(threading.current_thread())
+            return view(*arguments)
+
+        return of
+
+    for view in ("of_reading", "of_opening", "of_cell"):
+        monkeypatch.setattr(module.views, view, noted(getattr(module.views, view)))
+    place = {"id": name, "slot": 0, "prompt": 0, "repeat": 0}
+    asyncio.run(does.read({}, _event(source=PASTED, repeats="1"), _visitor()))
+    asyncio.run(_first(does.open(_event(id=name), _visitor()), "opened"))
+    asyncio.run(does.look(_event(**place), _visitor()))
+    assert len(threads) == 3
+    assert threading.current_thread() not in threads
 
 
 def test_why_there_is_no_answer_tells_strangers_no_place(
