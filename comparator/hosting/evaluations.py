@@ -90,7 +90,7 @@ class Evaluations:
         self._store, self._make_run = store, make_run or self._run_of_engine
         self._live: list[LiveSuite] = []
         self._ended: OrderedDict[tuple[str, str], KeptSuite] = OrderedDict()
-        self._lock, self._one = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._reading = threading.Lock()  # of a public page: what a stranger brings may take long
         self._closed = False
 
@@ -289,7 +289,7 @@ class Evaluations:
 
         most = self._options.limits.suite_seconds if self._options.is_public else None
         seen = self._without_places if self._options.is_public else str
-        live = LiveSuite(kept, make_run, self._one, session_key, visitor, most, seen)
+        live = LiveSuite(kept, make_run, session_key, visitor, most, seen)
         with self._lock:
             if self._closed:
                 raise ConfigurationError(CLOSED)

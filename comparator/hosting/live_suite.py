@@ -50,7 +50,6 @@ class LiveSuite:
     Args:
         kept: what is to be run, as it is at the start.
         make_run: makes its run.
-        one_at_a_time: held while one runs, since a server may run several comparisons at once.
         session_key: which session of the page began it.
         visitor: what that visitor's sessions have in common.
         most_seconds: how long it may run at a time; None for as long as it takes.
@@ -61,7 +60,6 @@ class LiveSuite:
         self,
         kept: KeptSuite,
         make_run: MakeRun,
-        one_at_a_time: threading.Lock,
         session_key: str,
         visitor: str = "",
         most_seconds: float | None = None,
@@ -70,7 +68,7 @@ class LiveSuite:
         self._seen = seen
         self.session_key, self.visitor = session_key, visitor
         self._trouble, self._most_seconds = "", most_seconds
-        self._kept, self._make_run, self._one = kept, make_run, one_at_a_time
+        self._kept, self._make_run = kept, make_run
         self._run: Run | None = None
         self._ticket: Ticket | None = None
         self._stop_asked = threading.Event()
@@ -163,8 +161,7 @@ class LiveSuite:
     def _live(self, ticket: Ticket, on_end: OnNews) -> None:
         try:
             if ticket.wait():
-                with self._one:
-                    self._run_it()
+                self._run_it()
         except Exception as error:
             self._trouble = sentence_of(error)
         finally:

@@ -13,6 +13,11 @@ from comparator.storage.kept_suite import Item
 
 MOST_BATCH = 64
 STRANGERS_ASSERTIONS = ("python", "llm-rubric")  # start a process, or ask a further model
+MOST_ASSERTIONS = 20  # of a stranger's prompt: each may take a second or two, and holds the line
+TOO_MANY_ASSERTIONS = (
+    "Prompt {} has {} assertions; this public page takes {}. Take fewer, or run the comparator on "
+    "your own machine."
+)
 NO_SUCH_ASSERTION = (
     "{!r} assertions are not for a public page, since they start more processes. Leave them out, "
     "or run the comparator on your own machine."
@@ -87,9 +92,11 @@ def refuse_assertions(items: Sequence[Item]) -> None:
     """Refuse assertions that strangers may not have.
 
     Raises:
-        ConfigurationError: there is one that starts a process, or asks a further model.
+        ConfigurationError: one starts a process or asks a further model, or there are too many.
     """
-    for item in items:
+    for number, item in enumerate(items, start=1):
+        if (count := len(item.assertions)) > MOST_ASSERTIONS:
+            raise ConfigurationError(TOO_MANY_ASSERTIONS.format(number, count, MOST_ASSERTIONS))
         for assertion in item.assertions:
             kind = assertion.type.removeprefix("not-")
             if kind in STRANGERS_ASSERTIONS:

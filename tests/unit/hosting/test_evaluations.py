@@ -230,6 +230,8 @@ def test_public_limits_hold_for_suites(public: Host, public_runs: IdleRuns) -> N
     refused("prompt has", replace(SUITE, source={"kind": "paste", "text": "a\n" + "b" * 9000}))
     asks_python = [{"prompt": "a", "assert": [{"type": "python", "value": "True"}]}]
     refused("'python'", replace(SUITE, source=told_source(asks_python)))
+    many = [{"prompt": "a", "assert": [{"type": "contains", "value": "b"}] * 21}]
+    refused("Prompt 1 has 21 assertions", replace(SUITE, source=told_source(many)))
     refused("max_tokens", replace(SUITE, asked=replace(ASKED, settings={"max_tokens": 4096})))
     assert not public_runs.made
     for number in range(LIMITS.visitor_per_minute):
