@@ -159,6 +159,43 @@ def test_an_engine_that_ends_interrupts_the_suite(echo_model, engine, path, wait
     assert suite.stored().state == "interrupted"
 
 
+def test_an_engine_that_ends_begins_with_no_further_model(echo_model, engine, path, wait_until):
+    slots = slots_of(echo_model("a", fault="hang", fault_after=0), echo_model("b"))
+    suite = played(engine, path, suite_of("one"), slots)
+    run = suite.begin(engine)
+    assert wait_until(lambda: run.progress().stage == "answering")  # it hangs there
+    engine.cleanup_resources()
+    assert run.join(60)
+    assert [cell.state for cell in suite.stored().cells] == ["pending", "pending"]
+    assert suite.stored().state == "interrupted"
+
+
+def test_a_suite_that_is_stopped_as_its_last_answer_ends_is_whole(echo_model, engine, path):
+    suite = played(engine, path, suite_of("one"), slots_of(echo_model()))
+
+    def stop_at_the_last() -> None:
+        if suite.run.progress().done == 1:
+            suite.run.stop()
+
+    suite.run = SuiteRun(
+        engine, suite.store, suite.kept, on_news=stop_at_the_last, slots=suite.slots
+    )
+    assert suite.run.start().join(120)
+    assert suite.stored().state == "done"
+
+
+def test_a_grader_that_cannot_be_closed_does_not_hold_the_suite(
+    echo_model, engine, path, monkeypatch
+):
+    def close(_grading: object) -> None:
+        raise OSError("It does not close.")
+
+    monkeypatch.setattr("comparator.evaluation.grading.Grading.close", close)
+    suite = played(engine, path, suite_of("one"), slots_of(echo_model()))
+    assert suite.to_end(engine).state == "done"
+    suite.store.claim(suite.kept.id).release()
+
+
 def test_two_runs_of_one_suite_exclude_each_other(echo_model, engine, path, wait_until):
     model = echo_model(tokens_per_second=5)
     suite = played(engine, path, suite_of("a b c d e f g h"), slots_of(model))
