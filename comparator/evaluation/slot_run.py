@@ -185,12 +185,14 @@ class SlotRun:
         fold, final = child.fold, child.final
         if isinstance(final, protocol.Cancelled) or final is None:  # by us, or as the engine ends
             self.was_stopped = True
+        if isinstance(final, protocol.Finished) and fold.left:  # it was told to end by a signal
+            self.was_stopped = True
         if self._is_over:
             return [], [asked[number] for number in fold.left]
-        if isinstance(final, protocol.Finished) and not fold.left:
+        if isinstance(final, protocol.Finished):
             self.engine.cooldown.note(self.request.slots[0].model, None)
             return [], []
-        if not fold.is_loaded or isinstance(final, protocol.Finished):
+        if not fold.is_loaded:
             self._fail(child, fold.left)
             return [], []
         if fold.ended:  # it is no model that fails again and again

@@ -310,6 +310,27 @@ def test_of_several_at_once_that_died_each_is_asked_once_more_alone(engine, monk
     ]
 
 
+def test_answers_that_a_child_did_not_give_before_it_ended_well_stay_pending(engine, monkeypatch):
+    """Somebody ended it by a signal: what was cut short, or never begun, is no answer."""
+    slot = Slot(ModelInfo("m", "m", "", ModelType.ECHO, 0), ModelConfig(seed=1))
+    asked = [Asked((0, n, 0), Conversation.of(f"say {n}"), 1) for n in range(3)]
+    cells = []
+    request = engine.request("x", [slot.model])
+    run = SlotRun(engine, request, Batch(), cells.append, lambda: None, lambda: False)
+
+    def child(asked_of_it, batch):
+        fold = CellFold(slot, asked_of_it)
+        fold.take(protocol.Loaded(1.0, 2048, "cpu"), Beside())
+        cells.append(fold.take(protocol.Answered("stop", 0, 1.5), Beside()))
+        assert fold.take(protocol.Answered("cancelled", 0, 2.0, answer=1), Beside()) is None
+        return SimpleNamespace(fold=fold, final=protocol.Finished(2.0), ended_at=2.0)
+
+    monkeypatch.setattr(run, "_run", child)
+    run.ask(asked)
+    assert [cell.prompt for cell in cells] == [0]
+    assert run.was_stopped
+
+
 @pytest.mark.model
 def test_a_real_model_writes_several_at_once_and_no_speed_of_one_is_told(
     starter_models, engine, path
