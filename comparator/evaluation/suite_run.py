@@ -241,7 +241,8 @@ class SuiteRun:
         try:
             request, batch = self._planned(slot, asked)
         except MultiLLMError as error:  # it stays pending: nothing was asked
-            self.refusals[number] = f"{self._head.slots[number].label} is not asked: {error}"
+            why = f"{self._head.slots[number].label} is not asked: {error}"
+            self.refusals = {**self.refusals, number: why}  # others may be reading them
             return
         run = SlotRun(
             self._engine,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from comparator.hosting.admission_queue import SUITE, Admission, Ticket
@@ -24,10 +24,6 @@ class Run(Protocol):
     @property
     def trouble(self) -> str:
         """Why it ended before all was asked; empty where it did not."""
-
-    @property
-    def refusals(self) -> Mapping[int, str]:
-        """Why slots are not asked, by their numbers."""
 
     def start(self) -> Any:
         """Begin."""
@@ -122,8 +118,7 @@ class LiveSuite:
     def trouble(self) -> str:
         """Why not all of it is asked, in sentences; empty where all is."""
         run = self._run
-        told = [*run.refusals.values(), run.trouble] if run is not None else []
-        return " ".join(filter(None, [self._trouble, *told]))
+        return " ".join(filter(None, [self._trouble, run.trouble if run is not None else ""]))
 
     def kept(self) -> KeptSuite:
         """Return it as it stands."""

@@ -24,7 +24,6 @@ class IdleRun:
         self._store, self._kept, self._on_news = store, kept, on_news
         self._ended = threading.Event()
         self.trouble = ""
-        self.refusals: dict[int, str] = {}
         self.was_stopped = False
 
     def start(self) -> IdleRun:

@@ -80,6 +80,15 @@ def test_a_suite_is_asked_kept_and_found_as_it_ends(host: Host, runs: IdleRuns) 
     assert host.evaluations.live("") is None
 
 
+def test_why_a_suite_is_not_asked_is_said_once(host: Host, runs: IdleRuns) -> None:
+    live = host.evaluations.begin("one", SUITE, "")
+    run = runs.wait_for(1)
+    run.trouble = "beta is not asked on: it is another now."
+    assert live.trouble == run.trouble
+    run.end()
+    assert live.join(60)
+
+
 def test_a_suite_that_is_whole_is_read_once_and_forgotten_with_its_deletion(
     host: Host, runs: IdleRuns
 ) -> None:
