@@ -93,10 +93,10 @@ class SuiteRun:
         self._claim = self._store.claim(self._head.id)
         try:
             self._take_up()
+            self._thread.start()
         except BaseException:
             self._claim.release()
             raise
-        self._thread.start()
         return self
 
     def stop(self) -> None:
