@@ -210,7 +210,7 @@ def test_ctrl_c_interrupts_and_says_how_to_go_on(data, folder, prompts):
     name = Suites(data / "suites.sqlite3").find()[0].id
     assert f"comparator suite resume {name}" in err
     assert Suites(data / "suites.sqlite3").find()[0].state == "interrupted"
-    ended = suite("resume", "last", "--token-timeout", "0.5", folder=folder)
+    ended = suite("resume", "last", "--token-timeout", "2", folder=folder)
     assert ended.returncode == 1, ended.stderr
     assert "hangs: 1 not answered" in ended.stdout
     again = here("resume", "last", "--models-dir", str(folder))

@@ -61,7 +61,6 @@ def test_times_of_an_answer_count_from_its_own_begin(echo_model, engine, path):
     kept = played(engine, path, suite_of("a b c d e", "f g h i j"), slots).to_end(engine)
     first, second = (cell.record["stats"] for cell in kept.cells)
     assert second["start_time"] >= first["end_time"] - 0.01
-    assert second["time_to_first_token"] < first["duration"]
     assert second["time_to_first_token"] < second["duration"]
     aggregate = kept.slots[0].summary["aggregate_tokens_per_second"]
     assert 0 < aggregate < 100
@@ -97,7 +96,7 @@ def test_a_prompt_that_kills_its_child_fails_alone_and_is_not_asked_twice(echo_m
 def test_a_prompt_that_hangs_is_timed_out_and_the_rest_goes_on(echo_model, path):
     from runners.process import Deadlines
 
-    engine = InferenceEngine(deadlines=Deadlines(between_tokens_seconds=0.5))
+    engine = InferenceEngine(deadlines=Deadlines(between_tokens_seconds=2))
     try:
         slots = slots_of(echo_model(fault="hang", fault_after=1))
         kept = played(engine, path, suite_of("one", "two hangs", "three"), slots).to_end(engine)
@@ -128,16 +127,17 @@ def test_a_model_that_dies_at_every_prompt_is_not_loaded_for_ever(echo_model, en
 
 
 def test_a_stopped_suite_goes_on_where_it_ended(echo_model, engine, path, wait_until):
-    model = echo_model(tokens_per_second=40)
-    suite = played(engine, path, suite_of(*(f"{word} x y z" for word in "abcdef")), slots_of(model))
+    slots = slots_of(echo_model(fault="hang", fault_after=1))
+    suite = played(engine, path, suite_of("a", "b", "c hangs", "d"), slots)
     run = suite.begin(engine)
-    assert wait_until(lambda: run.progress().done >= 2)
+    assert wait_until(lambda: run.progress().done == 2)
     run.stop()
     assert run.join(60)
     kept = suite.stored()
     assert kept.state == "interrupted"
     done = {cell.key: cell for cell in kept.cells if cell.state == "done"}
-    assert 2 <= len(done) < 6
+    assert len(done) == 2
+    echo_model()  # the same file, which is well now
     again = suite.to_end(engine)
     assert again.state == "done"
     assert {key: cell for key, cell in suite.run._cells.items() if key in done} == done
@@ -197,8 +197,8 @@ def test_a_grader_that_cannot_be_closed_does_not_hold_the_suite(
 
 
 def test_two_runs_of_one_suite_exclude_each_other(echo_model, engine, path, wait_until):
-    model = echo_model(tokens_per_second=5)
-    suite = played(engine, path, suite_of("a b c d e f g h"), slots_of(model))
+    slots = slots_of(echo_model(fault="hang", fault_after=0))
+    suite = played(engine, path, suite_of("a"), slots)
     run = suite.begin(engine)
     with pytest.raises(ConfigurationError, match="is being run by process"):
         SuiteRun(engine, Suites(path), suite.kept, slots=suite.slots).start()

@@ -105,7 +105,9 @@ def test_built_in_suites_are_asked_greedily_unless_something_else_is_said() -> N
     assert with_usual({"do_sample": False}, 3) == {"do_sample": False, "max_tokens": 256}
 
 
-def test_a_suite_that_ended_by_some_trouble_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_suite_that_ended_by_some_trouble_is_no_success(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Such as a judge that is gone when all was answered and passed."""
     kept = msgspec.structs.replace(kept_suite([[True]]), state="interrupted")
     assert exit_code(kept) == 0
