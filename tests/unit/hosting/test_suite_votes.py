@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,10 +36,8 @@ def test_all_who_ask_at_once_for_one_prompt_see_the_same_order(host: Host, monke
 
     def get(name: str, owner: str = "") -> object:
         found = find(name, owner)
-        try:
+        with contextlib.suppress(threading.BrokenBarrierError):
             looked.wait(0.2)  # all of them have looked, where nothing holds them
-        except threading.BrokenBarrierError:
-            pass
         return found
 
     monkeypatch.setattr(host.history, "get", get)

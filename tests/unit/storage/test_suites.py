@@ -208,6 +208,9 @@ def test_a_damaged_suite_is_a_sentence_and_the_others_stay(suites: Suites) -> No
     assert suites.get("aaaa11112222") is None
     assert "aaaa11112222 is damaged" in suites.trouble
     assert suites.get("bbbb11112222") is not None
+    assert suites.id_of("aaaa") == "aaaa11112222"
+    assert suites.id_of("cccc") is None
+    assert suites.remove("aaaa")
 
 
 def test_the_folder_of_data_is_the_usual_place(monkeypatch, tmp_path: Path) -> None:
