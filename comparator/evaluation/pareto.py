@@ -191,11 +191,8 @@ def _domination(
     told = {"quality": 1 if quality == "a" else 0, **_measures(strong, weak)}
     if min(told.values()) < 0 or max(told.values()) < 1:
         return None
-    is_certain = (
-        quality != "unclear"
-        and _is_all_known(strong, weak)
-        and not _speeds_overlap(strong, weak, told)
-    )
+    is_told = _is_all_known(strong, weak) and not _speeds_overlap(strong, weak, told)
+    is_certain = quality != "unclear" and is_told
     better_in = tuple(name for name, sign in told.items() if sign > 0)
     return Domination(worse, better, is_certain, better_in, _freed(files, {worse}))
 
