@@ -13,7 +13,8 @@ from comparator.evaluation.suite_files import bounds
 from comparator.evaluation.suite_files.items import COLUMNS, PROMPTS, Row
 from comparator.evaluation.suite_files.notes import Notes
 
-_ROWS_AT_ONCE = 100  # one text may stand for many rows in the file, and is whole in each here
+_MOST_ROWS_AT_ONCE = 100
+_MOST_BYTES_AT_ONCE = 100_000_000  # one text may stand for many rows, and is whole in each here
 _LARGEST_HEADER = 10_000_000  # bytes of one text in it
 
 
@@ -32,7 +33,14 @@ def rows_of(name: str, data: bytes, notes: Notes) -> Iterator[Row]:
     try:
         file = _opened(data)
         known = _columns(name, file, notes)
-        yield from _rows(name, file, known)
+        size = _unpacked_bytes(file, known)
+        if size > bounds.MOST_BYTES:
+            raise ConfigurationError(
+                f"{name} unpacks to {fine_size(size)}; the limit is "
+                f"{fine_size(bounds.MOST_BYTES)}. Save a part of it."
+            )
+        at_once = max(1, min(_MOST_ROWS_AT_ONCE, _MOST_BYTES_AT_ONCE // max(1, size)))
+        yield from _rows(name, file, known, at_once)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ConfigurationError(f"{name} is no whole Parquet file: {words}") from None
@@ -65,17 +73,13 @@ def _columns(name: str, file: Any, notes: Notes) -> list[str]:
     for column in names:
         if column not in known:
             notes.unknown("The column", column)
-    size = sum(_size(file.metadata.row_group(group), known) for group in _groups(file))
-    if size > bounds.MOST_BYTES:
-        raise ConfigurationError(
-            f"{name} unpacks to {fine_size(size)}; the limit is {fine_size(bounds.MOST_BYTES)}. "
-            "Save a part of it."
-        )
     return known
 
 
-def _groups(file: Any) -> range:
-    return range(file.metadata.num_row_groups)
+def _unpacked_bytes(file: Any, known: list[str]) -> int:
+    """Return the bytes that the known columns say they unpack to, each text once."""
+    groups = range(file.metadata.num_row_groups)
+    return sum(_size(file.metadata.row_group(group), known) for group in groups)
 
 
 def _size(group: Any, known: list[str]) -> int:
@@ -89,9 +93,9 @@ def _size(group: Any, known: list[str]) -> int:
     )
 
 
-def _rows(name: str, file: Any, known: list[str]) -> Iterator[Row]:
+def _rows(name: str, file: Any, known: list[str], at_once: int) -> Iterator[Row]:
     number = 0
-    for batch in file.iter_batches(_ROWS_AT_ONCE, columns=known, use_threads=False):
+    for batch in file.iter_batches(at_once, columns=known, use_threads=False):
         for values in batch.to_pylist():
             number += 1
             yield Row(f"{name}, row {number}", {key: _plain(one) for key, one in values.items()})

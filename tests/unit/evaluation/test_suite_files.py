@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -267,6 +268,30 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(name: str, data: bytes
     assert why in str(caught.value)
     assert name in str(caught.value)
     assert str(caught.value).endswith((".", "?"))
+
+
+def test_one_text_of_many_rows_is_unpacked_a_few_rows_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as files
+
+    sizes: list[int] = []
+    iterate = files.ParquetFile.iter_batches
+
+    def counted(file: Any, size: int, **named: Any) -> Any:
+        sizes.append(size)
+        return iterate(file, size, **named)
+
+    monkeypatch.setattr(files.ParquetFile, "iter_batches", counted)
+    for length, rows_at_once in ((5_000_000, 19), (10, 100)):
+        places = pyarrow.array([0] * 1000, pyarrow.int32())
+        column = pyarrow.DictionaryArray.from_arrays(places, pyarrow.array(["a" * length]))
+        file = io.BytesIO()
+        files.write_table(pyarrow.table({"prompt": column}), file)
+        with contextlib.suppress(ConfigurationError):  # the prompt is too long
+            suite_files.parsed("a.parquet", file.getvalue())
+        assert sizes.pop() == rows_at_once
 
 
 def test_what_is_wrong_with_a_parquet_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
