@@ -13,7 +13,7 @@ from comparator.evaluation.suite_files import bounds
 from comparator.evaluation.suite_files.items import COLUMNS, PROMPTS, Row
 from comparator.evaluation.suite_files.notes import Notes
 
-_ROWS_AT_ONCE = 100  # one text may stand for many rows in the file, and is whole in each here
+_MOST_ROWS_AT_ONCE = 100
 _LARGEST_HEADER = 10_000_000  # bytes of one text in it
 
 
@@ -31,8 +31,8 @@ def rows_of(name: str, data: bytes, notes: Notes) -> Iterator[Row]:
 
     try:
         file = _opened(data)
-        known = _columns(name, file, notes)
-        yield from _rows(name, file, known)
+        known, size = _columns(name, file, notes)
+        yield from _rows(name, file, known, size)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ConfigurationError(f"{name} is no whole Parquet file: {words}") from None
@@ -48,8 +48,8 @@ def _opened(data: bytes) -> Any:
     )
 
 
-def _columns(name: str, file: Any, notes: Notes) -> list[str]:
-    """Return the names of the columns to be read."""
+def _columns(name: str, file: Any, notes: Notes) -> tuple[list[str], int]:
+    """Return the names of the columns to be read, and to how many bytes they unpack."""
     if file.metadata.num_rows > bounds.MOST_ITEMS:
         raise ConfigurationError(
             f"{name} has {file.metadata.num_rows} rows; a suite has up to {bounds.MOST_ITEMS}. "
@@ -71,7 +71,7 @@ def _columns(name: str, file: Any, notes: Notes) -> list[str]:
             f"{name} unpacks to {fine_size(size)}; the limit is {fine_size(bounds.MOST_BYTES)}. "
             "Save a part of it."
         )
-    return known
+    return known, size
 
 
 def _groups(file: Any) -> range:
@@ -89,9 +89,11 @@ def _size(group: Any, known: list[str]) -> int:
     )
 
 
-def _rows(name: str, file: Any, known: list[str]) -> Iterator[Row]:
+def _rows(name: str, file: Any, known: list[str], size: int) -> Iterator[Row]:
     number = 0
-    for batch in file.iter_batches(_ROWS_AT_ONCE, columns=known, use_threads=False):
+    # One text may stand for many rows in the file, and is whole in each here.
+    at_once = max(1, min(_MOST_ROWS_AT_ONCE, bounds.MOST_BYTES // max(1, size)))
+    for batch in file.iter_batches(at_once, columns=known, use_threads=False):
         for values in batch.to_pylist():
             number += 1
             yield Row(f"{name}, row {number}", {key: _plain(one) for key, one in values.items()})

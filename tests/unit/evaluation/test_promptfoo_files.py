@@ -187,3 +187,23 @@ def test_what_is_wrong_or_not_known_is_told_with_its_place(text: str, why: str) 
         read(text)
     assert why in str(caught.value)
     assert str(caught.value).startswith("promptfooconfig.yaml")
+
+
+def test_a_small_file_that_its_templates_make_large_is_refused() -> None:
+    tests = "".join(f"  - vars: {{x: {number}}}\n" for number in range(200))
+    large = "b" * 150_000
+    for filled in (f"{{{{x}}}}{large}", large):
+        text = (
+            f'prompts: ["Say {{{{x}}}}"]\ndefaultTest:\n  assert: ["not-contains: {filled}"]\n'
+            f"tests:\n{tests}"
+        )
+        with pytest.raises(ConfigurationError, match="come to more than 20 MB"):
+            read(text)
+    text = f'prompts: ["Say hi"]\ndefaultTest: {{vars: {{y: "{large}"}}}}\ntests:\n{tests}'
+    with pytest.raises(ConfigurationError, match="come to more than 20 MB"):
+        read(text)
+
+
+def test_a_variable_without_a_name_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="test 1 has values that JSON cannot say"):
+        read("prompts: [Hi]\ntests:\n  - vars: {~: 1}\n")

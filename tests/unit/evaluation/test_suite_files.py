@@ -296,8 +296,28 @@ def test_what_is_wrong_with_a_parquet_file_is_told(monkeypatch: pytest.MonkeyPat
 def test_a_parquet_file_whose_texts_unfold_is_refused_by_what_they_come_to() -> None:
     data = parquet(prompt=["x" * 100_000] * 1000)
     assert len(data) < 1_000_000, "the text is in it once"
-    with pytest.raises(ConfigurationError, match="prompts come to more than 20 MB"):
+    with pytest.raises(ConfigurationError, match="must be, come to more than 20 MB"):
         suite_files.parsed("a.parquet", data)
+
+
+def test_of_long_texts_few_rows_are_unpacked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that stands for many rows is in the file once, and whole in each that is unpacked."""
+    from pyarrow import parquet as files
+
+    asked: list[int] = []
+    usual = files.ParquetFile.iter_batches
+
+    def counted(file: Any, most: int, **named: Any) -> Any:
+        asked.append(most)
+        return usual(file, most, **named)
+
+    monkeypatch.setattr(files.ParquetFile, "iter_batches", counted)
+    for length, rows in ((900_000, 22), (10, 100)):
+        suite_files.parsed("a.parquet", parquet(prompt=["x" * length] * 5))
+        assert asked.pop() <= rows
+    with pytest.raises(ConfigurationError, match="the limit is 1000000"):
+        suite_files.parsed("a.parquet", parquet(prompt=["x" * 15_000_000] * 5))
+    assert asked == [1]
 
 
 def test_without_pyarrow_the_command_that_installs_it_is_named(
