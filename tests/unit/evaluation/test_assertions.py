@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from typing import Any
@@ -12,7 +13,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.evaluation.assertions import NAMES, WAITS, Grader, check, json_text, patterns
+from comparator.evaluation.assertions import (
+    NAMES,
+    WAITS,
+    Grader,
+    check,
+    json_text,
+    patterns,
+    schemas,
+)
 from comparator.evaluation.assertions.similarity import VARIABLE
 from comparator.storage.kept_suite import Assertion, Item, Outcome
 
@@ -234,6 +243,59 @@ def test_of_large_patterns_only_a_few_are_kept_at_hand() -> None:
         assert found.fullmatch("abc" * count)
     assert patterns._compiled.cache_info().currsize == before
     assert patterns._compiled_large.cache_info().currsize <= 8
+
+
+def test_what_is_the_same_twice_is_told_by_content() -> None:
+    schema = {"uniqueItems": True}
+    cases = {
+        '[1, 2, true, [1], {"a": 1}, null, 0, false, "1"]': True,
+        "[1, 1.0]": False,
+        '[[1, {"a": [], "b": 2}], [1, {"b": 2.0, "a": []}]]': False,
+        "[{}, []]": True,
+        '"not a list"': True,
+    }
+    for answer, is_so in cases.items():
+        (outcome,) = graded(answer, Assertion("is-json", schema))
+        assert outcome.passed is is_so, answer
+    assert "has non-unique elements" in graded("[1, 1]", Assertion("is-json", schema))[0].reason
+    assert graded("[1, 1]", Assertion("is-json", {"uniqueItems": False}))[0].passed
+
+
+def test_to_find_what_is_there_twice_not_each_is_held_against_each() -> None:
+    """A list of 3000 took 20 seconds, with no look at the clock."""
+    answer = json.dumps([[number] if number % 2 else {"a": number} for number in range(3000)])
+    equals = 0
+
+    def counted(*_given: Any) -> bool:
+        nonlocal equals
+        equals += 1
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jsonschema._utils.equal", counted)
+        (outcome,) = graded(answer, Assertion("is-json", {"uniqueItems": True}))
+    assert outcome.passed
+    assert equals == 0
+
+
+def test_all_json_of_an_answer_has_one_limit_of_time_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments: list[float | None] = []
+    usual = schemas.first_error
+
+    def noted(schema: Any, value: Any, until: float | None = None) -> str | None:
+        moments.append(until)
+        return usual(schema, value, until)
+
+    monkeypatch.setattr(schemas, "first_error", noted)
+    wanted = Assertion("contains-json", {"type": "object"})
+    assert not graded("[1] [2] [3]", wanted)[0].passed
+    assert len(moments) == 3
+    assert len(set(moments)) == 1
+    assert moments[0] is not None
+    monkeypatch.setattr(schemas, "LONGEST_SECONDS", -1.0)
+    assert "was ended after" in graded("[1] [2] [3]", wanted)[0].reason
 
 
 NEVER_ENDING = [
