@@ -65,7 +65,9 @@ def report(suite: Name, file: File = None, to: To = None, overwrite: Overwrite =
         _refuse_overwriting(file, overwrite)
     data = written(_kept(suite), ending)
     if not file or not to_file:
-        sys.stdout.write(data.decode())
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)  # UTF-8 and CSV's own ends of lines, wherever it runs
+        sys.stdout.buffer.flush()
         return 0
     try:
         write_atomically(file, data)
