@@ -255,7 +255,11 @@ def _is_number(text: str) -> bool:
 
 
 def _alone(text: str) -> str:
-    """Return the pattern of a text that is no part of a longer word or number."""
+    """Return the pattern of a text that is no part of a longer word or number.
+
+    A single letter, as of a choice, is not the article: its capital counts.
+    """
     before = "(?<![A-Za-z0-9.,-])" if text[0].isdigit() else "(?<![A-Za-z0-9])"
     behind = "(?![A-Za-z0-9]|[.,][0-9])" if text[-1].isdigit() else "(?![A-Za-z0-9])"
-    return f"(?i){before}{re.escape(text)}{behind}"
+    capitals = "" if len(text) == 1 and text.isalpha() else "(?i)"
+    return f"{capitals}{before}{re.escape(text)}{behind}"
