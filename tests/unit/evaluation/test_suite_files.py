@@ -136,7 +136,6 @@ def test_what_is_passed_over_is_noted() -> None:
 EXPECTED = [  # expected, an answer, whether it passes
     ("A", "It is a lake: B", False),
     ("A", "The answer is (A).", True),
-    ("no", "No.", True),
     ("Paris", "It is PARIS.", True),
     ("Paris", "It is Rome.", False),
     (4, "2 + 2 = 4.", True),
