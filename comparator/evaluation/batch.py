@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 AUTO = "auto"
 LARGEST = 64  # answers at once; what llama.cpp keeps apart in one context by default
 # On a processor each further answer shares the reading of the weights, until the arithmetic takes
-# the time: llama.cpp's quantised products are there at about 8, PyTorch's go on to gain (docs/
-# batching.md). More would be more that an interrupted suite loses. A GPU reads far faster than it
-# is asked to compute; for it the number is estimated, not measured.
-MOST_ON_PROCESSOR = {ModelType.GGUF: 8, ModelType.PYTORCH: 16}
-MOST_ON_DEVICE = 32
+# the time: from 8 to 16 both engines still gained a quarter or more (docs/batching.md). More would
+# be more that an interrupted suite loses. A GPU reads far faster than it is asked to compute; for
+# it the number is estimated, not measured.
+MOST_ON_PROCESSOR, MOST_ON_DEVICE = 16, 32
 ENGINES = (ModelType.GGUF, ModelType.PYTORCH)  # whose own engines write several at once
 _COUNTED = 3  # of the longest prompts, whose tokens are counted
 _UNKNOWN_SPARE_TOKENS = 1024  # for a chat template, where nothing was counted
@@ -103,7 +102,7 @@ def _suiting(engine: InferenceEngine, slot: Slot) -> int:
     if slot.model.model_type not in ENGINES:
         return 1
     is_on_device = engine.memory_manager.estimate(slot.model, slot.needed).device > 0
-    return MOST_ON_DEVICE if is_on_device else MOST_ON_PROCESSOR[slot.model.model_type]
+    return MOST_ON_DEVICE if is_on_device else MOST_ON_PROCESSOR
 
 
 def longest_prompt(

@@ -82,7 +82,7 @@ def test_each_answer_has_room_for_its_prompt_and_max_tokens(
 ) -> None:
     engine = Engine(100e9, monkeypatch)
     plan = planned(engine, slot_of(model, max_tokens=100))
-    assert (plan.size, plan.context_tokens, plan.notice) == (8, 256, "")
+    assert (plan.size, plan.context_tokens, plan.notice) == (16, 256, "")
     assert planned(engine, slot_of(model, max_tokens=350)).context_tokens == 512
     assert planned(engine, slot_of(model, max_tokens=4096, n_ctx=1000)).context_tokens == 1000
 
@@ -93,7 +93,7 @@ def test_never_more_than_there_are_questions(
     engine = Engine(100e9, monkeypatch)
     assert planned(engine, slot_of(model), count=3, wanted=16).size == 3
     assert planned(engine, slot_of(model), count=1, wanted=16) == batch.BatchPlan()
-    assert planned(engine, slot_of(model), count=20, wanted="16").size == 16
+    assert planned(engine, slot_of(model), count=20, wanted="12").size == 12
 
 
 def test_one_by_one_asks_nobody_and_changes_nothing(
@@ -111,7 +111,7 @@ def test_less_memory_is_fewer_answers_and_says_so(
     free = bytes_for(Engine(0, monkeypatch), slot, 5, 2048)
     plan = planned(Engine(free, monkeypatch), slot)
     assert (plan.size, plan.context_tokens) == (5, 2048)
-    assert plan.notice.startswith("5 answers are written at once and not 8: memory")
+    assert plan.notice.startswith("5 answers are written at once and not 16: memory")
     none = planned(Engine(1e6, monkeypatch), slot, wanted=4)
     assert (none.size, none.context_tokens) == (1, None)
     assert none.notice.startswith("Answers are written one after another and not 4 at once")
@@ -133,9 +133,9 @@ def test_an_open_context_is_shared_among_answers(
 ) -> None:
     slot = slot_of(model, n_ctx=None, max_tokens=None)
     assert planned(Engine(100e9, monkeypatch), slot).context_tokens == OWN
-    free = bytes_for(Engine(0, monkeypatch), slot, 8, 4096)
+    free = bytes_for(Engine(0, monkeypatch), slot, 16, 4096)
     plan = planned(Engine(free, monkeypatch), slot)
-    assert plan.size == 8
+    assert plan.size == 16
     assert plan.context_tokens == 4096
     little = bytes_for(Engine(0, monkeypatch), slot, 2, 1024)
     assert planned(Engine(little, monkeypatch), slot).size == 1, "an answer needs some room"
