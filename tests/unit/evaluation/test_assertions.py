@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from comparator.evaluation.assertions import (
     WAITS,
     Grader,
     check,
+    grading,
     json_text,
     patterns,
     schemas,
@@ -296,6 +299,21 @@ def test_all_json_of_an_answer_has_one_limit_of_time_together(
     assert moments[0] is not None
     monkeypatch.setattr(schemas, "LONGEST_SECONDS", -1.0)
     assert "was ended after" in graded("[1] [2] [3]", wanted)[0].reason
+
+
+def test_all_searches_in_an_answer_have_a_limit_of_time_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A hundred of a second each would hold up whoever stops a suite."""
+    clock = itertools.count(step=6.0)  # seconds; so each search takes six
+    monkeypatch.setattr(grading, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    asked = [Assertion("regex", "a"), Assertion("contains-json"), Assertion("regex", "b")]
+    item = Item("1", [], None, [*asked, Assertion("contains", "a")])
+    with Grader() as grader:
+        for _ in range(2):  # what an answer took is not the next one's
+            outcomes = grader.grade(item, {"content": "a b []"})
+            assert [one.passed for one in outcomes] == [True, True, False, True]
+            assert "It was not looked at: the assertions before it took 10 s" in outcomes[2].reason
 
 
 NEVER_ENDING = [
