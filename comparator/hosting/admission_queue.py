@@ -55,6 +55,8 @@ class Ticket:
 class Admission:
     """Lets ``at_once`` comparisons work and ``line_length`` wait.
 
+    Of suites one works at a time; another waits, and lets comparisons behind it pass meanwhile.
+
     Its callbacks (``on_change`` of ``enter``) are called without its lock, from any thread.
     """
 
@@ -77,7 +79,7 @@ class Admission:
         """
         ticket = Ticket(self, on_change, what)
         with self._lock:
-            if len(self._at_work) < self._at_once:
+            if self._may_work(ticket):
                 self._admit(ticket)
             elif len(self._line) >= self._line_length:
                 raise LineFullError(
@@ -96,8 +98,10 @@ class Admission:
             self._line = [other for other in self._line if other is not ticket]
             if not ticket.is_admitted:
                 ticket.settle(admitted=False)
-            while self._line and len(self._at_work) < self._at_once:
-                self._admit(self._line.pop(0))
+            for other in list(self._line):
+                if self._may_work(other):
+                    self._line.remove(other)
+                    self._admit(other)
         for other in waiting:
             other.tell()
 
@@ -114,6 +118,11 @@ class Admission:
         with self._lock:
             waits = any(other is ticket for other in self._line)
             return waits and any(other.what == what for other in self._at_work)
+
+    def _may_work(self, ticket: Ticket) -> bool:
+        if len(self._at_work) >= self._at_once:
+            return False
+        return ticket.what != SUITE or all(other.what != SUITE for other in self._at_work)
 
     def _admit(self, ticket: Ticket) -> None:
         self._at_work.append(ticket)

@@ -7,15 +7,18 @@ their visitor leaves. Nothing here knows of Gradio.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from comparator.comparison.request import Request, Slot
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
+from comparator.core.text import without_paths
 from comparator.evaluation import resuming
+from comparator.evaluation.new_suite import MOST_REPEATS
 from comparator.evaluation.suite_run import SuiteRun, new_suite
 from comparator.hosting import suite_sources
 from comparator.hosting.admission_queue import Admission
@@ -24,6 +27,13 @@ from comparator.hosting.live_suite import LiveSuite, OnNews, Run
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, SlotDraft
 from comparator.hosting.session import BusyError
+from comparator.hosting.suite_drafts import (
+    SuiteDraft,
+    batch_of,
+    refuse_assertions,
+    refuse_parquet,
+    whole,
+)
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.storage.kept_suite import Item, KeptSuite, Suite
@@ -31,18 +41,11 @@ from comparator.storage.suites import Suites
 
 MakeRun = Callable[[KeptSuite, OnNews, "Sequence[Slot]", "Slot | None"], Run]
 
-MOST_REPEATS = 100
-MOST_BATCH = 64
 MOST_ANSWERS = 20_000  # that a page's matrix shows; the command line takes any number
 MOST_AT_HAND = 2  # suites, of up to 100 MB each
 MOST_NAME = 200  # characters
-STRANGERS_ASSERTIONS = ("python", "llm-rubric")  # start a process, or ask a further model
 A_SUITE_RUNS = "A suite is running here already. Stop it first, or wait for its end."
 NO_JUDGE = "A judge is asked on one's own page alone: it takes as long as the suite again."
-NO_SUCH_ASSERTION = (
-    "{!r} assertions are not for a public page, since they start more processes. Leave them out, "
-    "or run the comparator on your own machine."
-)
 TOO_MANY = (
     "{} prompts of {} models, {} times each, are {} answers; {} takes {}. Take fewer prompts, "
     "models or repeats{}."
@@ -50,27 +53,8 @@ TOO_MANY = (
 GONE = "This suite is not kept here any more."
 RUNS = "This suite is running. Stop it first."
 CLOSED = "The page is being closed."
-
-
-@dataclass(frozen=True)
-class SuiteDraft:
-    """A suite that is to be run, as it was given: nothing of it is checked yet.
-
-    Attributes:
-        source: where its prompts come from, as ``suite_sources.suite_of`` takes it.
-        asked: its models and settings; the prompt in it is not used.
-        repeats: how often each prompt is asked of each model.
-        batch: answers decoded at once: ``auto`` or a number.
-        judge: the id or name of the model that judges; empty for none.
-        name: of the run; empty for the suite's own.
-    """
-
-    source: Any
-    asked: RequestDraft
-    repeats: Any = 1
-    batch: Any = "auto"
-    judge: str = ""
-    name: str = ""
+READS = "The page is reading another visitor's suite. Try again in a moment."
+_READ_WAIT_SECONDS = 2.0  # each who waits holds one of the threads that visitors share
 
 
 class Evaluations:
@@ -106,7 +90,8 @@ class Evaluations:
         self._store, self._make_run = store, make_run or self._run_of_engine
         self._live: list[LiveSuite] = []
         self._ended: OrderedDict[tuple[str, str], KeptSuite] = OrderedDict()
-        self._lock, self._one = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()  # of a public page: what a stranger brings may take long
         self._closed = False
 
     @property
@@ -122,13 +107,24 @@ class Evaluations:
         Raises:
             ConfigurationError: it cannot be read, or a public page does not take it.
         """
+        if not self._options.is_public:
+            return self._read(source, owner, browser)
+        refuse_parquet(source)
+        if not self._reading.acquire(timeout=_READ_WAIT_SECONDS):
+            raise ConfigurationError(READS)
+        try:
+            suite = self._read(source, owner, browser)
+        finally:
+            self._reading.release()
+        refuse_assertions(suite.items)
+        return suite
+
+    def _read(self, source: Any, owner: str, browser: str) -> Suite:
         suite = suite_sources.suite_of(
             source, lambda name: self._comparison(name, browser), lambda name: self.get(name, owner)
         )
         if not suite.items:
             raise ConfigurationError(suite_sources.NO_SOURCE)
-        if self._options.is_public:
-            _refuse_assertions(suite.items)
         return suite
 
     def most_seconds(self, asked: RequestDraft, prompts: int, repeats: Any) -> float | None:
@@ -139,7 +135,7 @@ class Evaluations:
         """
         try:
             slots = self._request_of(replace(asked, prompt="…")).slots
-            answers = prompts * _whole("repeats", repeats, MOST_REPEATS)
+            answers = prompts * whole("repeats", repeats, MOST_REPEATS)
         except MultiLLMError:
             return None
         known = [self._engine.measurements.of(slot.model) for slot in slots]
@@ -162,7 +158,7 @@ class Evaluations:
         """
         self._refuse_second(owner, visitor)
         suite = self.read(draft.source, owner, browser)
-        repeats = _whole("repeats", draft.repeats, MOST_REPEATS)
+        repeats = whole("repeats", draft.repeats, MOST_REPEATS)
         self._check_size(suite, len(draft.asked.slots), repeats)
         slots = self._slots(draft.asked, suite.items)
         judge = self._judge(draft)
@@ -275,6 +271,11 @@ class Evaluations:
             live.stop()
         return left
 
+    def close_files(self) -> None:
+        """Close the kept suites, so that the file alone is all of them."""
+        if self._store is not None:
+            self._store.close()
+
     def _take(
         self,
         session_key: str,
@@ -287,7 +288,8 @@ class Evaluations:
             return self._make_run(kept, on_news, slots, judge)
 
         most = self._options.limits.suite_seconds if self._options.is_public else None
-        live = LiveSuite(kept, make_run, self._one, session_key, visitor, most)
+        seen = self._without_places if self._options.is_public else str
+        live = LiveSuite(kept, make_run, session_key, visitor, most, seen)
         with self._lock:
             if self._closed:
                 raise ConfigurationError(CLOSED)
@@ -301,6 +303,9 @@ class Evaluations:
             self._forget(live)
             raise
         return live
+
+    def _without_places(self, sentence: str) -> str:
+        return without_paths(sentence, os.path.abspath(self._options.models_dir))
 
     def _forget(self, live: LiveSuite) -> None:
         with self._lock:
@@ -346,34 +351,3 @@ class Evaluations:
         other = "" if is_public else ", or use 'comparator suite run'"
         told = (len(suite.items), models, repeats, answers, who, most, other)
         raise ConfigurationError(TOO_MANY.format(*told))
-
-
-def batch_of(told: Any) -> str | int:
-    """Return how many answers are to be decoded at once: ``auto`` or a number.
-
-    Raises:
-        ConfigurationError: it is neither.
-    """
-    if told in ("auto", "", None):
-        return "auto"
-    return _whole("batch", told, MOST_BATCH)
-
-
-def _whole(name: str, told: Any, most: int) -> int:
-    try:
-        number = int(told) if isinstance(told, (int, str)) and type(told) is not bool else 0
-    except ValueError:
-        number = 0
-    if isinstance(told, float) and told.is_integer():  # so a page's field for numbers tells it
-        number = int(told)
-    if not 1 <= number <= most:
-        raise ConfigurationError(f"{name} must be a whole number from 1 to {most}.")
-    return number
-
-
-def _refuse_assertions(items: Sequence[Item]) -> None:
-    for item in items:
-        for assertion in item.assertions:
-            kind = assertion.type.removeprefix("not-")
-            if kind in STRANGERS_ASSERTIONS:
-                raise ConfigurationError(NO_SUCH_ASSERTION.format(kind))

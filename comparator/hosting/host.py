@@ -377,5 +377,6 @@ class Host:
         if self.downloads is not None:
             self.downloads.close(countdown.left)
         self.engine.cleanup_resources(countdown.left)
+        self.evaluations.close_files()
         self.voting.close()
         self.history.close()  # so that the file alone is all of it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from comparator.hosting.admission_queue import SUITE, Admission, Ticket
@@ -23,11 +23,7 @@ class Run(Protocol):
 
     @property
     def trouble(self) -> str:
-        """Why it ended before all was asked; empty where it did not."""
-
-    @property
-    def refusals(self) -> Mapping[int, str]:
-        """Why slots are not asked, by their numbers."""
+        """Why not all was asked, slots that are refused included; empty where all was."""
 
     def start(self) -> Any:
         """Begin."""
@@ -54,25 +50,25 @@ class LiveSuite:
     Args:
         kept: what is to be run, as it is at the start.
         make_run: makes its run.
-        one_at_a_time: held while one runs, since a server may run several comparisons at once.
         session_key: which session of the page began it.
         visitor: what that visitor's sessions have in common.
         most_seconds: how long it may run at a time; None for as long as it takes.
-
+        seen: makes a sentence of trouble one that its visitor may see; by default it is as it is.
     """
 
     def __init__(
         self,
         kept: KeptSuite,
         make_run: MakeRun,
-        one_at_a_time: threading.Lock,
         session_key: str,
         visitor: str = "",
         most_seconds: float | None = None,
+        seen: Callable[[str], str] = str,
     ) -> None:
+        self._seen = seen
         self.session_key, self.visitor = session_key, visitor
         self._trouble, self._most_seconds = "", most_seconds
-        self._kept, self._make_run, self._one = kept, make_run, one_at_a_time
+        self._kept, self._make_run = kept, make_run
         self._run: Run | None = None
         self._ticket: Ticket | None = None
         self._stop_asked = threading.Event()
@@ -89,9 +85,13 @@ class LiveSuite:
         ticket = self._ticket = admission.enter(self._tell, SUITE)
         if self._stop_asked.is_set():
             ticket.leave()
-        threading.Thread(
-            target=self._live, args=(ticket, on_end), name="comparator-suite", daemon=True
-        ).start()
+        try:
+            threading.Thread(
+                target=self._live, args=(ticket, on_end), name="comparator-suite", daemon=True
+            ).start()
+        except RuntimeError:  # the system has no thread left; nothing would give the place back
+            ticket.leave()
+            raise
 
     @property
     def id(self) -> str:
@@ -122,8 +122,8 @@ class LiveSuite:
     def trouble(self) -> str:
         """Why not all of it is asked, in sentences; empty where all is."""
         run = self._run
-        told = [*run.refusals.values(), run.trouble] if run is not None else []
-        return " ".join(filter(None, [self._trouble, *told]))
+        told = [self._trouble, run.trouble if run is not None else ""]
+        return self._seen(" ".join(filter(None, told)))
 
     def kept(self) -> KeptSuite:
         """Return it as it stands."""
@@ -161,8 +161,7 @@ class LiveSuite:
     def _live(self, ticket: Ticket, on_end: OnNews) -> None:
         try:
             if ticket.wait():
-                with self._one:
-                    self._run_it()
+                self._run_it()
         except Exception as error:
             self._trouble = sentence_of(error)
         finally:

@@ -78,9 +78,13 @@ class Session:
         ticket = self._ticket = admission.enter(on_news)
         if self.comparison.has_ended:  # stopped by another thread before it had a ticket
             ticket.leave()
-        threading.Thread(
-            target=self._live, args=(ticket, on_end), name="comparator-session", daemon=True
-        ).start()
+        try:
+            threading.Thread(
+                target=self._live, args=(ticket, on_end), name="comparator-session", daemon=True
+            ).start()
+        except RuntimeError:  # the system has no thread left; nothing would give the place back
+            ticket.leave()
+            raise
 
     @property
     def columns(self) -> Sequence[int]:

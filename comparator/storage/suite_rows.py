@@ -21,6 +21,7 @@ from comparator.storage.store import Kind
 
 LAST = "last"
 MOST_OF_A_VISITOR = 20  # of a public page; one's own are kept until they are removed
+MOST_OF_VISITORS = 1_000  # of all of them together
 _SHORTEST_BEGINNING = 4  # characters of an id
 _DAY_SECONDS = 86_400.0
 _BUSY_SECONDS = 30.0  # another program that writes is waited for: an answer is not asked again
@@ -154,7 +155,9 @@ def let_go(connection: sqlite3.Connection, owner: str) -> None:
     days = Retention.of().days_of_visitors
     old = "SELECT id FROM suites WHERE owner != '' AND created < ?"
     more = "SELECT id FROM suites WHERE owner = ? ORDER BY number DESC LIMIT -1 OFFSET ?"
+    most = "SELECT id FROM suites WHERE owner != '' ORDER BY number DESC LIMIT -1 OFFSET ?"
     gone = connection.execute(more, (owner, MOST_OF_A_VISITOR)).fetchall()
+    gone += connection.execute(most, (MOST_OF_VISITORS,)).fetchall()
     if days:
         gone += connection.execute(old, (time.time() - days * _DAY_SECONDS,)).fetchall()
     for (name,) in gone:

@@ -11,10 +11,10 @@ import gradio as gr
 
 from comparator.evaluation.shown import shown
 from comparator.hosting.errors import sentence_of
-from comparator.hosting.evaluations import SuiteDraft
 from comparator.hosting.host import Host
 from comparator.hosting.live_suite import LiveSuite
 from comparator.hosting.requests import from_endpoint
+from comparator.hosting.suite_drafts import SuiteDraft
 from comparator.hosting.suite_sources import told_source
 from comparator.hosting.suites_seen import as_seen
 from comparator.storage.kept_suite import KeptSuite
@@ -89,18 +89,10 @@ def _shown(host: Host, kept: KeptSuite) -> Shown:
 async def _told(
     host: Host, request: Any, suite: Any, asked: tuple[Any, ...]
 ) -> AsyncIterator[Shown]:
-    models, system_prompt, config, repeats, batch, judge, name = asked
     session_key, browser = session_of(request), browser_of(request)
+    owned = (host.owner_of(browser), visitor_of(request), browser)
     try:
-        draft = SuiteDraft(
-            source=told_source(suite),
-            asked=from_endpoint("…", models, system_prompt, config),
-            repeats=repeats,
-            batch=batch,
-            judge=str(judge or ""),
-            name=str(name or ""),
-        )
-        owned = (host.owner_of(browser), visitor_of(request), browser)
+        draft = await in_thread(_draft, suite, *asked)
         live = await in_thread(host.evaluations.begin, session_key, draft, *owned)
     except Exception as error:
         raise gr.Error(sentence_of(error), print_exception=False) from error
@@ -116,6 +108,27 @@ async def _told(
     finally:
         live.unwatch(wakeup.wake)
         host.evaluations.leave(session_key)
+
+
+def _draft(
+    suite: Any,
+    models: Any,
+    system_prompt: Any,
+    config: Any,
+    repeats: Any,
+    batch: Any,
+    judge: Any,
+    name: Any,
+) -> SuiteDraft:
+    """Return what a program asks for. Writes its prompts out as a file: not for the loop."""
+    return SuiteDraft(
+        source=told_source(suite),
+        asked=from_endpoint("…", models, system_prompt, config),
+        repeats=repeats,
+        batch=batch,
+        judge=str(judge or ""),
+        name=str(name or ""),
+    )
 
 
 def _progress(live: LiveSuite) -> Shown:

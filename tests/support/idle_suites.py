@@ -23,9 +23,14 @@ class IdleRun:
     def __init__(self, store: Suites, kept: KeptSuite, on_news: Callable[[], None]) -> None:
         self._store, self._kept, self._on_news = store, kept, on_news
         self._ended = threading.Event()
-        self.trouble = ""
+        self.why = ""
         self.refusals: dict[int, str] = {}
         self.was_stopped = False
+
+    @property
+    def trouble(self) -> str:
+        """Why not all was asked, as the run of an engine says it."""
+        return " ".join(filter(None, (self.why, *self.refusals.values())))
 
     def start(self) -> IdleRun:
         """Keep it."""
@@ -37,7 +42,14 @@ class IdleRun:
         question = self._kept.suite.items[prompt].question
         record = record_of(self._kept.slots[slot], question, content)
         told = [Outcome("contains", passed, "It does." if passed else "It does not.")]
-        cell = Cell(slot, prompt, 0, "done", 1, record, told)
+        self._take(Cell(slot, prompt, 0, "done", 1, record, told))
+
+    def fail(self, slot: int, prompt: int, error: str) -> None:
+        """End one cell without an answer."""
+        record = record_of(self._kept.slots[slot], "", "")
+        self._take(Cell(slot, prompt, 0, "failed", 1, {**record, "error": error}))
+
+    def _take(self, cell: Cell) -> None:
         self._store.add_cell(self._kept.id, cell)
         cells = [cell if other.key == cell.key else other for other in self._kept.cells]
         self._kept = msgspec.structs.replace(self._kept, cells=cells)

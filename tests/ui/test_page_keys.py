@@ -46,7 +46,7 @@ def test_keys_lead_through_the_page_and_are_listed(tab: Page) -> None:
     assert tab.input_value("#prompt textarea").endswith("n2/?"), "keys are letters while one types"
     tab.evaluate(BLUR)
     tab.keyboard.press("n")
-    expect(tab.get_by_role("tab", name="History")).to_have_attribute("aria-selected", "true")
+    expect(tab.get_by_role("tab", name="Evaluate")).to_have_attribute("aria-selected", "true")
     tab.keyboard.press("p")
     expect(tab.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     tab.locator(".reply[data-slot='0'] .answer").focus()

@@ -14,6 +14,7 @@ from comparator.evaluation.suite_files.items import COLUMNS, PROMPTS, Row
 from comparator.evaluation.suite_files.notes import Notes
 
 _MOST_ROWS_AT_ONCE = 100
+_MOST_BYTES_AT_ONCE = 100_000_000  # one text may stand for many rows, and is whole in each here
 _LARGEST_HEADER = 10_000_000  # bytes of one text in it
 
 
@@ -31,8 +32,15 @@ def rows_of(name: str, data: bytes, notes: Notes) -> Iterator[Row]:
 
     try:
         file = _opened(data)
-        known, size = _columns(name, file, notes)
-        yield from _rows(name, file, known, size)
+        known = _columns(name, file, notes)
+        size = _unpacked_bytes(file, known)
+        if size > bounds.MOST_BYTES:
+            raise ConfigurationError(
+                f"{name} unpacks to {fine_size(size)}; the limit is "
+                f"{fine_size(bounds.MOST_BYTES)}. Save a part of it."
+            )
+        at_once = max(1, min(_MOST_ROWS_AT_ONCE, _MOST_BYTES_AT_ONCE // max(1, size)))
+        yield from _rows(name, file, known, at_once)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ConfigurationError(f"{name} is no whole Parquet file: {words}") from None
@@ -48,8 +56,8 @@ def _opened(data: bytes) -> Any:
     )
 
 
-def _columns(name: str, file: Any, notes: Notes) -> tuple[list[str], int]:
-    """Return the names of the columns to be read, and to how many bytes they unpack."""
+def _columns(name: str, file: Any, notes: Notes) -> list[str]:
+    """Return the names of the columns to be read."""
     if file.metadata.num_rows > bounds.MOST_ITEMS:
         raise ConfigurationError(
             f"{name} has {file.metadata.num_rows} rows; a suite has up to {bounds.MOST_ITEMS}. "
@@ -65,17 +73,13 @@ def _columns(name: str, file: Any, notes: Notes) -> tuple[list[str], int]:
     for column in names:
         if column not in known:
             notes.unknown("The column", column)
-    size = sum(_size(file.metadata.row_group(group), known) for group in _groups(file))
-    if size > bounds.MOST_BYTES:
-        raise ConfigurationError(
-            f"{name} unpacks to {fine_size(size)}; the limit is {fine_size(bounds.MOST_BYTES)}. "
-            "Save a part of it."
-        )
-    return known, size
+    return known
 
 
-def _groups(file: Any) -> range:
-    return range(file.metadata.num_row_groups)
+def _unpacked_bytes(file: Any, known: list[str]) -> int:
+    """Return the bytes that the known columns say they unpack to, each text once."""
+    groups = range(file.metadata.num_row_groups)
+    return sum(_size(file.metadata.row_group(group), known) for group in groups)
 
 
 def _size(group: Any, known: list[str]) -> int:
@@ -89,10 +93,8 @@ def _size(group: Any, known: list[str]) -> int:
     )
 
 
-def _rows(name: str, file: Any, known: list[str], size: int) -> Iterator[Row]:
+def _rows(name: str, file: Any, known: list[str], at_once: int) -> Iterator[Row]:
     number = 0
-    # One text may stand for many rows in the file, and is whole in each here.
-    at_once = max(1, min(_MOST_ROWS_AT_ONCE, bounds.MOST_BYTES // max(1, size)))
     for batch in file.iter_batches(at_once, columns=known, use_threads=False):
         for values in batch.to_pylist():
             number += 1

@@ -40,8 +40,8 @@ _FORMATS: dict[str, Rows] = {
     ".yml": _of_yaml,
     ".json": _of_json,
 }
-_PARQUET = ".parquet"
-ENDINGS = (*_FORMATS, _PARQUET)
+PARQUET = ".parquet"
+ENDINGS = (*_FORMATS, PARQUET)
 
 
 def read(path: Path) -> Suite:
@@ -75,9 +75,8 @@ def parsed(name: str, data: bytes) -> Suite:
     Raises:
         ConfigurationError: something is wrong with it, and in which line or item.
     """
-    shown = name_shown(Path(name).name)
-    title, ending = os.path.splitext(shown)
-    ending = ending.lower()
+    shown, ending = name_shown(Path(name).name), ending_of(name)
+    title = os.path.splitext(shown)[0]
     if ending not in ENDINGS:
         raise ConfigurationError(
             f"{shown} ends in none of {', '.join(ENDINGS)}, which tell what a file of prompts is."
@@ -87,11 +86,16 @@ def parsed(name: str, data: bytes) -> Suite:
             f"{shown} has more than {fine_size(bounds.MOST_BYTES)}. Make several suites of it."
         )
     notes = Notes()
-    if ending == _PARQUET:
+    if ending == PARQUET:
         rows = parquet.rows_of(shown, data, notes)
     else:
         rows = _FORMATS[ending](shown, text_of(shown, data), notes)
     return _suite(title or shown, shown, rows, notes)
+
+
+def ending_of(name: str) -> str:
+    """Return the ending by which the format of a file of that name is told."""
+    return os.path.splitext(name_shown(Path(name).name))[1].lower()
 
 
 def pasted(text: str) -> Suite:

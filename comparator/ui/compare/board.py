@@ -162,7 +162,7 @@ class Board:
             "run": self._number,
             "running": running,
             "badges": [],
-            "note": "",
+            "note": self._latest.waits_for if self._latest else "",
             "position": self._latest.position if self._latest else 0,
             "columns": [
                 covered(column.view, place, not running)

@@ -90,13 +90,15 @@ def make_voting_handlers(host: Host, board: Widget, boards: Boards) -> VotingHan
     async def vote(event: gr.EventData, request: gr.Request) -> AsyncIterator[Updates]:
         """Show the names at once, and keep the vote that the event carries."""
         found, answer = shown(request), str(adapter.carried(event, "answer"))
-        kept, is_blind = await in_thread(_as_kept, found), found.is_blind
+        kept = await in_thread(_as_kept, found)
+        is_blind = found.is_blind and _is_secret(host.voting, found)
         if answer == found.ballot.answer:  # the second of two clicks: the names are known by now
             return
         found.ballot.check(found.view["vote"], answer)
+        host.voting.unseal(found.ballot.show_names())
         found.ballot.answer, found.ballot.trouble = answer, ""
         found.ballot.was_blind = is_blind
-        _show(host, found)
+        found.redraw()
         yield {board: found.view}
         try:
             if host.history.is_on and not found.view["vote"]["kept"]:
@@ -132,6 +134,11 @@ def make_voting_handlers(host: Host, board: Widget, boards: Boards) -> VotingHan
 def _show(host: Host, board: Board) -> None:
     host.voting.unseal(board.ballot.show_names())
     board.redraw()
+
+
+def _is_secret(voting: Voting, board: Board) -> bool:
+    """Return whether the names were told nowhere else, such as by another tab or an endpoint."""
+    return all(map(voting.is_sealed, board.ballot.sealed))
 
 
 def _as_kept(board: Board) -> KeptComparison:

@@ -8,10 +8,13 @@ from typing import Any
 import gradio as gr
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.hosting.evaluations import GONE, Evaluations, SuiteDraft
+from comparator.hosting.evaluations import GONE, Evaluations
 from comparator.hosting.host import Host
 from comparator.hosting.requests import RequestDraft
+from comparator.hosting.session import BusyError
+from comparator.hosting.suite_drafts import SuiteDraft
 from comparator.hosting.suite_sources import builtin_names
+from comparator.hosting.suites_seen import as_seen
 from comparator.storage.kept_suite import KeptSuite
 from comparator.ui import adapter
 from comparator.ui.compare.slot_handlers import draft_of
@@ -91,7 +94,7 @@ class EvaluateHandlers:
         suite = await in_thread(self._suites.read, source, owner, browser)
         repeats = adapter.carried(event, "repeats")
         seconds = await in_thread(self._seconds, values, len(suite.items), repeats)
-        return {self._tab.parts["read"]: views.of_reading(suite, seconds)}
+        return {self._tab.parts["read"]: await in_thread(views.of_reading, suite, seconds)}
 
     def _seconds(self, values: Values, prompts: int, repeats: Any) -> float | None:
         try:
@@ -119,7 +122,10 @@ class EvaluateHandlers:
         )
         session, visitor = session_of(request), visitor_of(request)
         asked = (draft, self._owner(request), visitor, browser_of(request))
-        live = await in_thread(self._suites.begin, session, *asked)
+        try:
+            live = await in_thread(self._suites.begin, session, *asked)
+        except BusyError as error:  # as a refusal, which gives the button back
+            raise ConfigurationError(str(error)) from error
         async for updates in self._following(live.id, request, begun=True):
             yield updates
 
@@ -145,7 +151,7 @@ class EvaluateHandlers:
             raise ConfigurationError(self._suites.store.trouble or GONE)
         follower = Follower(self._suites, kept, owner)
         is_current = self._looks.begin(session_of(request))
-        yield {parts["opened"]: views.of_opening(kept)}
+        yield {parts["opened"]: await in_thread(views.of_opening, kept)}
         if begun:
             yield await self._listed(owner)
         async for view in follower.views(is_current):
@@ -178,9 +184,14 @@ class EvaluateHandlers:
     async def _look(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Show one answer, whole, or a prompt alone."""
         place = [adapter.carried(event, name) for name in ("slot", "prompt", "repeat")]
-        kept = await in_thread(self._suites.get, _name(event), self._owner(request))
-        view = await in_thread(_cell_view, kept, place)
+        view = await in_thread(self._cell, _name(event), self._owner(request), place)
         return {self._tab.parts["cell"]: view}
+
+    def _cell(self, name: str, owner: str, place: list[Any]) -> views.View:
+        kept, options = self._suites.get(name, owner), self._host.options
+        if kept is not None and options.is_public:
+            kept = as_seen(kept, options.models_dir)
+        return _cell_view(kept, place)
 
     async def _comparisons(self, event: gr.EventData, request: gr.Request) -> Updates:
         """List comparisons whose questions may be chosen."""

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from comparator.hosting.admission_queue import Admission, LineFullError, Ticket
+from comparator.hosting.admission_queue import SUITE, Admission, LineFullError, Ticket
 
 
 def test_first_is_admitted_and_the_others_wait_in_order() -> None:
@@ -44,6 +44,20 @@ def test_a_ticket_left_twice_gives_one_place_back() -> None:
     first.leave()
     assert second.is_admitted
     assert not third.is_admitted
+
+
+def test_of_suites_one_works_and_another_holds_no_comparison_up() -> None:
+    admission = Admission(at_once=2)
+    first, second = admission.enter(what=SUITE), admission.enter(what=SUITE)
+    assert (first.position, second.position) == (0, 1)
+    comparison, other = admission.enter(), admission.enter()
+    assert comparison.is_admitted
+    assert (second.position, other.position) == (1, 2)
+    comparison.leave()
+    assert other.is_admitted
+    assert not second.is_admitted
+    first.leave()
+    assert second.is_admitted
 
 
 def test_a_full_line_is_refused_in_words() -> None:

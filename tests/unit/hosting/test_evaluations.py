@@ -12,12 +12,14 @@ import pytest
 from idle_suites import IdleRuns, with_idle_suites
 
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
-from comparator.hosting.evaluations import SuiteDraft, batch_of
+from comparator.hosting import evaluations as module
+from comparator.hosting import live_suite
 from comparator.hosting.host import Host
 from comparator.hosting.limits import PublicLimits, TooOftenError
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import RequestDraft, SlotDraft
 from comparator.hosting.session import BusyError
+from comparator.hosting.suite_drafts import SuiteDraft, batch_of
 from comparator.hosting.suite_sources import told_source
 from comparator.hosting.suites_seen import as_seen
 from comparator.storage.history import History, Retention
@@ -228,6 +230,8 @@ def test_public_limits_hold_for_suites(public: Host, public_runs: IdleRuns) -> N
     refused("prompt has", replace(SUITE, source={"kind": "paste", "text": "a\n" + "b" * 9000}))
     asks_python = [{"prompt": "a", "assert": [{"type": "python", "value": "True"}]}]
     refused("'python'", replace(SUITE, source=told_source(asks_python)))
+    many = [{"prompt": "a", "assert": [{"type": "contains", "value": "b"}] * 21}]
+    refused("Prompt 1 has 21 assertions", replace(SUITE, source=told_source(many)))
     refused("max_tokens", replace(SUITE, asked=replace(ASKED, settings={"max_tokens": 4096})))
     assert not public_runs.made
     for number in range(LIMITS.visitor_per_minute):
@@ -236,6 +240,57 @@ def test_public_limits_hold_for_suites(public: Host, public_runs: IdleRuns) -> N
         assert live.join(60)
     with pytest.raises(TooOftenError):
         public.evaluations.begin("tab", SUITE, "anna", "192.0.2.1", "anna")
+
+
+def test_on_a_public_page_no_sentence_tells_where_anything_lies(
+    public: Host, public_runs: IdleRuns, tmp_path: Path
+) -> None:
+    live = public.evaluations.begin("tab", SUITE, "anna", "192.0.2.1", "anna")
+    run = public_runs.wait_for(1)
+    run.why = "See /srv/log/x.txt."
+    run.refusals[0] = f"The model at {tmp_path}/alpha.echo.json is another now."
+    assert live.trouble == "See x.txt. The model at alpha.echo.json is another now."
+    run.end()
+    assert live.join(60)
+
+
+def test_a_public_page_reads_no_parquet_and_one_suite_at_a_time(
+    public: Host, public_runs: IdleRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.parquet", "b/A.Parquet/", "a.parquet "):
+        with pytest.raises(ConfigurationError, match="no Parquet"):
+            public.evaluations.read({"kind": "file", "name": name, "data": ""}, "anna")
+    monkeypatch.setattr(module, "_READ_WAIT_SECONDS", 0.01)
+    with (
+        public.evaluations._reading,
+        pytest.raises(ConfigurationError, match="another visitor's"),
+    ):
+        public.evaluations.read(PASTED, "ben")
+    with pytest.raises(ConfigurationError, match="Type prompts"):
+        public.evaluations.read(None, "anna")
+    assert public.evaluations.read(PASTED, "ben").items
+
+
+def test_what_there_is_no_thread_left_for_holds_no_place(
+    host: Host, runs: IdleRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoThread:
+        def __init__(self, **_named: Any) -> None:
+            pass
+
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(live_suite.threading, "Thread", NoThread)
+        with pytest.raises(RuntimeError):
+            host.evaluations.begin("one", SUITE, "")
+        with pytest.raises(RuntimeError):
+            host.begin("one", DRAFT, lambda: None)
+    assert host.evaluations.live("") is None
+    live = host.evaluations.begin("one", SUITE, "")
+    runs.wait_for(1).end()
+    assert live.join(60)
 
 
 def test_a_public_suite_gives_its_turn_away_and_can_go_on(tmp_path: Path) -> None:

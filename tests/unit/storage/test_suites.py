@@ -12,6 +12,7 @@ import pytest
 from suite_cells import cell, kept_suite
 
 from comparator.core.exceptions import ConfigurationError
+from comparator.storage import suite_rows
 from comparator.storage import suites as module
 from comparator.storage.kept_suite import Outcome
 from comparator.storage.suites import MOST_OF_A_VISITOR, Suites
@@ -129,6 +130,19 @@ def test_of_a_visitor_the_oldest_are_let_go_and_none_of_ones_own(suites: Suites)
     assert names == [f"{number:012x}" for number in range(MOST_OF_A_VISITOR, 0, -1)]
     assert [one.id for one in suites.find()] == ["own000000000"]
     assert suites.find("other") == []
+
+
+def test_visitors_together_have_so_many_and_push_out_nothing_of_ones_own(
+    suites: Suites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite_rows, "MOST_OF_VISITORS", 3)
+    suites.begin(kept_suite(name="own000000000", created=1.0))
+    for number in range(5):
+        owner = f"visitor {number}"
+        suites.begin(kept_suite(name=f"{number:012x}", created=time.time(), owner=owner))
+    left = [len(suites.find(f"visitor {number}")) for number in range(5)]
+    assert left == [0, 0, 1, 1, 1]
+    assert len(suites.find()) == 1
 
 
 def test_a_running_suite_without_a_program_is_interrupted(suites: Suites) -> None:

@@ -13,6 +13,7 @@ from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
+from comparator.hosting.admission_queue import SUITE, Admission
 from comparator.hosting.session import Session
 from comparator.ui.compare.blind import Ballot
 from comparator.ui.compare.board import Board
@@ -54,6 +55,16 @@ def test_until_all_have_answered_nothing_of_any_answer_is_told() -> None:
     assert [column["text"] for column in board.view["columns"]] == ["Hello", "Good day"]
     assert [column["name"] for column in board.view["columns"]] == ["A", "B"]
     assert board.view["vote"]["state"] == "open"
+
+
+def test_what_a_blind_question_waits_for_is_told() -> None:
+    board, _ = _board()
+    session, line = board.session, Admission()
+    assert session is not None
+    line.enter(what=SUITE)
+    session._ticket = line.enter()
+    board.redraw()
+    assert "suite" in board.view["note"]
 
 
 def test_a_blind_view_tells_no_name_and_no_figure_whatever_is_asked_of_it() -> None:

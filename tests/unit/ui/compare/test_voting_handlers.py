@@ -93,6 +93,14 @@ def test_two_clicks_are_one_vote_and_another_answer_is_one_with_known_names(page
     assert page.voting.count("") == 1
 
 
+def test_a_vote_is_not_blind_where_the_names_were_told_elsewhere(page: Page) -> None:
+    page.voting.unseal([KEPT.id])  # by another tab, or an endpoint
+    (view,) = page.told("vote", answer="B")
+    vote = page.voting.vote_of(KEPT.id, "")
+    assert vote is not None
+    assert (vote.is_blind, view["vote"]["was_blind"]) == (False, False)
+
+
 def test_a_vote_is_taken_back(page: Page) -> None:
     page.told("vote", answer="A")
     (view,) = page.told("take_back")

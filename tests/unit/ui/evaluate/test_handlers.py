@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from idle_suites import IdleRuns, with_idle_suites
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import RequestDraft, SlotDraft
+from comparator.hosting.suite_drafts import SuiteDraft
 from comparator.storage.history import History, Retention
 from comparator.storage.votes import Votes
 from comparator.ui.compare.boards import Boards
@@ -127,7 +129,7 @@ def test_a_suite_is_followed_to_its_end_and_others_are_told_nothing(
 
 def _done_suite(does: EvaluateHandlers, host: Host, runs: IdleRuns) -> str:
     owner = host.owner_of(module.browser_of(_visitor()))
-    draft = module.SuiteDraft(PASTED, ASKED)
+    draft = SuiteDraft(PASTED, ASKED)
     live = host.evaluations.begin("visitor", draft, owner)
     run = runs.wait_for(1)
     for slot, prompt in ((0, 0), (1, 0), (0, 1)):
@@ -135,6 +137,54 @@ def _done_suite(does: EvaluateHandlers, host: Host, runs: IdleRuns) -> str:
     run.end()
     assert live.join(60)
     return live.id
+
+
+def test_a_suite_that_is_one_too_many_is_a_sentence_and_gives_the_button_back(
+    does: EvaluateHandlers, host: Host, runs: IdleRuns
+) -> None:
+    owner = host.owner_of(module.browser_of(_visitor()))
+    live = host.evaluations.begin("other tab", SuiteDraft(PASTED, ASKED), owner)
+    runs.wait_for(1)
+    told = asyncio.run(_first(does.begin({}, _event(source=PASTED), _visitor()), "read"))
+    assert "A suite is running here" in told["trouble"]
+    runs.made[0].end()
+    assert live.join(60)
+
+
+def test_prompts_are_not_gone_through_on_the_loop(
+    does: EvaluateHandlers, host: Host, runs: IdleRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, threads = _done_suite(does, host, runs), []
+
+    def noted(view: Any) -> Any:
+        def of(*arguments: Any) -> Any:
+            threads.append(threading.current_thread())
+            return view(*arguments)
+
+        return of
+
+    for view in ("of_reading", "of_opening", "of_cell"):
+        monkeypatch.setattr(module.views, view, noted(getattr(module.views, view)))
+    place = {"id": name, "slot": 0, "prompt": 0, "repeat": 0}
+    asyncio.run(does.read({}, _event(source=PASTED, repeats="1"), _visitor()))
+    asyncio.run(_first(does.open(_event(id=name), _visitor()), "opened"))
+    asyncio.run(does.look(_event(**place), _visitor()))
+    assert len(threads) == 3
+    assert threading.current_thread() not in threads
+
+
+def test_why_there_is_no_answer_tells_strangers_no_place(
+    does: EvaluateHandlers, host: Host, runs: IdleRuns, tmp_path: Path
+) -> None:
+    owner = host.owner_of(module.browser_of(_visitor()))
+    live = host.evaluations.begin("visitor", SuiteDraft(PASTED, ASKED), owner)
+    runs.wait_for(1).fail(0, 0, f"The file {tmp_path}/alpha.echo.json is broken.")
+    place = {"id": live.id, "slot": 0, "prompt": 0, "repeat": 0}
+    cell = _view(asyncio.run(does.look(_event(**place), _visitor())), "cell")
+    assert (str(tmp_path) in cell["error"]) is not host.options.is_public
+    assert "alpha.echo.json is broken" in cell["error"]
+    runs.made[0].end()
+    assert live.join(60)
 
 
 def test_a_report_is_the_visitors_own(
