@@ -123,6 +123,7 @@ class Judge:
             "verdicts": steadiness.asked,
             "agreed": steadiness.agreed,
             "undecided": steadiness.undecided,
+            "sided_consistency": steadiness.sided_consistency,
             "is_refused": steadiness.is_refused,
             "is_complete": not error and not any(one.is_pending for one in judgements),
             "same_family": related,
@@ -164,19 +165,26 @@ class Steadiness:
         return self.agreed / self.asked if self.asked else None
 
     @property
-    def interval(self) -> list[float] | None:
-        """The exact interval of that share (Clopper and Pearson), at 95 %."""
-        if not self.asked:
-            return None
-        from scipy.stats import binomtest
+    def sided_consistency(self) -> float | None:
+        """The same of the questions in which it took a side in at least one order.
 
-        found = binomtest(self.agreed, self.asked).proportion_ci(_CONFIDENCE, "exact")
-        return [float(found.low), float(found.high)]
+        A judge that mostly finds no difference is steady in that, and may take sides like a coin.
+        """
+        sided = self.asked - self.undecided
+        return (self.agreed - self.undecided) / sided if sided else None
+
+    @property
+    def interval(self) -> list[float] | None:
+        """The exact interval of the share of all (Clopper and Pearson), at 95 %."""
+        return _interval(self.agreed, self.asked) if self.asked else None
 
     @property
     def is_refused(self) -> bool:
         """Whether nothing that it said counts."""
-        return self.consistency is not None and self.consistency < LEAST_CONSISTENCY
+        return any(
+            share is not None and share < LEAST_CONSISTENCY
+            for share in (self.consistency, self.sided_consistency)
+        )
 
     @property
     def refusal(self) -> str:
@@ -184,8 +192,9 @@ class Steadiness:
         if not self.is_refused:
             return ""
         return (
-            f"The judge is refused: it said the same in both orders in {self._share}, which is "
-            f"less than {LEAST_CONSISTENCY:.0%}. Nothing that it said counts; take a larger model."
+            f"The judge is refused: it said the same in both orders in {self._sided_share}, which "
+            f"is less than {LEAST_CONSISTENCY:.0%}. Nothing that it said counts; take a larger "
+            "model."
         )
 
     @property
@@ -193,16 +202,31 @@ class Steadiness:
         """How steady it is, in a sentence."""
         if not self.asked:
             return "There was nothing to ask the judge, or it answered nothing."
-        told = f"The judge said the same in both orders in {self._share}."
+        told = f"The judge said the same in both orders in {self._sided_share}."
         if self.undecided == self.agreed:
             return f"{told} It never told two answers apart, so that it decides nothing."
         return told
 
     @property
-    def _share(self) -> str:
-        low, high = self.interval or (0.0, 1.0)
-        share = 100 * self.agreed // max(1, self.asked)  # 64.9 % is no 65 %
-        return f"{self.agreed} of {self.asked} questions ({share}%, {low:.0%} to {high:.0%})"
+    def _sided_share(self) -> str:
+        told = _share(self.agreed, self.asked, "questions")
+        agreed, sided = self.agreed - self.undecided, self.asked - self.undecided
+        if not self.undecided or not sided:
+            return told
+        return f"{told}, and in {_share(agreed, sided, 'in which it took a side')}"
+
+
+def _interval(agreed: int, asked: int) -> list[float]:
+    from scipy.stats import binomtest
+
+    found = binomtest(agreed, asked).proportion_ci(_CONFIDENCE, "exact")
+    return [float(found.low), float(found.high)]
+
+
+def _share(agreed: int, asked: int, what: str) -> str:
+    low, high = _interval(agreed, asked)
+    share = 100 * agreed // asked  # 64.9 % is no 65 %
+    return f"{agreed} of {asked} {what} ({share}%, {low:.0%} to {high:.0%})"
 
 
 def settings_of(slot: Slot) -> ModelConfig:

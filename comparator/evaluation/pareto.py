@@ -191,7 +191,8 @@ def _domination(
     told = {"quality": 1 if quality == "a" else 0, **_measures(strong, weak)}
     if min(told.values()) < 0 or max(told.values()) < 1:
         return None
-    is_certain = quality != "unclear" and not _speeds_overlap(strong, weak, told)
+    is_told = _is_all_known(strong, weak) and not _speeds_overlap(strong, weak, told)
+    is_certain = quality != "unclear" and is_told
     better_in = tuple(name for name, sign in told.items() if sign > 0)
     return Domination(worse, better, is_certain, better_in, _freed(files, {worse}))
 
@@ -212,6 +213,14 @@ def _sign(more: float | None, less: float | None) -> int:
     if not more or not less or abs(more - less) <= NO_DIFFERENCE * max(more, less):
         return 0
     return 1 if more > less else -1
+
+
+def _is_all_known(strong: Point, weak: Point) -> bool:
+    """Return whether the one was measured in all that the other was, and in the same way."""
+    speed = weak.tokens_per_second is None or (
+        strong.tokens_per_second is not None and strong.is_batch == weak.is_batch
+    )
+    return speed and (weak.peak_bytes is None or strong.peak_bytes is not None)
 
 
 def _speeds_overlap(strong: Point, weak: Point, told: Mapping[str, int]) -> bool:

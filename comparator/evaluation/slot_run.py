@@ -150,6 +150,7 @@ class SlotRun:
         on_loaded: called when the model is ready, by each child.
         should_stop: asked a few times a second.
         facts: what its children have shown.
+        was_stopped: whether somebody ended a child before it had answered all.
     """
 
     engine: InferenceEngine
@@ -159,7 +160,7 @@ class SlotRun:
     on_loaded: Callable[[], None]
     should_stop: ShouldStop
     facts: SlotFacts = field(default_factory=SlotFacts)
-    _was_stopped: bool = False
+    was_stopped: bool = False
 
     def ask(self, asked: Sequence[Asked]) -> None:
         """Ask these cells until each has ended, or a stop is asked."""
@@ -173,7 +174,7 @@ class SlotRun:
 
     @property
     def _is_over(self) -> bool:
-        return self._was_stopped or self.should_stop()
+        return self.was_stopped or self.should_stop()
 
     def _ask_some(self, asked: Sequence[Asked], batch: Batch) -> tuple[list[Asked], list[Asked]]:
         """Ask cells of one child; return what has to be asked alone, and what remains to be asked.
@@ -183,13 +184,15 @@ class SlotRun:
         child = self._run(asked, batch)
         fold, final = child.fold, child.final
         if isinstance(final, protocol.Cancelled) or final is None:  # by us, or as the engine ends
-            self._was_stopped = True
+            self.was_stopped = True
+        if isinstance(final, protocol.Finished) and fold.left:  # it was told to end by a signal
+            self.was_stopped = True
         if self._is_over:
             return [], [asked[number] for number in fold.left]
-        if isinstance(final, protocol.Finished) and not fold.left:
+        if isinstance(final, protocol.Finished):
             self.engine.cooldown.note(self.request.slots[0].model, None)
             return [], []
-        if not fold.is_loaded or isinstance(final, protocol.Finished):
+        if not fold.is_loaded:
             self._fail(child, fold.left)
             return [], []
         if fold.ended:  # it is no model that fails again and again

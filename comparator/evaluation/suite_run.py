@@ -33,7 +33,7 @@ from comparator.evaluation.suite_progress import (
 )
 from comparator.evaluation.suite_progress import Progress as Progress
 from comparator.services.inference_engine import InferenceEngine
-from comparator.storage.kept_suite import Cell, KeptSuite
+from comparator.storage.kept_suite import Cell, KeptSuite, SuiteState
 from comparator.storage.suites import Claim, Suites
 
 _log = logging.getLogger(__name__)
@@ -93,10 +93,10 @@ class SuiteRun:
         self._claim = self._store.claim(self._head.id)
         try:
             self._take_up()
+            self._thread.start()
         except BaseException:
             self._claim.release()
             raise
-        self._thread.start()
         return self
 
     def stop(self) -> None:
@@ -178,20 +178,30 @@ class SuiteRun:
             _log.exception("The suite %s was interrupted", self._head.id)
             self._give_up(f"Something went wrong in this program ({error}).")
         finally:
-            self._grading.close()
-            self._end()
+            try:
+                self._grading.close()
+            except Exception:
+                _log.exception("What graded the suite %s was not given back", self._head.id)
+            finally:
+                self._end()
 
     def _end(self) -> None:
         self._slot, self._stage = None, ""
-        is_whole = not self._is_over and not pending_of(self.kept())
+        state: SuiteState = "done" if self._is_whole() else "interrupted"
         with self._lock:
-            state = "done" if is_whole else "interrupted"
             self._head = msgspec.structs.replace(self._head, state=state)
         self._store.update(self._head)  # where there is no room, its claim tells that it ended
         if self._claim is not None:
             self._claim.release()
         self._ended.set()
         self._on_news()
+
+    def _is_whole(self) -> bool:
+        """Whether nothing was cut short: a stop may be asked just as the last of it ends."""
+        kept = self.kept()
+        is_graded = not any(self._grading.is_due(cell) for cell in kept.cells)
+        is_judged = not (self._is_over and _waits_for_judge(kept))
+        return not pending_of(kept) and is_graded and is_judged
 
     @property
     def _is_over(self) -> bool:
@@ -231,7 +241,8 @@ class SuiteRun:
         try:
             request, batch = self._planned(slot, asked)
         except MultiLLMError as error:  # it stays pending: nothing was asked
-            self.refusals[number] = f"{self._head.slots[number].label} is not asked: {error}"
+            why = f"{self._head.slots[number].label} is not asked: {error}"
+            self.refusals = {**self.refusals, number: why}  # others may be reading them
             return
         run = SlotRun(
             self._engine,
@@ -242,6 +253,8 @@ class SuiteRun:
             lambda: self._is_over,
         )
         run.ask(asked)
+        if run.was_stopped:  # the engine ends: it would begin anew for the next model
+            self._stop_asked.set()
         self._note_slot(number, run.facts)
         self._grade(cell for cell in self._cells.values() if cell.slot == number)
 
@@ -301,8 +314,7 @@ class SuiteRun:
     def _judge_answers(self) -> None:
         """Have the judge judge all answers, where one was asked for and has not done it yet."""
         kept = self.kept()
-        wanted = kept.judge is not None and not kept.judge.get("is_complete")
-        if not wanted or self._is_over or pending_of(kept):
+        if not _waits_for_judge(kept) or self._is_over or pending_of(kept):
             return
         from comparator.evaluation.judge import Judge
 
@@ -353,3 +365,7 @@ class SuiteRun:
             )
             for repeat, prompt in keys
         ]
+
+
+def _waits_for_judge(kept: KeptSuite) -> bool:
+    return kept.judge is not None and not kept.judge.get("is_complete")

@@ -7,6 +7,7 @@ their visitor leaves. Nothing here knows of Gradio.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import OrderedDict
@@ -187,7 +188,9 @@ class Evaluations:
             raise ConfigurationError(self.store.trouble or GONE)
         models, adapters = self._models()
         slots = resuming.slots_of(kept, models, adapters)
-        judge = resuming.judge_slot(kept, models)
+        judge = None
+        with contextlib.suppress(ConfigurationError):  # said when all was asked, should it be gone
+            judge = resuming.judge_slot(kept, models)
         return self._take(session_key, kept, visitor, slots, judge)
 
     def live(self, owner: str, name: str = "") -> LiveSuite | None:

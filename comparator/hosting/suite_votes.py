@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 import time
 
 from comparator.core.exceptions import ConfigurationError
@@ -21,6 +22,7 @@ NO_HISTORY = (
     "Start the page without --no-history."
 )
 _draw = random.SystemRandom()
+_making = threading.Lock()  # two that ask at once see the same order, and vote on what they see
 
 
 def comparison_of(
@@ -41,9 +43,15 @@ def comparison_of(
         ConfigurationError: there are not two answers, or the history is off.
     """
     name = _name(kept.id, place, owner)
-    earlier = host.history.get(name, owner)
-    if earlier is not None:
-        return earlier
+    with _making:
+        earlier = host.history.get(name, owner)
+        return earlier or _made(host, kept, place, owner, name, is_known)
+
+
+def _made(
+    host: Host, kept: KeptSuite, place: tuple[int, int], owner: str, name: str, is_known: bool
+) -> KeptComparison:
+    """Put the answers into the history in an order that is drawn."""
     if not host.history.is_on:
         raise ConfigurationError(NO_HISTORY)
     cells = [cell for cell in kept.cells if (cell.prompt, cell.repeat) == place]

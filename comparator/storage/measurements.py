@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from comparator.core.models import InferenceResult, ModelInfo
+from comparator.core.text import without_surrogates
 from comparator.storage import database
 from comparator.storage.store import Kind, Store
 
@@ -107,7 +108,7 @@ def _read(connection: sqlite3.Connection) -> dict[tuple[str, int], Measured]:
 
 
 def _key(model: ModelInfo) -> tuple[str, int]:
-    return os.path.abspath(model.path), model.size
+    return without_surrogates(os.path.abspath(model.path)), model.size
 
 
 def _speed(result: InferenceResult) -> float | None:

@@ -10,6 +10,8 @@ from filelock import FileLock, Timeout
 
 _FOLDER = "suites.locks"  # beside the file of the suites
 _PATIENCE_SECONDS = 1.0  # others look at a lock for an instant, to see whether it is held
+_LOOKING_SECONDS = 0.1  # so they wait for each other, and take no look for a run
+_POLL_SECONDS = 0.005
 _held_here: set[Path] = set()  # what this program holds, so that it need not look
 _guard = threading.Lock()
 
@@ -70,9 +72,9 @@ def is_held(store: Path, suite: str) -> bool:
         return True
     if not place.exists():
         return False
-    lock = FileLock(place, timeout=0, thread_local=False)
+    lock = FileLock(place, timeout=_LOOKING_SECONDS, thread_local=False)
     try:
-        lock.acquire()
+        lock.acquire(poll_interval=_POLL_SECONDS)
     except Timeout:
         return True
     except OSError:  # the folder is not ours, or cannot be written

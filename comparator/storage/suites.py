@@ -156,6 +156,11 @@ class Suites:
             return None
         return msgspec.structs.replace(kept, state=self._state(kept.id, kept.state))
 
+    def id_of(self, name: str, owner: str = "") -> str | None:
+        """Return the id of the one suite that a name means (as ``get``), damaged or not."""
+        rows = self._store.ask(lambda it: suite_rows.ids(it, suite_rows.named(it, name, owner)))
+        return rows[0] if rows and len(rows) == 1 else None
+
     def find(self, owner: str = "", most: int = 50) -> list[SuiteEntry]:
         """Return an owner's suites, the newest first.
 
@@ -173,12 +178,12 @@ class Suites:
         Raises:
             ConfigurationError: a program runs it.
         """
-        rows = self._store.ask(lambda it: suite_rows.ids(it, suite_rows.named(it, name, owner)))
-        if not rows or len(rows) != 1:
+        found = self.id_of(name, owner)
+        if found is None:
             return False
-        with self.claim(rows[0]):
-            is_gone = bool(self._store.ask(lambda it: suite_rows.remove(it, rows[0])))
-        suite_claims.forget(self.path, rows[0])
+        with self.claim(found):
+            is_gone = bool(self._store.ask(lambda it: suite_rows.remove(it, found)))
+        suite_claims.forget(self.path, found)
         return is_gone
 
     def claim(self, name: str) -> Claim:

@@ -293,15 +293,23 @@ def _contenders(connection: sqlite3.Connection) -> dict[int, Contender]:
 
 
 def _named(told: str, known: Mapping[int, Contender]) -> tuple[Contender, ...]:
-    return tuple(known[int(number)] for number in told.split())
+    """Return contenders by their numbers.
+
+    Raises:
+        sqlite3.DataError: what is kept is damaged.
+    """
+    try:
+        return tuple(known[int(number)] for number in told.split())
+    except (ValueError, LookupError):
+        raise sqlite3.DataError("what is kept of a vote is damaged") from None
 
 
 def _vote(row: Sequence[Any], known: Mapping[int, Contender]) -> Vote:
     name, created, owner, comparison, told, winner, positions, is_blind = row
+    contenders = _named(told, known)
     try:
-        contenders = _named(told, known)
         places = [int(place) for place in positions.split()]
-    except (ValueError, LookupError):
+    except ValueError:
         raise sqlite3.DataError(f"what is kept of vote {name} is damaged") from None
     return Vote(
         id=name,

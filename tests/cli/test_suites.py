@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from suite_cells import kept_suite
 from typer.testing import CliRunner
 
 from comparator.cli.main import app
@@ -210,7 +211,7 @@ def test_ctrl_c_interrupts_and_says_how_to_go_on(data, folder, prompts):
     name = Suites(data / "suites.sqlite3").find()[0].id
     assert f"comparator suite resume {name}" in err
     assert Suites(data / "suites.sqlite3").find()[0].state == "interrupted"
-    ended = suite("resume", "last", "--token-timeout", "0.5", folder=folder)
+    ended = suite("resume", "last", "--token-timeout", "2", folder=folder)
     assert ended.returncode == 1, ended.stderr
     assert "hangs: 1 not answered" in ended.stdout
     again = here("resume", "last", "--models-dir", str(folder))
@@ -289,3 +290,18 @@ def test_forty_prompts_over_four_models_outlive_ten_kills(
     run = ["run", str(file), *chosen, "--max-tokens", "8", "--seed", "1"]
     told = resume_until_done(data, starter_models_dir, kills, run)
     check_each_cell_once(data, told, 160)
+
+
+def test_a_damaged_suite_can_be_removed(data):
+    store = Suites(data / "suites.sqlite3")
+    assert store.begin(kept_suite(name="aaaa11112222"))
+    store.close()
+    with contextlib.closing(sqlite3.connect(data / "suites.sqlite3")) as connection, connection:
+        connection.execute("UPDATE suites SET head = x'00'")
+    damaged = here("show", "aaaa")
+    assert damaged.exit_code == 2
+    assert "is damaged" in damaged.stderr
+    removed = here("remove", "aaaa")
+    assert removed.exit_code == 0
+    assert "removed aaaa11112222" in removed.stdout
+    assert here("remove", "aaaa").exit_code == 2

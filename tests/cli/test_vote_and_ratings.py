@@ -74,7 +74,7 @@ def test_a_log_is_read_once_with_what_is_wrong_in_it_and_nonsense_is_refused(
     first = comparator("ratings", "import", str(log))
     assert first.returncode == 0
     assert "3 votes on 2 models." in first.stdout
-    assert "1 line cannot be understood (number 4); 1 tell of something else" in first.stderr
+    assert "1 line cannot be understood (number 4); 1 tells of something else" in first.stderr
     assert (
         "0 votes on 2 models; 3 were there already"
         in comparator("ratings", "import", str(log)).stdout

@@ -16,6 +16,7 @@ from comparator.evaluation.assertions.findings import Finding
 from comparator.library.changes import child_jobs
 from comparator.storage.kept_suite import Assertion, Item, Outcome
 from runners import protocol
+from runners.timeouts import Deadlines
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the sandbox is Linux's"
@@ -176,6 +177,21 @@ def test_what_does_harm_fails_alone(cases: list[tuple[str, str]]) -> None:
     for (source, why), finding in zip(cases, found, strict=True):
         assert finding.holds is not True, source
         assert why in finding.why, source
+
+
+def test_one_that_sleeps_for_ever_and_poses_as_coming_forward_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(expressions, "_DEADLINES", Deadlines(load_seconds=60, total_seconds=3))
+    progress = f"{OF_OS}['sys']._getframe(2).f_locals['progress']"
+    sleep = f"{OF_OS}['sys'].modules['time'].sleep"  # which takes no processor time
+    source = (
+        "(lambda tell, sleep: all(iter(lambda: (tell('expression', 0.0, 1.0), sleep(0.2)), 1)))"
+        f"({progress}, {sleep})"
+    )
+    (found,) = expressions.findings([source], [None], "x", {})
+    assert found.holds is None
+    assert "3 s" in found.why
 
 
 def test_many_that_end_their_process_are_not_tried_for_ever(

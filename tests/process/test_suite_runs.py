@@ -61,7 +61,6 @@ def test_times_of_an_answer_count_from_its_own_begin(echo_model, engine, path):
     kept = played(engine, path, suite_of("a b c d e", "f g h i j"), slots).to_end(engine)
     first, second = (cell.record["stats"] for cell in kept.cells)
     assert second["start_time"] >= first["end_time"] - 0.01
-    assert second["time_to_first_token"] < first["duration"]
     assert second["time_to_first_token"] < second["duration"]
     aggregate = kept.slots[0].summary["aggregate_tokens_per_second"]
     assert 0 < aggregate < 100
@@ -97,7 +96,7 @@ def test_a_prompt_that_kills_its_child_fails_alone_and_is_not_asked_twice(echo_m
 def test_a_prompt_that_hangs_is_timed_out_and_the_rest_goes_on(echo_model, path):
     from runners.process import Deadlines
 
-    engine = InferenceEngine(deadlines=Deadlines(between_tokens_seconds=0.5))
+    engine = InferenceEngine(deadlines=Deadlines(between_tokens_seconds=2))
     try:
         slots = slots_of(echo_model(fault="hang", fault_after=1))
         kept = played(engine, path, suite_of("one", "two hangs", "three"), slots).to_end(engine)
@@ -128,16 +127,17 @@ def test_a_model_that_dies_at_every_prompt_is_not_loaded_for_ever(echo_model, en
 
 
 def test_a_stopped_suite_goes_on_where_it_ended(echo_model, engine, path, wait_until):
-    model = echo_model(tokens_per_second=40)
-    suite = played(engine, path, suite_of(*(f"{word} x y z" for word in "abcdef")), slots_of(model))
+    slots = slots_of(echo_model(fault="hang", fault_after=1))
+    suite = played(engine, path, suite_of("a", "b", "c hangs", "d"), slots)
     run = suite.begin(engine)
-    assert wait_until(lambda: run.progress().done >= 2)
+    assert wait_until(lambda: run.progress().done == 2)
     run.stop()
     assert run.join(60)
     kept = suite.stored()
     assert kept.state == "interrupted"
     done = {cell.key: cell for cell in kept.cells if cell.state == "done"}
-    assert 2 <= len(done) < 6
+    assert len(done) == 2
+    echo_model()  # the same file, which is well now
     again = suite.to_end(engine)
     assert again.state == "done"
     assert {key: cell for key, cell in suite.run._cells.items() if key in done} == done
@@ -159,9 +159,46 @@ def test_an_engine_that_ends_interrupts_the_suite(echo_model, engine, path, wait
     assert suite.stored().state == "interrupted"
 
 
+def test_an_engine_that_ends_begins_with_no_further_model(echo_model, engine, path, wait_until):
+    slots = slots_of(echo_model("a", fault="hang", fault_after=0), echo_model("b"))
+    suite = played(engine, path, suite_of("one"), slots)
+    run = suite.begin(engine)
+    assert wait_until(lambda: run.progress().stage == "answering")  # it hangs there
+    engine.cleanup_resources()
+    assert run.join(60)
+    assert [cell.state for cell in suite.stored().cells] == ["pending", "pending"]
+    assert suite.stored().state == "interrupted"
+
+
+def test_a_suite_that_is_stopped_as_its_last_answer_ends_is_whole(echo_model, engine, path):
+    suite = played(engine, path, suite_of("one"), slots_of(echo_model()))
+
+    def stop_at_the_last() -> None:
+        if suite.run.progress().done == 1:
+            suite.run.stop()
+
+    suite.run = SuiteRun(
+        engine, suite.store, suite.kept, on_news=stop_at_the_last, slots=suite.slots
+    )
+    assert suite.run.start().join(120)
+    assert suite.stored().state == "done"
+
+
+def test_a_grader_that_cannot_be_closed_does_not_hold_the_suite(
+    echo_model, engine, path, monkeypatch
+):
+    def close(_grading: object) -> None:
+        raise OSError("It does not close.")
+
+    monkeypatch.setattr("comparator.evaluation.grading.Grading.close", close)
+    suite = played(engine, path, suite_of("one"), slots_of(echo_model()))
+    assert suite.to_end(engine).state == "done"
+    suite.store.claim(suite.kept.id).release()
+
+
 def test_two_runs_of_one_suite_exclude_each_other(echo_model, engine, path, wait_until):
-    model = echo_model(tokens_per_second=5)
-    suite = played(engine, path, suite_of("a b c d e f g h"), slots_of(model))
+    slots = slots_of(echo_model(fault="hang", fault_after=0))
+    suite = played(engine, path, suite_of("a"), slots)
     run = suite.begin(engine)
     with pytest.raises(ConfigurationError, match="is being run by process"):
         SuiteRun(engine, Suites(path), suite.kept, slots=suite.slots).start()
@@ -271,6 +308,27 @@ def test_of_several_at_once_that_died_each_is_asked_once_more_alone(engine, monk
         (2, "failed"),
         *((n, "done") for n in (3, 4, 5)),
     ]
+
+
+def test_answers_that_a_child_did_not_give_before_it_ended_well_stay_pending(engine, monkeypatch):
+    """Somebody ended it by a signal: what was cut short, or never begun, is no answer."""
+    slot = Slot(ModelInfo("m", "m", "", ModelType.ECHO, 0), ModelConfig(seed=1))
+    asked = [Asked((0, n, 0), Conversation.of(f"say {n}"), 1) for n in range(3)]
+    cells = []
+    request = engine.request("x", [slot.model])
+    run = SlotRun(engine, request, Batch(), cells.append, lambda: None, lambda: False)
+
+    def child(asked_of_it, batch):
+        fold = CellFold(slot, asked_of_it)
+        fold.take(protocol.Loaded(1.0, 2048, "cpu"), Beside())
+        cells.append(fold.take(protocol.Answered("stop", 0, 1.5), Beside()))
+        assert fold.take(protocol.Answered("cancelled", 0, 2.0, answer=1), Beside()) is None
+        return SimpleNamespace(fold=fold, final=protocol.Finished(2.0), ended_at=2.0)
+
+    monkeypatch.setattr(run, "_run", child)
+    run.ask(asked)
+    assert [cell.prompt for cell in cells] == [0]
+    assert run.was_stopped
 
 
 @pytest.mark.model

@@ -141,7 +141,7 @@ def _import(votes: Votes, files: Sequence[Path]) -> int:
             )
         known = log.votes - added
         again = f"; {known:,} were there already" if known else ""
-        print(f"{file}: {added:,} votes on {len(log.names):,} models{again}.")
+        print(f"{file}: {added:,} vote{'s' * (added != 1)} on {len(log.names):,} models{again}.")
         if log.sentence():
             tell(log.sentence())
     return 0

@@ -12,6 +12,7 @@ import typer
 
 from comparator.cli.display.model_table import shown
 from comparator.cli.errors import FAILED, tell
+from comparator.core.text import plain
 from comparator.storage.suites import MOST_LISTED, SuiteEntry, Suites
 
 
@@ -33,7 +34,7 @@ def command(
         store.close()
     if as_json:
         told = [{**asdict(entry), "total": entry.total} for entry in found]
-        json.dump(told, sys.stdout, ensure_ascii=False, indent=2)
+        json.dump(plain(told), sys.stdout, ensure_ascii=False, indent=2)
         print()
     elif found:
         print("\n".join(line for entry in found for line in _lines(entry)))

@@ -18,7 +18,7 @@ from comparator.cli.display.suite_bar import Show, SuiteBar, SuiteLines
 from comparator.cli.errors import FAILED, INTERRUPTED, tell
 from comparator.comparison.request import Slot
 from comparator.core.exceptions import ConfigurationError
-from comparator.core.text import name_shown
+from comparator.core.text import name_shown, plain
 from comparator.evaluation.new_suite import MOST_REPEATS
 from comparator.evaluation.shown import shown
 from comparator.evaluation.suite_run import SuiteRun
@@ -183,7 +183,7 @@ def follow(
 def print_suite(kept: KeptSuite, as_json: bool) -> None:
     """Print what came of a suite, for people or for programs."""
     if as_json:
-        json.dump(shown(kept), sys.stdout, ensure_ascii=False, indent=2)
+        json.dump(plain(shown(kept)), sys.stdout, ensure_ascii=False, indent=2)
         print()
     else:
         print(suite_table.as_text(kept))
@@ -208,10 +208,8 @@ def _end(kept: KeptSuite, trouble: str, was_interrupted: bool) -> int:
         tell(trouble)
     if was_interrupted or kept.state == "interrupted":
         left = sum(cell.state == "pending" for cell in kept.cells)
-        tell(
-            f"The suite was interrupted with {left} of {len(kept.cells)} answers to come. "
-            f"'comparator suite resume {kept.id}' goes on."
-        )
+        far = f"with {left} of {len(kept.cells)} answers to come" if left else "after all answers"
+        tell(f"The suite was interrupted {far}. 'comparator suite resume {kept.id}' goes on.")
     if was_interrupted:
         return INTERRUPTED
-    return exit_code(kept)
+    return FAILED if trouble else exit_code(kept)

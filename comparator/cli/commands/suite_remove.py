@@ -21,11 +21,11 @@ def command(
     store = Suites()
     try:
         for name in names:
-            kept = from_store(store, name)
-            if not store.remove(kept.id):
-                tell(store.trouble or f"The suite {kept.id} could not be removed.")
+            found = store.id_of(name) or from_store(store, name).id
+            if not store.remove(found):
+                tell(store.trouble or f"The suite {found} could not be removed.")
                 return FAILED
-            print(f"removed {kept.id}")
+            print(f"removed {found}")
     finally:
         store.close()
     return 0

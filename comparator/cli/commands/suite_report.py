@@ -9,12 +9,11 @@ from typing import Annotated, Optional
 
 import typer
 
+from comparator.cli.commands.suite_options import from_store
 from comparator.cli.errors import tell
 from comparator.core.atomic_file import write_atomically
 from comparator.core.exceptions import ConfigurationError
-from comparator.core.text import name_shown
 from comparator.evaluation.report import FORMATS, ending_of, written
-from comparator.storage.kept_suite import KeptSuite
 from comparator.storage.suites import Suites
 
 STANDARD_OUTPUT = "-"
@@ -63,9 +62,11 @@ def report(suite: Name, file: File = None, to: To = None, overwrite: Overwrite =
     ending = to.ending if to else ending_of(file.name) if file and to_file else ".md"
     if file and to_file:
         _refuse_overwriting(file, overwrite)
-    data = written(_kept(suite), ending)
+    data = written(from_store(Suites(), suite), ending)
     if not file or not to_file:
-        sys.stdout.write(data.decode())
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)  # UTF-8 and CSV's own ends of lines, wherever it runs
+        sys.stdout.buffer.flush()
         return 0
     try:
         write_atomically(file, data)
@@ -75,20 +76,6 @@ def report(suite: Name, file: File = None, to: To = None, overwrite: Overwrite =
         ) from error
     tell(f"Written to {file}.")
     return 0
-
-
-def _kept(name: str) -> KeptSuite:
-    """Return a suite of one's own."""
-    store = Suites()
-    kept = store.get(name)
-    if kept is not None:
-        return kept
-    if store.trouble:
-        raise ConfigurationError(f"The suites cannot be read: {store.trouble}")
-    raise ConfigurationError(
-        f"No one suite is meant by {name_shown(name)[:60]!r}. 'comparator suite list' lists them; "
-        "four digits of an id are enough where no other begins so."
-    )
 
 
 def _refuse_overwriting(file: Path, overwrite: bool) -> None:

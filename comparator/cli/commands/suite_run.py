@@ -95,7 +95,7 @@ def command(
 
     Each model is loaded once. Every answer is kept as it comes, so that an interrupted suite goes
     on with 'comparator suite resume'. Exit code: 0 all answered and passed, 3 an assertion failed,
-    1 an answer is missing.
+    1 an answer is missing, or trouble ended the suite.
     """
     refuse_executor(executor)
     refuse_endpoints([*(model or ()), *([judge] if judge else ())])

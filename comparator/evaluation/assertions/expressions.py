@@ -23,8 +23,10 @@ from runners.timeouts import Deadlines
 
 JOB = "evaluate_expressions"
 MEMORY_BYTES = 64 * 1024 * 1024  # what the child needs itself; it limits its expressions further
-# An expression has a second of processor time; on a busy machine that may take long.
-_DEADLINES = Deadlines(load_seconds=60.0, total_seconds=None)
+# An expression has a second of processor time; on a busy machine that may take long. One that
+# sleeps, and poses as if its process came forward, is ended by the limit of all together.
+_DEADLINES = Deadlines(load_seconds=60.0, total_seconds=600.0)
+_WHOLE_RUN = "whole run"
 _STEP = "expression"
 MOST_ENDED = 10  # processes that expressions about one answer may take with them
 _TOO_MANY = (
@@ -137,6 +139,8 @@ def _meaning(source: str, result: _Result, threshold: float | None) -> Finding:
 def _end(final: protocol.Message) -> str:
     if isinstance(final, protocol.Crashed) and "SIGXCPU" in final.cause:
         return "took about a second of processor time and was ended; it may never end."
+    if isinstance(final, protocol.TimedOut) and final.stage == _WHOLE_RUN:
+        return f"was not done when all expressions had taken {final.limit:g} s, and was ended."
     if isinstance(final, protocol.TimedOut):
         return f"gave no sign for {final.limit:g} s and was ended; it may never end."
     if isinstance(final, protocol.Crashed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
@@ -21,6 +22,8 @@ from comparator.evaluation.assertions.similarity import Embeddings
 from comparator.storage.kept_suite import Assertion, Item, Outcome, Record
 
 WAITS = "Waits for the judge."
+LONGEST_SECONDS = 10.0  # of all searches in one answer; each has its own limit beside
+_SEARCHES = ("regex", *names.JSON_TYPES)
 
 
 class Grader:
@@ -32,6 +35,7 @@ class Grader:
 
     def __init__(self) -> None:
         self._embeddings = Embeddings()
+        self._searched_seconds = 0.0  # in the answer that is being graded
 
     def __enter__(self) -> Grader:
         return self
@@ -67,6 +71,7 @@ class Grader:
             record: of the answer. Its ``content`` is graded, and never what was thought before.
         """
         answer = str(record.get("content") or "")
+        self._searched_seconds = 0.0
         evaluated = self._evaluated(item, answer)
         return [
             _outcome(assertion, evaluated.get(number) or self._finding(assertion, answer))
@@ -94,12 +99,27 @@ class Grader:
         try:
             if base == "similar":
                 return self._embeddings.similar(answer, assertion.value, assertion.threshold)
+            if base in _SEARCHES:
+                return self._searched(base, answer, assertion.value)
             return _of_text(base, answer, assertion.value)
         except ConfigurationError as error:  # what ``check`` would have refused
             return Finding(None, f"It could not be told: {str(error).rstrip('.')}.")
         except Exception as error:  # of one that was never checked; it must not end its suite
             words = str(error).splitlines()[0][:200] if str(error) else ""
             return Finding(None, f"It could not be told: {type(error).__name__}: {words}.")
+
+    def _searched(self, base: str, answer: str, value: Any) -> Finding:
+        """Look for what may take long, unless others have taken all the time that an answer has."""
+        if self._searched_seconds > LONGEST_SECONDS:
+            return Finding(
+                None,
+                f"It was not looked at: the assertions before it took {LONGEST_SECONDS:g} s.",
+            )
+        began = time.monotonic()
+        try:
+            return _of_text(base, answer, value)
+        finally:
+            self._searched_seconds += time.monotonic() - began
 
 
 def _of_text(base: str, answer: str, value: Any) -> Finding:

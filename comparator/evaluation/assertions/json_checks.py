@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from comparator.evaluation.assertions import schemas
@@ -24,19 +25,20 @@ def is_json(answer: str, schema: Any) -> Finding:
 def contains_json(answer: str, schema: Any) -> Finding:
     """Whether there is a JSON object or list in an answer, and one that is as a schema wants it."""
     found: Finding | None = None
+    until = time.monotonic() + schemas.LONGEST_SECONDS  # for all that there is together
     for value in within(answer):
-        latest = _as_wanted(value, schema, "There is JSON in the answer")
+        latest = _as_wanted(value, schema, "There is JSON in the answer", until)
         if latest.holds or latest.holds is None:
             return latest
         found = found or latest
     return found or Finding(False, "There is no JSON object or list in the answer.")
 
 
-def _as_wanted(value: Any, schema: Any, begin: str) -> Finding:
+def _as_wanted(value: Any, schema: Any, begin: str, until: float | None = None) -> Finding:
     if schema is None or schema == "":
         return Finding(True, f"{begin}.")
     try:
-        error = schemas.first_error(schemas.schema_of(schema), value)
+        error = schemas.first_error(schemas.schema_of(schema), value, until)
     except schemas.TooLong:
         return Finding(
             None,

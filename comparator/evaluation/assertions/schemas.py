@@ -89,8 +89,13 @@ def make_ready() -> None:
     _timed(_version({}))
 
 
-def first_error(schema: Any, value: Any) -> str | None:
+def first_error(schema: Any, value: Any, until: float | None = None) -> str | None:
     """Return in a sentence where a value is not as a schema wants it; None where it is.
+
+    Args:
+        schema: as ``schema_of`` returns it.
+        value: what JSON text says.
+        until: when it is ended (``time.monotonic``); ``LONGEST_SECONDS`` from now by default.
 
     Raises:
         TooLong: it took longer than it may.
@@ -101,7 +106,7 @@ def first_error(schema: Any, value: Any) -> str | None:
     version = _timed(_version(schema))
     plain = _without_dialect(schema)
     checker = version(plain, registry=Registry(), format_checker=version.FORMAT_CHECKER)
-    _deadline.at = time.monotonic() + LONGEST_SECONDS
+    _deadline.at = time.monotonic() + LONGEST_SECONDS if until is None else until
     try:
         error = best_match(checker.iter_errors(value))
     except patterns.TooLong:
@@ -217,6 +222,7 @@ def _timed(version: Any) -> Any:
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties(version),
+        "uniqueItems": _unique_items,
     }
     known = {name: own.get(name, step) for name, step in version.VALIDATORS.items()}
     steps = {name: _minding_the_clock(step) for name, step in known.items()}
@@ -274,3 +280,28 @@ def _additional_properties(version: Any) -> Keyword:
         return usual(validator, wanted, value, schema)
 
     return additional
+
+
+def _unique_items(validator: Any, wanted: Any, value: Any, _schema: Any) -> Iterator[Any]:
+    """Tell equals by their content; to compare each with each takes minutes for a long list."""
+    from jsonschema import ValidationError
+
+    if not wanted or not validator.is_type(value, "array"):
+        return
+    seen: set[Any] = set()
+    for one in value:
+        _seconds_left()
+        content = _content(one)
+        if content in seen:
+            yield ValidationError(f"{value!r} has non-unique elements")
+            return
+        seen.add(content)
+
+
+def _content(value: Any) -> Any:
+    """Return what equals for equal JSON values: 1 and 1.0 are, 1 and true are not."""
+    if isinstance(value, dict):
+        return ("object", frozenset((name, _content(one)) for name, one in value.items()))
+    if isinstance(value, list):
+        return ("list", *map(_content, value))
+    return (isinstance(value, bool), value)

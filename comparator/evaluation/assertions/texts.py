@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation.assertions.findings import Finding, quoted
 from comparator.evaluation.assertions.json_text import NotJSON, parsed
 
@@ -23,11 +25,21 @@ def as_text(value: Any) -> str:
 
 
 def texts_of(value: Any) -> list[str]:
-    """Return the texts of a list, or of a text that separates them by commas, as in CSV."""
+    """Return the texts of a list, or of a text that separates them by commas or lines, as in CSV.
+
+    Raises:
+        ConfigurationError: the text is no CSV; without a place.
+    """
     if isinstance(value, list):
         return [as_text(one) for one in value]
-    rows = list(csv.reader([as_text(value)], skipinitialspace=True))
-    return [text.strip() for text in rows[0]] if rows else []
+    lines = io.StringIO(as_text(value).strip(), newline="")
+    try:
+        rows = list(csv.reader(lines, skipinitialspace=True))
+    except csv.Error as error:
+        raise ConfigurationError(
+            f"the texts cannot be told apart by their commas ({error}); write a list"
+        ) from None
+    return [text.strip() for row in rows for text in row]
 
 
 def equals(answer: str, value: Any) -> Finding:

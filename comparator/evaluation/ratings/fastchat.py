@@ -69,9 +69,11 @@ class Log:
             many = "lines cannot" if self.malformed > 1 else "line cannot"
             said.append(f"{self.malformed:,} {many} be understood (number {listed}{more})")
         if self.others:
-            said.append(f"{self.others:,} tell of something else than a vote")
+            tell = "tell" if self.others > 1 else "tells"
+            said.append(f"{self.others:,} {tell} of something else than a vote")
         if self.alone:
-            said.append(f"{self.alone:,} are votes on a model against itself")
+            are = "are votes" if self.alone > 1 else "is a vote"
+            said.append(f"{self.alone:,} {are} on a model against itself")
         return f"Left out: {'; '.join(said)}." if said else ""
 
 
@@ -126,16 +128,16 @@ def votes_of(file: BinaryIO, log: Log, owner: str = "") -> Iterator[Vote]:
             raise ConfigurationError(
                 f"The log has more than {MOST_LINES:,} lines. Split it, and keep what matters."
             )
-        vote = None if line is None else _read(line, log, number, seen)
+        vote = _read(line, log, number, seen) if line else None
         if line is None:
             _note_malformed(log, number)
         if vote is not None:
             log.votes += 1
-            yield msgspec.structs.replace(vote, owner=owner)
+            yield msgspec.structs.replace(vote, owner=owner, comparison="")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes | None]:
-    """Yield the lines that are not blank, None for one that is too long."""
+    """Yield the lines, an empty one for a blank one and None for one that is too long."""
     is_first = True
     while line := file.readline(LONGEST_LINE_BYTES + 1):
         if is_first:
@@ -144,8 +146,8 @@ def _lines(file: BinaryIO) -> Iterator[bytes | None]:
             while line and not line.endswith(b"\n"):
                 line = file.readline(_SKIPPED_BYTES)
             yield None
-        elif line.strip():
-            yield line
+        else:
+            yield line.strip()
 
 
 def _note_malformed(log: Log, number: int) -> None:

@@ -151,14 +151,17 @@ class _Propagation:
         import numpy as np
 
         reach = variance * (np.abs(self.lead) + self.all) + 1.0
-        low, high, middle = mean - reach, mean + reach, mean
+        low, high, middle, last = mean - reach, mean + reach, mean, 2 * reach
         for _step in range(_MOST_STEPS_TO_MODE):
             slope, bend = self._slopes(middle, mean, variance)
             if np.all(np.abs(slope) < _NEAR_MODE * np.sqrt(bend)):
                 break
             low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
             newton = middle + slope / bend
-            middle = np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+            # Where votes contradict the others, Newton's steps may go to and fro for ever.
+            is_good = (newton > low) & (newton < high) & (np.abs(newton - middle) < last / 2)
+            following = np.where(is_good, newton, (low + high) / 2)
+            middle, last = following, np.abs(following - middle)
         return middle, self._slopes(middle, mean, variance)[1] ** -0.5
 
     def _slopes(self, place: Floats, mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

@@ -260,7 +260,7 @@ def votes_needed(lead: float, variance: float, told: float) -> int | None:
     Returns:
         the number; None where it is more than 1000, or the two look equal.
     """
-    known, wanted = 1 / variance, (REACH / lead) ** 2 if lead else math.inf
+    known, wanted = 1 / variance, REACH / lead * (REACH / lead) if lead else math.inf
     if known >= wanted:
         return 0
     more = (wanted - known) / told

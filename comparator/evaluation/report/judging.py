@@ -24,14 +24,20 @@ class Standing:
 
 
 def standings_of(verdicts: Sequence[Verdict]) -> list[Standing]:
-    """Return the verdicts, counted by pairs of slots."""
+    """Return the verdicts, counted by pairs of slots; what got no verdict at all is left out."""
     by_pair: dict[tuple[int, int], list[str | None]] = {}
     for one in verdicts:
-        by_pair.setdefault((one.a, one.b), []).append(one.winner)
+        if one.winner is not None or _is_whole(one):
+            by_pair.setdefault((one.a, one.b), []).append(one.winner)
     return [
         Standing(a, b, said.count("a"), said.count("b"), said.count("tie"), said.count(None))
         for (a, b), said in sorted(by_pair.items())
     ]
+
+
+def _is_whole(verdict: Verdict) -> bool:
+    """Whether the judge said something in both orders."""
+    return bool(verdict.first and verdict.swapped)
 
 
 def judge_name(contents: Contents) -> str:
@@ -58,14 +64,22 @@ def judge_sentences(contents: Contents) -> Iterator[str]:
         yield f"It is of the same family as {', '.join(contents.labels[one] for one in related)}."
 
 
-def verdict_in_words(contents: Contents, verdict: Verdict) -> str:
+def verdicts_in_words(contents: Contents, prompt: int) -> list[str]:
+    """Return what a judge said of the answers to a prompt; of one that was refused, nothing."""
+    if value_of(contents.kept.judge or {}, "is_refused"):
+        return []
+    said = (one for one in contents.kept.verdicts if one.prompt == prompt)
+    return [_verdict_in_words(contents, one) for one in said]
+
+
+def _verdict_in_words(contents: Contents, verdict: Verdict) -> str:
     """Return what a judge said of two answers."""
     a, b = contents.labels[verdict.a], contents.labels[verdict.b]
     names = {"a": f"{a} is better", "b": f"{b} is better", "tie": "neither is better"}
     if verdict.winner is not None:
         return f"{a} and {b}: {names.get(verdict.winner, verdict.winner)}."
-    first, swapped = (
-        names.get(said, "nothing was told") for said in (verdict.first, verdict.swapped)
-    )
+    if not _is_whole(verdict):
+        return f"{a} and {b}: no verdict. {contents.without_paths(verdict.reason)}".rstrip()
+    first, swapped = (names.get(said, said) for said in (verdict.first, verdict.swapped))
     both = f"{first}; the other way round {swapped}"
     return f"{a} and {b}: not steady, so it counts nothing ({both})."

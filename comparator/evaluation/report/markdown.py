@@ -14,7 +14,7 @@ from comparator.evaluation.report.judging import (
     judge_name,
     judge_sentences,
     standings_of,
-    verdict_in_words,
+    verdicts_in_words,
 )
 from comparator.evaluation.report.machine_facts import machine_lines
 from comparator.evaluation.report.texts import beginning, clipped
@@ -169,9 +169,8 @@ def _prompt(contents: Contents, number: int) -> Iterator[str]:
     for slot in contents.slots:
         for cell in contents.cells.get((slot, number), ()):
             yield from _cell(contents, cell, item)
-    said = [one for one in contents.kept.verdicts if one.prompt == number]
-    for verdict in said:
-        yield from ("", f"- {escaped(verdict_in_words(contents, verdict))}")
+    for verdict in verdicts_in_words(contents, number):
+        yield from ("", f"- {escaped(verdict)}")
 
 
 def _asked(item: Item) -> Iterator[str]:

@@ -14,7 +14,7 @@ from comparator.core.units import seconds, speed
 from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.differences import Piece, pieces_of
 from comparator.evaluation.report.fates import Fate, differ, fate_of_cell, fates_of
-from comparator.evaluation.report.judging import verdict_in_words
+from comparator.evaluation.report.judging import verdicts_in_words
 from comparator.evaluation.report.languages import language_of
 from comparator.evaluation.report.texts import beginning, clipped
 from comparator.evaluation.report.web_tables import PARTS, bdi, fate, word
@@ -161,10 +161,10 @@ def facts_of(cell: Cell, result: InferenceResult) -> str:
 
 
 def _judged(contents: Contents, prompt: int) -> Iterator[str]:
-    said = [one for one in contents.kept.verdicts if one.prompt == prompt]
+    said = verdicts_in_words(contents, prompt)
     if said:
         yield f'<h4>{word("verdict")}</h4><ul class="checks">'
-        yield from (f"<li>{safe_text(verdict_in_words(contents, one))}</li>" for one in said)
+        yield from (f"<li>{safe_text(one)}</li>" for one in said)
         yield "</ul>"
 
 

@@ -15,6 +15,7 @@ from comparator.evaluation.statistics.rates import CONFIDENCE, Interval
 
 MOST_BY_DRAWING = 300  # prompts; above, the normal approximation is as good
 DRAWS = 20_000
+MOST_SUMS = 200_000  # that are counted exactly; repeats of very unequal numbers have far more
 # Half an answer of each of the four kinds (both pass, either, neither), as Agresti and Min add
 # (Statistics in Medicine 24, 2005): without them no flip among five prompts were a certainty.
 _PRIOR = {Fraction(-1): 0.5, Fraction(0): 1.0, Fraction(1): 0.5}
@@ -75,7 +76,8 @@ def p_value(differences: Sequence[Fraction]) -> float:
     Were both equally good, each prompt's difference could as well be the other way round: the
     signs of all are turned in every way (Fisher's sign-flip test), counted exactly. For one
     answer to a prompt this is McNemar's exact test. Many prompts with repeats are taken as
-    normal, with the variance of turned signs.
+    normal, with the variance of turned signs. Where the numbers of repeats differ so that there
+    are more than ``MOST_SUMS`` sums, ways are drawn.
     """
     sizes = [abs(difference) for difference in differences if difference]
     if not sizes:
@@ -84,7 +86,9 @@ def p_value(differences: Sequence[Fraction]) -> float:
     if set(sizes) == {Fraction(1)}:
         return _by_binomial(len(sizes), int(reached))
     if len(differences) <= MOST_BY_DRAWING:
-        return _by_counting(sizes, reached)
+        unit = math.lcm(*(size.denominator for size in sizes))
+        is_countable = 2 * sum(sizes) * unit < MOST_SUMS
+        return _by_counting(sizes, reached, unit) if is_countable else _by_turning(sizes, reached)
     deviation = math.sqrt(sum(float(size) ** 2 for size in sizes))
     return math.erfc(float(reached) / deviation / math.sqrt(2))
 
@@ -96,11 +100,10 @@ def _by_binomial(flips: int, reached: int) -> float:
     return min(1.0, 2 * float(bdtr(fewer, flips, 0.5)))
 
 
-def _by_counting(sizes: Sequence[Fraction], reached: Fraction) -> float:
+def _by_counting(sizes: Sequence[Fraction], reached: Fraction, unit: int) -> float:
     """Return the share of all ways to turn the signs that reach as far, by convolution."""
     import numpy as np
 
-    unit = math.lcm(*(size.denominator for size in sizes))
     steps = [int(size * unit) for size in sizes]
     ways = np.ones(1)  # the share of the ways whose sum is the index, less the sum of all steps
     for step in steps:
@@ -110,6 +113,20 @@ def _by_counting(sizes: Sequence[Fraction], reached: Fraction) -> float:
         ways = longer
     sums = np.arange(len(ways)) - sum(steps)
     return min(1.0, float(ways[np.abs(sums) >= int(reached * unit)].sum()))
+
+
+def _by_turning(sizes: Sequence[Fraction], reached: Fraction) -> float:
+    """Return the share of drawn ways to turn the signs that reach as far, the one seen included."""
+    import numpy as np
+
+    ordered = sorted(sizes)
+    seed = [part % 2**32 for size in ordered for part in size.as_integer_ratio()]
+    turned = np.random.default_rng(seed).integers(0, 2, (DRAWS, len(ordered)), dtype=np.int8)
+    sums = np.abs((2.0 * turned - 1.0) @ np.array([float(size) for size in ordered]))
+    return float(1 + np.count_nonzero(sums >= float(reached) - _ROUNDING)) / (DRAWS + 1)
+
+
+_ROUNDING = 1e-9  # of a sum of so many differences
 
 
 def normal_quantile(share: float) -> float:

@@ -58,11 +58,11 @@ def suite_of(name: str, rows: Iterable[Row], notes: Notes) -> Suite:
                 f"There are more than {bounds.MOST_ITEMS} prompts. Make several suites of them."
             )
         item = _item(row, notes)
-        size += sum(len(one["content"].encode()) for one in item.messages)
+        size += _size(item, row.where)
         if size > bounds.MOST_BYTES:
             raise ConfigurationError(
-                f"The prompts come to more than {fine_size(bounds.MOST_BYTES)}. Make several "
-                "suites of them."
+                f"The prompts, with what their answers must be, come to more than "
+                f"{fine_size(bounds.MOST_BYTES)}. Make several suites of them."
             )
         if item.id and item.id in given:
             raise ConfigurationError(
@@ -74,6 +74,16 @@ def suite_of(name: str, rows: Iterable[Row], notes: Notes) -> Suite:
     if not items:
         raise ConfigurationError("There is no prompt in it. Write one.")
     return Suite(name, list(_numbered(items, set(given))), notes.sentences())
+
+
+def _size(item: Item, where: str) -> int:
+    """Return the bytes that a prompt is kept in; templates may make much of a small file."""
+    import msgspec
+
+    try:
+        return len(msgspec.json.encode(item))
+    except (TypeError, ValueError, RecursionError):
+        raise ConfigurationError(f"{where} has values that JSON cannot say.") from None
 
 
 def _numbered(items: list[Item], given: set[str]) -> Iterator[Item]:
@@ -245,7 +255,11 @@ def _is_number(text: str) -> bool:
 
 
 def _alone(text: str) -> str:
-    """Return the pattern of a text that is no part of a longer word or number."""
+    """Return the pattern of a text that is no part of a longer word or number.
+
+    A single letter, as of a choice, is not the article: its capital counts.
+    """
     before = "(?<![A-Za-z0-9.,-])" if text[0].isdigit() else "(?<![A-Za-z0-9])"
     behind = "(?![A-Za-z0-9]|[.,][0-9])" if text[-1].isdigit() else "(?![A-Za-z0-9])"
-    return f"(?i){before}{re.escape(text)}{behind}"
+    capitals = "" if len(text) == 1 and text.isalpha() else "(?i)"
+    return f"{capitals}{before}{re.escape(text)}{behind}"

@@ -20,6 +20,7 @@ FILTERS = (
     *("upper", "lower", "trim", "capitalize", "title", "length", "first", "last", "default"),
     *("int", "float", "round", "tojson", "dump", "string", "safe"),
 )
+_MOST_DIGITS = 20  # of round
 _MARKS = ("{{", "{%", "{#")
 _SHOWN = 'Write {{name}} where the variable "name" of a test belongs.'
 
@@ -53,11 +54,12 @@ def filled(text: str, variables: Mapping[str, Any], where: str) -> str:
         ) from None
     except TemplateError as error:
         raise ConfigurationError(
-            f"{where}: the template {quoted(text)} cannot be used: {error.message}. {_SHOWN}"
+            f"{where}: the template {quoted(text)} cannot be used: "
+            f"{str(error.message).rstrip('.')}. {_SHOWN}"
         ) from None
-    except (RecursionError, TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, ConfigurationError):
-            raise ConfigurationError(f"{where}: {error}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+    except Exception as error:  # whatever filters and tests make of values that are none of theirs
         raise ConfigurationError(
             f"{where}: the template {quoted(text)} cannot be filled: {error}."
         ) from None
@@ -92,7 +94,21 @@ def _environment() -> Any:
     )
     environment.globals.clear()
     environment.filters["dump"] = environment.filters["tojson"] = _as_json
+    environment.filters["round"] = _rounded
     return environment
+
+
+def _rounded(value: Any, precision: Any = 0, method: Any = "common") -> Any:
+    """Round as Jinja does, which computes any power of ten that is asked for.
+
+    Raises:
+        ValueError: the precision is more than a number has.
+    """
+    from jinja2.filters import do_round
+
+    if not isinstance(precision, int) or not 0 <= precision <= _MOST_DIGITS:
+        raise ValueError(f"round takes up to {_MOST_DIGITS} digits, not {precision!r}"[:100])
+    return do_round(value, precision, method)
 
 
 def _as_json(value: Any) -> str:

@@ -45,8 +45,10 @@ def _judge(judge: dict[str, Any] | None) -> View | None:
     if not judge or judge.get("consistency") is None:
         return None
     name = str((judge.get("model") or {}).get("name") or "")
+    shares = (judge["consistency"], judge.get("sided_consistency"))  # refused by either
+    refused = bool(judge.get("is_refused"))
     return {
         "name": with_controls_shown(name),
-        "consistency": judge["consistency"],
-        "is_refused": bool(judge.get("is_refused")),
+        "consistency": min(one for one in shares if one is not None) if refused else shares[0],
+        "is_refused": refused,
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 
 import msgspec
 import pytest
 from kept_suites import item, kept_suite
 from rich.console import Console
 
-from comparator.cli.commands.suite_options import exit_code
+from comparator.cli.commands.suite_options import _end, exit_code, print_suite
 from comparator.cli.commands.suite_run import with_usual
 from comparator.cli.display import suite_table
 from comparator.cli.display.suite_bar import SuiteBar, SuiteLines, figures_of
@@ -102,3 +103,21 @@ def test_built_in_suites_are_asked_greedily_unless_something_else_is_said() -> N
     assert with_usual({"temperature": 0.5}, 1) == {"temperature": 0.5, "max_tokens": 256}
     assert with_usual({}, 3) == {"max_tokens": 256}
     assert with_usual({"do_sample": False}, 3) == {"do_sample": False, "max_tokens": 256}
+
+
+def test_a_suite_that_ended_by_some_trouble_is_no_success(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Such as a judge that is gone when all was answered and passed."""
+    kept = msgspec.structs.replace(kept_suite([[True]]), state="interrupted")
+    assert exit_code(kept) == 0
+    assert _end(kept, "The judge cannot be asked.", False) == 1
+    assert "interrupted after all answers" in capsys.readouterr().err
+
+
+def test_names_that_are_no_text_do_not_break_its_json(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = kept_suite([[True]])
+    model = {**kept.slots[0].model, "path": "/models/b\udcffd.gguf"}
+    slots = [msgspec.structs.replace(kept.slots[0], model=model)]
+    print_suite(msgspec.structs.replace(kept, slots=slots), as_json=True)
+    assert json.loads(capsys.readouterr().out)["slots"][0]["model"]["path"] != model["path"]

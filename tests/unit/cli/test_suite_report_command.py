@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -33,6 +34,16 @@ def test_a_report_is_markdown_on_standard_output_unless_a_file_is_named(kept, ca
     assert told.err == ""
     assert run(kept.id[:6], "-f", "-", "--to", "jsonl") == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_standard_output_is_utf_8_whatever_the_system_writes_else(kept, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii", newline="\r\n"))
+    assert run("last", "--to", "csv") == 0
+    told = written.getvalue()
+    assert b"\r\r\n" not in told
+    assert run("last") == 0
+    assert "2 prompts × 2 models" in written.getvalue().removeprefix(told).decode()
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +15,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.evaluation.assertions import NAMES, WAITS, Grader, check, json_text, patterns
+from comparator.evaluation.assertions import (
+    NAMES,
+    WAITS,
+    Grader,
+    check,
+    grading,
+    json_text,
+    patterns,
+    schemas,
+)
 from comparator.evaluation.assertions.similarity import VARIABLE
 from comparator.storage.kept_suite import Assertion, Item, Outcome
 
@@ -60,6 +72,8 @@ CASES: list[tuple[str, Any, str, bool, str]] = [  # type, value, answer, whether
     ("icontains-any", ["X", "Y"], "aB", False, "None of"),
     ("starts-with", "Yes", "Yes, it is", True, "begins with “Yes”"),
     ("starts-with", "Yes", "No, it is", False, "begins with “No, it is”, not with “Yes”"),
+    ("contains-all", "a, b\nc\n", "cab", True, "All of “a”, “b”, “c” are in the answer"),
+    ("regex", r"\(?R\)", "(R)", True, "matches"),
     ("regex", r"\d{4}", "in 1848", True, "“1848” in the answer matches"),
     ("regex", r"^\d{4}$", "in 1848", False, "Nothing in the answer matches"),
     ("is-json", None, '{"a": 1}', True, "The answer is JSON."),
@@ -139,16 +153,26 @@ WRONG: list[tuple[Assertion, str]] = [
     (Assertion("regex", "("), "wrong at character 2: missing )"),
     (Assertion("regex", ["a"]), "must be a regular expression, as text"),
     (Assertion("regex", "x" * 2001), "the limit is 2000"),
-    (Assertion("regex", "(?:a{1000}){1000}"), "more than 200000 steps"),
-    (Assertion("regex", "a{100000000}"), "more than 200000 steps"),
-    (Assertion("regex", "a{99999999999999999999}"), "more than 200000 steps"),
+    (Assertion("regex", "(?:a{1000}){1000}"), "more than 20000 steps"),
+    (Assertion("regex", "a{100000000}"), "more than 20000 steps"),
+    (Assertion("regex", "a{99999999999999999999}"), "more than 20000 steps"),
+    (Assertion("regex", "(?:a{100}){100}(?#and again){60}"), "more than 20000 steps"),
+    (Assertion("regex", "(?#[)(?:a{200}){200}(?#])"), "more than 20000 steps"),
+    (Assertion("regex", "(?:a{100}){100}(?i){60}"), "more than 20000 steps"),
+    (Assertion("regex", "(?x)(?:a{100}){100} {60}"), "more than 20000 steps"),
+    (Assertion("regex", "(?x)(?:a{100}){100}{ 60 }"), "more than 20000 steps"),
+    (Assertion("regex", "(?x)#[\n(?:a{200}){200}#]"), "more than 20000 steps"),
+    (Assertion("regex", "[[:alpha:](?#](?:a{200}){200}(?#)"), "more than 20000 steps"),
+    (Assertion("regex", "(?V1)[[a](?#](?:a{200}){200}(?#)"), "more than 20000 steps"),
+    (Assertion("regex", r"\\(?R)"), "calls itself"),
+    (Assertion("contains-any", "x" * 140_000), "write a list"),
     (Assertion("regex", "(?:" * 400 + "a" + ")" * 400), "cannot be used"),
     (Assertion("regex", "(a(?R)?b)"), "calls itself"),
     (Assertion("is-json", "{"), "the schema is no JSON"),
     (Assertion("is-json", [1]), "must be a JSON schema"),
     (Assertion("is-json", {"type": "strin"}), "no JSON schema at “type”"),
     (Assertion("is-json", {"pattern": "("}), "no JSON schema at “pattern”"),
-    (Assertion("is-json", {"pattern": "a{100000000}"}), "more than 200000 steps"),
+    (Assertion("is-json", {"pattern": "a{100000000}"}), "more than 20000 steps"),
     (Assertion("is-json", {"$ref": "http://127.0.0.1:9/s.json"}), "nothing is fetched"),
     (Assertion("is-json", {"items": {"$ref": "file:///etc/passwd"}}), "nothing is fetched"),
     (Assertion("is-json", {"$ref": "#/$defs/none"}), "“#/$defs/none”, which is not in it"),
@@ -213,6 +237,83 @@ def test_names_that_a_pattern_knows_are_no_additional_ones() -> None:
     answers = ('{"x-a": 1}', '{"x-a": ""}', '{"y": 1}')
     outcomes = [graded(answer, Assertion("is-json", schema))[0] for answer in answers]
     assert [outcome.passed for outcome in outcomes] == [True, False, False]
+
+
+def test_of_large_patterns_only_a_few_are_kept_at_hand() -> None:
+    before = patterns._compiled.cache_info().currsize
+    for count in range(400, 420):
+        found = patterns.compiled(f"(?:abc){{{count}}}")
+        assert found.fullmatch("abc" * count)
+    assert patterns._compiled.cache_info().currsize == before
+    assert patterns._compiled_large.cache_info().currsize <= 8
+
+
+def test_what_is_the_same_twice_is_told_by_content() -> None:
+    schema = {"uniqueItems": True}
+    cases = {
+        '[1, 2, true, [1], {"a": 1}, null, 0, false, "1"]': True,
+        "[1, 1.0]": False,
+        '[[1, {"a": [], "b": 2}], [1, {"b": 2.0, "a": []}]]': False,
+        "[{}, []]": True,
+        '"not a list"': True,
+    }
+    for answer, is_so in cases.items():
+        (outcome,) = graded(answer, Assertion("is-json", schema))
+        assert outcome.passed is is_so, answer
+    assert "has non-unique elements" in graded("[1, 1]", Assertion("is-json", schema))[0].reason
+    assert graded("[1, 1]", Assertion("is-json", {"uniqueItems": False}))[0].passed
+
+
+def test_to_find_what_is_there_twice_not_each_is_held_against_each() -> None:
+    """A list of 3000 took 20 seconds, with no look at the clock."""
+    answer = json.dumps([[number] if number % 2 else {"a": number} for number in range(3000)])
+    equals = 0
+
+    def counted(*_given: Any) -> bool:
+        nonlocal equals
+        equals += 1
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jsonschema._utils.equal", counted)
+        (outcome,) = graded(answer, Assertion("is-json", {"uniqueItems": True}))
+    assert outcome.passed
+    assert equals == 0
+
+
+def test_all_json_of_an_answer_has_one_limit_of_time_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments: list[float | None] = []
+    usual = schemas.first_error
+
+    def noted(schema: Any, value: Any, until: float | None = None) -> str | None:
+        moments.append(until)
+        return usual(schema, value, until)
+
+    monkeypatch.setattr(schemas, "first_error", noted)
+    wanted = Assertion("contains-json", {"type": "object"})
+    assert not graded("[1] [2] [3]", wanted)[0].passed
+    assert len(moments) == 3
+    assert len(set(moments)) == 1
+    assert moments[0] is not None
+    monkeypatch.setattr(schemas, "LONGEST_SECONDS", -1.0)
+    assert "was ended after" in graded("[1] [2] [3]", wanted)[0].reason
+
+
+def test_all_searches_in_an_answer_have_a_limit_of_time_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A hundred of a second each would hold up whoever stops a suite."""
+    clock = itertools.count(step=6.0)  # seconds; so each search takes six
+    monkeypatch.setattr(grading, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    asked = [Assertion("regex", "a"), Assertion("contains-json"), Assertion("regex", "b")]
+    item = Item("1", [], None, [*asked, Assertion("contains", "a")])
+    with Grader() as grader:
+        for _ in range(2):  # what an answer took is not the next one's
+            outcomes = grader.grade(item, {"content": "a b []"})
+            assert [one.passed for one in outcomes] == [True, True, False, True]
+            assert "It was not looked at: the assertions before it took 10 s" in outcomes[2].reason
 
 
 NEVER_ENDING = [

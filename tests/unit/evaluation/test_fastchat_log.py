@@ -74,9 +74,9 @@ def test_lines_that_are_no_votes_and_lines_that_nobody_understands_are_counted_a
     )
     assert [vote.winner for vote in votes] == ["A", "B"]
     assert (log.votes, log.others, log.alone, log.malformed) == (2, 1, 1, 9)
-    assert log.examples == [3, 4, 5, 6, 7]
-    assert "9 lines cannot be understood (number 3, 4, 5, 6, 7, …)" in log.sentence()
-    assert "1 tell of something else" in log.sentence()
+    assert log.examples == [4, 5, 6, 7, 8]  # as an editor numbers them
+    assert "9 lines cannot be understood (number 4, 5, 6, 7, 8, …)" in log.sentence()
+    assert "1 tells of something else" in log.sentence()
 
 
 def test_a_mark_of_utf8_and_a_last_line_without_an_end_are_no_trouble():
@@ -230,3 +230,12 @@ def test_a_vote_that_could_not_be_ours_is_taken_as_fastchats(wrong):
     (vote,), _log = read(json.dumps(told).encode())
     assert vote.configurations == ["name:first", "name:second"]
     assert contests.contests_of([vote]).total == 1
+
+
+def test_a_vote_of_a_log_is_of_no_comparison_of_ones_own():
+    """Else it would stand in the place of what was said here of that comparison."""
+    told = json.loads(next(lines_of([own_vote()], nothing)))
+    told["comparator"]["comparison"] = "c1"
+    (vote,), _log = read(json.dumps(told).encode())
+    assert vote.configurations == ["x", "y"]
+    assert vote.comparison == ""

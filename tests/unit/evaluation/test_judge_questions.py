@@ -161,6 +161,20 @@ def test_a_coin_is_refused_and_a_steady_judge_is_not():
     assert (nothing.consistency, nothing.interval, nothing.is_refused) == (None, None, False)
 
 
+def test_a_judge_that_mostly_finds_no_difference_is_measured_where_it_took_a_side():
+    ties = [Judgement("tie", "tie")] * 20
+    coin = Steadiness.of([*ties, *[Judgement("a", "a"), Judgement("a", "b")] * 5])
+    assert coin.consistency == 25 / 30
+    assert coin.sided_consistency == 0.5
+    assert coin.is_refused
+    assert "25 of 30 questions (83%" in coin.refusal
+    assert "5 of 10 in which it took a side (50%" in coin.refusal
+    steady = Steadiness.of([*ties, *[Judgement("a", "a")] * 7, Judgement("a", "tie")])
+    assert not steady.is_refused
+    assert "7 of 8 in which it took a side (87%" in steady.in_words
+    assert Steadiness.of(ties).sided_consistency is None
+
+
 def test_a_judge_that_never_decides_is_told_of():
     assert "decides nothing" in Steadiness.of([Judgement("tie", "tie")] * 3).in_words
     assert "decides nothing" not in Steadiness.of([Judgement("a", "a")] * 3).in_words

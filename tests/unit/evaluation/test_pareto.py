@@ -90,6 +90,10 @@ def test_a_batch_is_held_against_a_batch_alone():
     assert [point.is_batch for point in pareto.points] == [True, False]
     assert pareto.dominated == []
     assert not any("For speed" in said for said in pareto.sentences)
+    smaller = msgspec.structs.replace(kept, slots=[batch, slot("alone", size=900)])
+    (one,) = pareto_of(smaller).dominated
+    assert (one.slot, one.by, one.is_certain) == (0, 1, False)  # which is slower, nobody knows
+    assert pareto_of(smaller).freed_bytes == 0
 
 
 def test_where_all_are_alike_nobody_is_named():

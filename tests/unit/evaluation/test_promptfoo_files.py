@@ -187,3 +187,43 @@ def test_what_is_wrong_or_not_known_is_told_with_its_place(text: str, why: str) 
         read(text)
     assert why in str(caught.value)
     assert str(caught.value).startswith("promptfooconfig.yaml")
+
+
+def test_a_small_file_that_its_templates_make_large_is_refused() -> None:
+    tests = "".join(f"  - vars: {{x: {number}}}\n" for number in range(200))
+    large = "b" * 150_000
+    for filled in (f"{{{{x}}}}{large}", large):
+        text = (
+            f'prompts: ["Say {{{{x}}}}"]\ndefaultTest:\n  assert: ["not-contains: {filled}"]\n'
+            f"tests:\n{tests}"
+        )
+        with pytest.raises(ConfigurationError, match="come to more than 20 MB"):
+            read(text)
+    text = f'prompts: ["Say hi"]\ndefaultTest: {{vars: {{y: "{large}"}}}}\ntests:\n{tests}'
+    with pytest.raises(ConfigurationError, match="come to more than 20 MB"):
+        read(text)
+
+
+def test_a_variable_without_a_name_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="test 1 has values that JSON cannot say"):
+        read("prompts: [Hi]\ntests:\n  - vars: {~: 1}\n")
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{{ x | round(100000000, 'ceil') }}", "round takes up to 20 digits"),  # for hours
+        ("{{ 1 if x is divisibleby(0) else 2 }}", "integer modulo by zero"),
+        ("{{ 1e400 | int }}", "cannot be filled"),
+        ("{{ x.__class__ }}", "is unsafe. Write"),
+    ],
+)
+def test_what_a_template_cannot_do_with_its_values_is_told(template: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match="test 1: the template") as caught:
+        read(f'prompts: ["{template}"]\ntests: [{{vars: {{x: 4}}}}]\n')
+    assert why in str(caught.value)
+
+
+def test_numbers_are_rounded_as_jinja_does() -> None:
+    suite = read('prompts: ["{{ x | round(1) }} {{ x | round }}"]\ntests: [{vars: {x: 2.25}}]\n')
+    assert suite.items[0].question == "2.2 2"

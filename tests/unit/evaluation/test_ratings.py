@@ -403,6 +403,18 @@ def test_ratings_are_sound_for_any_number_of_votes_however_lopsided(count, winne
     assert a > b if won else abs(a - b) < 150
 
 
+@pytest.mark.parametrize("count", [10_000, 100_000, 10_000_000])
+def test_a_chain_of_lopsided_votes_has_ratings(count):
+    """What one pair's votes say then contradicts what the other's leave, by far."""
+    ratings = ratings_of([votes("ab", "A", count), votes("bc", "A", count)])
+    assert [one.name for one in ratings.ratings] == ["a", "b", "c"]
+    assert ratings.ratings[0].rating - ratings.ratings[2].rating > 1000
+
+
+def test_leads_next_to_nothing_have_no_number_of_votes():
+    assert votes_needed(1e-170, 1.0, 0.2) is None
+
+
 @pytest.mark.parametrize(
     ("first", "second", "is_habit"), [(9, 1, True), (6, 4, False), (0, 0, False)]
 )

@@ -190,6 +190,18 @@ def test_many_prompts_are_counted_and_approximated_alike(monkeypatch):
     assert paired.interval(found) == pytest.approx(drawn, abs=0.01)
 
 
+def test_repeats_of_very_unequal_numbers_are_told_without_counting_for_ever(monkeypatch):
+    told = [Share(n % 3, 11 + n % 10) for n in range(40)]  # their common unit: 1 / 232,792,560
+    differences = [Fraction(one.passed, one.told) - Fraction(1, 13) for one in told]
+    value = paired.p_value(differences)
+    assert 0 < value < 1
+    assert paired.p_value(list(reversed(differences))) == value
+    few = [Fraction(1, 3), Fraction(2, 3), Fraction(-1, 3), Fraction(1), Fraction(1, 3)]
+    exact = paired.p_value(few)
+    monkeypatch.setattr(paired, "MOST_SUMS", 1)
+    assert paired.p_value(few) == pytest.approx(exact, abs=0.02)
+
+
 def test_no_flip_among_five_prompts_is_no_certainty():
     low, high = paired.interval(differences(0, 0, 5))
     assert low < -0.1

@@ -135,6 +135,8 @@ def test_what_is_passed_over_is_noted() -> None:
 
 
 EXPECTED = [  # expected, an answer, whether it passes
+    ("A", "It is a lake: B", False),
+    ("A", "The answer is (A).", True),
     ("Paris", "It is PARIS.", True),
     ("Paris", "It is Rome.", False),
     (4, "2 + 2 = 4.", True),
@@ -321,7 +323,7 @@ def test_what_is_wrong_with_a_parquet_file_is_told(monkeypatch: pytest.MonkeyPat
 def test_a_parquet_file_whose_texts_unfold_is_refused_by_what_they_come_to() -> None:
     data = parquet(prompt=["x" * 100_000] * 1000)
     assert len(data) < 1_000_000, "the text is in it once"
-    with pytest.raises(ConfigurationError, match="prompts come to more than 20 MB"):
+    with pytest.raises(ConfigurationError, match="must be, come to more than 20 MB"):
         suite_files.parsed("a.parquet", data)
 
 

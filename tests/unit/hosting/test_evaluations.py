@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from idle_suites import IdleRuns, with_idle_suites
 
@@ -182,6 +183,22 @@ def test_what_was_interrupted_goes_on_and_what_is_gone_is_said(host: Host, runs:
     for act in (host.evaluations.remove, lambda *names: host.evaluations.resume("two", *names)):
         with pytest.raises(ConfigurationError, match="not kept here"):
             act(live.id, "")
+
+
+def test_a_suite_goes_on_also_where_its_judge_is_gone(host: Host, runs: IdleRuns) -> None:
+    live = host.evaluations.begin("one", replace(SUITE, judge="beta"), "")
+    runs.wait_for(1)
+    host.evaluations.stop("")
+    assert live.join(60)
+    kept = runs.store.get(live.id)
+    assert kept is not None
+    assert kept.judge is not None
+    model = {**kept.judge["model"], "id": "gone", "path": "/nowhere/gone.gguf"}
+    judge = {**kept.judge, "model": model}
+    runs.store.update(msgspec.structs.replace(kept, judge=judge))
+    again = host.evaluations.resume("two", live.id, "")
+    runs.wait_for(2).end()
+    assert again.join(60)
 
 
 def test_a_page_that_is_closed_leaves_ones_own_suite_running(host: Host, runs: IdleRuns) -> None:

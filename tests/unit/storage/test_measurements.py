@@ -47,6 +47,12 @@ def test_the_last_run_and_the_best_speed(store):
     assert begun <= measured.last_used <= time.time()
 
 
+def test_a_path_that_is_no_text_is_known_again(store):
+    odd = model("/models/b\udcffd.gguf")
+    store.add(result(odd), 450)
+    assert store.of(odd).runs == 1
+
+
 def test_a_short_answer_and_a_failure_tell_no_speed(store):
     store.add(result(tokens=FEWEST_TOKENS_FOR_SPEED - 1, speed=999.0), 1)
     assert store.of(model()).best_tokens_per_second is None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
+from filelock import FileLock
 from suite_cells import cell, kept_suite
 
 from comparator.core.exceptions import ConfigurationError
@@ -166,6 +168,20 @@ def test_a_claim_excludes_within_one_program_and_is_given_back(suites: Suites) -
     suites.claim(kept_suite().id).release()
 
 
+def test_who_looks_at_the_same_time_is_not_taken_for_a_run(suites: Suites, monkeypatch) -> None:
+    kept = kept_suite()
+    suites.begin(kept)
+    suites.claim(kept.id).release()
+    (place,) = (suites.path.parent / "suites.locks").iterdir()
+    monkeypatch.setattr("comparator.storage.suite_claims._LOOKING_SECONDS", 60.0)
+    looker = FileLock(place, thread_local=False)
+    looker.acquire()
+    timer = threading.Timer(0.05, looker.release)
+    timer.start()
+    assert suites.find()[0].state == "interrupted"
+    timer.join()
+
+
 def test_no_place_for_a_lock_is_a_sentence(suites: Suites, path: Path) -> None:
     suites.begin(kept_suite())
     (path.parent / "suites.locks").write_text("in the way")
@@ -206,6 +222,9 @@ def test_a_damaged_suite_is_a_sentence_and_the_others_stay(suites: Suites) -> No
     assert suites.get("aaaa11112222") is None
     assert "aaaa11112222 is damaged" in suites.trouble
     assert suites.get("bbbb11112222") is not None
+    assert suites.id_of("aaaa") == "aaaa11112222"
+    assert suites.id_of("cccc") is None
+    assert suites.remove("aaaa")
 
 
 def test_the_folder_of_data_is_the_usual_place(monkeypatch, tmp_path: Path) -> None:

@@ -160,6 +160,8 @@ def test_a_damaged_vote_is_said_and_costs_no_traceback(store, place):
     connection.close()
     assert store.all() == []
     assert "damaged" in store.trouble
+    assert store.tallies() == []
+    assert "damaged" in store.trouble
 
 
 def test_two_programs_may_vote_at_once(store, place):

@@ -13,8 +13,11 @@ from kept_suites import hostile_suite, item, judged, kept_suite, suite_slot
 from comparator.comparison.exports.web_parts import FOLDER, Parts
 from comparator.evaluation.report import written
 from comparator.evaluation.report.contents import Contents
+from comparator.evaluation.report.judging import standings_of
+from comparator.evaluation.report.markdown import suite_markdown
 from comparator.evaluation.report.web_page import suite_html
 from comparator.evaluation.report.web_tables import PARTS
+from comparator.storage.kept_suite import Verdict
 
 VOID = {"meta", "input", "line", "rect", "circle", "br"}
 
@@ -134,8 +137,24 @@ def test_the_judge_is_shown_with_its_steadiness_and_a_refused_one_without_its_ve
     assert "The judge said the same in both orders in 80%." in steady
     assert "A · model-0: 1; B · model-1: 1" in steady
     assert "not steady, so it counts nothing" in steady
-    refused = msgspec.structs.replace(judged(kept, consistency=0.5), verdicts=[])
-    assert "Preferred" not in "".join(page_of(refused).text)
+    refused = judged(kept, consistency=0.5)
+    page = "".join(page_of(refused).text)
+    assert "in both orders in 50%" in page
+    for told in ("Preferred", "Verdict of the judge", "neither is better", "not steady"):
+        assert told in steady
+        assert told not in page
+    assert "neither is better" not in suite_markdown(Contents.of(refused))
+    assert "neither is better" in suite_markdown(Contents.of(judged(kept)))
+
+
+def test_what_the_judge_did_not_say_is_not_called_unsteady():
+    kept = judged(kept_suite(((True,) * 2, (False,) * 2)))
+    why = "The judge ended before it was asked this: it crashed."
+    unsaid = [Verdict(prompt, 0, 0, 1, None, "", "", why) for prompt in range(2)]
+    page = "".join(page_of(msgspec.structs.replace(kept, verdicts=unsaid)).text)
+    assert page.count(f"no verdict. {why}") == 2
+    assert "so it counts nothing" not in page
+    assert standings_of(unsaid) == []
 
 
 def test_settings_that_differ_are_in_the_fair_play():

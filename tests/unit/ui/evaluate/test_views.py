@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from kept_suites import item, kept_suite
+from kept_suites import item, judged, kept_suite
 
 from comparator.storage.kept_suite import Assertion, Cell, KeptSuite, Outcome
 from comparator.ui.evaluate import views
@@ -79,3 +79,12 @@ def test_what_came_of_it_is_ready_for_the_browser(fates: Any, is_empty: bool) ->
     if not is_empty:
         assert "<svg" in view["chart"]
         assert "/home/somebody" not in text
+
+
+def test_a_refused_judge_is_shown_with_the_share_by_which_it_was_refused() -> None:
+    kept = judged(kept_suite(((True,), (False,))))
+    assert result_of(kept)["judge"]["consistency"] == 0.8
+    changes = {"is_refused": True, "sided_consistency": 0.5}
+    assert kept.judge is not None
+    refused = msgspec.structs.replace(kept, judge={**kept.judge, **changes})
+    assert result_of(refused)["judge"] == {"name": "judge", "consistency": 0.5, "is_refused": True}
