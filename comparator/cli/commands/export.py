@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from comparator.cli.commands.saving import refuse_overwriting, save
 from comparator.cli.commands.show import Name
 from comparator.cli.display.kept import earlier_of, from_history
 from comparator.cli.errors import tell
@@ -16,7 +17,6 @@ from comparator.comparison.card import card_of, text_of, without_digests
 from comparator.comparison.exports import FORMATS
 from comparator.comparison.exports.pair import FIRST_TWO, left_out, sheet_pair
 from comparator.comparison.exports.sheet import LETTERS, Sheet
-from comparator.core.atomic_file import write_atomically
 from comparator.core.exceptions import ConfigurationError
 from comparator.storage.history import History
 from comparator.storage.kept_comparison import KeptComparison
@@ -63,19 +63,14 @@ def command(
 ) -> int:
     """Write a comparison of the history in a form to take away."""
     if file is not None:
-        _refuse_overwriting(file, overwrite)
+        refuse_overwriting(file, overwrite)
     history = History()
     kept = from_history(history, comparison)
     text = _text(kept, to.value, _numbers(columns), earlier_of(history, kept))
     if file is None:
         sys.stdout.write(text)
         return 0
-    try:
-        write_atomically(file, text)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{file} could not be written: {error.strerror or error}. Choose another place."
-        ) from error
+    save(file, text)
     tell(f"Written to {file}.")
     return 0
 
@@ -106,13 +101,3 @@ def _numbers(letters: str) -> tuple[int, ...]:
     if len(numbers) != len(FIRST_TWO) or -1 in numbers:
         raise ConfigurationError("--columns takes two letters of columns, such as AB or AC.")
     return numbers
-
-
-def _refuse_overwriting(file: Path, overwrite: bool) -> None:
-    if file.is_dir():
-        raise ConfigurationError(f"{file} is a folder. Name a file in it.")
-    if file.exists() and not overwrite:
-        raise ConfigurationError(
-            f"{file} is there already, and was left as it is. Name another file, or say "
-            "--overwrite."
-        )

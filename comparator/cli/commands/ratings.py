@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from comparator.cli.commands.saving import refuse_overwriting, save
 from comparator.cli.errors import FAILED, tell
-from comparator.core.atomic_file import write_atomically
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import plain
 from comparator.storage.history import History
@@ -162,8 +162,8 @@ def _export(votes: Votes, file: Path | None, overwrite: bool) -> int:
     from comparator.evaluation.ratings.fastchat import lines_of
     from comparator.evaluation.votes import conversations_of
 
-    if file is not None and file.exists() and not overwrite:
-        raise ConfigurationError(f"{file} is there already. Choose another name, or --overwrite.")
+    if file is not None:
+        refuse_overwriting(file, overwrite)
     history = History()
     found = votes.all()
     if not found and votes.trouble:
@@ -175,11 +175,6 @@ def _export(votes: Votes, file: Path | None, overwrite: bool) -> int:
     if file is None:
         sys.stdout.write(text)
         return 0
-    try:
-        write_atomically(file, text)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{file} could not be written: {error.strerror or error}. Choose another place."
-        ) from error
+    save(file, text)
     tell(f"{len(found):,} votes are written to {file}.")
     return 0

@@ -9,10 +9,9 @@ from typing import Annotated, Optional
 
 import typer
 
+from comparator.cli.commands.saving import refuse_overwriting, save
 from comparator.cli.commands.suite_options import from_store
 from comparator.cli.errors import tell
-from comparator.core.atomic_file import write_atomically
-from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation.report import FORMATS, ending_of, written
 from comparator.storage.suites import Suites
 
@@ -61,28 +60,13 @@ def report(suite: Name, file: File = None, to: To = None, overwrite: Overwrite =
     to_file = file is not None and str(file) != STANDARD_OUTPUT
     ending = to.ending if to else ending_of(file.name) if file and to_file else ".md"
     if file and to_file:
-        _refuse_overwriting(file, overwrite)
+        refuse_overwriting(file, overwrite)
     data = written(from_store(Suites(), suite), ending)
     if not file or not to_file:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)  # UTF-8 and CSV's own ends of lines, wherever it runs
         sys.stdout.buffer.flush()
         return 0
-    try:
-        write_atomically(file, data)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{file} could not be written: {error.strerror or error}. Choose another place."
-        ) from error
+    save(file, data)
     tell(f"Written to {file}.")
     return 0
-
-
-def _refuse_overwriting(file: Path, overwrite: bool) -> None:
-    if file.is_dir():
-        raise ConfigurationError(f"{file} is a folder. Name a file in it.")
-    if file.exists() and not overwrite:
-        raise ConfigurationError(
-            f"{file} is there already, and was left as it is. Name another file, or say "
-            "--overwrite."
-        )
