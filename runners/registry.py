@@ -110,6 +110,7 @@ ENGINES: dict[str, Engine] = {
             "transformers.models.auto.modeling_auto",
             "transformers.models.auto.tokenization_auto",
             "transformers.generation",
+            "transformers.modeling_utils",  # what the code of every model leans on: 2 s
             "safetensors.torch",
             "runners.engines.pytorch.inferencer",
         ),

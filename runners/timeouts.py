@@ -1,9 +1,11 @@
-"""How long a model may go without a sign of life, by stage."""
+"""How long a model may go without a sign of life, by stage, and its engine unused."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+
+KEEP_WARM_SECONDS = 300.0  # how long a fork server that nobody needs is kept
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ from comparator.hosting.limits import PublicLimits, limits_from
 from comparator.hosting.proxies import TrustedProxies, trusted_addresses, trusted_proxies
 from comparator.library.sources import SOURCES
 from comparator.storage.history import Retention
-from runners.supervision.fork_server import KEEP_WARM_SECONDS
-from runners.timeouts import Deadlines
+from runners.timeouts import KEEP_WARM_SECONDS, Deadlines
 
 LOCAL = "127.0.0.1"
 SPACE_STORAGE = Path("/data")  # where a Space that has storage of its own finds it

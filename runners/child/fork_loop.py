@@ -23,18 +23,14 @@ import pickle
 import select
 import signal
 import socket
-import struct
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from runners.child import descriptors, library_places, life
+from runners.child.fork_door import GO_ON, NUMBER, READY, REQUEST, REST, RESTING
 
-NUMBER = struct.Struct("q")
-REQUEST = b"fork"
-REST, GO_ON = b"rest", b"go on"
-RESTING, READY = b"resting", b"ready"
 SENT_DESCRIPTORS = 4  # the task, where to tell, the wire, the log
 _CHILDS_MODULES = ("resource",)  # what each child would import before its sandbox
 

@@ -29,8 +29,8 @@ from runners.machine import memory, temporary
 from runners.supervision.fork_server_process import ForkServer as ForkServer
 from runners.supervision.forked_child import ForkedChild as ForkedChild
 from runners.supervision.spawning import SpawnedChild as SpawnedChild
+from runners.timeouts import KEEP_WARM_SECONDS
 
-KEEP_WARM_SECONDS = 300.0
 START_SECONDS = 120.0  # imports from a cold disk take long; then the run waits for the rest
 _LIGHT = "echo"
 

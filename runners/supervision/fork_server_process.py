@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from runners import registry
-from runners.child import fork_loop
+from runners.child import fork_door
 from runners.supervision import environment
 
 _CLOSE_GRACE_SECONDS = 2.0
@@ -90,13 +90,13 @@ class ForkServer:
             if self._door is None or not self._listen() or self._is_ready or is_needed:
                 return
             if not self._is_to_rest:
-                self._rests, self._is_to_rest = False, self._say(fork_loop.REST)
+                self._rests, self._is_to_rest = False, self._say(fork_door.REST)
         self._wait_for(lambda: self._rests or self._is_ready or not self._is_to_rest, _REST_SECONDS)
 
     def go_on(self) -> None:
         """Have imports that stand still go on."""
         with self._lock:
-            if self._is_to_rest and self._say(fork_loop.GO_ON):
+            if self._is_to_rest and self._say(fork_door.GO_ON):
                 self._is_to_rest = False
 
     def ask_for_fork(self, wire: int, log: int) -> tuple[int, int]:
@@ -220,15 +220,15 @@ class ForkServer:
         """Take in what the server has said; return whether it is still there to say more."""
         while self._door is not None:
             try:
-                word = self._door.recv(len(fork_loop.RESTING))
+                word = self._door.recv(len(fork_door.RESTING))
             except BlockingIOError:
                 return True
             except OSError:
                 return False
             if not word:
                 return False
-            self._is_ready = self._is_ready or word == fork_loop.READY
-            self._rests = word == fork_loop.RESTING
+            self._is_ready = self._is_ready or word == fork_door.READY
+            self._rests = word == fork_door.RESTING
         return False
 
     def _wait_for(
@@ -269,7 +269,7 @@ def _ask(door: socket.socket, wire: int, log: int) -> tuple[int, int]:
         kept.callback(os.close, give)
         sent.callback(os.close, take)
         try:
-            socket.send_fds(door, [fork_loop.REQUEST], [take, tell, wire, log])
+            socket.send_fds(door, [fork_door.REQUEST], [take, tell, wire, log])
         except BlockingIOError as error:
             raise OSError("the fork server has stopped taking requests") from error
         kept.pop_all()  # the caller's from now on

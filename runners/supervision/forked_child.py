@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from runners import protocol
-from runners.child import fork_loop
+from runners.child import fork_door
 from runners.supervision import termination
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class ForkedChild:
 
     def poll(self) -> int | None:
         """Take in the fork server's news; return the exit code once the child has been reaped."""
-        size = fork_loop.NUMBER.size
+        size = fork_door.NUMBER.size
         while self.exit_code is None:
             try:
                 data = os.read(self._told, size - len(self._buffer))
@@ -50,7 +50,7 @@ class ForkedChild:
                 break
             self._buffer += data
             if len(self._buffer) == size:
-                (number,) = fork_loop.NUMBER.unpack(self._buffer)
+                (number,) = fork_door.NUMBER.unpack(self._buffer)
                 self._buffer = b""
                 self._take(number)
         return self.exit_code

@@ -17,7 +17,7 @@ import pytest
 
 from comparator.core.models import ModelInfo
 from runners import protocol
-from runners.child import fork_loop
+from runners.child import fork_door, fork_loop
 from runners.supervision import fork_server
 from runners.supervision.fork_server import ForkedChild, ForkServer, ForkServers, fork_servers
 
@@ -80,10 +80,10 @@ def test_what_is_no_request_is_passed_over(server: ForkServer) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     try:
         door.send(b"hello")
-        door.send(fork_loop.REQUEST)  # without descriptors
-        socket.send_fds(door, [fork_loop.REQUEST], [null])
+        door.send(fork_door.REQUEST)  # without descriptors
+        socket.send_fds(door, [fork_door.REQUEST], [null])
         socket.send_fds(door, [b"other"], [null] * 4)
-        socket.send_fds(door, [fork_loop.REQUEST], [null] * 9)
+        socket.send_fds(door, [fork_door.REQUEST], [null] * 9)
     finally:
         os.close(null)
     pid = server.pid

@@ -28,7 +28,7 @@ from comparator.hosting.options import (
     wants_mcp,
 )
 from comparator.hosting.proxies import trusted_addresses
-from runners.supervision.fork_server import KEEP_WARM_SECONDS
+from runners.timeouts import KEEP_WARM_SECONDS
 
 Share = Annotated[bool, typer.Option("--share", help="Open a public link to it.")]
 ServerName = Annotated[

@@ -62,3 +62,14 @@ def test_help_names_every_command_and_imports_none() -> None:
     for name, known in COMMANDS.items():
         assert name in done.stdout
         assert known.help in " ".join(done.stdout.split())
+
+
+@pytest.mark.process
+def test_listing_models_imports_nothing_that_runs_them() -> None:
+    source = (
+        "import sys, comparator.cli.commands.models\n"
+        "running = ('runners.child', 'runners.supervision', 'runners.engines', 'multiprocess')\n"
+        "print(sorted(m for m in sys.modules if m.startswith(running)))"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
