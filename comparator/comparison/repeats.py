@@ -9,7 +9,6 @@ has them.
 from __future__ import annotations
 
 import json
-import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,9 +16,9 @@ from typing import Any
 
 from comparator.comparison.kept import KeptComparison
 from comparator.comparison.partings import Parting, parting
+from comparator.core.limits import LETTERS
 
 Record = Mapping[str, Any]
-LETTERS = string.ascii_uppercase  # by which columns are called
 ANSWERED = ("stop", "length")  # how a run ends that said all it was asked for
 # What does not change an answer: names of places, and how a run is carried out.
 _NO_SETTING_OF_AN_ANSWER = ("low_cpu_mem_usage", "seed")

@@ -21,7 +21,6 @@ from comparator.storage import database, suite_claims, suite_rows
 from comparator.storage.kept_suite import Cell, KeptSuite, SuiteState
 from comparator.storage.store import Store
 from comparator.storage.suite_claims import Claim as Claim
-from comparator.storage.suite_rows import LAST as LAST
 from comparator.storage.suite_rows import MOST_OF_A_VISITOR as MOST_OF_A_VISITOR
 
 MOST_LISTED = 200  # suites in one answer

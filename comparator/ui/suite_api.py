@@ -18,14 +18,13 @@ from comparator.hosting.suite_drafts import SuiteDraft
 from comparator.hosting.suite_sources import told_source
 from comparator.hosting.suites_seen import as_seen
 from comparator.storage.kept_suite import KeptSuite
+from comparator.ui.evaluate.following import LOOK_SECONDS, UPDATE_SECONDS
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
 
 Shown = dict[str, Any]
 NO_SUITE = "No suite {!r} is kept, or several that begin so."
-UPDATE_SECONDS = 0.5  # between two views at least
-LOOK_SECONDS = 5.0  # a client that is gone is noticed at a view and not before
 
 
 def add_suite_endpoints(host: Host) -> None:

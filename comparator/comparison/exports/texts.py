@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from comparator.comparison.exports.sheet import LETTERS, Sheet
+from comparator.comparison.exports.sheet import Sheet
 from comparator.comparison.exports.words import (
     NOT_MEASURED,
     figures,
@@ -14,6 +14,7 @@ from comparator.comparison.exports.words import (
     title,
 )
 from comparator.comparison.fair_play_words import Row
+from comparator.core.limits import LETTERS
 from comparator.core.models import InferenceResult
 from comparator.core.text import name_shown, with_controls_shown, without_surrogates
 from comparator.core.units import fine_size, load_time, percent, seconds
