@@ -42,11 +42,6 @@ class Repeat:
     parted: Parting | None
     parted_in_thought: bool = False
 
-    @property
-    def is_identical(self) -> bool:
-        """Whether both answers are the same, character by character."""
-        return self.parted is None
-
 
 def repeats_in(kept: KeptComparison) -> list[Repeat]:
     """Return the pairs of columns of one comparison that were asked alike."""
