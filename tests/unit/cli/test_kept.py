@@ -35,6 +35,6 @@ def test_a_file_that_cannot_be_read_is_not_told_as_a_wrong_name(
     store: Callable[[Path], Any], read: Callable[[Any, str], Any], tmp_path: Path
 ) -> None:
     opened = store(tmp_path)  # a folder
-    with pytest.raises(ConfigurationError, match="cannot be read: .+"):
+    with pytest.raises(ConfigurationError, match=r"cannot be read: .+"):
         read(opened, "abcd")
     opened.close()

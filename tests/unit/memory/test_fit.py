@@ -6,8 +6,8 @@ import pytest
 
 from comparator.core.models import ModelInfo, ModelType
 from comparator.memory import fit
-from comparator.memory.need import MemoryNeed
 from comparator.memory.fit import Fit
+from comparator.memory.need import MemoryNeed
 
 GIGABYTE = 10**9
 NEED = MemoryNeed(weights=2 * GIGABYTE, key_value_cache=0, engine=0, device=2 * GIGABYTE)

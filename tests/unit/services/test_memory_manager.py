@@ -19,9 +19,9 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType, RunState
 from comparator.library.facts.lookup import facts_of
 from comparator.memory import devices
+from comparator.memory.fit import Neighbour
 from comparator.memory.need import ENGINE_BYTES, MemoryNeed
 from comparator.memory.placement import DEVICE_CONTEXT_BYTES, DEVICE_RESERVE_BYTES
-from comparator.memory.fit import Neighbour
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
 from runners.machine import nvml
