@@ -17,7 +17,9 @@ def spread(command: Command) -> Command:
     A group is a dataclass whose fields are options, annotated as a command's parameters are, each
     with what it is where it is not given.
     """
-    groups = {name: hint for name, hint in _hints(command).items() if is_dataclass(hint)}
+    groups: dict[str, Any] = {
+        name: hint for name, hint in _hints(command).items() if is_dataclass(hint)
+    }
     if not groups:
         return command
 
