@@ -30,6 +30,22 @@ def test_a_name_that_means_nothing_is_told_with_the_command_that_lists(
     opened.close()
 
 
+@pytest.mark.parametrize(
+    ("store", "read", "told"),
+    [
+        (History, from_history, "no comparison in the history yet. What 'comparator run' asks"),
+        (Suites, from_suites, "No suite is kept here yet. 'comparator suite run basic"),
+    ],
+)
+def test_where_nothing_is_kept_the_last_one_is_told_as_none_yet(
+    store: Callable[[Path], Any], read: Callable[[Any, str], Any], told: str, tmp_path: Path
+) -> None:
+    opened = store(tmp_path / "kept.sqlite3")
+    with pytest.raises(ConfigurationError, match=told):
+        read(opened, "last")
+    opened.close()
+
+
 @pytest.mark.parametrize(("store", "read"), [(History, from_history), (Suites, from_suites)])
 def test_a_file_that_cannot_be_read_is_not_told_as_a_wrong_name(
     store: Callable[[Path], Any], read: Callable[[Any, str], Any], tmp_path: Path
