@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from comparator.storage.history import History, Retention
-from comparator.storage.kept_comparison import KeptComparison, new_id
+from comparator.storage.kept_comparison import KeptComparison
+from comparator.storage.names import new_id
 
 ENGLISH = (
     "capital",

@@ -69,6 +69,28 @@ PARENTS_SIDE = {
     "runners.supervision.fork_server",
     "runners.timeouts",
 }
+# Within two parts, folder by folder: what each may import of the part's other modules. An engine
+# knows nothing of the other one, and nobody but a registry's line knows an engine.
+ENGINES_USE = {"runners.base", "runners.engines", "runners.machine", "runners.protocol"}
+A_RUN_USES = {"runners.exit_diagnosis", "runners.machine", "runners.protocol", "runners.registry"}
+TABS_USE = {path.stem for path in (REPOSITORY / "comparator" / "ui").glob("*.py")}
+WITHIN = {
+    "runners.machine": set(),
+    "runners.engines": {"runners.base", "runners.protocol"},
+    "runners.engines.gguf": ENGINES_USE,
+    "runners.engines.pytorch": ENGINES_USE,
+    "runners.child": A_RUN_USES | {"runners.base", "runners.engines"},
+    "runners.supervision": A_RUN_USES | {"runners.child", "runners.executor", "runners.timeouts"},
+    **{
+        f"comparator.ui.{tab}": {f"comparator.ui.{name}" for name in TABS_USE}
+        for tab in ("compare", "hub", "library")
+    },
+    # What is asked again, and what a blind vote shows, is the board of the first tab.
+    **{
+        f"comparator.ui.{tab}": {f"comparator.ui.{name}" for name in (*TABS_USE, "compare")}
+        for tab in ("evaluate", "history")
+    },
+}
 
 
 def module_of(path: Path) -> str:
@@ -151,6 +173,39 @@ def test_libraries_are_imported_where_they_may_be(path):
         assert found[library], f"{module} imports {library} at its top"
     if module.startswith("comparator.core"):
         assert found.keys() <= {*sys.stdlib_module_names, "comparator"}
+
+
+def folder_of(module: str) -> str:
+    """Return the folder among ``WITHIN`` in which a module stands, else the module's first three.
+
+    Three names tell a module of ``comparator.ui``, and ``runners`` has two.
+    """
+    if found := [name for name in WITHIN if f"{module}.".startswith(f"{name}.")]:
+        return max(found, key=len)
+    parts = module.split(".")
+    return ".".join(parts[: 2 if parts[0] == "runners" else 3])
+
+
+@pytest.mark.parametrize("folder", WITHIN)
+def test_folders_within_a_part_know_each_other_as_drawn(folder: str):
+    part = folder.rpartition(".")[0] if folder.startswith("comparator") else "runners"
+    files = [path for path in FILES if folder_of(module_of(path)) == folder]
+    assert files, f"there is no {folder}"
+    for path in files:
+        for name, _late in imports_of(path):
+            if name.startswith(f"{part}.") and folder_of(name) != folder:
+                assert folder_of(name) in WITHIN[folder], f"{path.name} must not import {name}"
+
+
+def test_every_folder_of_the_two_parts_has_its_rule():
+    parts = (REPOSITORY / "runners", REPOSITORY / "comparator" / "ui")
+    folders = {
+        module_of(place / "__init__.py")
+        for part in parts
+        for place in part.iterdir()
+        if (place / "__init__.py").exists()
+    }
+    assert folders <= set(WITHIN)
 
 
 def test_the_comparator_uses_the_parents_side_of_runners_alone():

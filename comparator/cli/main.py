@@ -18,6 +18,7 @@ from typer.main import get_command
 
 import comparator
 from comparator.cli.errors import outcome
+from comparator.cli.option_groups import spread
 
 
 class Command(NamedTuple):
@@ -98,7 +99,7 @@ class Commands(TyperGroup):
             return _group(cmd_name, known)
         module = importlib.import_module(f"comparator.cli.commands.{known.module}")
         alone = typer.Typer(**_USUAL)
-        alone.command(cmd_name)(_guarded(getattr(module, known.function)))
+        alone.command(cmd_name)(_guarded(spread(getattr(module, known.function))))
         return get_command(alone)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

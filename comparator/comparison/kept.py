@@ -11,7 +11,7 @@ from comparator.comparison.request import Request
 from comparator.core.models import InferenceResult
 from comparator.storage.kept_comparison import KeptComparison as KeptComparison
 from comparator.storage.kept_comparison import Record as Record
-from comparator.storage.kept_comparison import new_id as new_id
+from comparator.storage.names import new_id as new_id
 
 
 def kept(

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from comparator.comparison.machine_use import GivenBack, MachineUse
 from comparator.core.text import with_controls_shown
-from comparator.core.units import fine_size, seconds
+from comparator.core.units import NOT_MEASURED, fine_size, seconds
 
-NOT_MEASURED = "–"
 MEASURES: dict[str, tuple[str, Callable[[float], str]]] = {
     "load": ("Load", seconds),
     "prefill": ("Reading the prompt", seconds),

@@ -9,7 +9,6 @@ has them.
 from __future__ import annotations
 
 import json
-import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,9 +16,9 @@ from typing import Any
 
 from comparator.comparison.kept import KeptComparison
 from comparator.comparison.partings import Parting, parting
+from comparator.core.limits import LETTERS
 
 Record = Mapping[str, Any]
-LETTERS = string.ascii_uppercase  # by which columns are called
 ANSWERED = ("stop", "length")  # how a run ends that said all it was asked for
 # What does not change an answer: names of places, and how a run is carried out.
 _NO_SETTING_OF_AN_ANSWER = ("low_cpu_mem_usage", "seed")
@@ -42,11 +41,6 @@ class Repeat:
     is_greedy: bool
     parted: Parting | None
     parted_in_thought: bool = False
-
-    @property
-    def is_identical(self) -> bool:
-        """Whether both answers are the same, character by character."""
-        return self.parted is None
 
 
 def repeats_in(kept: KeptComparison) -> list[Repeat]:

@@ -24,13 +24,13 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.lora import Adapter
 from comparator.core.models import InferenceResult, ModelInfo, ModelType
+from comparator.core.setting_fields import FOREIGN_CODE
 from comparator.core.text import name_shown, with_controls_shown
 from comparator.core.units import fine_size
 from comparator.library import discovery
 from comparator.library.adapters import LibraryAdapter
 from comparator.storage.digests import Digests
 
-FOREIGN_CODE = "trust_remote_code"
 STOPPED = "cancelled"  # the finish_reason of an answer that a person has stopped
 _ALL = frozenset(ModelConfig.__dataclass_fields__)
 AS_ON_THE_CARD = Given(_ALL, _ALL)  # no value is to be taken from anywhere else

@@ -18,6 +18,7 @@ from comparator.core.countdown import Countdown
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
+from comparator.core.trial_figures import LOADED_BYTES
 from comparator.library.changes.child_jobs import ShouldStop, never
 from comparator.library.facts.store import stamp_of
 from comparator.memory.need import VALUES_STAY
@@ -302,7 +303,7 @@ class Trials:
 def _loaded_bytes(settings: Mapping[str, Any]) -> dict[str, float]:
     types = settings.get("auto_dtype") or {}
     return {
-        f"loaded bytes of {stored}": 4.0 if loaded == "float32" else 2.0
+        f"{LOADED_BYTES}{stored}": 4.0 if loaded == "float32" else 2.0
         for stored, loaded in types.items()
         if loaded
     }

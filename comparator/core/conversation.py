@@ -15,6 +15,7 @@ from comparator.core.text import without_surrogates
 
 LONGEST_PROMPT_BYTES = 1_000_000  # of all messages together, as UTF-8
 MOST_MESSAGES = 10_000
+BYTES_AROUND_A_TURN = 64  # about what a chat template writes: a role, and what ends it
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)

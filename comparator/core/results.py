@@ -10,9 +10,8 @@ from html import escape
 
 from comparator.core.models import InferenceResult, Thinking
 from comparator.core.text import with_controls_shown
-from comparator.core.units import fine_size, seconds, speed
+from comparator.core.units import NOT_MEASURED, fine_size, seconds, speed
 
-_NOT_MEASURED = "–"
 _LONGEST_BEGIN = 60  # characters of an answer in a line
 # As pandas tells it to notebooks: what stands between two dollar signs is no formula here.
 _NO_FORMULAS = 'class="tex2jax_ignore mathjax_ignore"'
@@ -87,8 +86,8 @@ _COLUMNS: dict[str, Callable[[InferenceResult], str]] = {
     "model": _cell(_name),
     "answer": _answer,
     "state": _cell(lambda result: result.state.value),
-    "first token": _cell(lambda r: seconds(r.stats.time_to_first_token, _NOT_MEASURED)),
+    "first token": _cell(lambda r: seconds(r.stats.time_to_first_token, NOT_MEASURED)),
     "speed": _cell(lambda r: speed(r.stats.tokens_per_second or 0)),
     "tokens": _cell(lambda r: str(r.stats.token_count)),
-    "peak memory": _cell(lambda r: fine_size(r.stats.memory_usage, _NOT_MEASURED)),
+    "peak memory": _cell(lambda r: fine_size(r.stats.memory_usage, NOT_MEASURED)),
 }

@@ -18,6 +18,7 @@ from comparator.core.config import (
     THINKINGS,
 )
 
+FOREIGN_CODE = "trust_remote_code"  # lets a model's own code run on this machine
 NUMBER, WHOLE, SWITCH, CHOICE = "number", "whole", "switch", "choice"
 TEXT, LINES, OBJECT = "text", "lines", "object"
 SAMPLING, LENGTH, PROMPT, MACHINE = "sampling", "length", "prompt", "machine"
@@ -74,5 +75,5 @@ FIELDS = (
     SettingField("use_gpu", SWITCH, MACHINE),
     SettingField("n_gpu_layers", WHOLE, MACHINE, -1, 100_000, 1, may_be_none=True),
     SettingField("n_threads", WHOLE, MACHINE, 1, 1024, 1, may_be_none=True),
-    SettingField("trust_remote_code", SWITCH, MACHINE),
+    SettingField(FOREIGN_CODE, SWITCH, MACHINE),
 )

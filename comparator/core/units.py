@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+NOT_MEASURED = "–"
 _BYTES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 _COUNTS = (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comparator.comparison.request import Slot
 from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
-from comparator.core.conversation import Conversation
+from comparator.core.conversation import BYTES_AROUND_A_TURN, Conversation
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelType
 from comparator.library.facts.lookup import facts_of
@@ -31,7 +31,6 @@ _TOKENS_A_LETTER = 0.25  # about; a digit, a sign, or a byte of another script i
 _LETTERS = (string.ascii_letters + " ").encode()
 _UNKNOWN_SPARE_TOKENS = 1024  # for a chat template, where nothing was counted
 _MARGIN = 2.5  # how many times the tokens that it looks to have a text may have
-_BYTES_AROUND_A_TURN = 64
 _LONGEST_NUMBER = 4  # in digits; Python refuses to read those of thousands
 
 
@@ -143,7 +142,7 @@ class _Looks(NamedTuple):
     @classmethod
     def of(cls, conversation: Conversation) -> _Looks:
         texts = (*(message.content for message in conversation.messages), conversation.begun)
-        around = _BYTES_AROUND_A_TURN * len(conversation.turns)
+        around = BYTES_AROUND_A_TURN * len(conversation.turns)
         data = "".join(texts).encode("utf-8", "replace")
         others = len(data.translate(None, _LETTERS))
         tokens = others + _TOKENS_A_LETTER * (len(data) - others + around)

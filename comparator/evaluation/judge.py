@@ -18,7 +18,7 @@ from comparator.comparison.request import Slot
 from comparator.core.config import ModelConfig
 from comparator.evaluation import judge_questions, judge_run
 from comparator.evaluation.judge_families import relatives
-from comparator.evaluation.judge_questions import TIE, UNSURE, Judgement, Question, Said
+from comparator.evaluation.judge_questions import TIE, UNSURE, Judgement, JudgeQuestion, Said
 from comparator.formats.chat_template import SWITCHES
 from comparator.library.facts.lookup import facts_of
 from comparator.services.inference_engine import InferenceEngine
@@ -79,12 +79,12 @@ class Judge:
 
     def _ask(
         self,
-        questions: Sequence[Question],
+        questions: Sequence[JudgeQuestion],
         should_stop: Callable[[], bool],
         on_progress: Callable[[int, int], None],
-    ) -> tuple[dict[Question, Judgement], str]:
-        found: dict[Question, Judgement] = {}
-        asked: list[Question] = []
+    ) -> tuple[dict[JudgeQuestion, Judgement], str]:
+        found: dict[JudgeQuestion, Judgement] = {}
+        asked: list[JudgeQuestion] = []
         for question in questions:
             trouble = judge_questions.unaskable(question.first)
             if trouble:
@@ -250,7 +250,7 @@ def settings_of(slot: Slot) -> ModelConfig:
     )
 
 
-def _judgement(question: Question, first: Said, swapped: Said) -> Judgement:
+def _judgement(question: JudgeQuestion, first: Said, swapped: Said) -> Judgement:
     said = question.meaning(first.letter) if first.letter else ""
     behind = question.meaning(swapped.letter, is_swapped=True) if swapped.letter else ""
     trouble = first.trouble or swapped.trouble

@@ -35,7 +35,7 @@ class Said(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Question:
+class JudgeQuestion:
     """One thing to be judged, asked in both orders.
 
     Attributes:
@@ -90,12 +90,12 @@ class Judgement:
         return _DISAGREED.format(first=first, swapped=swapped)
 
 
-Judgements = Mapping[Question, Judgement]
+Judgements = Mapping[JudgeQuestion, Judgement]
 
 
-def questions_of(kept: KeptSuite) -> list[Question]:
+def questions_of(kept: KeptSuite) -> list[JudgeQuestion]:
     """Return all that a suite's judge is to be asked, each question once, prompt by prompt."""
-    found: dict[Question, None] = {}
+    found: dict[JudgeQuestion, None] = {}
     for cells in answered(kept):
         for cell in cells:
             found |= dict.fromkeys(question for _place, question in rubrics_of(kept, cell))
@@ -127,20 +127,20 @@ def pairs_of_cells(cells: list[Cell]) -> Iterator[tuple[Cell, Cell]]:
             yield (one, other) if one.slot < other.slot else (other, one)
 
 
-def pair_of(kept: KeptSuite, one: Cell, other: Cell) -> Question | None:
+def pair_of(kept: KeptSuite, one: Cell, other: Cell) -> JudgeQuestion | None:
     """Return the question which answer is better; None where both are the same."""
     first, second = answer_of(one) or "", answer_of(other) or ""
     if first.strip() == second.strip():
         return None
     item = kept.suite.items[one.prompt]
-    return Question(
+    return JudgeQuestion(
         judge_prompts.pair(item, first, second),
         judge_prompts.pair(item, second, first),
         ("a", "b", TIE),
     )
 
 
-def rubrics_of(kept: KeptSuite, cell: Cell) -> Iterator[tuple[int, Question]]:
+def rubrics_of(kept: KeptSuite, cell: Cell) -> Iterator[tuple[int, JudgeQuestion]]:
     """Yield the questions of one answer, each with the place of its outcome."""
     item, answer = kept.suite.items[cell.prompt], answer_of(cell)
     if answer is None:
@@ -148,7 +148,7 @@ def rubrics_of(kept: KeptSuite, cell: Cell) -> Iterator[tuple[int, Question]]:
     for place, value in _rubric_places(item, cell):
         yield (
             place,
-            Question(
+            JudgeQuestion(
                 judge_prompts.rubric(item, answer, value, met_first=True),
                 judge_prompts.rubric(item, answer, value, met_first=False),
                 (YES, NO, UNSURE),

@@ -24,8 +24,8 @@ from comparator.evaluation.configuration import DigestOf, configuration_of
 from comparator.library.duplicates import parts_of
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.digests import Digests
-from comparator.storage.kept_comparison import new_id
 from comparator.storage.kept_suite import Item, KeptSuite, Suite, SuiteSlot
+from comparator.storage.names import new_id
 from comparator.storage.suite_rows import new_cells
 
 MOST_REPEATS = 100

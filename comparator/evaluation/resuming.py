@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -17,10 +16,8 @@ from comparator.evaluation.configuration import DigestOf, configuration_of
 from comparator.evaluation.new_suite import config_of, digests
 from comparator.evaluation.suite_progress import pending_of
 from comparator.library.labels import kind_line
+from comparator.library.lookup import AdapterLookUp, LookUp
 from comparator.storage.kept_suite import Cell, KeptSuite, SuiteSlot
-
-LookUp = Callable[[str], ModelInfo]
-AdapterLookUp = Callable[[str], str]
 
 
 def slots_of(

@@ -11,7 +11,8 @@ from typing import Any
 from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation.configuration import DigestOf, configuration_of, content_of
 from comparator.storage.kept_comparison import KeptComparison
-from comparator.storage.votes import BOTH_BAD, LETTERS, TIE, Vote, new_id
+from comparator.storage.names import new_id
+from comparator.storage.votes import BOTH_BAD, LETTERS, TIE, Vote
 
 _WHOLE = ("stop", "length")  # how an answer ends that can be judged
 _FEWEST = 2

@@ -9,8 +9,8 @@ from comparator.core.disk import free_bytes
 from comparator.core.units import fine_size
 from comparator.hub.selection import Offer
 from comparator.memory import devices
+from comparator.memory.fit import TIGHT_SHARE
 from comparator.memory.need import ENGINE_BYTES
-from comparator.memory.verdicts import TIGHT_SHARE
 from comparator.services.memory_manager import MemoryManager
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from comparator.comparison import warm_up
@@ -15,9 +15,10 @@ from comparator.comparison.comparison import Comparison
 from comparator.comparison.kept import KeptComparison, in_columns_of, new_id
 from comparator.comparison.kept import kept as kept_of
 from comparator.comparison.request import Request
-from comparator.comparison.turns import Turns
+from comparator.comparison.turns import Turn, Turns
 from comparator.core.countdown import Countdown
 from comparator.core.exceptions import ModelNotFoundError
+from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
 from comparator.hosting import records, reruns
 from comparator.hosting.admission_queue import Admission
@@ -143,11 +144,10 @@ class Host:
             TooOftenError: on a public page, more than its limits allow in a minute.
             MultiLLMError: the draft is wrong, or the line is full. Nothing was started.
         """
-        visitor = visitor or session_key
-        self._sessions.refuse_second(session_key, visitor)
+        whose = self._allowed(session_key, visitor)
         request = self._request(draft)
         self._sizes(request)  # so that a slot whose context is too small is refused at once
-        return self._take(session_key, request, None, on_news, visitor, browser)
+        return self._take(session_key, request, None, on_news, whose, browser)
 
     def blindly(self, draft: RequestDraft, browser: str = "") -> RequestDraft:
         """Return a draft in the order in which its answers are shown without names.
@@ -177,14 +177,11 @@ class Host:
             BusyError: something of this session still goes on.
             MultiLLMError: as ``begin``; or all models are gone.
         """
-        on_page, visitor = not visitor, visitor or session_key
-        self._sessions.refuse_second(session_key, visitor)
-        self.shelf()  # a model may be gone since it was asked
-        look_up = by_id(offered_by(self.manager))
-        request, there = request_of_turns(turns, look_up, self._request)
-        request = replace(request, on_page=on_page)
+        whose = self._allowed(session_key, visitor)
+        request, there = request_of_turns(turns, self._of_turns(), self._request)
+        request = replace(request, on_page=not visitor)
         columns = [turn.column for turn in there.turns]
-        session = self._take(session_key, request, columns, on_news, visitor, browser)
+        session = self._take(session_key, request, columns, on_news, whose, browser)
         session.left_out = there.left_out
         return session
 
@@ -213,14 +210,10 @@ class Host:
         Raises:
             MultiLLMError: as ``begin``; or all models are gone.
         """
-        on_page, visitor = not visitor, visitor or session_key
-        self._sessions.refuse_second(session_key, visitor)
-        if not self.manager.available_models:
-            self.shelf()
-        look_up = by_id(offered_by(self.manager))
-        request = reruns.rerun_of(earlier, look_up, self._request)
-        request = replace(request, on_page=on_page)
-        return self._take(session_key, request, None, on_news, visitor, browser)
+        whose = self._allowed(session_key, visitor)
+        request = reruns.rerun_of(earlier, self._of_turns(), self._request)
+        request = replace(request, on_page=not visitor)
+        return self._take(session_key, request, None, on_news, whose, browser)
 
     def prompt_fit(self, draft: RequestDraft) -> list[tuple[int, str]]:
         """Return for which slots a draft's prompt is too long: their numbers, and what to do.
@@ -272,13 +265,25 @@ class Host:
             BusyError: something of this session still goes on.
             MultiLLMError: the line is full. Nothing was started.
         """
-        visitor = visitor or session_key
-        self._sessions.refuse_second(session_key, visitor)
+        whose = self._allowed(session_key, visitor)
         if not earlier.status(slot).is_complete:
             raise BusyError
         again = self.engine.again(earlier.request, slot)
         request = replace(again, parent=beside or earlier.name)
-        return self._take(session_key, request, [column], on_news, visitor, browser)
+        return self._take(session_key, request, [column], on_news, whose, browser)
+
+    def _allowed(self, session_key: str, visitor: str) -> str:
+        """Return whose run begins: of a visitor's sessions together, or of one alone.
+
+        Raises:
+            BusyError: something of theirs still goes on.
+        """
+        self._sessions.refuse_second(session_key, visitor or session_key)
+        return visitor or session_key
+
+    def _of_turns(self) -> Callable[[Turn], ModelInfo]:
+        self.shelf()  # a model may be gone since it was asked
+        return by_id(offered_by(self.manager))
 
     def _take(
         self,

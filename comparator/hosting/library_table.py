@@ -257,7 +257,7 @@ class LibraryTable:
         return replace(before, name=row.name, source=row.source)
 
     def _full_row(self, model: ModelInfo, facts: ModelFacts, measured: Measured | None) -> Row:
-        verdict = self._memory.verdict(model)
+        fit = self._memory.fit(model)
         return replace(
             self._first_row(model, None),
             family=facts.family or "",
@@ -268,8 +268,8 @@ class LibraryTable:
             context_length=facts.context_length,
             licence=facts.licence or "",
             kind=facts.kind or "",
-            fit=verdict.name,
-            fit_sentence=verdict.sentence,
+            fit=fit.name,
+            fit_sentence=fit.sentence,
             last_used=measured.last_used if measured else None,
             best_tokens_per_second=measured.best_tokens_per_second if measured else None,
             has_facts=True,

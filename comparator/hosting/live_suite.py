@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from comparator.hosting.admission_queue import SUITE, Admission, Ticket
 from comparator.hosting.errors import sentence_of
+from comparator.hosting.session import OnNews as OnNews
 from comparator.storage.kept_suite import KeptSuite
 
-OnNews = Callable[[], None]
 TOOK_LONG = (
     "A suite may take {:.0f} minutes of this public page, so that others have their turn. What was "
     "answered is kept; go on with it to wait for your next turn."

@@ -6,7 +6,7 @@ Each of them makes a ``RequestDraft`` of what it was given; ``request_of`` does 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,22 +24,21 @@ from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, M
 from comparator.core.limits import MOST_MODELS
 from comparator.core.lora import Adapter, adapter_of
 from comparator.core.models import ModelInfo, told_apart
+from comparator.core.setting_fields import FOREIGN_CODE as FOREIGN_CODE
 from comparator.core.text import with_controls_shown
 from comparator.library import adapters
 from comparator.library.facts import sampling
+from comparator.library.lookup import AdapterLookUp as AdapterLookUp
+from comparator.library.lookup import LookUp as LookUp
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.model_manager import ModelManager
 
 PER_MODEL = "per_model"
-FOREIGN_CODE = "trust_remote_code"
 NO_FOREIGN_CODE = (
     f"{FOREIGN_CODE} is refused on a page that others can reach, since it lets a model's own code "
     "run on this machine. Use a page that only this machine can reach, without --share."
 )
 _WHOLE_NUMBERS = ("seed", "n_threads")  # which the page's form holds as text
-
-LookUp = Callable[[str], ModelInfo]
-AdapterLookUp = Callable[[str], str]  # from what names an adapter to its path
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Download:
         home = models_dir.absolute() / _HOMES[offer.engine]
         self.id = uuid.uuid4().hex[:12]
         self.repository, self.offer = repository.id, offer
-        self._job = FetchPlan(
+        self._plan = FetchPlan(
             repository.id, repository.commit, str(home), repository.id, offer.files
         )
         self._report = Report("begin", 0, offer.size)
@@ -88,7 +88,7 @@ class Download:
         Raises:
             HubError: the system starts no process.
         """
-        job = msgspec.json.encode(self._job) + b"\n"
+        plan = msgspec.json.encode(self._plan) + b"\n"
         try:
             process = subprocess.Popen(
                 [sys.executable, "-m", "comparator.hub.worker"],
@@ -102,7 +102,7 @@ class Download:
             raise HubError(f"The download could not be started: {error}.") from error
         self._process = process
         threading.Thread(
-            target=self._watch, args=(process, job), name="comparator-download", daemon=True
+            target=self._watch, args=(process, plan), name="comparator-download", daemon=True
         ).start()
         return self
 
@@ -138,21 +138,21 @@ class Download:
             path=report.path,
         )
 
-    def _watch(self, process: subprocess.Popen[bytes], job: bytes) -> None:
+    def _watch(self, process: subprocess.Popen[bytes], plan: bytes) -> None:
         with quiet.beside("a download"):
             # The pipe to a worker that was killed breaks when it is closed, too.
             with contextlib.suppress(BrokenPipeError), process:
-                self._follow(process, job)
+                self._follow(process, plan)
             code = process.wait()
         if not self.status().is_over:
             self._note(Report("failed", message=_ended(self.repository, code)))
         self._over.set()
 
-    def _follow(self, process: subprocess.Popen[bytes], job: bytes) -> None:
+    def _follow(self, process: subprocess.Popen[bytes], plan: bytes) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(job)
+            process.stdin.write(plan)
             process.stdin.flush()
             for line in process.stdout:
                 self._note(msgspec.json.decode(line, type=Report))

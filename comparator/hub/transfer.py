@@ -61,7 +61,7 @@ class FetchPlan(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """How far a job is.
+    """How far a download is.
 
     Attributes:
         step: ``begin``, ``wait`` (another program fetches the same), ``download``, ``check``,
@@ -80,14 +80,14 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Transfer:
-    """One job at work. ``report`` may be called from another thread at any time."""
+    """One plan being carried out. ``report`` may be called from another thread at any time."""
 
-    def __init__(self, job: FetchPlan) -> None:
-        self._job = job
-        self._home = Path(job.home)
-        self._folder = self._home / job.folder
+    def __init__(self, plan: FetchPlan) -> None:
+        self._plan = plan
+        self._home = Path(plan.home)
+        self._folder = self._home / plan.folder
         self._pull = self._home / STAGING
-        self._staging = self._pull / job.files[0].digest
+        self._staging = self._pull / plan.files[0].digest
         self._step = "begin"
         self._done = self._total = 0
         self._part: Path | None = None
@@ -102,27 +102,27 @@ class Transfer:
         Raises:
             HubError: what happened, and what to do. What came is kept for the next time.
         """
-        with trouble.told_in_words(self._job.repository):
+        with trouble.told_in_words(self._plan.repository):
             self._refuse_dangerous()
             self._pull.mkdir(parents=True, exist_ok=True)
             with self._alone():
                 self._staging.mkdir(exist_ok=True)
                 os.utime(self._staging)  # in use, so not an old one
                 _clear_old(self._pull)
-                self._fetch([file for file in self._job.files if not self._is_there(file)])
-                for file in sorted(self._job.files, key=lambda file: file.name == "config.json"):
+                self._fetch([file for file in self._plan.files if not self._is_there(file)])
+                for file in sorted(self._plan.files, key=lambda file: file.name == "config.json"):
                     self._place(file)
         return self._model_path()
 
     def _model_path(self) -> Path:
-        weights = self._folder / self._job.files[0].name
+        weights = self._folder / self._plan.files[0].name
         return weights if is_gguf_name(weights.name) else self._folder
 
     def _refuse_dangerous(self) -> None:
-        for name in (self._job.folder, *(file.name for file in self._job.files)):
+        for name in (self._plan.folder, *(file.name for file in self._plan.files)):
             refuse_unsafe_name(name)
         home = os.path.realpath(self._home)
-        for file in self._job.files:
+        for file in self._plan.files:
             target = os.path.realpath(self._folder / file.name)
             if os.path.commonpath([home, target]) != home:
                 raise HubError(
@@ -191,7 +191,7 @@ class Transfer:
         while True:
             before = _size(part)
             try:
-                _request(self._job, file, part)
+                _request(self._plan, file, part)
                 return
             except trouble.TROUBLE as error:
                 failures = 0 if _size(part) > before else failures + 1
@@ -204,7 +204,7 @@ class Transfer:
         if not self._has_digest(part, file):
             part.unlink()
             raise HubError(
-                f"{file.name} of {self._job.repository} came with a wrong checksum and was "
+                f"{file.name} of {self._plan.repository} came with a wrong checksum and was "
                 "deleted. The connection or a proxy has damaged it; fetch it again."
             )
         with open(part, "rb+") as stream:
@@ -225,7 +225,7 @@ class Transfer:
         if target.exists():
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        twins = [other for other in self._job.files if other.digest == file.digest]
+        twins = [other for other in self._plan.files if other.digest == file.digest]
         if file is twins[-1] or len(twins) == 1:
             os.replace(whole, target)
         else:
@@ -244,7 +244,7 @@ class Transfer:
         free = free_bytes(self._staging)
         if needed > free:
             raise HubError(
-                f"{self._job.repository} needs {fine_size(needed)}; {fine_size(free)} are free at "
+                f"{self._plan.repository} needs {fine_size(needed)}; {fine_size(free)} are free at "
                 f"{self._home}. Free some space, choose a smaller quantisation, or another "
                 "folder with --models-dir."
             )
@@ -256,9 +256,9 @@ class Transfer:
         return self._staging / file.digest
 
 
-def run(job: FetchPlan, tell: Callable[[Report], None]) -> None:
-    """Do a job and tell how far it is five times a second, the outcome last."""
-    transfer, over = Transfer(job), threading.Event()
+def run(plan: FetchPlan, tell: Callable[[Report], None]) -> None:
+    """Carry out a plan and tell how far it is five times a second, the outcome last."""
+    transfer, over = Transfer(plan), threading.Event()
 
     def watch() -> None:
         while not over.wait(_POLL_SECONDS):
@@ -296,10 +296,10 @@ class _Bounded(io.BufferedWriter):
         return super().write(data)
 
 
-def _request(job: FetchPlan, file: RemoteFile, part: Path) -> None:
+def _request(plan: FetchPlan, file: RemoteFile, part: Path) -> None:
     if _size(part) > file.size:
         part.unlink()
-    url = hf_hub_url(job.repository, file.name, revision=job.commit)
+    url = hf_hub_url(plan.repository, file.name, revision=plan.commit)
     metadata = get_hf_file_metadata(url, timeout=_METADATA_SECONDS)
     # A large file comes from another host, which must not see the token.
     headers = adapter.headers(with_token=_is_a_hub(metadata.location))

@@ -1,6 +1,6 @@
 """The process of one download: ``python -m comparator.hub.worker``.
 
-It reads one job as a line of JSON, and writes one report a line. A process and not a thread:
+It reads one plan as a line of JSON, and writes one report a line. A process and not a thread:
 ``huggingface_hub`` waits for a slow or busy hub in places that nothing can interrupt, and a
 cancelled download must end at once. It ends when its standard input does, so that nothing is
 left of a program that was killed.
@@ -22,12 +22,12 @@ PIECE_BYTES = 512 * 1024
 
 
 def main() -> None:
-    """Do the job on standard input."""
+    """Carry out the plan on standard input."""
     priority.become_idle()  # checksums take time that a model may be measured in
-    job = msgspec.json.decode(sys.stdin.buffer.readline(), type=transfer.FetchPlan)
+    plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=transfer.FetchPlan)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     adapter.keep_small_pieces(PIECE_BYTES)
-    transfer.run(job, _tell)
+    transfer.run(plan, _tell)
 
 
 def _tell(report: transfer.Report) -> None:

@@ -31,7 +31,7 @@ from comparator.formats.weights import (
     weights_of,
 )
 from comparator.library.duplicates import FileKey, PlacedModel, key_of, merged
-from comparator.library.other_formats import BUNDLES, Found, formats_of
+from comparator.library.other_formats import BUNDLES, FoundFormat, formats_of
 
 DEEPEST_LEVEL = 32
 _HALF = re.compile(
@@ -224,7 +224,7 @@ class _Walk:
                 self.add_file(directory / name, stem, ModelType.ECHO, status)
         return is_model, any(other.format.has_parts for other in others)
 
-    def _tell_format(self, directory: Path, other: Found, is_inside: bool) -> None:
+    def _tell_format(self, directory: Path, other: FoundFormat, is_inside: bool) -> None:
         """Say what another program runs; copies of a model inside its own folder are no news."""
         if is_inside and not other.format.goes_before:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from comparator.core.exceptions import ModelNotFoundError
@@ -13,6 +13,8 @@ from comparator.library.duplicates import place_ids
 from comparator.library.facts.lookup import facts_of
 from comparator.library.labels import ranked
 
+LookUp = Callable[[str], ModelInfo]  # from what names a model to it
+AdapterLookUp = Callable[[str], str]  # from what names an adapter to its path
 _MOST_NAMES = 20  # that a message lists
 
 

@@ -35,7 +35,7 @@ class Format:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFormat:
     """A format, and the name of the file that showed it."""
 
     format: Format
@@ -181,7 +181,7 @@ _FORMATS = (
 )  # fmt: skip
 
 
-def formats_of(names: Iterable[str], is_read_by_transformers: bool) -> list[Found]:
+def formats_of(names: Iterable[str], is_read_by_transformers: bool) -> list[FoundFormat]:
     """Return the formats of other programs that a folder's names show.
 
     One that the whole folder has stands alone; else each of which there is a file.
@@ -191,7 +191,7 @@ def formats_of(names: Iterable[str], is_read_by_transformers: bool) -> list[Foun
         is_read_by_transformers: whether a configuration and weights of transformers are there.
     """
     lower = {name.lower(): name for name in names if not is_gguf_name(name)}
-    found: list[Found] = []
+    found: list[FoundFormat] = []
     for kind in _FORMATS if lower else ():
         if is_read_by_transformers and not kind.goes_before:
             continue
@@ -199,7 +199,7 @@ def formats_of(names: Iterable[str], is_read_by_transformers: bool) -> list[Foun
         if first is None:
             continue
         if all(any(need.match(name) for name in lower) for need in kind.needs[1:]):
-            shown = Found(kind, lower[first].rstrip(_FOLDER))
+            shown = FoundFormat(kind, lower[first].rstrip(_FOLDER))
             if kind.is_folder:
                 return [shown]
             if not any(other.name == shown.name for other in found):

@@ -9,10 +9,8 @@ from comparator.core.config import LARGEST_CONTEXT_TOKENS, USUAL_CONTEXT_TOKENS,
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.units import fine_size
 from comparator.library.facts.lookup import facts_of
-from comparator.memory.need import CONTEXT_STEP, MemoryNeed
-from comparator.memory.verdicts import TIGHT_SHARE
-
-_LEAST_CONTEXT = 512
+from comparator.memory.fit import TIGHT_SHARE
+from comparator.memory.need import CONTEXT_STEP, LEAST_CONTEXT_TOKENS, MemoryNeed
 
 Estimate = Callable[[ModelInfo, ModelConfig, "int | None"], MemoryNeed]
 
@@ -49,7 +47,7 @@ def fitted(
     if not any(open_ones):
         return list(configs)
     small = [
-        replace(config, n_ctx=_LEAST_CONTEXT) if is_open else config
+        replace(config, n_ctx=LEAST_CONTEXT_TOKENS) if is_open else config
         for config, is_open in zip(configs, open_ones, strict=True)
     ]
     needs = [estimate(m, c, room.prompt_tokens) for m, c in zip(models, small, strict=True)]
@@ -80,7 +78,7 @@ def _room_of(need: MemoryNeed, needs: Sequence[MemoryNeed], sharing: int, room: 
 def _largest(model: ModelInfo, config: ModelConfig, room: Room, estimate: Estimate) -> int:
     """Return the largest context that fits; the smallest where not even that does."""
     own = min(facts_of(model).context_length or USUAL_CONTEXT_TOKENS, LARGEST_CONTEXT_TOKENS)
-    least = min(own, _LEAST_CONTEXT)
+    least = min(own, LEAST_CONTEXT_TOKENS)
     layers = estimate(model, replace(config, n_ctx=least), room.prompt_tokens).gpu_layers
 
     def fits(tokens: int) -> bool:

@@ -19,6 +19,7 @@ from comparator.core.exceptions import ModelLoadError
 from comparator.core.lora import adapter_of
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.placement import wanted_layers
+from comparator.core.trial_figures import LOADED_BYTES, REPACKED_BITS
 from comparator.library.adapters import sizes_of
 from comparator.library.facts.lookup import ModelFacts, facts_of, read_config
 from comparator.memory.placement import Load, placed
@@ -44,6 +45,7 @@ MASK_BYTES = {ModelType.GGUF: 2, ModelType.PYTORCH: 4}  # of a pair of tokens
 VALUES_STAY = "values of the cache stay f16"  # a figure's name: flash attention is off here
 # A number of the cache of llama.cpp: blocks of 32 numbers share a scale of two bytes.
 CACHE_NUMBER_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+LEAST_CONTEXT_TOKENS = 512  # that is proposed where memory is scarce
 CONTEXT_STEP = 256  # tokens by which a cache grows, in both engines
 TEMPLATE_TOKENS = 32
 # Types that llama.cpp copies into rows of eight for the processor's vector units, with the
@@ -51,7 +53,6 @@ TEMPLATE_TOKENS = 32
 _REPACKED_BITS = {"Q4_0": 4.5, "Q4_K": 4.5, "IQ4_NL": 4.5, "MXFP4": 4.25}
 _REPACKED_BITS_AVX512 = {"Q2_K": 2.625}
 _REPACKED_BITS_ARM = {"Q5_K": 5.5, "Q6_K": 6.5625, "Q8_0": 8.5}
-REPACKED = "repacked bits of "  # a figure's name in runners.engines.gguf.trial, then the type
 _NUMBER_BYTES = {"float32": 4, "f32": 4, "float64": 8, "f64": 8}
 _HALF = ("float16", "f16")
 _TORCH_NAMES = {"fp64": "float64", "fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -253,9 +254,9 @@ def _repacked_here(figures: Mapping[str, float]) -> Mapping[str, float]:
     at all is kept in another order.
     """
     measured = {
-        name.removeprefix(REPACKED): bits
+        name.removeprefix(REPACKED_BITS): bits
         for name, bits in figures.items()
-        if name.startswith(REPACKED)
+        if name.startswith(REPACKED_BITS)
     }
     if measured and not any(measured.values()):
         return {}
@@ -287,7 +288,7 @@ def _growth(
     stored = _stored(facts)
     if config.torch_dtype == "auto":
         usual = 4.0 if stored in _HALF else _NUMBER_BYTES.get(stored, 2)
-        loaded = figures.get(f"loaded bytes of {stored}", usual)
+        loaded = figures.get(f"{LOADED_BYTES}{stored}", usual)
         return 1.0 if on_device else loaded / _NUMBER_BYTES.get(stored, 2)
     return (4 if config.torch_dtype == "float32" else 2) / _NUMBER_BYTES.get(stored, 2)
 

@@ -25,8 +25,8 @@ from comparator.core.models import InferenceResult, ModelInfo, told_apart
 from comparator.core.results import Results
 from comparator.memory import devices
 from comparator.memory.context import said_of
+from comparator.memory.fit import Neighbour
 from comparator.memory.need import likely_tokens
-from comparator.memory.verdicts import Neighbour
 from comparator.services import prompt_fit
 from comparator.services.asking_on import Earlier, request_on
 from comparator.services.memory_manager import MemoryManager, Plan

@@ -10,11 +10,11 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo
-from comparator.memory import devices, verdicts
+from comparator.memory import devices, fit
 from comparator.memory import need as memory_need
 from comparator.memory.context import Room, fitted
+from comparator.memory.fit import TIGHT_SHARE, Fit, Neighbour
 from comparator.memory.need import MemoryNeed
-from comparator.memory.verdicts import TIGHT_SHARE, Neighbour, Verdict
 from comparator.storage.measurements import Measured
 from runners.machine import memory
 
@@ -121,7 +121,7 @@ class MemoryManager:
         need = memory_need.estimate(
             model, config or ModelConfig(), free, prompt_tokens, figures, batch
         )
-        return replace(need, surplus=verdicts.surplus(self._measured_of(model), need.peak))
+        return replace(need, surplus=fit.surplus(self._measured_of(model), need.peak))
 
     def has_room(self, need: MemoryNeed, neighbours: Sequence[Neighbour] = ()) -> bool:
         """Tell whether a need fits without being tight, in RAM and on accelerators."""
@@ -130,23 +130,23 @@ class MemoryManager:
         is_there = need.host <= self.available_bytes(neighbours) * TIGHT_SHARE
         return is_there and self._devices_hold([need], neighbours)
 
-    def verdict(
+    def fit(
         self,
         model: ModelInfo,
         config: ModelConfig | None = None,
         neighbours: Sequence[Neighbour] = (),
         prompt_tokens: int | None = None,
         spare_bytes: int = 0,
-    ) -> Verdict:
+    ) -> Fit:
         """Say whether a model fits now, in RAM and where it is used on the accelerator."""
         need = self.estimate(model, config, prompt_tokens)
         available = self.available_bytes(neighbours, spare_bytes)
-        host = verdicts.on_host(model, config or ModelConfig(), need, available)
+        host = fit.on_host(model, config or ModelConfig(), need, available)
         if not need.device:
             return host
         free = [int(device["free_bytes"]) for device in self.device_memory()]
         to_come = sum(neighbour.to_come_on_device for neighbour in neighbours)
-        return verdicts.worse_of(host, verdicts.on_device(model, need, free, to_come))
+        return fit.worse_of(host, fit.on_device(model, need, free, to_come))
 
     def plan(
         self,
@@ -166,16 +166,15 @@ class MemoryManager:
         room = Room(available, self._free_device_bytes(models, configs, neighbours), prompt_tokens)
         configs = fitted(models, configs, room, self.estimate, together)
         pairs = zip(models, configs, strict=True)
-        verdicts = [self.verdict(*pair, neighbours, prompt_tokens, spare_bytes) for pair in pairs]
-        needs = tuple(verdict.need for verdict in verdicts)
+        fits = [self.fit(*pair, neighbours, prompt_tokens, spare_bytes) for pair in pairs]
+        needs = tuple(one.need for one in fits)
         refusals = tuple(
-            verdict.sentence if verdict.name == "cannot" and self.enforce else None
-            for verdict in verdicts
+            one.sentence if one.name == "cannot" and self.enforce else None for one in fits
         )
         running = [need for need, refused in zip(needs, refusals, strict=True) if not refused]
-        fits = sum(need.host for need in running) <= available * TIGHT_SHARE
-        fits = fits and self._devices_hold(running, neighbours)
-        order = "together" if together and fits else "in turn"
+        all_fit = sum(need.host for need in running) <= available * TIGHT_SHARE
+        all_fit = all_fit and self._devices_hold(running, neighbours)
+        order = "together" if together and all_fit else "in turn"
         others = sum(need.host for need in running) if order == "together" else 0
         limits = tuple(self._limit(need, available - max(0, others - need.host)) for need in needs)
         return Plan(order, refusals, needs, limits, tuple(config.n_ctx for config in configs))

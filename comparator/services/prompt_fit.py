@@ -9,18 +9,18 @@ from dataclasses import replace
 
 from comparator.comparison.request import Request, Slot
 from comparator.core.config import USUAL_CONTEXT_TOKENS
+from comparator.core.conversation import BYTES_AROUND_A_TURN
 from comparator.library.facts.lookup import facts_of
 from comparator.services.token_counts import PromptSize, TokenCounts
 
 _SPARE_TOKENS = 256  # for what a chat template writes around a question
-_BYTES_AROUND_A_TURN = 64
 
 
 def may_be_too_long(request: Request, slot: Slot) -> bool:
     """Tell without a tokenizer whether a prompt might not fit; a token is at least one byte."""
     asked = request.asked(slot)
     size = sum(len(one.content.encode("utf-8", "replace")) for one in asked.messages)
-    size += _BYTES_AROUND_A_TURN * len(asked.turns)
+    size += BYTES_AROUND_A_TURN * len(asked.turns)
     own = facts_of(slot.model).context_length
     context = slot.config.n_ctx or own or USUAL_CONTEXT_TOKENS
     return size > min(context, own or context) // 2 - _SPARE_TOKENS

@@ -27,17 +27,16 @@ from comparator.storage.history_schema import (
     trigrams_of,
 )
 from comparator.storage.kept_comparison import KeptComparison
+from comparator.storage.names import numbers_of
+from comparator.storage.retention import DAY_SECONDS
 from comparator.storage.retention import Retention as Retention
 from comparator.storage.store import Store
 
-LAST = "last"
 MOST_LISTED = 200  # comparisons in one answer
 MOST_WORDS = 64  # of a search
 LONGEST_SEARCH = 1_000  # characters
 _DAMAGED = "what is kept of {} is damaged"
 _QUESTION_CHARACTERS = 300  # of a question, in a list
-_SHORTEST_BEGINNING = 4  # characters of an id
-_DAY_SECONDS = 86_400.0
 _LISTED = "c.id, c.created, c.owner, c.question, c.columns, c.is_pinned, c.parent, c.number"
 _NO_INDEX = " This SQLite has no full text index (FTS5), so a search reads everything."
 
@@ -128,7 +127,7 @@ class History:
         """
 
         def work(connection: sqlite3.Connection) -> KeptComparison | None:
-            found = _named(connection, name, owner)
+            found = numbers_of(connection, "comparisons", name, owner)
             if len(found) != 1:
                 return None
             question = "SELECT whole FROM wholes WHERE number = ?"
@@ -178,7 +177,7 @@ class History:
         """Keep a comparison whatever the retention, or no longer; return whether there is one."""
 
         def work(connection: sqlite3.Connection) -> bool:
-            found = _named(connection, name, owner)
+            found = numbers_of(connection, "comparisons", name, owner)
             if len(found) != 1:
                 return False
             change = "UPDATE comparisons SET is_pinned = ? WHERE number = ?"
@@ -191,7 +190,7 @@ class History:
         """Delete a comparison; return whether there was one."""
 
         def work(connection: sqlite3.Connection) -> bool:
-            found = _named(connection, name, owner)
+            found = numbers_of(connection, "comparisons", name, owner)
             if len(found) == 1:
                 _drop(connection, found)
             return len(found) == 1
@@ -215,7 +214,7 @@ class History:
         # asked does not lie here for ever, and never pushes out what is one's own.
         for whose, days in ((_OWN, keeps.days), (_VISITORS, keeps.days_of_visitors)):
             if days:
-                limits = (int(10 * (time.time() - days * _DAY_SECONDS)),)
+                limits = (int(10 * (time.time() - days * DAY_SECONDS)),)
                 gone += _numbers(connection, f"{whose} AND c.number < ?", limits)
             if keeps.most:
                 order = f"{whose} ORDER BY c.number DESC"
@@ -327,19 +326,6 @@ def _free_number(connection: sqlite3.Connection, created: float) -> int:
     while connection.execute(question, (number,)).fetchone():
         number += 1
     return number
-
-
-def _named(connection: sqlite3.Connection, name: str, owner: str) -> list[int]:
-    """Return the numbers of the comparisons that a name means: none, one, or too many."""
-    name = without_surrogates(name)
-    if name == LAST:
-        newest = "SELECT max(number) FROM comparisons WHERE owner = ?"
-        return [number for (number,) in connection.execute(newest, (owner,)) if number is not None]
-    exact = _numbers(connection, "c.id = ? AND c.owner = ?", (name, owner))
-    if exact or len(name) < _SHORTEST_BEGINNING:
-        return exact
-    begins = "c.owner = ? AND substr(c.id, 1, ?) = ?"
-    return _numbers(connection, begins, (owner, len(name), name))
 
 
 def _numbers(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import msgspec
@@ -44,8 +43,3 @@ class KeptComparison(msgspec.Struct, frozen=True, kw_only=True):
         messages = self.records[0]["prompt"]["messages"] if self.records else []
         asked = [one["content"] for one in messages if one["role"] == "user"]
         return str(asked[-1]) if asked else ""
-
-
-def new_id() -> str:
-    """Return an id for a comparison that is to be kept."""
-    return uuid.uuid4().hex[:12]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from comparator.core.exceptions import ConfigurationError
 
+DAY_SECONDS = 86_400.0
+
 
 @dataclass(frozen=True)
 class Retention:

@@ -16,14 +16,12 @@ import msgspec
 from comparator.core.text import without_surrogates
 from comparator.storage import database
 from comparator.storage.kept_suite import Cell, CellKey, KeptSuite, SuiteState
-from comparator.storage.retention import Retention
+from comparator.storage.names import numbers_of
+from comparator.storage.retention import DAY_SECONDS, Retention
 from comparator.storage.store import Kind
 
-LAST = "last"
 MOST_OF_A_VISITOR = 20  # of a public page; one's own are kept until they are removed
 MOST_OF_VISITORS = 1_000  # of all of them together
-_SHORTEST_BEGINNING = 4  # characters of an id
-_DAY_SECONDS = 86_400.0
 _BUSY_SECONDS = 30.0  # another program that writes is waited for: an answer is not asked again
 _DAMAGED = "what is kept of the suite {} is damaged"
 _SCHEMA = """
@@ -136,16 +134,7 @@ def whole(head: bytes, state: SuiteState, cells: Sequence[bytes], name: str) -> 
 
 def named(connection: sqlite3.Connection, name: str, owner: str) -> list[int]:
     """Return the numbers of the suites that a name means: none, one, or too many."""
-    name = without_surrogates(name)
-    if name == LAST:
-        newest = "SELECT max(number) FROM suites WHERE owner = ?"
-        return [number for (number,) in connection.execute(newest, (owner,)) if number is not None]
-    question = "SELECT number FROM suites WHERE owner = ? AND "
-    exact = connection.execute(f"{question} id = ?", (owner, name)).fetchall()
-    if not exact and len(name) >= _SHORTEST_BEGINNING:
-        values = (owner, len(name), name)
-        exact = connection.execute(f"{question} substr(id, 1, ?) = ?", values).fetchall()
-    return [number for (number,) in exact]
+    return numbers_of(connection, "suites", name, owner)
 
 
 def let_go(connection: sqlite3.Connection, owner: str) -> None:
@@ -159,7 +148,7 @@ def let_go(connection: sqlite3.Connection, owner: str) -> None:
     gone = connection.execute(more, (owner, MOST_OF_A_VISITOR)).fetchall()
     gone += connection.execute(most, (MOST_OF_VISITORS,)).fetchall()
     if days:
-        gone += connection.execute(old, (time.time() - days * _DAY_SECONDS,)).fetchall()
+        gone += connection.execute(old, (time.time() - days * DAY_SECONDS,)).fetchall()
     for (name,) in gone:
         remove(connection, name)
 

@@ -21,7 +21,6 @@ from comparator.storage import database, suite_claims, suite_rows
 from comparator.storage.kept_suite import Cell, KeptSuite, SuiteState
 from comparator.storage.store import Store
 from comparator.storage.suite_claims import Claim as Claim
-from comparator.storage.suite_rows import LAST as LAST
 from comparator.storage.suite_rows import MOST_OF_A_VISITOR as MOST_OF_A_VISITOR
 
 MOST_LISTED = 200  # suites in one answer
@@ -109,17 +108,13 @@ class Suites:
         change = "UPDATE suites SET name = ?, state = ?, slots = ?, head = ? WHERE id = ?"
         return self._changed(change, (name, state, slots, head, kept.id))
 
-    def add_cell(self, name: str, cell: Cell) -> bool:
-        """Keep a cell, in place of the one that was there; return whether it is kept.
+    def add_cells(self, name: str, cells: Sequence[Cell]) -> bool:
+        """Keep cells, in place of those that were there: all or none; return whether they are kept.
 
         Args:
             name: the suite's id.
-            cell: done or failed; a pending one takes away what was there.
+            cells: done or failed; a pending one takes away what was there.
         """
-        return self.add_cells(name, [cell])
-
-    def add_cells(self, name: str, cells: Sequence[Cell]) -> bool:
-        """Keep several cells at once: all of them or none."""
         rows = [(cell, suite_rows.cell_row(cell)) for cell in cells]
 
         def work(connection: sqlite3.Connection) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from comparator.core import limits
 from comparator.core.text import without_surrogates
 from comparator.storage import database
-from comparator.storage.retention import Retention
+from comparator.storage.retention import DAY_SECONDS, Retention
 from comparator.storage.store import Kind, Store
 
 TIE, BOTH_BAD = "tie", "both_bad"
-LETTERS = "ABCD"
+LETTERS = limits.LETTERS[: limits.MOST_MODELS]  # of the columns that a vote may be of
 MOST_OF_A_VISITOR = 1_000
 MOST_OF_VISITORS = 100_000
-_DAY_SECONDS = 86_400.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS contenders (
     number INTEGER PRIMARY KEY,
@@ -102,11 +101,6 @@ class Tally:
     contenders: tuple[Contender, ...]
     winner: str
     count: int
-
-
-def new_id() -> str:
-    """Return an id for a vote."""
-    return uuid.uuid4().hex[:12]
 
 
 class Votes:
@@ -225,7 +219,7 @@ class Votes:
         """Delete what visitors have beyond what is kept of them; one's own stays."""
         days = self.retention.days_of_visitors
         if days:
-            oldest = time.time() - days * _DAY_SECONDS
+            oldest = time.time() - days * DAY_SECONDS
             old = "DELETE FROM votes WHERE owner != '' AND created < ?"
             connection.execute(old, (oldest,))
         for where, values, most in (

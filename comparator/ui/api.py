@@ -10,15 +10,14 @@ from typing import Any
 import gradio as gr
 
 from comparator.comparison.comparison import Comparison
-from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import RunState
 from comparator.hosting import records
-from comparator.hosting.errors import sentence_of
 from comparator.hosting.host import Host
 from comparator.hosting.records import Record
 from comparator.hosting.requests import from_endpoint
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.ui.compare.board import KEPT_SECONDS, UPDATE_SECONDS, YIELD_SECONDS
+from comparator.ui.refusals import refusal, refusing
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
@@ -98,13 +97,11 @@ def kept_entries(host: Host, words: Any, most: Any, browser: str) -> list[Record
         gr.Error: an argument is wrong, or the history cannot be read.
     """
     if not isinstance(words, str) or type(most) is not int or most < 0:
-        raise gr.Error("words must be text, and n a whole number from 0 up.", print_exception=False)
-    try:
+        raise refusal("words must be text, and n a whole number from 0 up.")
+    with refusing():
         entries = host.history.find(words, host.owner_of(browser), most)
-    except ConfigurationError as error:
-        raise gr.Error(str(error), print_exception=False) from error
     if not entries and host.history.trouble:
-        raise gr.Error(host.history.trouble, print_exception=False)
+        raise refusal(host.history.trouble)
     return [records.of_entry(entry) for entry in host.voting.listed(entries)]
 
 
@@ -115,10 +112,8 @@ def kept_whole(host: Host, name: Any, browser: str) -> Record:
         gr.Error: there is none of that name, or its names are hidden until a vote.
     """
     kept = found(host, name, browser)
-    try:
+    with refusing():
         return records.of_kept(host.voting.opened(kept), host.options.models_dir)
-    except ConfigurationError as error:
-        raise gr.Error(str(error), print_exception=False) from error
 
 
 def found(host: Host, name: Any, browser: str) -> KeptComparison:
@@ -129,8 +124,7 @@ def found(host: Host, name: Any, browser: str) -> KeptComparison:
     """
     kept = host.kept(str(name), browser)
     if kept is None:
-        sentence = host.history.trouble or NOT_KEPT.format(str(name)[:40])
-        raise gr.Error(sentence, print_exception=False)
+        raise refusal(host.history.trouble or NOT_KEPT.format(str(name)[:40]))
     return kept
 
 
@@ -138,12 +132,10 @@ async def _records(
     host: Host, request: Any, arguments: tuple[Any, Any, Any, Any]
 ) -> AsyncIterator[list[Record]]:
     session_key, wakeup = session_of(request), Wakeup()
-    try:
+    with refusing():
         draft = from_endpoint(*arguments)
         asked = (visitor_of(request), browser_of(request))
         session = await in_thread(host.begin, session_key, draft, wakeup.wake, *asked)
-    except Exception as error:
-        raise gr.Error(sentence_of(error), print_exception=False) from error
     comparison = session.comparison
     try:
         yield host.records(comparison, session.position)

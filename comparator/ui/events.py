@@ -30,6 +30,7 @@ AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}
 # Waits of its own, which must not hold up another visitor's.
 STREAM: dict[str, Any] = {**QUIET, "concurrency_limit": None, "trigger_mode": "multiple"}
 NOTE_SECONDS = 4.0
+LONGEST_ID = 64  # characters of what an event may name something by
 
 
 def telling(tell: Tell) -> Callable[[Handler], Handler]:

@@ -10,7 +10,6 @@ from typing import Any
 import gradio as gr
 
 from comparator.evaluation.shown import shown
-from comparator.hosting.errors import sentence_of
 from comparator.hosting.host import Host
 from comparator.hosting.live_suite import LiveSuite
 from comparator.hosting.requests import from_endpoint
@@ -18,14 +17,14 @@ from comparator.hosting.suite_drafts import SuiteDraft
 from comparator.hosting.suite_sources import told_source
 from comparator.hosting.suites_seen import as_seen
 from comparator.storage.kept_suite import KeptSuite
+from comparator.ui.evaluate.following import LOOK_SECONDS, UPDATE_SECONDS
+from comparator.ui.refusals import refusal, refusing
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
 from comparator.ui.wakeup import Wakeup
 
 Shown = dict[str, Any]
 NO_SUITE = "No suite {!r} is kept, or several that begin so."
-UPDATE_SECONDS = 0.5  # between two views at least
-LOOK_SECONDS = 5.0  # a client that is gone is noticed at a view and not before
 
 
 def add_suite_endpoints(host: Host) -> None:
@@ -77,8 +76,7 @@ def suite_whole(host: Host, name: Any, browser: str) -> Shown:
     """
     kept = host.evaluations.get(str(name), host.owner_of(browser))
     if kept is None:
-        trouble = host.evaluations.store.trouble or NO_SUITE.format(str(name)[:40])
-        raise gr.Error(trouble, print_exception=False)
+        raise refusal(host.evaluations.store.trouble or NO_SUITE.format(str(name)[:40]))
     return _shown(host, kept)
 
 
@@ -91,11 +89,9 @@ async def _told(
 ) -> AsyncIterator[Shown]:
     session_key, browser = session_of(request), browser_of(request)
     owned = (host.owner_of(browser), visitor_of(request), browser)
-    try:
+    with refusing():
         draft = await in_thread(_draft, suite, *asked)
         live = await in_thread(host.evaluations.begin, session_key, draft, *owned)
-    except Exception as error:
-        raise gr.Error(sentence_of(error), print_exception=False) from error
     wakeup = Wakeup()
     live.watch(wakeup.wake)
     try:

@@ -6,9 +6,8 @@ import hashlib
 import ipaddress
 from typing import Any
 
-import gradio as gr
-
 from comparator.ui.browsers import COOKIE, is_browser
+from comparator.ui.refusals import refusal
 
 NO_SESSION = (
     "The request names no session, so nothing was done: without one, visitors could not be told "
@@ -24,7 +23,7 @@ def session_of(request: Any) -> str:
     """
     session = getattr(request, "session_hash", None)
     if not isinstance(session, str) or not session:
-        raise gr.Error(NO_SESSION, print_exception=False)
+        raise refusal(NO_SESSION)
     return session
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from comparator.core.exceptions import MultiLLMError
 from comparator.hosting.host import Host
 from comparator.hosting.vote_ratings import BY, OF, Record, rated, told
 from comparator.ui.api import found
+from comparator.ui.refusals import refusal, refusing
 from comparator.ui.visitors import browser_of
 
 
@@ -39,12 +39,9 @@ def add_voting_endpoints(host: Host) -> None:
         that are "blind": cast before the names were known.
         """
         if by not in BY or of not in OF:
-            raise gr.Error(f"by is one of {', '.join(BY)}, and of one of {', '.join(OF)}.",
-                           print_exception=False)  # fmt: skip
-        try:
+            raise refusal(f"by is one of {', '.join(BY)}, and of one of {', '.join(OF)}.")
+        with refusing():
             return rated(host.voting, host.owner_of(browser_of(request)), by, of)
-        except MultiLLMError as error:
-            raise gr.Error(str(error), print_exception=False) from error
 
     gr.api(vote, api_name="vote", concurrency_limit=4)
     gr.api(ratings, api_name="ratings", concurrency_limit=4)
@@ -52,8 +49,6 @@ def add_voting_endpoints(host: Host) -> None:
 
 def _said(host: Host, name: Any, answer: Any, browser: str) -> Record:
     kept = found(host, name, browser)
-    try:
+    with refusing():
         is_blind = host.voting.is_sealed(kept.id)
         return told(host.voting.cast(kept, str(answer), host.owner_of(browser), is_blind))
-    except MultiLLMError as error:
-        raise gr.Error(str(error), print_exception=False) from error

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
-from comparator.core.conversation import Conversation
+from comparator.core.conversation import BYTES_AROUND_A_TURN, Conversation
 from comparator.core.exceptions import PromptTooLongError
 
-# A template writes a role and what ends it around each turn; half a context is left for one.
-_BYTES_AROUND_A_TURN = 64
 _LARGEST_SURE_CONTEXT_TOKENS = 4096
 
 
@@ -21,7 +19,7 @@ def surely_fits(conversation: Conversation, context: int | None) -> bool:
     """
     texts = (*(message.content for message in conversation.messages), conversation.begun)
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)
-    size += _BYTES_AROUND_A_TURN * (len(conversation.turns) - 1)
+    size += BYTES_AROUND_A_TURN * (len(conversation.turns) - 1)
     sure = min(context or USUAL_CONTEXT_TOKENS, _LARGEST_SURE_CONTEXT_TOKENS)
     return size <= sure // 2 - 256
 

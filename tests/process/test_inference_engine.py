@@ -258,8 +258,9 @@ class TestRuns:
 
     def test_every_snapshot_has_all_models_in_order(self, engine, echo_model):
         models = [echo_model(name) for name in "dcba"]
-        for results in engine.run_inference("hi", models):
-            assert list(results) == [model.id for model in models]
+        snapshots = list(engine.run_inference("hi", models))
+        assert snapshots
+        assert {tuple(results) for results in snapshots} == {tuple(model.id for model in models)}
 
     def test_models_run_one_after_another(self, engine, echo_model):
         models = [echo_model(name) for name in "abc"]

@@ -110,6 +110,7 @@ class TestProcess:
 
     def test_the_fork_server_has_one_thread(self, echo_model, play):
         play(echo_model())
+        assert fork_servers.pids()
         for pid in fork_servers.pids():
             assert psutil.Process(pid).num_threads() == 1
 

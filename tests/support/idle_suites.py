@@ -50,7 +50,7 @@ class IdleRun:
         self._take(Cell(slot, prompt, 0, "failed", 1, {**record, "error": error}))
 
     def _take(self, cell: Cell) -> None:
-        self._store.add_cell(self._kept.id, cell)
+        self._store.add_cells(self._kept.id, [cell])
         cells = [cell if other.key == cell.key else other for other in self._kept.cells]
         self._kept = msgspec.structs.replace(self._kept, cells=cells)
         self._on_news()

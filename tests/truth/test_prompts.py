@@ -371,7 +371,7 @@ def test_nothing_is_cut_in_silence(tiny_folder: Path, tiny_gguf: Path, length: i
 def test_a_model_without_template_is_named_as_such(
     tiny_folder: Path, tiny_gguf: Path, prompt_format: str
 ) -> None:
-    """Row 33 of the bad inputs: never somebody else's template in silence."""
+    """Never somebody else's template in silence."""
     models = [model_files.as_model(path) for path in (tiny_gguf, tiny_folder)]
     config = ModelConfig(max_tokens=2, n_threads=1, prompt_format=prompt_format)
     *_, last = InferenceEngine().run_inference("hi", models, {m.id: config for m in models})

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from comparator.cli.main import app
 from runners import protocol
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,6 +24,8 @@ NAMES = [page.relative_to(REPOSITORY).as_posix() for page in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 PATH = re.compile(r"`((?:runners|comparator|tests|scripts|benchmarks|docs|spaces)/[\w./-]+)")
+INLINE = re.compile(r"`([^`\n]+)`")
+COMMAND = re.compile(r"(?:\$ )?(?:\.venv/bin/)?comparator (.+)$")
 HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 
 
@@ -107,14 +113,31 @@ def test_contributing_names_every_folder_of_the_code() -> None:
     assert not missing, f"CONTRIBUTING does not say what is in {missing}"
 
 
-def test_commands_in_readme_and_on_the_page_of_commands_are_there() -> None:
-    from comparator.cli.main import COMMANDS
+def commands_of(page: Path) -> Iterator[list[str]]:
+    """Yield the words behind ``comparator`` of each command that a page tells to type."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    lines = [line for block in CODE.findall(text) for line in block.splitlines()]
+    for told in (*lines, *INLINE.findall(CODE.sub("", text))):
+        if found := COMMAND.match(told.strip()):
+            yield found[1].split("#")[0].split()
 
-    pages = [page for page in PAGES if page.name in ("README.md", "command-line.md")]
-    named = {
-        name
-        for page in pages
-        for name in re.findall(r"(?:^|`)comparator ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
-    }
-    assert named
-    assert named <= set(COMMANDS)
+
+def options_of(words: list[str]) -> set[str]:
+    """Return the options of a command, or of a group of them; there has to be one."""
+    command: Any = get_command(app)
+    for word in words:
+        if not hasattr(command, "commands_known"):
+            break
+        command = command.get_command(None, word)
+        assert command is not None, f"there is no command {word}"
+    return {"--help", *(option for one in command.params for option in one.opts)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_that_a_page_tells_is_there_with_its_options(name: str) -> None:
+    for words in commands_of(REPOSITORY / name):
+        if not words or words[0].startswith("-") or words[0] == "COMMAND":
+            continue
+        asked = {word.strip("[](),.|…").partition("=")[0] for word in words if "-" in word[:2]}
+        asked = {word for word in asked if re.fullmatch(r"--?[a-z][a-z-]*", word)}
+        assert asked <= options_of(words), f"{name} tells 'comparator {' '.join(words)}'"

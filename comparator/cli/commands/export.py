@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from enum import Enum
 from pathlib import Path
@@ -9,15 +10,16 @@ from typing import Annotated, Optional
 
 import typer
 
-from comparator.cli.commands.saving import refuse_overwriting, save
+from comparator.cli.commands.saving import Overwrite, refuse_overwriting, save
 from comparator.cli.commands.show import Name
 from comparator.cli.display.kept import earlier_of, from_history
 from comparator.cli.errors import tell
 from comparator.comparison.card import card_of, text_of, without_digests
 from comparator.comparison.exports import FORMATS
 from comparator.comparison.exports.pair import FIRST_TWO, left_out, sheet_pair
-from comparator.comparison.exports.sheet import LETTERS, Sheet
+from comparator.comparison.exports.sheet import Sheet
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.limits import LETTERS
 from comparator.storage.history import History
 from comparator.storage.kept_comparison import KeptComparison
 
@@ -47,7 +49,6 @@ File = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--file", "-f", metavar="FILE", help="Where to; standard output by default."),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")]
 Columns = Annotated[
     str,
     typer.Option("--columns", metavar="AB", help="The two columns that pair takes."),
@@ -64,9 +65,9 @@ def command(
     """Write a comparison of the history in a form to take away."""
     if file is not None:
         refuse_overwriting(file, overwrite)
-    history = History()
-    kept = from_history(history, comparison)
-    text = _text(kept, to.value, _numbers(columns), earlier_of(history, kept))
+    with contextlib.closing(History()) as history:
+        kept = from_history(history, comparison)
+        text = _text(kept, to.value, _numbers(columns), earlier_of(history, kept))
     if file is None:
         sys.stdout.write(text)
         return 0

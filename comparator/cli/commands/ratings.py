@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from comparator.cli.commands.saving import refuse_overwriting, save
+from comparator.cli.commands.saving import Overwrite, refuse_overwriting, save
 from comparator.cli.errors import FAILED, tell
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import plain
@@ -57,7 +57,6 @@ Judge = Annotated[
         show_default=False,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")]
 
 
 def command(
@@ -100,14 +99,14 @@ def _show(votes: Votes, by: By, as_json: bool) -> int:
 
 
 def _show_judged(suite: str, by: By, as_json: bool) -> int:
-    from comparator.cli.commands.suite_options import from_store
+    from comparator.cli.display.kept import from_suites
     from comparator.evaluation.ratings import ratings_of
     from comparator.evaluation.ratings.judged import notes_of_judge, votes_of_judge
     from comparator.storage.suites import Suites
 
     store = Suites()
     try:
-        kept = from_store(store, suite)
+        kept = from_suites(store, suite)
     finally:
         store.close()
     ratings = ratings_of(votes_of_judge(kept), by.value)

@@ -13,7 +13,6 @@ import typer
 from comparator.cli.commands.options import Force, MaxMemory, ModelsDirs, NoSource, library_of
 from comparator.cli.display.live import LiveColumns, StateLines
 from comparator.comparison.card import Card, read_card
-from comparator.comparison.repeats import LETTERS
 from comparator.comparison.replay import (
     AS_ON_THE_CARD,
     End,
@@ -28,6 +27,7 @@ from comparator.comparison.replay import (
 )
 from comparator.comparison.request import Files, Request
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
+from comparator.core.limits import LETTERS
 from comparator.core.models import InferenceResult, told_apart
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager

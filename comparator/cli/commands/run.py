@@ -7,63 +7,39 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from comparator.cli.commands import going_on
 from comparator.cli.commands.messages_file import messages_of
 from comparator.cli.commands.options import (
-    Assignments,
     Cold,
-    ContextSize,
-    FirstTokenTimeout,
-    Force,
     Format,
     Further,
-    Greedy,
-    LoadTimeout,
-    MaxMemory,
-    MaxTokens,
     Messages,
     Models,
-    ModelsDirs,
     NoHistory,
-    NoSource,
     NoThinking,
     Output,
     Prompt,
-    ReasoningEffort,
-    Seed,
-    SlotSampling,
     System,
-    Temperature,
-    ThinkingSwitch,
-    Threads,
     Together,
-    TokenTimeout,
-    TotalTimeout,
     Warm,
-    look_ups_in,
 )
+from comparator.cli.commands.shared_options import EngineOptions, LibraryOptions, SettingOptions
 from comparator.cli.display.live import LiveColumns, Show, StateLines
 from comparator.cli.errors import tell
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.exports import OF_RESULTS, tables, words
 from comparator.comparison.kept import kept, new_id
 from comparator.comparison.request import Files, Request
-from comparator.core.config import WITHOUT_A_LIMIT
-from comparator.core.config_text import assigned, number_or_none
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import InferenceResult, RunState
-from comparator.hosting.options import deadlines_from
 from comparator.hosting.requests import (
     AdapterLookUp,
     LookUp,
     RequestDraft,
-    SlotDraft,
     request_of,
 )
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.memory_manager import MemoryManager
 from comparator.storage.history import History
 
 
@@ -72,18 +48,13 @@ class RunOptions:
     """How a comparison is run and written, whatever it asks.
 
     Attributes:
-        max_memory_gb: memory that models may use, in GB; None for what there is.
-        force: run also what does not seem to fit.
+        engine: of what may run it, and how long.
         output: how the results are written, by its name among the exports.
-        limits: those of load, first token, between tokens and the whole run, in seconds;
-            0 turns one off and None takes the default.
         with_thoughts: whether people are shown what the models thought.
     """
 
-    max_memory_gb: float | None
-    force: bool
+    engine: EngineOptions
     output: str
-    limits: Sequence[float | None] = ()
     with_thoughts: bool = True
 
 
@@ -93,59 +64,34 @@ def command(
     messages: Messages = None,
     further: Further = None,
     system: System = None,
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    seed: Seed = None,
-    greedy: Greedy = False,
-    thinking: ThinkingSwitch = None,
-    reasoning_effort: ReasoningEffort = None,
-    no_thinking: NoThinking = False,
-    ctx_size: ContextSize = None,
-    sampling: SlotSampling = None,
-    threads: Threads = None,
-    assignments: Assignments = None,
+    *,
+    settings: SettingOptions,
     together: Together = False,
     cold: Cold = False,
     warm: Warm = False,
-    max_memory_gb: MaxMemory = None,
-    force: Force = False,
-    load_timeout: LoadTimeout = None,
-    first_token_timeout: FirstTokenTimeout = None,
-    token_timeout: TokenTimeout = None,
-    total_timeout: TotalTimeout = None,
+    engine: EngineOptions,
     output: Output = Format.text,
+    no_thinking: NoThinking = False,
     no_history: NoHistory = False,
-    models_dir: ModelsDirs = None,
-    no_source: NoSource = None,
+    library: LibraryOptions,
 ) -> int:
     """Ask up to four models the same question and print the answers.
 
     They run one after another, so that none slows another down.
     """
     check_what_is_asked(model or (), prompt, messages, further)
-    common = {
-        "max_tokens": max_tokens,
-        "temperature": temperature,
-        "seed": seed,
-        "do_sample": False if greedy else None,
-        "thinking": thinking.value if thinking else None,
-        "reasoning_effort": reasoning_effort,
-        "n_ctx": ctx_size,
-        "n_threads": threads,
-        "sampling": sampling,
-    }
-    settings, files = read_settings(common), files_of(cold, warm)
-    limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
-    options = RunOptions(max_memory_gb, force, output.value, limits, not no_thinking)
+    for_all, files = settings.for_all(), files_of(cold, warm)
+    options = RunOptions(engine, output.value, not no_thinking)
     history = None if no_history else History()
-    look_ups = look_ups_in(models_dir, no_source)
+    look_ups = library.look_ups()
     if further is not None:
-        told = {**settings, "system_prompt": system} if system else settings
-        asked = going_on.Further(further, prompt, told, assignments or (), together, files)
+        told = {**for_all, "system_prompt": system} if system else for_all
+        assignments = settings.assignments or ()
+        asked = going_on.Further(further, prompt, told, assignments, together, files)
         return run_further(asked, options, history or History(), not no_history, *look_ups)
-    slots = slots_of(model or (), assignments or ())
+    slots = settings.slots_of(model or ())
     given = prompt if messages is None else messages_of(messages)
-    draft = RequestDraft(given or "", slots, system or "", settings, together, files)
+    draft = RequestDraft(given or "", slots, system or "", for_all, together, files)
     return run(draft, options, *look_ups, history=history)
 
 
@@ -219,10 +165,7 @@ def run_request(
         options: how it is run and written.
         history: where it is kept; None keeps it nowhere.
     """
-    engine = InferenceEngine(
-        MemoryManager(options.max_memory_gb, enforce=not options.force),
-        deadlines_from(*options.limits),
-    )
+    engine = options.engine.make()
     try:
         comparison = Comparison(request_of(engine))
         comparison.name = new_id() if history is not None and history.is_on else None
@@ -250,15 +193,6 @@ def _keep(comparison: Comparison, history: History | None) -> None:
         tell(f"The comparison was not kept. {history.trouble}".rstrip())
 
 
-def read_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that were given, with None in place of the options' words for it."""
-    return {
-        name: number_or_none(name, value) if name in WITHOUT_A_LIMIT else value
-        for name, value in settings.items()
-        if value is not None
-    }
-
-
 def files_of(cold: bool, warm: bool) -> Files:
     """Return how the models' files are to be.
 
@@ -270,12 +204,6 @@ def files_of(cold: bool, warm: bool) -> Files:
     if cold:
         return Files.COLD
     return Files.WARM if warm else Files.AS_THEY_ARE
-
-
-def slots_of(models: Sequence[str], assignments: Sequence[str]) -> list[SlotDraft]:
-    """Return the slots of these models, with what ``--set`` says of all and of single ones."""
-    settings = assigned(assignments, len(models))
-    return [SlotDraft(*pair) for pair in zip(models, settings, strict=True)]
 
 
 def _request(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from comparator.core.atomic_file import write_atomically
 from comparator.core.exceptions import ConfigurationError
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")]
 
 
 def refuse_overwriting(file: Path, overwrite: bool) -> None:

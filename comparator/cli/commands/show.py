@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from enum import Enum
 from typing import Annotated
@@ -32,7 +33,8 @@ Output = Annotated[Form, typer.Option("--output", "-o", help="How it is shown.")
 
 def command(comparison: Name, output: Output = Form.text) -> int:
     """Show a comparison of the history."""
-    history = History()
-    kept = from_history(history, comparison)
-    sys.stdout.write(FORMATS[output.value].of(kept, earlier_of(history, kept)))
+    with contextlib.closing(History()) as history:
+        kept = from_history(history, comparison)
+        earlier = earlier_of(history, kept)
+    sys.stdout.write(FORMATS[output.value].of(kept, earlier))
     return 0

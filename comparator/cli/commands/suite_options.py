@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Annotated, Optional
 
 import typer
@@ -22,9 +21,7 @@ from comparator.core.text import name_shown, plain
 from comparator.evaluation.new_suite import MOST_REPEATS
 from comparator.evaluation.shown import shown
 from comparator.evaluation.suite_run import SuiteRun
-from comparator.hosting.options import deadlines_from
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.memory_manager import MemoryManager
 from comparator.storage.kept_suite import KeptSuite
 from comparator.storage.suites import Suites
 
@@ -80,29 +77,6 @@ Judge = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class SuiteOptions:
-    """How a suite is run, whatever it asks.
-
-    Attributes:
-        max_memory_gb: memory that models may use, in GB; None for what there is.
-        force: run also what does not seem to fit.
-        limits: those of load, first token, between tokens and the run of one answer, in seconds;
-            0 turns one off and None takes the default.
-        as_json: whether all of it is printed as JSON.
-    """
-
-    max_memory_gb: float | None = None
-    force: bool = False
-    limits: Sequence[float | None] = ()
-    as_json: bool = False
-
-    def engine(self) -> InferenceEngine:
-        """Return the engine that it is run by."""
-        manager = MemoryManager(self.max_memory_gb, enforce=not self.force)
-        return InferenceEngine(manager, deadlines_from(*self.limits))
-
-
 def refuse_executor(executor: str) -> None:
     """Refuse every place but this machine.
 
@@ -128,24 +102,6 @@ def refuse_endpoints(models: Sequence[str]) -> None:
                 f"{name_shown(model)[:80]} is an endpoint, and endpoints cannot be slots yet. "
                 "Choose models of this machine; 'comparator models' lists them."
             )
-
-
-def from_store(store: Suites, name: str) -> KeptSuite:
-    """Return a kept suite of one's own.
-
-    Raises:
-        ConfigurationError: there is none of that name, several begin so, or the file cannot be
-            read.
-    """
-    kept = store.get(name)
-    if kept is not None:
-        return kept
-    if store.trouble:
-        raise ConfigurationError(f"The suites cannot be read: {store.trouble}")
-    raise ConfigurationError(
-        f"No one suite is meant by {name_shown(name)[:60]!r}. 'comparator suite list' lists them; "
-        "four digits of an id are enough where no other begins so."
-    )
 
 
 def follow(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from comparator.cli.commands.suite_options import from_store
+from comparator.cli.display.kept import from_suites
 from comparator.cli.errors import FAILED, tell
 from comparator.storage.suites import Suites
 
@@ -21,7 +21,7 @@ def command(
     store = Suites()
     try:
         for name in names:
-            found = store.id_of(name) or from_store(store, name).id
+            found = store.id_of(name) or from_suites(store, name).id
             if not store.remove(found):
                 tell(store.trouble or f"The suite {found} could not be removed.")
                 return FAILED

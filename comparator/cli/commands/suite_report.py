@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from enum import Enum
 from pathlib import Path
@@ -9,17 +10,14 @@ from typing import Annotated, Optional
 
 import typer
 
-from comparator.cli.commands.saving import refuse_overwriting, save
-from comparator.cli.commands.suite_options import from_store
+from comparator.cli.commands.saving import Overwrite, refuse_overwriting, save
+from comparator.cli.commands.show import Name
+from comparator.cli.display.kept import from_suites
 from comparator.cli.errors import tell
 from comparator.evaluation.report import FORMATS, ending_of, written
 from comparator.storage.suites import Suites
 
 STANDARD_OUTPUT = "-"
-Name = Annotated[
-    str,
-    typer.Argument(metavar="ID|last", help="Its id, or a beginning of it; last: the latest one."),
-]
 
 
 class Form(str, Enum):
@@ -52,7 +50,6 @@ To = Annotated[
     Optional[Form],  # noqa: UP045
     typer.Option("--to", help="The form, where the file's ending does not say it."),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")]
 
 
 def report(suite: Name, file: File = None, to: To = None, overwrite: Overwrite = False) -> int:
@@ -61,7 +58,8 @@ def report(suite: Name, file: File = None, to: To = None, overwrite: Overwrite =
     ending = to.ending if to else ending_of(file.name) if file and to_file else ".md"
     if file and to_file:
         refuse_overwriting(file, overwrite)
-    data = written(from_store(Suites(), suite), ending)
+    with contextlib.closing(Suites()) as suites:
+        data = written(from_suites(suites, suite), ending)
     if not file or not to_file:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)  # UTF-8 and CSV's own ends of lines, wherever it runs

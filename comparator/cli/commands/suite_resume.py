@@ -7,26 +7,15 @@ from typing import Annotated
 
 import typer
 
-from comparator.cli.commands.options import (
-    FirstTokenTimeout,
-    Force,
-    LoadTimeout,
-    MaxMemory,
-    ModelsDirs,
-    NoSource,
-    TokenTimeout,
-    TotalTimeout,
-    look_ups_in,
-)
+from comparator.cli.commands.shared_options import EngineOptions, LibraryOptions
 from comparator.cli.commands.suite_options import (
     AsJson,
     SuiteName,
-    SuiteOptions,
     exit_code,
     follow,
-    from_store,
     print_suite,
 )
+from comparator.cli.display.kept import from_suites
 from comparator.cli.errors import tell
 from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation import resuming
@@ -40,27 +29,20 @@ def command(
         bool,
         typer.Option("--retry-failed", help="Ask also once more what could not be answered."),
     ] = False,
-    max_memory_gb: MaxMemory = None,
-    force: Force = False,
-    load_timeout: LoadTimeout = None,
-    first_token_timeout: FirstTokenTimeout = None,
-    token_timeout: TokenTimeout = None,
-    total_timeout: TotalTimeout = None,
+    *,
+    engine: EngineOptions,
     as_json: AsJson = False,
-    models_dir: ModelsDirs = None,
-    no_source: NoSource = None,
+    library: LibraryOptions,
 ) -> int:
     """Go on with a suite that was interrupted.
 
     What was answered is not asked again. A model that is another now, by content and not by name,
     is not asked: its answers stay, and a sentence says what to do.
     """
-    limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
-    options = SuiteOptions(max_memory_gb, force, limits, as_json)
-    look_up, adapter = look_ups_in(models_dir, no_source)
+    look_up, adapter = library.look_ups()
     store = Suites()
     try:
-        kept = from_store(store, name)
+        kept = from_suites(store, name)
         if not _has_something_left(kept, retry_failed):
             return _nothing_left(kept, as_json)
         asked = resuming.with_failed_pending(kept) if retry_failed else kept
@@ -68,11 +50,11 @@ def command(
         judge = None
         with contextlib.suppress(ConfigurationError):  # said when all was asked, should it be gone
             judge = resuming.judge_slot(kept, look_up)
-        engine = options.engine()
+        runs = engine.make()
         try:
-            return follow(engine, store, kept, slots, judge, as_json, retry_failed)
+            return follow(runs, store, kept, slots, judge, as_json, retry_failed)
         finally:
-            engine.cleanup_resources()
+            runs.cleanup_resources()
     finally:
         store.close()
 

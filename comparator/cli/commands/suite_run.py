@@ -8,30 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from comparator.cli.commands.options import (
-    Assignments,
-    ContextSize,
-    FirstTokenTimeout,
-    Force,
-    Greedy,
-    LoadTimeout,
-    MaxMemory,
-    MaxTokens,
-    Models,
-    ModelsDirs,
-    NoSource,
-    ReasoningEffort,
-    Seed,
-    SlotSampling,
-    System,
-    Temperature,
-    ThinkingSwitch,
-    Threads,
-    TokenTimeout,
-    TotalTimeout,
-    look_ups_in,
-)
-from comparator.cli.commands.run import read_settings, slots_of
+from comparator.cli.commands.options import Models, System
+from comparator.cli.commands.shared_options import EngineOptions, LibraryOptions, SettingOptions
 from comparator.cli.commands.suite_options import (
     HERE,
     AsJson,
@@ -41,7 +19,6 @@ from comparator.cli.commands.suite_options import (
     Repeat,
     RunName,
     SuiteFile,
-    SuiteOptions,
     follow,
     refuse_endpoints,
     refuse_executor,
@@ -54,6 +31,7 @@ from comparator.core.units import fine_size
 from comparator.evaluation.new_suite import AUTO, unread_bytes
 from comparator.evaluation.suite_run import new_suite
 from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, SlotDraft, request_of
+from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_suite import Suite
 from comparator.storage.suites import Suites
 
@@ -71,25 +49,11 @@ def command(
     judge: Judge = None,
     executor: Executor = HERE,
     name: RunName = "",
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    seed: Seed = None,
-    greedy: Greedy = False,
-    thinking: ThinkingSwitch = None,
-    reasoning_effort: ReasoningEffort = None,
-    ctx_size: ContextSize = None,
-    sampling: SlotSampling = None,
-    threads: Threads = None,
-    assignments: Assignments = None,
-    max_memory_gb: MaxMemory = None,
-    force: Force = False,
-    load_timeout: LoadTimeout = None,
-    first_token_timeout: FirstTokenTimeout = None,
-    token_timeout: TokenTimeout = None,
-    total_timeout: TotalTimeout = None,
+    *,
+    settings: SettingOptions,
+    engine: EngineOptions,
     as_json: AsJson = False,
-    models_dir: ModelsDirs = None,
-    no_source: NoSource = None,
+    library: LibraryOptions,
 ) -> int:
     """Ask models all prompts of a file, and grade their answers.
 
@@ -101,33 +65,30 @@ def command(
     refuse_endpoints([*(model or ()), *([judge] if judge else ())])
     if not model:
         raise ConfigurationError("Choose at least one model with -m; 'comparator models' lists.")
-    given = {
-        "max_tokens": max_tokens,
-        "temperature": temperature,
-        "seed": seed,
-        "do_sample": False if greedy else None,
-        "thinking": thinking.value if thinking else None,
-        "reasoning_effort": reasoning_effort,
-        "n_ctx": ctx_size,
-        "n_threads": threads,
-        "sampling": sampling,
-    }
-    asked = Asked(file, read_settings(given), repeat, batch, name)
-    limits = (load_timeout, first_token_timeout, token_timeout, total_timeout)
-    options = SuiteOptions(max_memory_gb, force, limits, as_json)
-    models = slots_of(model, assignments or ())
-    return run_suite(asked, models, system, judge, options, *look_ups_in(models_dir, no_source))
+    asked = Asked(file, settings.for_all(), repeat, batch, name, as_json)
+    models = settings.slots_of(model)
+    return run_suite(asked, models, system, judge, engine.make(), *library.look_ups())
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked: the file, settings for all models, and how often and how many at once."""
+    """What is asked, and how it is told.
+
+    Attributes:
+        file: of the prompts, or the name of a built-in suite.
+        settings: for all models.
+        repeats: how often each prompt is asked.
+        batch: how many answers are written at once, or ``auto``.
+        name: what the run is called in lists; empty for the suite's own name.
+        as_json: whether what comes of it is printed as JSON.
+    """
 
     file: str
     settings: Mapping[str, Any]
     repeats: int
     batch: str
     name: str
+    as_json: bool
 
 
 def run_suite(
@@ -135,7 +96,7 @@ def run_suite(
     models: Sequence[SlotDraft],
     system: str | None,
     judge: str | None,
-    options: SuiteOptions,
+    engine: InferenceEngine,
     look_up: LookUp,
     adapter: AdapterLookUp,
 ) -> int:
@@ -143,7 +104,7 @@ def run_suite(
     suite, is_builtin = suite_named(asked.file)
     settings = with_usual(asked.settings, asked.repeats) if is_builtin else asked.settings
     draft = RequestDraft(suite.items[0].question, models, system or "", settings)
-    engine, store = options.engine(), Suites()
+    store = Suites()
     try:
         slots = request_of(draft, engine, look_up, adapter).slots
         judging = Slot.of(look_up(judge), ModelConfig()) if judge else None
@@ -162,7 +123,7 @@ def run_suite(
         for note in suite.notes:
             print(note, file=sys.stderr)
         tell(f"The suite is kept as {kept.id}; Ctrl-C interrupts it, and it can go on later.")
-        return follow(engine, store, kept, slots, judging, options.as_json)
+        return follow(engine, store, kept, slots, judging, asked.as_json)
     finally:
         engine.cleanup_resources()
         store.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from comparator.cli.commands.suite_options import AsJson, SuiteName, from_store, print_suite
+from comparator.cli.commands.suite_options import AsJson, SuiteName, print_suite
+from comparator.cli.display.kept import from_suites
 from comparator.storage.suites import Suites
 
 
@@ -10,7 +11,7 @@ def command(name: SuiteName, as_json: AsJson = False) -> int:
     """Show what came of a suite."""
     store = Suites()
     try:
-        print_suite(from_store(store, name), as_json)
+        print_suite(from_suites(store, name), as_json)
     finally:
         store.close()
     return 0

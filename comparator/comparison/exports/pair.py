@@ -11,9 +11,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from comparator.comparison.exports.sheet import LETTERS, Sheet
+from comparator.comparison.exports.sheet import Sheet
 from comparator.comparison.exports.words import title
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.limits import LETTERS
 from comparator.core.models import InferenceResult
 from comparator.core.text import plain
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comparator.comparison.exports.sheet import Sheet
@@ -20,7 +20,8 @@ from comparator.core.text import plain
 
 Json = dict[str, Any]
 NO_FAILURE, ASSERTED, ERROR = 0, 1, 2  # of promptfoo's ResultFailureReason
-_VARIABLE = "prompt"
+VARIABLE = "prompt"  # which every test has, and every prompt of the file is made of
+PROMPT = "{{" + VARIABLE + "}}"
 _LETTERS_OF_ID = 12
 
 
@@ -28,19 +29,30 @@ def sheet_promptfoo(sheet: Sheet) -> str:
     """Return a comparison as promptfoo's file of an evaluation."""
     tests = list(dict.fromkeys(map(_spoken, sheet.results)))
     results = [_result(one, number, tests) for number, one in enumerate(sheet.results)]
+    told = {
+        "prompts": [_prompt(one) for one in sheet.results],
+        "results": results,
+        "stats": _stats(sheet.results),
+    }
+    return file_of(sheet.kept.id, sheet.moment, told, _config(sheet, tests))
+
+
+def file_of(name: str, moment: str, results: Json, config: Json) -> str:
+    """Return promptfoo's file of an evaluation as text.
+
+    Args:
+        name: an id of what was evaluated.
+        moment: when, as ISO 8601 writes it.
+        results: its ``prompts``, ``results`` and ``stats``.
+        config: what was asked, as promptfoo's configuration has it, but for its prompts.
+    """
     file = {
-        "evalId": f"eval-{sheet.kept.id[:_LETTERS_OF_ID]}-{sheet.moment[:19]}",
-        "results": {
-            "version": 3,
-            "timestamp": sheet.moment,
-            "prompts": [_prompt(one) for one in sheet.results],
-            "results": results,
-            "stats": _stats(sheet.results),
-        },
-        "config": _config(sheet, tests),
+        "evalId": f"eval-{name[:_LETTERS_OF_ID]}-{moment[:19]}",
+        "results": {"version": 3, "timestamp": moment, **results},
+        "config": {"prompts": [PROMPT], **config},
         "shareableUrl": None,
-        "vars": [_VARIABLE],
-        "metadata": {"evaluationCreatedAt": sheet.moment, "author": None},
+        "vars": [VARIABLE],
+        "metadata": {"evaluationCreatedAt": moment, "author": None},
     }
     return json.dumps(plain(file), ensure_ascii=False, indent=2) + "\n"
 
@@ -48,9 +60,8 @@ def sheet_promptfoo(sheet: Sheet) -> str:
 def _config(sheet: Sheet, tests: Sequence[str]) -> Json:
     return {
         "description": f"multi-llm-comparator {sheet.kept.id}",
-        "prompts": ["{{" + _VARIABLE + "}}"],
         "providers": [provider_of(one) for one in sheet.results],
-        "tests": [{"vars": {_VARIABLE: text}} for text in tests],
+        "tests": [{"vars": {VARIABLE: text}} for text in tests],
     }
 
 
@@ -60,10 +71,10 @@ def _result(result: InferenceResult, number: int, tests: Sequence[str]) -> Json:
     return {
         "promptIdx": number,
         "testIdx": tests.index(text),
-        "testCase": {"vars": {_VARIABLE: text}, "assert": []},
+        "testCase": {"vars": {VARIABLE: text}, "assert": []},
         "promptId": digest_of(text),
         "prompt": {"raw": text, "label": text},
-        "vars": {_VARIABLE: text},
+        "vars": {VARIABLE: text},
         "provider": {key: value for key, value in provider_of(result).items() if key != "config"},
         "response": response_of(result),
         "error": result.error,
@@ -169,12 +180,15 @@ def tokens_of(result: InferenceResult) -> Json:
     return {"total": prompt + completion, "prompt": prompt, "completion": completion}
 
 
-def _spoken(result: InferenceResult) -> str:
+def spoken(messages: Sequence[Mapping[str, str]]) -> str:
     """Return what was asked: a question as its text, a conversation as JSON, as promptfoo does."""
-    messages = result.prompt.messages
     if len(messages) == 1:
         return messages[0]["content"]
     return json.dumps(messages, ensure_ascii=False)
+
+
+def _spoken(result: InferenceResult) -> str:
+    return spoken(result.prompt.messages)
 
 
 def milliseconds_of(result: InferenceResult) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 from comparator.comparison import fair_play, fair_play_words
 from comparator.comparison.kept import KeptComparison
-from comparator.comparison.repeats import LETTERS as LETTERS
 from comparator.comparison.repeats import repeats_between, repeats_in, words
 from comparator.core.models import InferenceResult
 from comparator.core.text import plain

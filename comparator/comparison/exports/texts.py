@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from comparator.comparison.exports.sheet import LETTERS, Sheet
+from comparator.comparison.exports.sheet import Sheet
 from comparator.comparison.exports.words import (
-    NOT_MEASURED,
     figures,
     remarks,
     thinking_figures,
     title,
 )
 from comparator.comparison.fair_play_words import Row
+from comparator.core.limits import LETTERS
 from comparator.core.models import InferenceResult
 from comparator.core.text import name_shown, with_controls_shown, without_surrogates
-from comparator.core.units import fine_size, load_time, percent, seconds
+from comparator.core.units import NOT_MEASURED, fine_size, load_time, percent, seconds
 
 _FENCE = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 # What Markdown gives a meaning inside a line. An underscore inside a word has none.

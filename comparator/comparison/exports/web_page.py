@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 
-from comparator.comparison.exports.sheet import LETTERS, Sheet
+from comparator.comparison.exports.sheet import Sheet
 from comparator.comparison.exports.web_parts import FOLDER, Parts
 from comparator.comparison.exports.web_parts import safe_name as _name
 from comparator.comparison.exports.web_parts import safe_text as _text
-from comparator.comparison.exports.words import NOT_MEASURED, remarks, settings_of, title
+from comparator.comparison.exports.words import remarks, settings_of, title
+from comparator.core.limits import LETTERS
 from comparator.core.models import InferenceResult
-from comparator.core.units import fine_size, load_time, percent, seconds, speed
+from comparator.core.units import NOT_MEASURED, fine_size, load_time, percent, seconds, speed
 
 PARTS = Parts(FOLDER)
 _word, _block = PARTS.word, PARTS.block

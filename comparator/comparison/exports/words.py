@@ -11,9 +11,14 @@ from comparator.core.config import WITHOUT_A_LIMIT
 from comparator.core.lora import Adapter, adapter_of
 from comparator.core.models import InferenceResult, Thinking
 from comparator.core.text import name_shown, with_controls_shown
-from comparator.core.units import fine_size, load_time, percent, seconds, speed
-
-NOT_MEASURED = "–"
+from comparator.core.units import (
+    NOT_MEASURED,
+    fine_size,
+    load_time,
+    percent,
+    seconds,
+    speed,
+)
 
 
 def without_thoughts(results: Sequence[InferenceResult]) -> list[InferenceResult]:

@@ -12,7 +12,7 @@ from comparator.storage.kept_suite import Verdict
 
 
 @dataclass(frozen=True)
-class Standing:
+class PairCount:
     """How often a judge preferred which of two slots."""
 
     a: int
@@ -23,14 +23,14 @@ class Standing:
     not_steady: int
 
 
-def standings_of(verdicts: Sequence[Verdict]) -> list[Standing]:
+def pair_counts_of(verdicts: Sequence[Verdict]) -> list[PairCount]:
     """Return the verdicts, counted by pairs of slots; what got no verdict at all is left out."""
     by_pair: dict[tuple[int, int], list[str | None]] = {}
     for one in verdicts:
         if one.winner is not None or _is_whole(one):
             by_pair.setdefault((one.a, one.b), []).append(one.winner)
     return [
-        Standing(a, b, said.count("a"), said.count("b"), said.count("tie"), said.count(None))
+        PairCount(a, b, said.count("a"), said.count("b"), said.count("tie"), said.count(None))
         for (a, b), said in sorted(by_pair.items())
     ]
 

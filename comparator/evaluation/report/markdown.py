@@ -13,7 +13,7 @@ from comparator.evaluation.report.fates import differ, fate_of_cell, fates_of
 from comparator.evaluation.report.judging import (
     judge_name,
     judge_sentences,
-    standings_of,
+    pair_counts_of,
     verdicts_in_words,
 )
 from comparator.evaluation.report.machine_facts import machine_lines
@@ -107,7 +107,7 @@ def _judge(contents: Contents) -> list[str]:
     if not judge:
         return []
     told = [f"{PARTS.texts['en']['model']}: {judge_name(contents)}", *judge_sentences(contents)]
-    for one in standings_of(contents.kept.verdicts) if not judge.get("is_refused") else ():
+    for one in pair_counts_of(contents.kept.verdicts) if not judge.get("is_refused") else ():
         a, b = contents.labels[one.a], contents.labels[one.b]
         told.append(
             f"{a}: {one.wins_of_a}; {b}: {one.wins_of_b}; ties: {one.ties}; not steady: "

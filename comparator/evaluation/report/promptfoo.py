@@ -8,7 +8,6 @@ assertion of promptfoo's passes or fails. Cells that wait are left out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,21 +17,22 @@ from comparator.comparison.exports.promptfoo import (
     ASSERTED,
     ERROR,
     NO_FAILURE,
+    PROMPT,
+    VARIABLE,
     digest_of,
+    file_of,
     metadata_of,
     milliseconds_of,
     provider_of,
     response_of,
+    spoken,
     usage_of,
 )
 from comparator.core.models import InferenceResult
-from comparator.core.text import plain
 from comparator.evaluation.report.contents import Contents
 from comparator.storage.kept_suite import Assertion, Cell, Item, Outcome, SuiteSlot
 
 Json = dict[str, Any]
-_VARIABLE = "prompt"
-_LETTERS_OF_ID = 12
 
 
 def suite_promptfoo(contents: Contents) -> str:
@@ -42,27 +42,18 @@ def suite_promptfoo(contents: Contents) -> str:
         (cell, result) for cell in kept.cells if (result := contents.result_of(cell)) is not None
     ]
     results = [_result(contents, cell, result) for cell, result in found]
-    file = {
-        "evalId": f"eval-{kept.id[:_LETTERS_OF_ID]}-{contents.moment[:19]}",
-        "results": {
-            "version": 3,
-            "timestamp": contents.moment,
-            "prompts": [_prompt(contents, slot, results, found) for slot in contents.slots],
-            "results": results,
-            "stats": _stats(results, [result for _cell, result in found]),
-        },
-        "config": {
-            "description": f"multi-llm-comparator {kept.name}",
-            "prompts": ["{{" + _VARIABLE + "}}"],
-            "providers": [_provider(slot) for slot in kept.slots],
-            "tests": [_test(item) for item in kept.suite.items],
-            **({"evaluateOptions": {"repeat": kept.repeats}} if kept.repeats > 1 else {}),
-        },
-        "shareableUrl": None,
-        "vars": [_VARIABLE],
-        "metadata": {"evaluationCreatedAt": contents.moment, "author": None},
+    told = {
+        "prompts": [_prompt(contents, slot, results, found) for slot in contents.slots],
+        "results": results,
+        "stats": _stats(results, [result for _cell, result in found]),
     }
-    return json.dumps(plain(file), ensure_ascii=False, indent=2) + "\n"
+    config = {
+        "description": f"multi-llm-comparator {kept.name}",
+        "providers": [_provider(slot) for slot in kept.slots],
+        "tests": [_test(item) for item in kept.suite.items],
+        **({"evaluateOptions": {"repeat": kept.repeats}} if kept.repeats > 1 else {}),
+    }
+    return file_of(kept.id, contents.moment, told, config)
 
 
 def _provider(slot: SuiteSlot) -> Json:
@@ -70,17 +61,10 @@ def _provider(slot: SuiteSlot) -> Json:
     return {**told, "label": slot.label or told["label"]}
 
 
-def _spoken(item: Item) -> str:
-    """Return what was asked: a question as its text, a conversation as JSON, as promptfoo does."""
-    if len(item.messages) == 1:
-        return item.messages[0]["content"]
-    return json.dumps(item.messages, ensure_ascii=False)
-
-
 def _test(item: Item) -> Json:
     told: Json = {
         "description": item.id,
-        "vars": {_VARIABLE: _spoken(item)},
+        "vars": {VARIABLE: spoken(item.messages)},
         "assert": [_assertion(one) for one in item.assertions],
         "metadata": {"id": item.id, "tags": list(item.tags)},
     }
@@ -96,7 +80,7 @@ def _assertion(assertion: Assertion) -> Json:
 
 def _result(contents: Contents, cell: Cell, result: InferenceResult) -> Json:
     item = contents.kept.suite.items[cell.prompt]
-    text = _spoken(item)
+    text = spoken(item.messages)
     answered = cell.state == "done"
     success = answered and cell.passed is not False
     provider = _provider(contents.kept.slots[cell.slot])
@@ -106,7 +90,7 @@ def _result(contents: Contents, cell: Cell, result: InferenceResult) -> Json:
         "testCase": _test(item),
         "promptId": digest_of(text),
         "prompt": {"raw": text, "label": text},
-        "vars": {_VARIABLE: text},
+        "vars": {VARIABLE: text},
         "provider": {name: provider[name] for name in ("id", "label")},
         "response": response_of(result),
         "error": _trouble(cell, result),
@@ -175,11 +159,10 @@ def _prompt(
     mine = [one for one in results if one["promptIdx"] == slot]
     cells = [(cell, result) for cell, result in found if cell.slot == slot]
     told = [passed for cell, _result in cells for passed in _told(cell)]
-    label = "{{" + _VARIABLE + "}}"
     return {
-        "id": digest_of(label),
-        "raw": label,
-        "label": label,
+        "id": digest_of(PROMPT),
+        "raw": PROMPT,
+        "label": PROMPT,
         "provider": _provider(contents.kept.slots[slot])["label"],
         "metrics": {
             "score": sum(one["score"] for one in mine),

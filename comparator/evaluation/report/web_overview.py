@@ -8,7 +8,7 @@ from comparator.comparison.exports.web_parts import safe_name, safe_text
 from comparator.comparison.record_facts import value_of
 from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.fairness import fairness_of
-from comparator.evaluation.report.judging import judge_name, judge_sentences, standings_of
+from comparator.evaluation.report.judging import judge_name, judge_sentences, pair_counts_of
 from comparator.evaluation.report.machine_facts import machine_lines
 from comparator.evaluation.report.pareto_chart import pareto_svg
 from comparator.evaluation.report.pass_rate_chart import pass_rate_svg
@@ -135,7 +135,7 @@ def _judge(contents: Contents) -> Iterator[str]:
 
 
 def _standings(contents: Contents) -> Iterator[tuple[str, list[str]]]:
-    for one in standings_of(contents.kept.verdicts):
+    for one in pair_counts_of(contents.kept.verdicts):
         a, b = contents.labels[one.a], contents.labels[one.b]
         prefers = f"{bdi(a)}: {one.wins_of_a}; {bdi(b)}: {one.wins_of_b}"
         yield f"{bdi(a)} – {bdi(b)}", [prefers, str(one.ties), str(one.not_steady)]

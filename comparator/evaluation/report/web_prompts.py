@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from comparator.comparison.exports.web_parts import safe_name, safe_text
-from comparator.comparison.exports.words import NOT_MEASURED, thinking_figures
+from comparator.comparison.exports.words import thinking_figures
 from comparator.comparison.record_facts import end_of
 from comparator.core.models import InferenceResult
-from comparator.core.units import seconds, speed
+from comparator.core.units import NOT_MEASURED, seconds, speed
 from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.differences import Piece, pieces_of
 from comparator.evaluation.report.fates import Fate, differ, fate_of_cell, fates_of

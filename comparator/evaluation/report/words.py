@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from comparator.comparison.exports.words import NOT_MEASURED as NOT_MEASURED
-from comparator.comparison.repeats import LETTERS
+from comparator.core.limits import LETTERS
+from comparator.core.units import NOT_MEASURED as NOT_MEASURED
 from comparator.storage.kept_suite import Outcome, Record
 
 _SHORT = 60  # letters of what an assertion compares with

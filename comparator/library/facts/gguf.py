@@ -23,6 +23,7 @@ from comparator.library.facts.makers import maker_of
 from comparator.library.facts.quantisation_labels import label_of
 from comparator.library.facts.template_arguments import arguments_asked_by
 from comparator.library.facts.values import (
+    MOST_LAYERS,
     ModelFacts,
     count_of,
     divided,
@@ -44,7 +45,6 @@ _WITHOUT_CACHE = frozenset({"mamba", "mamba2", "rwkv6", "rwkv7", "rwkv6qwen2", "
 # Every n-th layer has attention, the others a state of fixed size.
 _ATTENTION_PERIODS = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4}
 _LAYERS_WITH_OWN_CACHE = {"gemma3n": 20}  # the layers behind use the cache of these
-_MOST_LAYERS = 4096
 
 
 def facts_of_gguf(path: Path, name: str = "") -> ModelFacts:
@@ -94,7 +94,7 @@ def _of_metadata(metadata: dict[str, Any], path: Path) -> ModelFacts:
         base_model=_base_model(metadata),
         family=_family(metadata) or names.plain_name(path.name),
         purpose=purpose,
-        cache_layers=grouped(_cache(own, architecture or "", min(layers or 0, _MOST_LAYERS))),
+        cache_layers=grouped(_cache(own, architecture or "", min(layers or 0, MOST_LAYERS))),
         template_arguments=arguments_asked_by(metadata.get("tokenizer.chat_template")),
     )
 
@@ -192,7 +192,7 @@ def _family(metadata: Mapping[str, Any]) -> str | None:
 def _each(value: Any, layers: int) -> list[int]:
     """Return a number of each layer: the file has one for all, or one a layer."""
     if type(value) is int and 0 <= value < 2**31:
-        return [value] * min(layers, _MOST_LAYERS)
+        return [value] * min(layers, MOST_LAYERS)
     if isinstance(value, list) and all(type(v) is int and 0 <= v < 2**31 for v in value):
         return value[:layers]
     return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from comparator.library.facts.values import count_of, divided, grouped, text_of
+from comparator.library.facts.values import MOST_LAYERS, count_of, divided, grouped, text_of
 
 # Every n-th layer sees all tokens, where the configuration does not list its layers.
 _WINDOW_PERIODS = {
@@ -25,7 +25,6 @@ _STATES = frozenset(
     {"linear_attention", "conv", "mamba", "mamba2", "recurrent", "mlp", "moe", "dense", "sparse",
      "dummy", "no_op"}
 )  # fmt: skip
-_MOST_LAYERS = 4096
 
 
 def cache_layers(config: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
@@ -33,7 +32,7 @@ def cache_layers(config: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     if text_of(config.get("model_type")) in _WITHOUT_CACHE:
         return ()
     layers = count_of(config, "num_hidden_layers", "n_layer", "num_layers", "n_layers") or 0
-    layers = min(layers, _MOST_LAYERS)
+    layers = min(layers, MOST_LAYERS)
     own = layers - (count_of(config, "num_kv_shared_layers") or 0)
     sizes = [2 * _numbers(config)] * max(own, 0)
     window = _window(config)

@@ -43,7 +43,6 @@ _WORDS = {
     "temperature": "temperature", "top_k": "top_k", "top_p": "top_p", "min_p": "min_p",
     "repeat_penalty": "repeat penalty",
 }  # fmt: skip
-SAMPLED = ("do_sample", *_WORDS)
 _WHOLE = ("top_k",)
 
 

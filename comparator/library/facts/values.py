@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MOST_LAYERS = 4096  # that are believed of a file
+
 
 @dataclass(frozen=True)
 class ModelFacts:

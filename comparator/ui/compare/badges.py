@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from comparator.comparison.exports.sheet import LETTERS
 from comparator.comparison.kept import KeptComparison, Record
 from comparator.comparison.repeats import Repeat, repeats_between, repeats_in
+from comparator.core.limits import LETTERS
 
 
 def badges(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from comparator.comparison.exports.sheet import LETTERS
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.limits import LETTERS
 from comparator.hosting.voting import OTHERS
 
 View = dict[str, Any]

@@ -24,13 +24,12 @@ from comparator.hosting.host import Host
 from comparator.ui import adapter
 from comparator.ui.compare.blind import STILL_BLIND
 from comparator.ui.compare.boards import Boards
-from comparator.ui.events import AT_ONCE, Handler, Updates, Widget, telling
+from comparator.ui.events import AT_ONCE, LONGEST_ID, Handler, Updates, Widget, telling
 from comparator.ui.static_files import static_text
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of
 
 WAYS = ("save", "copy")
-_LONGEST_ID = 64
 _FORGOTTEN = "This comparison is not known any more, so nothing can be taken away of it."
 # A card reads models' files whole the first time: one at once, or a few clicks would take all the
 # threads that visitors share.
@@ -104,7 +103,7 @@ def _asked(event: Any) -> tuple[str, str]:
 
 
 def _from_history(host: Host, name: Any, browser: str) -> KeptComparison | None:
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_ID:
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_ID:
         return None
     return host.history.get(name, host.owner_of(browser))
 

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from comparator.core.exceptions import MultiLLMError
+from comparator.core.limits import LETTERS
 from comparator.core.text import with_controls_shown
 from comparator.hosting.host import Host
 from comparator.hosting.requests import RequestDraft
@@ -16,7 +17,6 @@ from comparator.ui.compare.tab import CompareTab
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
 from comparator.ui.threads import in_thread
 
-LETTERS = "ABCD"
 # A look takes a moment: what is changed meanwhile is looked at, too, and not passed over. Never
 # "always_last": several lists that change at once then let Gradio tell their changes for ever.
 LATEST: dict[str, Any] = {**AT_ONCE, "trigger_mode": "multiple"}

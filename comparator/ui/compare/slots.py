@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from comparator.core.limits import LARGEST_FILES_BYTES, MOST_FILES
+from comparator.core.limits import LARGEST_FILES_BYTES, LETTERS, MOST_FILES
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.page_start import usual_form
 from comparator.hosting.slot_fields import slot_fields
@@ -20,7 +20,6 @@ from comparator.ui.events import Widget
 from comparator.ui.language import script, text
 from comparator.ui.static_files import static_text
 
-LETTERS = "ABCD"
 SCRIPTS = ("slot_form.js", "slots_kept.js", "links.js", "prompts.js", "slots.js", "run_once.js")
 
 

@@ -16,7 +16,7 @@ from comparator.ui.threads import in_thread
 from comparator.ui.wakeup import Wakeup
 
 UPDATE_SECONDS = 0.5  # between two views at least
-LOOK_SECONDS = 5.0  # a closed tab is noticed at a view and not before
+LOOK_SECONDS = 5.0  # a closed tab or client is noticed at a view and not before
 MOST_SESSIONS = 512
 
 _numbers = itertools.count(1)

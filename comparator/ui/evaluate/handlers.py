@@ -23,13 +23,21 @@ from comparator.ui.evaluate import views
 from comparator.ui.evaluate.following import Follower, Looks
 from comparator.ui.evaluate.reports import make_take_away
 from comparator.ui.evaluate.tab import EvaluateTab
-from comparator.ui.events import AT_ONCE, STREAM, Handler, Updates, Values, Widget, telling
+from comparator.ui.events import (
+    AT_ONCE,
+    LONGEST_ID,
+    STREAM,
+    Handler,
+    Updates,
+    Values,
+    Widget,
+    telling,
+)
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of, visitor_of
 
 MOST_LISTED = 50
 MOST_OFFERED = 100  # comparisons of the history to choose from
-_LONGEST_ID = 64
 
 
 def wire_evaluate_tab(
@@ -227,7 +235,7 @@ def _cell_view(kept: KeptSuite | None, place: list[Any]) -> views.View:
 
 
 def _name(event: Any) -> str:
-    return _text(event, "id")[:_LONGEST_ID]
+    return _text(event, "id")[:LONGEST_ID]
 
 
 def _text(event: Any, name: str) -> str:

@@ -13,11 +13,9 @@ from comparator.hosting.host import Host
 from comparator.hosting.suites_seen import as_seen
 from comparator.ui import adapter
 from comparator.ui.evaluate.views import numbered
-from comparator.ui.events import Handler, Updates, Widget, telling
+from comparator.ui.events import LONGEST_ID, Handler, Updates, Widget, telling
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of
-
-_LONGEST_ID = 64
 
 
 def make_take_away(host: Host, receiver: Widget) -> Handler:
@@ -26,7 +24,7 @@ def make_take_away(host: Host, receiver: Widget) -> Handler:
     @telling(lambda sentence: {receiver: numbered(trouble=sentence)})
     async def take_away(event: gr.EventData, request: gr.Request) -> Updates:
         """Write the report that the event asks for."""
-        name = str(adapter.carried(event, "id"))[:_LONGEST_ID]
+        name = str(adapter.carried(event, "id"))[:LONGEST_ID]
         form = str(adapter.carried(event, "form"))
         owner = host.owner_of(browser_of(request))
         return {receiver: await in_thread(written_of, host, name, form, owner)}

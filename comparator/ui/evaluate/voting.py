@@ -19,11 +19,9 @@ from comparator.ui.compare.tab import CompareTab
 from comparator.ui.compare.voting_handlers import ballot_of, settle
 from comparator.ui.evaluate import views
 from comparator.ui.evaluate.tab import EvaluateTab
-from comparator.ui.events import AT_ONCE, Handler, Updates, Widget, telling
+from comparator.ui.events import AT_ONCE, LONGEST_ID, Handler, Updates, Widget, telling
 from comparator.ui.threads import in_thread
 from comparator.ui.visitors import browser_of, session_of
-
-_LONGEST_ID = 64
 
 
 def wire_suite_voting(
@@ -70,7 +68,7 @@ def make_vote(
 
 
 def _comparison(host: Host, event: Any, owner: str) -> KeptComparison:
-    name = str(adapter.carried(event, "id"))[:_LONGEST_ID]
+    name = str(adapter.carried(event, "id"))[:LONGEST_ID]
     prompt, repeat = adapter.carried(event, "prompt"), adapter.carried(event, "repeat")
     suite = host.evaluations.get(name, owner)
     if suite is None or type(prompt) is not int or type(repeat) is not int:

@@ -15,7 +15,7 @@ from comparator.library.changes.quantising import Ladder
 from comparator.library.changes.removal import Removal
 from comparator.library.labels import ENGINE_NAMES
 from comparator.library.sources import title_of
-from comparator.memory.verdicts import WORDS
+from comparator.memory.fit import WORDS
 from comparator.ui.worded import said, said_label
 
 # key, whether numbers stand in it, width in pixels; the heading is the text "column_KEY"

@@ -30,7 +30,7 @@ class GGUFModel:
 
     Attributes:
         name: what a person calls it.
-        llama: the library that holds it, see ``gguf_library``.
+        llama: the library that holds it, see ``library``.
         pointer: llama.cpp's model.
         vocabulary: llama.cpp's vocabulary.
     """

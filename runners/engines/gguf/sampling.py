@@ -1,4 +1,4 @@
-"""How llama.cpp's next token is chosen, the same way as in ``torch_sampling``.
+"""How llama.cpp's next token is chosen, the same way as in ``pytorch.sampling``.
 
 The order is llama.cpp's own: penalties, top_k, top_p, min_p, temperature, draw. The penalty
 is applied here to the scores of the at most 64 tokens it concerns, in llama.cpp's own memory:

@@ -23,7 +23,6 @@ _KEY_VALUE_WIDTH = WIDTH * KEY_VALUE_HEADS // HEADS
 _WEIGHT = 1 / 16  # standard deviation of a weight, so that no layer grows or shrinks
 _MAGIC, _VERSION, _ALIGNMENT = b"GGUF", 3, 32
 _UINT, _FLOAT, _TEXT = 4, 6, 8  # gguf.h: enum gguf_type
-_F32 = 0
 
 # Name of a matrix -> its rows; a row is as long as the layer before is wide.
 MATRICES = {

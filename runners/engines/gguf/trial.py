@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from comparator.core.trial_figures import REPACKED_BITS
 from runners.engines.gguf import adapter, library, tiny_model
 from runners.engines.gguf.trial_model import TinyContext, TinyModel
 from runners.engines.gguf.trial_reference import REFERENCE, STEP, TOKENS
@@ -27,7 +28,6 @@ ROWS_AT_ONCE = 40  # two tiles of 16 and a rest
 MOST_ERROR = 0.10  # root of the mean square; the scores' own is 1
 MOST_ROW_ERROR = 0.40
 BUSY_SECONDS = 0.1  # of computing, after which other programs must have the cores
-REPACKED = "repacked bits of "  # of a weight of this type, in a figure's name
 _MIB = 1024 * 1024
 
 Report = Callable[[str, float, float], None]
@@ -124,7 +124,7 @@ class _Trial:
         """Note the private memory that the weights of a type take beside the mapped file."""
         weights = sum(tiny_model.MATRICES.values()) - tiny_model.VOCABULARY_TOKENS
         size = sum(float(found) for found in adapter.UNMAPPED_MEBIBYTES.findall(log)) * _MIB
-        self.figures[f"{REPACKED}{kind}"] = round(size * 8 / (weights * tiny_model.WIDTH), 2)
+        self.figures[f"{REPACKED_BITS}{kind}"] = round(size * 8 / (weights * tiny_model.WIDTH), 2)
 
 
 def difference(kind: str, rows: Sequence[Sequence[float]]) -> str:

@@ -16,7 +16,6 @@ from runners.engines.pytorch.forward import PREFILL_TOKENS, RecomputingStepper, 
 
 _FEWEST_COLUMNS = 32  # of a part of several prompts that are read at once
 _MOST_PADDING, _LITTLE_PADDING = 1.25, 16  # the share, and the tokens, that a prompt may lack
-_TRIED_TOKENS = 8
 
 ShouldStop = Callable[[], bool]
 

@@ -1,4 +1,4 @@
-"""How a transformers model's next token is chosen, the same way as in ``gguf_sampling``.
+"""How a transformers model's next token is chosen, the same way as in ``gguf.sampling``.
 
 The order and the formulas are those of llama.cpp's sampler chain
 (https://github.com/ggml-org/llama.cpp/blob/master/src/llama-sampler.cpp): penalties over the

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from comparator.cli.commands.options import look_up_in
-from comparator.cli.commands.run import RunOptions, run, slots_of
+from comparator.cli.commands.run import RunOptions, run
+from comparator.cli.commands.shared_options import EngineOptions, SettingOptions
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from comparator.hosting.requests import RequestDraft, SlotDraft
 
-OPTIONS = RunOptions(None, False, "text")
+OPTIONS = RunOptions(EngineOptions(), "text")
 
 
 class Unread(io.StringIO):
@@ -23,7 +24,7 @@ class Unread(io.StringIO):
 
 def test_what_is_set_later_counts_for_all_models_or_for_one() -> None:
     assignments = ["seed=1", "2.seed=2", "1.top_k=5 greedy", "top_k=7"]
-    assert slots_of(["a", "b"], assignments) == [
+    assert SettingOptions(assignments=assignments).slots_of(["a", "b"]) == [
         SlotDraft("a", {"seed": 1, "top_k": 7, "do_sample": False}),
         SlotDraft("b", {"seed": 2, "top_k": 7}),
     ]
@@ -32,7 +33,7 @@ def test_what_is_set_later_counts_for_all_models_or_for_one() -> None:
 @pytest.mark.parametrize("number", [0, 3])
 def test_a_model_that_is_not_there_cannot_be_set(number: int) -> None:
     with pytest.raises(ConfigurationError, match=f"means model {number} of 2"):
-        slots_of(["a", "b"], [f"{number}.seed=1"])
+        SettingOptions(assignments=[f"{number}.seed=1"]).slots_of(["a", "b"])
 
 
 def test_a_wrong_name_is_told_before_standard_input_is_read(

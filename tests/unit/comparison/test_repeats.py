@@ -51,7 +51,8 @@ def test_of_greedy_ones_the_seed_plays_no_part_and_is_not_named():
 def test_a_rerun_is_held_against_what_it_repeats():
     earlier = kept_of(result("one"), result("two", path="/b.gguf"), id="e" * 12)
     rerun = kept_of(later(result("one")), later(result("other", path="/b.gguf")))
-    assert [one.is_identical for one in repeats_between(rerun, earlier)] == [True, False]
+    same = [one.parted is None for one in repeats_between(rerun, earlier)]
+    assert same == [True, False]
     assert badges(rerun, [earlier]) == [
         "Same seed twice here: identical (A and A of eeeeeeeeeeee)",
         "Same seed twice here: parted at word 1 (B and B of eeeeeeeeeeee)",

@@ -17,7 +17,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.evaluation import batch
 from comparator.memory import devices
-from comparator.memory.verdicts import TIGHT_SHARE
+from comparator.memory.fit import TIGHT_SHARE
 from comparator.services.memory_manager import MemoryManager
 from comparator.services.token_counts import PromptSize
 

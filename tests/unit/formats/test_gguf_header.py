@@ -67,9 +67,10 @@ def test_facts_of_a_file(written):
 def test_every_file_type_of_the_library_is_known_or_newer():
     from gguf import LlamaFileType
 
-    for kind in LlamaFileType:
-        name = gguf_header.FILE_TYPES.get(int(kind))
-        assert name is None or name in kind.name, kind
+    names = {kind.name: gguf_header.FILE_TYPES.get(int(kind)) for kind in LlamaFileType}
+    known = {kind: name for kind, name in names.items() if name is not None}
+    assert all(name in kind for kind, name in known.items()), known
+    assert len(known) > len(names) / 2
 
 
 def test_every_tensor_type_of_the_library_has_its_size():

@@ -180,22 +180,20 @@ def test_too_many_models_are_refused_before_any_is_looked_up() -> None:
 
 def test_every_door_asks_an_engine_for_the_same(manager: ModelManager) -> None:
     """The page's form, an endpoint's arguments and a command's options, of the same meaning."""
-    from comparator.cli.commands.run import slots_of
+    from comparator.cli.commands.shared_options import SettingOptions
 
     page = from_page(
         "hi", "be brief", [("alpha", "seed=3"), ("beta", "")],
         {"max_tokens": 9, "seed": "", "n_threads": "2", "stop": "a\\nb", "greedy": True}, False,
     )  # fmt: skip
     common = {"max_tokens": 9, "n_threads": 2, "stop": ["a\nb"], "do_sample": False}
+    options = SettingOptions(
+        "9", threads=2, greedy=True, assignments=['stop=["a\\nb"]', "1.seed=3"]
+    )
     endpoint = from_endpoint(
         "hi", ["alpha", "beta"], "be brief", {**common, "per_model": {"alpha": {"seed": 3}}}
     )
-    command = RequestDraft(
-        "hi",
-        slots_of(["alpha", "beta"], ['stop=["a\\nb"]', "1.seed=3"]),
-        "be brief",
-        {name: value for name, value in common.items() if name != "stop"},
-    )
+    command = RequestDraft("hi", options.slots_of(["alpha", "beta"]), "be brief", options.for_all())
     asked = [_request(manager, draft).slots for draft in (page, endpoint, command)]
     assert [[(slot.model, slot.config) for slot in slots] for slots in asked[1:]] == [
         [(slot.model, slot.config) for slot in asked[0]]

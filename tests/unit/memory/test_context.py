@@ -13,8 +13,8 @@ from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, ModelType
 from comparator.memory import devices
 from comparator.memory.context import said_of
+from comparator.memory.fit import TIGHT_SHARE
 from comparator.memory.need import VALUES_STAY, estimate
-from comparator.memory.verdicts import TIGHT_SHARE
 from comparator.services.memory_manager import MemoryManager
 
 OWN, TOKEN_BYTES = 131_072, 24 * 2 * 3 * 64 * 2  # of keys and values in 16 bits

@@ -19,9 +19,9 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelInfo, ModelType, RunState
 from comparator.library.facts.lookup import facts_of
 from comparator.memory import devices
+from comparator.memory.fit import Neighbour
 from comparator.memory.need import ENGINE_BYTES, MemoryNeed
 from comparator.memory.placement import DEVICE_CONTEXT_BYTES, DEVICE_RESERVE_BYTES
-from comparator.memory.verdicts import Neighbour
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
 from runners.machine import nvml
@@ -120,18 +120,18 @@ class TestEstimate:
 
 class TestVerdict:
     @pytest.mark.parametrize(
-        ("size", "verdict"), [(1, "fits"), (880_000_000, "tight"), (2 * GIGABYTE, "cannot")]
+        ("size", "word"), [(1, "fits"), (880_000_000, "tight"), (2 * GIGABYTE, "cannot")]
     )
-    def test_three_words_with_numbers(self, monkeypatch, size, verdict):
+    def test_three_words_with_numbers(self, monkeypatch, size, word):
         manager = MemoryManager()
         monkeypatch.setattr(manager, "available_bytes", lambda *_: GIGABYTE)
-        told = manager.verdict(model_of(size))
-        assert told.name == verdict
+        told = manager.fit(model_of(size))
+        assert told.name == word
         assert "needs about" in told.sentence
         assert "1.00 GB is free" in told.sentence
 
     def test_the_refusal_says_what_to_do(self, monkeypatch):
-        sentence = MemoryManager(max_memory_gb=0.5).verdict(model_of(2 * GIGABYTE)).sentence
+        sentence = MemoryManager(max_memory_gb=0.5).fit(model_of(2 * GIGABYTE)).sentence
         assert sentence.startswith("Cannot run: needs about 2.10 GB, 500 MB is free.")
         assert "smaller quantisation" in sentence
 
@@ -287,14 +287,14 @@ class TestContextAdvice:
         need = MemoryManager().estimate(gguf_model, ModelConfig(n_ctx=8192))
         room = need.host - need.key_value_cache + 1500 * 2 * 24 * 3 * 64 * 2
         monkeypatch.setattr("runners.machine.memory.available_bytes", lambda: room)
-        verdict = MemoryManager().verdict(gguf_model, ModelConfig(n_ctx=8192))
-        assert verdict.name == "cannot"
-        assert verdict.sentence.endswith("or a context (n_ctx) of at most 1280 tokens.")
-        assert MemoryManager().verdict(gguf_model, ModelConfig(n_ctx=1280)).name != "cannot"
+        fit = MemoryManager().fit(gguf_model, ModelConfig(n_ctx=8192))
+        assert fit.name == "cannot"
+        assert fit.sentence.endswith("or a context (n_ctx) of at most 1280 tokens.")
+        assert MemoryManager().fit(gguf_model, ModelConfig(n_ctx=1280)).name != "cannot"
 
     def test_where_no_context_helps_none_is_named(self, gguf_model, monkeypatch):
         monkeypatch.setattr("runners.machine.memory.available_bytes", lambda: 98_000_000)
-        sentence = MemoryManager().verdict(gguf_model).sentence
+        sentence = MemoryManager().fit(gguf_model).sentence
         assert "at most" not in sentence
 
 
@@ -366,9 +366,9 @@ class TestDevice:
         assert need.device <= nvidia.free
         one_more = MemoryManager().estimate(model, ModelConfig(n_gpu_layers=need.gpu_layers + 2))
         assert one_more.device > nvidia.free - DEVICE_RESERVE_BYTES
-        verdict = MemoryManager().verdict(model)
-        assert verdict.name == "fits"
-        assert f"with {need.gpu_layers} of 24 layers, the rest in RAM" in verdict.sentence
+        fit = MemoryManager().fit(model)
+        assert fit.name == "fits"
+        assert f"with {need.gpu_layers} of 24 layers, the rest in RAM" in fit.sentence
 
     def test_none_fit_on_a_full_device(self, nvidia, gguf_model):
         nvidia.free = 200_000_000
@@ -407,19 +407,19 @@ class TestDevice:
         monkeypatch.setattr("comparator.core.placement.can_spread", lambda: False)
         whole = manager.estimate(directory_model)
         assert whole.device > 5 * GIGABYTE
-        assert manager.verdict(directory_model).name == "cannot"
+        assert manager.fit(directory_model).name == "cannot"
 
-    def test_a_verdict_of_its_own(self, nvidia, gguf_model):
+    def test_a_device_is_judged_by_itself(self, nvidia, gguf_model):
         manager = MemoryManager()
         small, large = (self.gguf(gguf_model, size) for size in (GIGABYTE, 5 * GIGABYTE))
-        assert "on the GPU" in manager.verdict(small).sentence
-        assert "GPU" not in manager.verdict(small, ModelConfig(use_gpu=False)).sentence
-        verdict = manager.verdict(large, ModelConfig(n_gpu_layers=-1))
-        assert verdict.name == "cannot"
-        assert verdict.sentence.startswith("Cannot run on the GPU: needs about 5.")
-        assert "3.00 GB is free" in verdict.sentence
-        assert "use_gpu" in verdict.sentence
-        assert "n_gpu_layers" in verdict.sentence
+        assert "on the GPU" in manager.fit(small).sentence
+        assert "GPU" not in manager.fit(small, ModelConfig(use_gpu=False)).sentence
+        fit = manager.fit(large, ModelConfig(n_gpu_layers=-1))
+        assert fit.name == "cannot"
+        assert fit.sentence.startswith("Cannot run on the GPU: needs about 5.")
+        assert "3.00 GB is free" in fit.sentence
+        assert "use_gpu" in fit.sentence
+        assert "n_gpu_layers" in fit.sentence
 
     def test_only_cannot_blocks_and_it_can_be_overridden(self, nvidia, gguf_model):
         tight, large = (self.gguf(gguf_model, size) for size in (int(2.2 * GIGABYTE), 5 * GIGABYTE))

@@ -17,7 +17,8 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.storage import history_schema
 from comparator.storage.history import History, Retention
 from comparator.storage.history_schema import trigrams_of
-from comparator.storage.kept_comparison import KeptComparison, new_id
+from comparator.storage.kept_comparison import KeptComparison
+from comparator.storage.names import new_id
 
 
 def _record(

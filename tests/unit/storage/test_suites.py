@@ -41,7 +41,7 @@ def test_a_suite_comes_back_as_it_was_kept(suites: Suites) -> None:
 def test_cells_are_kept_one_by_one_and_the_others_are_pending(suites: Suites, path: Path) -> None:
     kept = kept_suite()
     assert suites.begin(kept)
-    assert suites.add_cell(kept.id, cell(1, 0))
+    assert suites.add_cells(kept.id, [cell(1, 0)])
     found = Suites(path).get(kept.id)  # as another program sees it
     assert found is not None
     assert [one.state for one in found.cells] == ["pending", "pending", "done", "pending"]
@@ -51,13 +51,13 @@ def test_cells_are_kept_one_by_one_and_the_others_are_pending(suites: Suites, pa
 def test_a_cell_takes_the_place_of_the_one_that_was_there(suites: Suites) -> None:
     kept = kept_suite()
     suites.begin(kept)
-    suites.add_cell(kept.id, cell(0, 0, state="failed"))
+    suites.add_cells(kept.id, [cell(0, 0, state="failed")])
     graded = cell(0, 0, assertions=[Outcome("equals", True, "It is equal.")])
-    assert suites.add_cell(kept.id, graded)
+    assert suites.add_cells(kept.id, [graded])
     found = suites.get(kept.id)
     assert found is not None
     assert found.cells[0] == graded
-    suites.add_cell(kept.id, msgspec.structs.replace(graded, state="pending"))
+    suites.add_cells(kept.id, [msgspec.structs.replace(graded, state="pending")])
     again = suites.get(kept.id)
     assert again is not None
     assert again.cells[0].state == "pending"
@@ -65,7 +65,7 @@ def test_a_cell_takes_the_place_of_the_one_that_was_there(suites: Suites) -> Non
 
 def test_a_cell_of_no_suite_is_not_kept(suites: Suites) -> None:
     suites.begin(kept_suite())
-    assert not suites.add_cell("unknown", cell(0, 0))
+    assert not suites.add_cells("unknown", [cell(0, 0)])
 
 
 def test_each_cell_is_on_the_disk_at_once(suites: Suites) -> None:
@@ -192,7 +192,7 @@ def test_no_place_for_a_lock_is_a_sentence(suites: Suites, path: Path) -> None:
 def test_a_full_disk_loses_no_kept_cell_and_says_so(suites: Suites, path: Path) -> None:
     kept = kept_suite()
     suites.begin(kept)
-    assert suites.add_cell(kept.id, cell(0, 0))
+    assert suites.add_cells(kept.id, [cell(0, 0)])
     pages = suites._store.ask(lambda it: it.execute("PRAGMA page_count").fetchone())
     assert pages is not None
     large = cell(0, 1, record={"content": [hash(str(n)) for n in range(100_000)]})
@@ -207,7 +207,7 @@ def test_a_full_disk_loses_no_kept_cell_and_says_so(suites: Suites, path: Path) 
         return put(lambda it: (full(it), work(it))[1])
 
     suites._store.ask = ask_on_the_full_disk  # type: ignore[method-assign]
-    assert not suites.add_cell(kept.id, large)
+    assert not suites.add_cells(kept.id, [large])
     assert "full" in suites.trouble
     found = Suites(path).get(kept.id)
     assert found is not None

@@ -13,7 +13,7 @@ from kept_suites import hostile_suite, item, judged, kept_suite, suite_slot
 from comparator.comparison.exports.web_parts import FOLDER, Parts
 from comparator.evaluation.report import written
 from comparator.evaluation.report.contents import Contents
-from comparator.evaluation.report.judging import standings_of
+from comparator.evaluation.report.judging import pair_counts_of
 from comparator.evaluation.report.markdown import suite_markdown
 from comparator.evaluation.report.web_page import suite_html
 from comparator.evaluation.report.web_tables import PARTS
@@ -154,7 +154,7 @@ def test_what_the_judge_did_not_say_is_not_called_unsteady():
     page = "".join(page_of(msgspec.structs.replace(kept, verdicts=unsaid)).text)
     assert page.count(f"no verdict. {why}") == 2
     assert "so it counts nothing" not in page
-    assert standings_of(unsaid) == []
+    assert pair_counts_of(unsaid) == []
 
 
 def test_settings_that_differ_are_in_the_fair_play():

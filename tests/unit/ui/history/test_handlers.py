@@ -14,7 +14,8 @@ import pytest
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
 from comparator.storage.history import History, Retention
-from comparator.storage.kept_comparison import KeptComparison, new_id
+from comparator.storage.kept_comparison import KeptComparison
+from comparator.storage.names import new_id
 from comparator.ui.compare.boards import Boards
 from comparator.ui.history.handlers import (
     GONE,

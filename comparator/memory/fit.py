@@ -10,12 +10,11 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.core.placement import ALL_LAYERS, can_spread
 from comparator.core.units import fine_size
 from comparator.library.facts.lookup import facts_of
-from comparator.memory.need import CONTEXT_STEP, MemoryNeed
+from comparator.memory.need import CONTEXT_STEP, LEAST_CONTEXT_TOKENS, MemoryNeed
 from comparator.storage.measurements import Measured
 
 TIGHT_SHARE = 0.85  # a need over this share of what is available is called tight
 WORDS = ("fits", "tight", "cannot")
-_LEAST_CONTEXT = 512
 _MOST_SURPLUS = 0.10  # of an estimate: what it may be wrong by
 
 
@@ -42,7 +41,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Fit:
     """Whether a model fits: ``fits``, ``tight`` or ``cannot``, and a sentence with numbers."""
 
     name: str
@@ -50,7 +49,7 @@ class Verdict:
     need: MemoryNeed
 
 
-def on_host(model: ModelInfo, config: ModelConfig, need: MemoryNeed, available: int) -> Verdict:
+def on_host(model: ModelInfo, config: ModelConfig, need: MemoryNeed, available: int) -> Fit:
     """Say whether a model's part in RAM fits into so many bytes."""
     numbers = f"needs about {fine_size(need.host)}, {fine_size(available)} is free"
     name = _word(need.host, available)
@@ -60,12 +59,10 @@ def on_host(model: ModelInfo, config: ModelConfig, need: MemoryNeed, available: 
         "cannot": f"Cannot run: {numbers}. Choose a smaller quantisation or "
         f"{_smaller_context(model, config, need, available)}.",
     }[name]
-    return Verdict(name, sentence, need)
+    return Fit(name, sentence, need)
 
 
-def on_device(
-    model: ModelInfo, need: MemoryNeed, free_bytes: Sequence[int], to_come: int
-) -> Verdict:
+def on_device(model: ModelInfo, need: MemoryNeed, free_bytes: Sequence[int], to_come: int) -> Fit:
     """Say whether a model's part on accelerators fits.
 
     Args:
@@ -89,14 +86,14 @@ def on_device(
         "cannot": f"Cannot run on the GPU: {numbers}. Turn the GPU off (use_gpu), give it "
         "fewer layers (n_gpu_layers, GGUF), or choose a smaller quantisation or context.",
     }[name]
-    return Verdict(name, sentence, need)
+    return Fit(name, sentence, need)
 
 
-def worse_of(host: Verdict, device: Verdict) -> Verdict:
-    """Return the verdict that counts; both sentences where they say the same word."""
+def worse_of(host: Fit, device: Fit) -> Fit:
+    """Return the one that counts; both sentences where they say the same word."""
     if host.name == device.name:
-        return Verdict(host.name, f"{host.sentence} {device.sentence}", host.need)
-    return max(host, device, key=lambda verdict: WORDS.index(verdict.name))
+        return Fit(host.name, f"{host.sentence} {device.sentence}", host.need)
+    return max(host, device, key=lambda one: WORDS.index(one.name))
 
 
 def surplus(measured: Measured | None, estimated: int) -> int:
@@ -130,7 +127,7 @@ def _smaller_context(
     context = min(wanted, facts_of(model).context_length or wanted)
     step = CONTEXT_STEP
     tokens = int(context * left / need.key_value_cache) // step * step
-    if need.device or tokens < _LEAST_CONTEXT:
+    if need.device or tokens < LEAST_CONTEXT_TOKENS:
         return "a smaller context (n_ctx)"
     return f"a context (n_ctx) of at most {tokens} tokens"
 
