@@ -15,6 +15,7 @@ from comparator.cli.commands.options import (
     Assignments,
     Cold,
     ContextSize,
+    Date,
     FirstTokenTimeout,
     Force,
     Format,
@@ -93,6 +94,7 @@ def command(
     messages: Messages = None,
     further: Further = None,
     system: System = None,
+    date: Date = None,
     max_tokens: MaxTokens = None,
     temperature: Temperature = None,
     seed: Seed = None,
@@ -141,11 +143,11 @@ def command(
     look_ups = look_ups_in(models_dir, no_source)
     if further is not None:
         told = {**settings, "system_prompt": system} if system else settings
-        asked = going_on.Further(further, prompt, told, assignments or (), together, files)
+        asked = going_on.Further(further, prompt, told, assignments or (), together, files, date)
         return run_further(asked, options, history or History(), not no_history, *look_ups)
     slots = slots_of(model or (), assignments or ())
     given = prompt if messages is None else messages_of(messages)
-    draft = RequestDraft(given or "", slots, system or "", settings, together, files)
+    draft = RequestDraft(given or "", slots, system or "", settings, together, files, date=date)
     return run(draft, options, *look_ups, history=history)
 
 
