@@ -39,6 +39,7 @@ class SettingField:
         step: by how much a key changes a number.
         choices: the values of a choice.
         may_be_none: whether null is a value of its own.
+        is_templates: whether only some chat templates know it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SettingField:
     step: float | None = None
     choices: tuple[str, ...] = ()
     may_be_none: bool = False
+    is_templates: bool = False
 
 
 FIELDS = (
@@ -66,9 +68,9 @@ FIELDS = (
     SettingField("eos_token_id", WHOLE, LENGTH, 0, 2**31 - 1, 1, may_be_none=True),
     SettingField("system_prompt", TEXT, PROMPT),
     SettingField("prompt_format", CHOICE, PROMPT, choices=PROMPT_FORMATS),
-    SettingField("thinking", CHOICE, PROMPT, choices=THINKINGS),
-    SettingField("reasoning_effort", TEXT, PROMPT, may_be_none=True),
-    SettingField("template_args", OBJECT, PROMPT),
+    SettingField("thinking", CHOICE, PROMPT, choices=THINKINGS, is_templates=True),
+    SettingField("reasoning_effort", TEXT, PROMPT, may_be_none=True, is_templates=True),
+    SettingField("template_args", OBJECT, PROMPT, is_templates=True),
     SettingField("kv_cache_type", CHOICE, MACHINE, choices=KV_CACHE_TYPES),
     SettingField("torch_dtype", CHOICE, MACHINE, choices=DTYPES),
     SettingField("lora", LINES, MACHINE),

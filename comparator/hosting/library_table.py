@@ -146,7 +146,9 @@ class LibraryTable:
             self._unusable = tuple(
                 self._put_apart(m.path, m.problem or "", m) for m in shelf.unusable
             )
-            self._skipped = tuple(self._put_apart(s.path, s.reason) for s in shelf.skipped)
+            self._skipped = tuple(
+                self._put_apart(s.path, s.reason, name=s.name) for s in shelf.skipped
+            )
             self._number += 1
         name = "comparator-library"
         threading.Thread(target=self._fill, args=(models,), name=name, daemon=True).start()
@@ -283,8 +285,10 @@ class LibraryTable:
             return self._put_apart(model.path, model.problem, model)
         return None
 
-    def _put_apart(self, path: str, reason: str, model: ModelInfo | None = None) -> Apart:
-        name = model.name if model else os.path.basename(path)
+    def _put_apart(
+        self, path: str, reason: str, model: ModelInfo | None = None, name: str = ""
+    ) -> Apart:
+        name = model.name if model else name or os.path.basename(path)
         if not self._is_public:
             return Apart(name, path, reason, model is not None)
         hidden = reason.replace(path, name).replace(os.path.dirname(path), "…")

@@ -20,6 +20,7 @@ from comparator.core.config_text import (
     whole_number,
 )
 from comparator.core.conversation import Prompt
+from comparator.core.dates import moment_of
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, MultiLLMError
 from comparator.core.limits import MOST_MODELS
 from comparator.core.lora import Adapter, adapter_of
@@ -62,6 +63,7 @@ class RequestDraft:
         files: whether the models' files are made cold or warm before each run.
         on_page: whether a browser on this machine shows the answers as they come.
         given: which of ``settings`` a person gave; None for all of them.
+        date: what chat templates are told of the time; None for now.
     """
 
     prompt: Prompt
@@ -72,6 +74,7 @@ class RequestDraft:
     files: Files = Files.AS_THEY_ARE
     on_page: bool = False
     given: frozenset[str] | None = None
+    date: str | None = None
 
 
 def request_of(
@@ -104,7 +107,9 @@ def request_of(
         for model, slot in zip(models, draft.slots, strict=True)
     }
     given = {model.id: _given(draft, slot) for model, slot in zip(models, draft.slots, strict=True)}
-    request = engine.request(draft.prompt, models, configs, together=draft.together, given=given)
+    request = engine.request(
+        draft.prompt, models, configs, together=draft.together, date=draft.date, given=given
+    )
     if adapter is not None:
         slots = [replace(slot, lora=_paths(slot.config.lora, adapter)) for slot in request.slots]
         request = replace(request, slots=slots)
@@ -223,9 +228,11 @@ def from_endpoint(prompt: Any, models: Any, system_prompt: Any, config: Any) -> 
     names = _names(models)
     settings = dict(_mapping("config", {} if config is None else config))
     per_model = _mapping(PER_MODEL, settings.pop(PER_MODEL, {}))
-    together = settings.pop("together", False)
+    together, date = settings.pop("together", False), settings.pop("date", None)
     if not isinstance(together, bool):
         raise ConfigurationError("together must be true or false.")
+    if date is not None:
+        moment_of(date)
     _refuse_strangers(per_model, names)
     slots = [
         SlotDraft(
@@ -233,7 +240,7 @@ def from_endpoint(prompt: Any, models: Any, system_prompt: Any, config: Any) -> 
         )
         for name, key in zip(names, _keys(names), strict=True)
     ]
-    return RequestDraft(prompt, slots, system_prompt or "", settings, together)
+    return RequestDraft(prompt, slots, system_prompt or "", settings, together, date=date)
 
 
 def _named(wanted: str, manager: ModelManager) -> ModelInfo:

@@ -35,7 +35,7 @@ class LibraryAdapter:
 
     Attributes:
         id: eight hexadecimal digits of its path, like a model's.
-        name: its file's or folder's.
+        name: its file's or folder's, or what another program calls it.
         path: where it is.
         kind: the engine whose models it is for.
         base: the model that it says it was made for; empty where it does not say.
@@ -63,8 +63,9 @@ def find_adapters(folder: Path) -> list[LibraryAdapter]:
 def adapters_among(models: Iterable[ModelInfo], skipped: Iterable[Skipped]) -> list[LibraryAdapter]:
     """Return the adapters among what a scan has listed and passed over; reads headers of them."""
     listed = {model.path for model in models if facts_of(model).purpose == "adapter"}
-    passed_over = {entry.path for entry in skipped if _is_adapter(Path(entry.path))}
-    return [_described(Path(path)) for path in sorted(listed | passed_over)]
+    names = {entry.path: entry.name for entry in skipped if _is_adapter(Path(entry.path))}
+    paths = sorted({*listed, *names})
+    return [_described(Path(path), names.get(path, "")) for path in paths]
 
 
 def _is_adapter(path: Path) -> bool:
@@ -76,16 +77,15 @@ def _is_adapter(path: Path) -> bool:
         return False
 
 
-def _described(path: Path) -> LibraryAdapter:
+def _described(path: Path, name: str) -> LibraryAdapter:
     mark = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:8]
     kind = ModelType.PYTORCH if path.is_dir() else ModelType.GGUF
     try:
         files = read_adapter(path)
     except ModelLoadError as error:
-        return LibraryAdapter(mark, path.name, str(path), kind, problem=str(error))
-    return LibraryAdapter(
-        mark, files.name, str(path), kind, with_controls_shown(files.base), files.size, files.rank
-    )
+        return LibraryAdapter(mark, name or path.name, str(path), kind, problem=str(error))
+    base = with_controls_shown(files.base)
+    return LibraryAdapter(mark, name or files.name, str(path), kind, base, files.size, files.rank)
 
 
 def meant(adapters: Sequence[LibraryAdapter], wanted: str) -> LibraryAdapter:

@@ -68,10 +68,11 @@ _LOOSE_WEIGHTS = (
 
 @dataclass(frozen=True)
 class Skipped:
-    """An entry that was passed over, and why."""
+    """An entry that was passed over, and why; ``name`` where people do not call it by its path."""
 
     path: str
     reason: str
+    name: str = ""
 
 
 @dataclass

@@ -57,7 +57,9 @@ def _kept(earlier: Earlier) -> KeptComparison:
             f"the history, not {type(earlier).__name__}."
         )
     records = [result.to_record() for result in earlier.values()]
-    return KeptComparison(id="", created=0.0, records=records)
+    told = (result.prompt.date for result in earlier.values())
+    date = next((date for date in told if date), None)
+    return KeptComparison(id="", created=0.0, records=records, date=date)
 
 
 def _look_up(earlier: Earlier) -> Callable[[Turn], ModelInfo]:

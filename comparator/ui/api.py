@@ -46,8 +46,8 @@ def add_endpoints(host: Host) -> None:
 
         prompt: a text, or the messages of a conversation, each with "role" ("system", "user" or
         "assistant") and "content", the user's last. models: ids or names. config: fields of a
-        ModelConfig, with settings of single models under "per_model" by id, and "together": true
-        to run all at once.
+        ModelConfig, with settings of single models under "per_model" by id, "together": true to
+        run all at once, and "date": what chat templates are told of the time, as ISO 8601.
         """
         arguments = (prompt, models, system_prompt, config)
         async for several in _records(host, request, arguments):

@@ -16,7 +16,7 @@ from comparator.core.text import with_controls_shown
 from comparator.hosting.host import Host
 from comparator.hosting.page_start import first_models
 from comparator.library.facts.lookup import facts_of
-from comparator.library.facts.template_arguments import in_words
+from comparator.library.facts.template_arguments import in_words, settings_known
 from comparator.library.labels import kind_line
 from comparator.library.shelf import Shelf
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
@@ -89,8 +89,10 @@ def refresh_at(event: Any, host: Host, lists: ModelLists, **names: str) -> None:
     event(make_refresh(host, lists), set(lists.models), lists.widgets, **names, **AT_ONCE)
 
 
-def names_and_kinds(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
+def names_and_kinds(models: Sequence[ModelInfo]) -> dict[str, list[Any]]:
     """Return by each model's id its name, its kind in words, and what its template knows.
+
+    The latter in words, and as the names of the settings that are offered for it.
 
     Models of one name, such as the ``checkpoint-500`` of two trainings, are told apart by the
     folder in which they lie.
@@ -100,7 +102,8 @@ def names_and_kinds(models: Sequence[ModelInfo]) -> dict[str, list[str]]:
         model.id: [
             with_controls_shown(_name(model, counts[model.name] > 1)),
             kind_line(model),
-            in_words(facts_of(model).template_arguments),
+            in_words(names := facts_of(model).template_arguments),
+            settings_known(names),
         ]
         for model in models
     }

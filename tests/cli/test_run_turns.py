@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from comparator.storage.history import History
+
 LIMIT_SECONDS = 120.0  # of a busy machine
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -42,12 +44,19 @@ def records(result: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 def test_what_was_kept_is_asked_on_and_its_cut_answers_go_on(run: Run) -> None:
-    first = run(*("-m", "good", "-p", "Count.", "-o", "json", "--max-tokens", "1", "-s", "Be."))
+    dated = ("--date", "2001-02-03")
+    first = run(
+        *("-m", "good", "-p", "Count.", "-o", "json", "--max-tokens", "1", "-s", "Be."), *dated
+    )
     (one,) = records(first)
     name = one["comparison"]
     assert f"Kept as {name}" in first.stderr
-    on = run("-c", name[:6], "-p", "And?", "-o", "json", "--set", "1.top_k=7")
+    told = History()
+    assert told.get(name).date == "2001-02-03T00:00:00"
+    on = run("-c", name[:6], "-p", "And?", "-o", "json", "--set", "1.top_k=7", *dated)
     assert on.returncode == 0, on.stderr
+    assert told.get("last").date == "2001-02-03T00:00:00"
+    told.close()
     (two,) = records(on)
     roles = [(one["role"], one["content"]) for one in two["prompt"]["messages"]]
     assert roles == [

@@ -12,7 +12,10 @@ from tests.ui.conftest import Server, ask, choose, reply, start_server, wait_for
 
 @pytest.fixture(scope="module")
 def advised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A page with an echo model, and with the header of a file whose maker advises a sampling."""
+    """A page with an echo model, and with the header of a file whose maker advises a sampling.
+
+    Its chat template knows a switch for thoughts.
+    """
     from gguf import GGUFWriter
 
     folder = tmp_path_factory.mktemp("advised")
@@ -20,6 +23,7 @@ def advised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     writer = GGUFWriter(folder / "Wise.gguf", "llama")
     writer.add_float32("general.sampling.temp", 0.6)
     writer.add_float32("general.sampling.top_p", 0.95)
+    writer.add_chat_template("{{ messages }}{% if enable_thinking %}{% endif %}")
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
@@ -45,6 +49,21 @@ def test_makers_advice_is_shown_while_it_is_not_taken(
     tab.click("#sampling input")
     tab.click('ul[role=listbox] li:has-text("the maker\'s")')
     expect(said).not_to_be_visible()
+
+
+def test_what_only_some_templates_know_is_offered_where_the_models_own_does(
+    open_tab: Callable[..., Page], advised: Server
+) -> None:
+    tab = open_tab(advised.url)
+    choose(tab, "Wise", "Quick")
+    templates = [f"#own-setting-{name}" for name in ("thinking", "template_args")]
+    for letter, known in (("a", "Its template knows thinking=on|off"), ("b", "")):
+        tab.click(f"#own-{letter} .slot-settings")
+        expect(tab.locator("#own-setting-temperature")).to_be_visible()
+        expect(tab.locator("#slot-form .known-settings")).to_have_text([known] if known else [])
+        expect(tab.locator(", ".join(templates))).to_have_count(2 if known else 0)
+        expect(tab.locator("#own-setting-reasoning_effort")).to_have_count(0)
+        tab.keyboard.press("Escape")
 
 
 def test_an_empty_field_is_no_limit(open_tab: Callable[..., Page], advised: Server) -> None:

@@ -13,6 +13,7 @@ from comparator.comparison import turns as of_turns
 from comparator.comparison.request import Files, Request
 from comparator.comparison.turns import Turns
 from comparator.core.config_text import assigned
+from comparator.core.dates import moment_told
 from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.requests import AdapterLookUp, LookUp, request_of
 from comparator.hosting.turn_requests import by_place, request_of_turns
@@ -32,6 +33,7 @@ class Further:
         assignments: the same as ``[N.]NAME=VALUE``, N counting the columns of the comparison.
         together: run all at once, also where they did not before.
         files: how the models' files are to be, where that is said.
+        date: what chat templates are told of the time, where that is said.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Further:
     assignments: Sequence[str] = ()
     together: bool = False
     files: Files = Files.AS_THEY_ARE
+    date: str | None = None
 
 
 def request_on(
@@ -82,6 +85,7 @@ def _turns(kept: KeptComparison, further: Further) -> Turns:
     return replace(
         turns,
         together=turns.together or further.together,
+        date=moment_told(further.date) if further.date else turns.date,
         turns=tuple(
             replace(turn, settings={**turn.settings, **further.settings, **changed[turn.column]})
             for turn in turns.turns

@@ -119,6 +119,15 @@ Messages = Annotated[
         "content, the last the user's; - reads it from standard input.",
     ),
 ]
+Date = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--date",
+        metavar="DATE",
+        help="What chat templates are told where they ask for the time, such as 2026-11-26 or "
+        "2026-11-26T13:30:00. Default: now.",
+    ),
+]
 Further = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(

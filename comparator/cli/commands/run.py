@@ -12,6 +12,7 @@ from comparator.cli.commands import going_on
 from comparator.cli.commands.messages_file import messages_of
 from comparator.cli.commands.options import (
     Cold,
+    Date,
     Format,
     Further,
     Messages,
@@ -64,6 +65,7 @@ def command(
     messages: Messages = None,
     further: Further = None,
     system: System = None,
+    date: Date = None,
     *,
     settings: SettingOptions,
     together: Together = False,
@@ -87,11 +89,11 @@ def command(
     if further is not None:
         told = {**for_all, "system_prompt": system} if system else for_all
         assignments = settings.assignments or ()
-        asked = going_on.Further(further, prompt, told, assignments, together, files)
+        asked = going_on.Further(further, prompt, told, assignments, together, files, date)
         return run_further(asked, options, history or History(), not no_history, *look_ups)
     slots = settings.slots_of(model or ())
     given = prompt if messages is None else messages_of(messages)
-    draft = RequestDraft(given or "", slots, system or "", for_all, together, files)
+    draft = RequestDraft(given or "", slots, system or "", for_all, together, files, date=date)
     return run(draft, options, *look_ups, history=history)
 
 

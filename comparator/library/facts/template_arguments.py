@@ -51,9 +51,19 @@ def _default_of(told: Any) -> str | None:
     return sources[0] if sources and isinstance(sources[0], str) else None
 
 
-def in_words(names: tuple[str, ...] | None) -> str:
-    """Return the settings of a slot that a template knows; empty where it knows none."""
+def settings_known(names: tuple[str, ...] | None) -> list[str]:
+    """Return those settings of a slot that a template with these arguments knows."""
     known = names or ()
-    settings = ["thinking=on|off"] if any(name in SWITCHES for name in known) else []
-    settings += ["reasoning_effort"] if EFFORT in known else []
+    settings = ["thinking"] if any(name in SWITCHES for name in known) else []
+    settings += [EFFORT] if EFFORT in known else []
+    return [*settings, "template_args"] if known else []
+
+
+def in_words(names: tuple[str, ...] | None) -> str:
+    """Return the same in words, with the names for ``template_args``; empty for none."""
+    known = settings_known(names)
+    settings = ["thinking=on|off"] if "thinking" in known else []
+    settings += [EFFORT] if EFFORT in known else []
+    others = [name for name in names or () if name not in (*SWITCHES, EFFORT)]
+    settings += [f"template_args: {', '.join(others)}"] if others else []
     return f"Its template knows {', '.join(settings)}" if settings else ""

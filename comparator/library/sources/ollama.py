@@ -2,7 +2,8 @@
 
 ``manifests/REGISTRY/NAMESPACE/NAME/TAG`` is JSON like the manifests of container registries
 (https://github.com/opencontainers/image-spec/blob/main/manifest.md); its layers lie in ``blobs``
-by their SHA-256. The layer of the type ``…image.model`` is a GGUF file without a suffix.
+by their SHA-256. The layer of the type ``…image.model`` is a GGUF file without a suffix, and so is
+one of the type ``…image.adapter``, a LoRA adapter that Ollama puts on the model of that manifest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from comparator.core.location import Location
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.text import without_surrogates
+from comparator.formats.adapter_files import is_gguf_adapter
 from comparator.formats.model_files import is_gguf
 from comparator.library.discovery import Scan, Skipped
 from comparator.library.duplicates import PlacedModel, key_of
@@ -30,6 +32,12 @@ _LEVELS = 4  # registry, namespace, name, tag
 _LARGEST_MANIFEST_BYTES = 1024 * 1024
 _LARGEST_LAYER_BYTES = 256 * 1024
 _AGAIN = "Pull it again."
+_BARE = " (without its adapter)"
+_IS_ADAPTER = "A LoRA adapter: the setting lora puts it on its base model, by this name."
+_NO_ADAPTER = (
+    "An adapter that is missing, or no GGUF file of llama.cpp's; its base model is offered alone. "
+    + _AGAIN
+)
 
 
 class _Unusable(Exception):
@@ -50,25 +58,38 @@ class Ollama(Source):
         return [home() / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models")]
 
     def find_in(self, place: Path) -> Scan:
-        """Return the model of every manifest; one that leads nowhere is passed over."""
-        whole = Scan()
+        """Return the model of every manifest; one that leads nowhere is passed over.
+
+        So are adapters, which have their model's name. Their base is a model of its own only where
+        no other manifest has it.
+        """
+        whole, blobs = Scan(), place / "blobs"
+        bases: dict[str, PlacedModel] = {}
         for manifest, parts in _manifests(place / "manifests", (), whole.skipped):
             try:
-                whole.found.append(self._model(place / "blobs", manifest, parts))
+                layers, name = _layers(manifest), _name(parts)
+                adapters = _adapters(blobs, layers, name)
+                model = self._model(blobs, layers, f"{name}{_BARE}" if adapters else name)
+                whole.skipped += adapters
+                if adapters:
+                    bases.setdefault(model.model.path, model)
+                else:
+                    whole.found.append(model)
             except _Unusable as error:
                 whole.skipped.append(Skipped(str(manifest), str(error)))
             except OSError as error:
                 reason = f"Cannot be read: {error.strerror or error}."
                 whole.skipped.append(Skipped(str(manifest), reason))
-        whole.skipped += _half_downloaded(place / "blobs")
+        alone = {placed.model.path for placed in whole.found}
+        whole.found += [base for path, base in bases.items() if path not in alone]
+        whole.skipped += _half_downloaded(blobs)
         return whole
 
-    def _model(self, blobs: Path, manifest: Path, parts: tuple[str, ...]) -> PlacedModel:
-        layers = _layers(manifest)
+    def _model(self, blobs: Path, layers: dict[str, list[str]], name: str) -> PlacedModel:
         blob, status = _weights(blobs, layers)
         settings, size = _settings(blobs, layers), status.st_size
         location = Location(self.key)
-        model = ModelInfo("", _name(parts), str(blob), ModelType.GGUF, size, settings, location)
+        model = ModelInfo("", name, str(blob), ModelType.GGUF, size, settings, location)
         return PlacedModel(model, key_of({"": status}))
 
 
@@ -128,8 +149,6 @@ def _weights(blobs: Path, layers: dict[str, list[str]]) -> tuple[Path, os.stat_r
         )
     if len(digests) > 1:
         raise _Unusable("Its weights are in several files, which llama.cpp cannot join here.")
-    if "adapter" in layers:
-        raise _Unusable("A LoRA adapter on another model. Its base model is offered alone.")
     blob = _blob(blobs, digests[0])
     try:
         status = blob.stat()
@@ -138,6 +157,15 @@ def _weights(blobs: Path, layers: dict[str, list[str]]) -> tuple[Path, os.stat_r
     if not is_gguf(blob):
         raise _Unusable("Its weights are no GGUF file. " + _AGAIN)
     return blob, status
+
+
+def _adapters(blobs: Path, layers: dict[str, list[str]], name: str) -> list[Skipped]:
+    """Return the adapters of a manifest, to be found by the name of their model."""
+    paths = [_blob(blobs, digest) for digest in layers.get("adapter", [])]
+    return [
+        Skipped(str(path), _IS_ADAPTER if is_gguf_adapter(path) else _NO_ADAPTER, name)
+        for path in paths
+    ]
 
 
 def _blob(blobs: Path, digest: str) -> Path:

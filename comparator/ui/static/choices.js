@@ -1,6 +1,6 @@
 // The closed lists of models: engine, quantisation and size beside the label, where no long name
 // can push them out, and the name alone in the field. Its value by the model's id: name, kind, and
-// which settings its chat template knows, which the slots' form tells (slot_form.js).
+// which settings its chat template knows, in words and by name, for the slots' form (slot_form.js).
 
 // Letters that a narrow list holds on one line, and on two smaller ones; more take three.
 const LONG_NAME = 28;

@@ -148,10 +148,21 @@ function formNoneBox(box, field, value, input, take) {
   });
 }
 
+function formModel(place) {
+  return (window.comparatorCatalogue || {})[slotsModels()[place]] || ["", "", "", []];
+}
+
+// What only some chat templates know is offered where the model's own does, or where it is set.
+function formFields(place, own) {
+  const known = formModel(place)[3];
+  return SLOT_FIELDS.filter(({ name, is_templates: isTemplates }) => (
+    !isTemplates || known.includes(name) || name in own
+  ));
+}
+
 function formTitle(place) {
   const head = slotsNode("div", null, "form-head");
-  const model = slotsModels()[place];
-  const [name, , known] = (window.comparatorCatalogue || {})[model] || ["", "", ""];
+  const [name, , known] = formModel(place);
   const title = said("slots.settings", { letter: SLOT_LETTERS[place] });
   slotsNode("h2", head, "", name ? `${title} · ${name}` : title).id = "slot-form-title";
   slotsNode("p", head, "", said("slots.form_hint"));
@@ -165,7 +176,7 @@ function formOpen(place, name = "") {
   formDialog.replaceChildren(formTitle(place));
   formDialog.setAttribute("aria-labelledby", "slot-form-title");
   for (const group of FORM_GROUPS) {
-    const fields = SLOT_FIELDS.filter((field) => field.group === group);
+    const fields = formFields(place, own).filter((field) => field.group === group);
     if (!fields.length) continue;
     const set = slotsNode("fieldset", formDialog);
     slotsNode("legend", set, "", said(`slots.group_${group}`));

@@ -68,6 +68,10 @@ def test_an_endpoint_takes_the_messages_of_a_conversation(manager: ModelManager)
     assert slot.config.system_prompt == "be long"
 
 
+def test_an_endpoint_takes_the_date_that_templates_are_told(manager: ModelManager) -> None:
+    assert _ask(manager, "hi", ["alpha"], "", {"date": "2001-02-03"}).date == "2001-02-03T00:00:00"
+
+
 def test_models_may_be_json_text(manager: ModelManager) -> None:
     slots = _ask(manager, "hi", '["alpha", "beta"]', None, None).slots
     assert [slot.model.name for slot in slots] == ["alpha", "beta"]
@@ -92,6 +96,8 @@ def test_models_may_be_json_text(manager: ModelManager) -> None:
         (("hi", ["alpha"], "", {"temprature": 1}), "Did you mean temperature"),
         (("hi", ["alpha"], "", {"max_tokens": -1}), "max_tokens must be"),
         (("hi", ["alpha"], "", {"together": 1}), "together must be true or false"),
+        (("hi", ["alpha"], "", {"date": "soon"}), "date must be a date such as"),
+        (("hi", ["alpha"], "", {"date": 5}), "date must be a date such as"),
         (("hi", ["alpha"], "", {"per_model": {"beta": {}}}), "not among the models asked"),
         (("hi", ["alpha"], "", {"per_model": {"alpha": 3}}), "must be an object"),
     ],

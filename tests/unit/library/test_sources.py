@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+import lora_files
+import model_files
 import pytest
 from bounds import Bounds
 from source_trees import (
@@ -23,6 +25,7 @@ from source_trees import (
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.library import sources
+from comparator.library.adapters import adapters_among, suits
 from comparator.library.changes.removal import plan_removal
 from comparator.library.discovery import Scan
 from comparator.library.sources.base import Source
@@ -332,8 +335,6 @@ class TestOllama:
         ollama_manifest(store, "r/n/m/text", {"layers": [text]})
         gguf = ollama_layer(store, "model", b"GGUF")
         ollama_manifest(store, "r/n/m/two", {"layers": [gguf, gguf]})
-        adapter = ollama_layer(store, "adapter", b"GGUF adapter")
-        ollama_manifest(store, "r/n/m/lora", {"layers": [gguf, adapter]})
         pipe = {"mediaType": KIND + "model", "digest": "sha256:" + "b" * 64}
         os.mkfifo(store / "blobs" / ("sha256-" + "b" * 64))
         ollama_manifest(store, "r/n/m/pipe", {"layers": [pipe]})
@@ -347,9 +348,37 @@ class TestOllama:
         assert "no GGUF" in told["text"]
         assert "no GGUF" in told["pipe"]
         assert "several files" in told["two"]
-        assert "LoRA" in told["lora"]
         assert "regular" in told["fifo"]
         assert [n for n in told if n.startswith("sha256")] == ["sha256-" + "c" * 64]
+
+    def test_adapters_are_found_by_the_name_of_their_model(
+        self, store: Path, tmp_path: Path
+    ) -> None:
+        folder = model_files.write_directory(tmp_path / "base")
+        base = model_files.write_gguf(tmp_path / "base.gguf", folder)
+        peft = lora_files.write_peft(tmp_path / "polite", folder)
+        adapter = lora_files.write_gguf(tmp_path / "polite.gguf", peft).read_bytes()
+        ollama_model(store, "registry.ollama.ai/me/polite/latest", base, adapter=adapter)
+        found = sources.find_all([], ["ollama"])
+        (model,), (polite,) = found.models, adapters_among(found.models, found.skipped)
+        assert model.name == "me/polite:latest (without its adapter)"
+        assert polite.name == "me/polite:latest"
+        assert suits(polite, model)
+        ollama_model(store, "registry.ollama.ai/library/z/1b", base)
+        assert [one.name for one in sources.find_all([], ["ollama"]).models] == ["z:1b"]
+
+    def test_an_adapter_that_cannot_be_used_leaves_its_base(
+        self, store: Path, tmp_path: Path
+    ) -> None:
+        ollama_model(store, "r/n/m/t", write(tmp_path / "w", b"GGUF 1"), adapter=b"ggla")
+        missing = {"mediaType": KIND + "adapter", "digest": "sha256:" + "a" * 64}
+        weights = ollama_layer(store, "model", b"GGUF 1")
+        ollama_manifest(store, "r/n/m/gone", {"layers": [weights, missing]})
+        found = Ollama().find()
+        assert len(found.found) == 1
+        assert [entry.name for entry in found.skipped] == ["r/n/m:gone", "r/n/m:t"]
+        assert all("missing, or no GGUF" in entry.reason for entry in found.skipped)
+        assert adapters_among([], found.skipped) == []
 
     def test_two_tags_of_the_same_weights_are_one_model(self, store: Path, tmp_path: Path) -> None:
         weights = write(tmp_path / "w")

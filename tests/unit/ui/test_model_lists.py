@@ -45,8 +45,8 @@ def test_all_of_them_are_drawn_anew() -> None:
         ("beta · Echo · 10 bytes", "2"),
     ]
     assert updates["catalogue"] == {
-        "1": ["alpha", "Echo · 10 bytes", ""],
-        "2": ["beta", "Echo · 10 bytes", ""],
+        "1": ["alpha", "Echo · 10 bytes", "", []],
+        "2": ["beta", "Echo · 10 bytes", "", []],
     }
 
 

@@ -110,24 +110,36 @@ def test_both_kinds_of_models_tell_it_and_the_cache_keeps_it(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("names", "words"),
+    ("names", "words", "settings"),
     [
-        (("enable_thinking",), "Its template knows thinking=on|off"),
-        (("reasoning_effort",), "Its template knows reasoning_effort"),
         (
-            ("reasoning_effort", "thinking"),
-            "Its template knows thinking=on|off, reasoning_effort",
+            ("enable_thinking",),
+            "Its template knows thinking=on|off",
+            ["thinking", "template_args"],
         ),
-        (("date_string",), ""),
-        ((), ""),
-        (None, ""),
+        (
+            ("reasoning_effort",),
+            "Its template knows reasoning_effort",
+            ["reasoning_effort", "template_args"],
+        ),
+        (
+            ("custom", "reasoning_effort", "thinking"),
+            "Its template knows thinking=on|off, reasoning_effort, template_args: custom",
+            ["thinking", "reasoning_effort", "template_args"],
+        ),
+        (("date_string",), "Its template knows template_args: date_string", ["template_args"]),
+        ((), "", []),
+        (None, "", []),
     ],
 )
 def test_the_page_is_told_which_settings_a_model_knows(
-    names: tuple[str, ...] | None, words: str, monkeypatch: pytest.MonkeyPatch
+    names: tuple[str, ...] | None,
+    words: str,
+    settings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert in_words(names) == words
     model: ModelInfo = model_files.as_model(Path("/nowhere/m.gguf"))
     facts = ModelFacts(template_arguments=names)
     monkeypatch.setattr(model_lists, "facts_of", lambda _model: facts)
-    assert model_lists.names_and_kinds([model])[model.id][2] == words
+    assert model_lists.names_and_kinds([model])[model.id][2:] == [words, settings]
