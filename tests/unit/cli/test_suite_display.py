@@ -13,7 +13,7 @@ from rich.console import Console
 from comparator.cli.commands.suite_options import _end, exit_code, print_suite
 from comparator.cli.commands.suite_run import with_usual
 from comparator.cli.display import suite_table
-from comparator.cli.display.suite_bar import SuiteBar, SuiteLines, figures_of
+from comparator.cli.display.suite_bar import SuiteBar, SuiteLines, figures_of, step_of
 from comparator.evaluation.suite_progress import Progress
 from comparator.storage.kept_suite import KeptSuite
 
@@ -47,6 +47,12 @@ def test_a_terminal_has_a_bar_that_is_drawn_when_something_has_come() -> None:
             show(step)
     assert "answering model-0" in shown.getvalue()
     assert "1/40, about 1 min 00 s left" in shown.getvalue()
+
+
+def test_of_a_judge_it_is_told_how_far_it_is() -> None:
+    assert step_of(kept_suite(), Progress(4, 0, 4, None, None, "judging", 40)) == (
+        "judging, 40 % done"
+    )
 
 
 def test_figures_tell_no_time_where_none_is_known() -> None:
