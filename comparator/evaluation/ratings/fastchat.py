@@ -288,10 +288,12 @@ def _type_of(winner: str, a: int, b: int) -> str | None:
 
 
 def _state(vote: Vote, place: int, messages: Sequence[Sequence[tuple[str, str]]]) -> Any:
+    """Return a column's conversation; its readers take what is said in it by turns."""
     told = messages[place] if place < len(messages) else [("user", ""), ("assistant", "")]
     return {
         "model_name": vote.names[place],
         "conv_id": f"{vote.id}-{place}",
-        "messages": [[role, text] for role, text in told],
+        "system_message": "\n\n".join(text for role, text in told if role == "system"),
+        "messages": [[role, text] for role, text in told if role != "system"],
         "offset": 0,
     }

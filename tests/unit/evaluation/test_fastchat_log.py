@@ -177,6 +177,14 @@ def test_a_written_vote_has_what_fastchats_own_programs_look_at():
     assert {"conv_id", "ip"} <= {*state, *told}
 
 
+def test_a_system_prompt_is_no_turn_of_a_written_conversation():
+    talk = [[("system", "Be brief."), ("user", "Hi"), ("assistant", "Ho")]] * 2
+    (told,) = map(json.loads, lines_of([own_vote()], lambda vote: talk))
+    state = told["states"][0]
+    assert state["messages"] == [["user", "Hi"], ["assistant", "Ho"]]
+    assert state["system_message"] == "Be brief."
+
+
 def test_what_stood_left_is_model_a_of_the_log_whatever_column_it_was():
     talk = [[("user", "Hi"), ("assistant", "Ho")], [("user", "Hi"), ("assistant", "Hm")]]
     (told,) = map(json.loads, lines_of([own_vote(positions=[1, 0])], lambda vote: talk))
