@@ -26,6 +26,7 @@ from comparator.hosting.options import deadlines_from
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
 from comparator.storage.kept_suite import KeptSuite
+from comparator.storage.suite_rows import LAST
 from comparator.storage.suites import Suites
 
 NOT_PASSED = 3
@@ -142,6 +143,11 @@ def from_store(store: Suites, name: str) -> KeptSuite:
         return kept
     if store.trouble:
         raise ConfigurationError(f"The suites cannot be read: {store.trouble}")
+    if name == LAST:
+        raise ConfigurationError(
+            "No suite is kept here yet. 'comparator suite run basic -m MODEL' runs the built-in "
+            "one."
+        )
     raise ConfigurationError(
         f"No one suite is meant by {name_shown(name)[:60]!r}. 'comparator suite list' lists them; "
         "four digits of an id are enough where no other begins so."

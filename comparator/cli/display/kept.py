@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import name_shown
-from comparator.storage.history import History
+from comparator.storage.history import LAST, History
 from comparator.storage.kept_comparison import KeptComparison
 
 
@@ -20,6 +20,11 @@ def from_history(history: History, name: str) -> KeptComparison:
         return kept
     if history.trouble:
         raise ConfigurationError(f"The history cannot be read: {history.trouble}")
+    if name == LAST:
+        raise ConfigurationError(
+            "There is no comparison in the history yet. What 'comparator run' asks is kept there, "
+            "unless the history is switched off."
+        )
     raise ConfigurationError(
         f"No one comparison of the history is meant by {name_shown(name)[:60]!r}. "
         "'comparator history' lists them; four digits of an id are enough where no other begins so."
