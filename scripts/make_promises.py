@@ -25,8 +25,9 @@ INTRODUCTION = """# What is promised, and the test that proves it
 
 Made by `python scripts/make_promises.py` from `docs/promises.json` and the results of the last
 runs of the tests; do not edit it. P1 to P30 are about processes, files and the page; 3.1 to
-3.17 are about what a person meets when something goes wrong. `make soak` runs the tests that take
-minutes, `make promises` the others and this page.
+3.17 are about what a person meets when something goes wrong, 4.1 to 4.17 about suites, votes and
+their figures. `make soak` runs the tests that take minutes, `make promises` the others and this
+page.
 
 | | Promise | Proved by | Last run |
 |---|---|---|---|

@@ -63,6 +63,7 @@ VERDICTS = {
 }
 REASONS = {
     "own_limit": "this model's own limit",
+    "batch_room": "what each of several answers at once needs",
     "rounded": "rounded up by the engine",
     "fits": "what fits",
     "engine_took": "the engine took another value",

@@ -101,7 +101,14 @@ def _context(record: Record, asked: Any) -> Iterator[Outcome]:
     if asked is None:
         yield "settled", "fits", taken
     elif isinstance(asked, int):
-        yield "changed", "own_limit" if taken < asked else "rounded", taken
+        yield "changed", _why_another(record, taken < asked), taken
+
+
+def _why_another(record: Record, is_less: bool) -> str:
+    """Return why a context is not as large as it was asked."""
+    if not is_less:
+        return "rounded"
+    return "batch_room" if (count_of(record, "batch") or 1) > 1 else "own_limit"
 
 
 def _threads(record: Record, asked: Any) -> Iterator[Outcome]:

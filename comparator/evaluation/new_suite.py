@@ -160,7 +160,7 @@ def _check(suite: Suite, slots: Sequence[Slot], repeats: int) -> None:
 
 def _kept_slot(slot: Slot, batch: str | int, digest_of: DigestOf) -> SuiteSlot:
     model, config = slot.model.to_record(), asdict(slot.config.with_seed())
-    named = configuration_of(model, config, digest_of, batch)
+    named = configuration_of(model, config, digest_of, batch, slot.adapters)
     return SuiteSlot(model, config, named, sources=dict(slot.sources), notice=slot.notice)
 
 

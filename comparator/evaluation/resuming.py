@@ -85,13 +85,27 @@ def _slot(
             slot = replace(slot, lora=tuple(paths))
     except MultiLLMError as error:
         return replace(slot, refusal=_sentence(told, kept, str(error)))
-    found = configuration_of(slot.model.to_record(), told.config, digest_of, kept.batch)
-    if found != told.configuration:
-        return replace(slot, refusal=_sentence(told, kept, _CHANGED.format(slot.model.path)))
-    return slot
+    return replace(slot, refusal=_change(kept, told, slot, digest_of) or None)
 
 
-_CHANGED = "the model at {} is another now than the one that was asked before"
+def change_of(kept: KeptSuite, number: int, slot: Slot) -> str:
+    """Return what has changed since a slot was first asked, in a sentence; empty for nothing.
+
+    Reads files that have changed, and no others.
+    """
+    with digests() as digest_of:
+        return _change(kept, kept.slots[number], slot, digest_of)
+
+
+def _change(kept: KeptSuite, told: SuiteSlot, slot: Slot, digest_of: DigestOf) -> str:
+    model = slot.model.to_record()
+    found = configuration_of(model, told.config, digest_of, kept.batch, slot.adapters)
+    if found == told.configuration:
+        return ""
+    what = f"the model at {slot.model.path}"
+    if slot.adapters:
+        what += ", or an adapter of it,"
+    return _sentence(told, kept, f"{what} is another now than the one that was asked before")
 
 
 def _adapters(slot: Slot) -> list[Adapter]:

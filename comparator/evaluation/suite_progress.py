@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from comparator.storage.kept_suite import Cell, KeptSuite
 
 # A model ten times as large is about ten times as slow; beyond that nothing is guessed.
 _LARGEST_RATIO = 20.0
+Stage = Literal["", "preparing", "loading", "answering", "grading", "judging"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Progress:
         total: all cells.
         slot: the number of the slot that is asked; None between them and at the end.
         seconds_left: until the last answer; None where that cannot be told.
-        stage: what goes on, in words; empty at the end.
+        stage: what goes on; empty at the end.
+        percent: how much of that is done; None where it is told by the cells, or not at all.
     """
 
     done: int
@@ -29,7 +32,8 @@ class Progress:
     total: int
     slot: int | None = None
     seconds_left: float | None = None
-    stage: str = ""
+    stage: Stage = ""
+    percent: int | None = None
 
     @property
     def ended(self) -> int:

@@ -28,6 +28,7 @@ from comparator.evaluation.new_suite import new_suite as new_suite
 from comparator.evaluation.slot_run import Batch, SlotFacts, SlotRun
 from comparator.evaluation.suite_progress import (
     Pace,
+    Stage,
     aggregate_tokens_per_second,
     pending_of,
 )
@@ -77,9 +78,11 @@ class SuiteRun:
         self._stop_asked = threading.Event()
         self._ended = threading.Event()
         self._claim: Claim | None = None
-        self._trouble = self._stage = ""
+        self._trouble = ""
+        self._stage: Stage = ""
         self._is_full = False  # whether an answer could not be kept
         self._slot: int | None = None
+        self._percent: int | None = None  # of a stage that has no cells
         self._grading = Grading(kept.suite.items)
         self._pace = Pace([int(slot.model.get("size") or 0) for slot in kept.slots])
         self._thread = threading.Thread(target=self._live, name="comparator-suite", daemon=True)
@@ -139,6 +142,7 @@ class SuiteRun:
             slot=self._slot,
             seconds_left=0.0 if self.has_ended else self._pace.seconds_left(pending),
             stage=self._stage,
+            percent=self._percent,
         )
 
     def _take_up(self) -> None:
@@ -186,7 +190,7 @@ class SuiteRun:
                 self._end()
 
     def _end(self) -> None:
-        self._slot, self._stage = None, ""
+        self._slot, self._stage, self._percent = None, "", None
         state: SuiteState = "done" if self._is_whole() else "interrupted"
         with self._lock:
             self._head = msgspec.structs.replace(self._head, state=state)
@@ -211,8 +215,8 @@ class SuiteRun:
         self._trouble = self._trouble or why
         self._stop_asked.set()
 
-    def _say(self, stage: str, slot: int | None = None) -> None:
-        self._stage, self._slot = stage, slot
+    def _say(self, stage: Stage, slot: int | None = None, percent: int | None = None) -> None:
+        self._stage, self._slot, self._percent = stage, slot, percent
         self._on_news()
 
     def _ask_slots(self) -> None:
@@ -224,7 +228,15 @@ class SuiteRun:
         self.refusals = {n: why for n in pending if (why := slots[n].refusal)}
         for number in pending:
             if number not in self.refusals and not self._is_over:
-                self._ask_slot(number, slots[number])
+                self._ask_unchanged(number, slots[number])
+
+    def _ask_unchanged(self, number: int, slot: Slot) -> None:
+        """Ask a slot, unless its files have become others while those before it were asked."""
+        why = resuming.change_of(self._head, number, slot)
+        if why:
+            self.refusals = {**self.refusals, number: why}  # others may be reading them
+        else:
+            self._ask_slot(number, slot)
 
     def _ask_slot(self, number: int, slot: Slot) -> None:
         """Ask a slot all that is pending of it."""
@@ -331,7 +343,7 @@ class SuiteRun:
                 self._head = msgspec.structs.replace(self._head, verdicts=verdicts, judge=judge)
 
     def _note_judged(self, done: int, total: int) -> None:
-        self._say(f"judging, {10 * (10 * done // max(1, total))} % done")
+        self._say("judging", percent=10 * (10 * done // max(1, total)))
 
     def _note_slot(self, number: int, facts: SlotFacts) -> None:
         """Keep what the children of a slot have shown that no cell has."""

@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.evaluation.configuration import DigestOf, configuration_of, content_of
+from comparator.evaluation.configuration import (
+    AdapterLookUp,
+    DigestOf,
+    adapters_of,
+    configuration_of,
+    content_of,
+)
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.storage.names import new_id
 from comparator.storage.votes import BOTH_BAD, LETTERS, TIE, Vote
@@ -26,6 +32,7 @@ def vote_on(
     positions: Sequence[int] = (),
     is_blind: bool = False,
     owner: str = "",
+    adapter: AdapterLookUp | None = None,
 ) -> Vote:
     """Return a vote on a comparison, ready to be kept by ``Votes.add``.
 
@@ -41,6 +48,7 @@ def vote_on(
             where nobody noted it.
         is_blind: whether the models' names were hidden.
         owner: the browser session on a public page; empty for one's own.
+        adapter: the path of an adapter by its name in the library; None takes paths alone.
 
     Raises:
         ConfigurationError: there is no such column, it did not answer, fewer than two did, or all
@@ -54,10 +62,7 @@ def vote_on(
             "Ask again, or vote on another comparison."
         )
     records = [kept.records[place] for place in whole]
-    configurations = [
-        configuration_of(record["model"], record["config"], digest_of, record.get("batch", 1))
-        for record in records
-    ]
+    configurations = [_configuration(record, digest_of, adapter) for record in records]
     if len(set(configurations)) < _FEWEST:
         raise ConfigurationError(
             "All answers of this comparison are of one model with one set of settings, so a vote "
@@ -75,6 +80,12 @@ def vote_on(
         positions=_positions(positions, len(kept.records), whole),
         is_blind=is_blind,
     )
+
+
+def _configuration(record: Record, digest_of: DigestOf, adapter: AdapterLookUp | None) -> str:
+    config, batch = record["config"], record.get("batch", 1)
+    lora = adapters_of(config, adapter)
+    return configuration_of(record["model"], config, digest_of, batch, lora)
 
 
 def model_key(model: Record, digest_of: DigestOf) -> str:

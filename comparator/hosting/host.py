@@ -66,7 +66,7 @@ class Host:
     ) -> None:
         self.options = options
         self.history = history or History(retention=options.retention)
-        self.voting = Voting(self.history)
+        self.voting = Voting(self.history, adapter=lambda name: self._offered()[1](name))
         self.engine = engine or InferenceEngine(deadlines=options.allowed_deadlines)
         self.engine.keep_warm_seconds = options.keep_warm_minutes * 60
         self.manager = ModelManager(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from comparator.comparison.request import Slot
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.limits import MOST_MODELS
-from comparator.evaluation.configuration import configuration_of
+from comparator.evaluation.configuration import AdapterLookUp, configuration_of
 from comparator.evaluation.votes import vote_on
 from comparator.hosting.positions import balanced_order
 from comparator.storage.digests import Digests
@@ -58,6 +58,7 @@ class Voting:
         votes: where votes are kept; None takes the file in the user's data folder.
         digests: tells models' files apart; None takes those in the user's cache folder.
         draw: where the order of blind answers comes from.
+        adapter: the path of an adapter by its name in the library; None takes paths alone.
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class Voting:
         votes: Votes | None = None,
         digests: Digests | None = None,
         draw: random.Random | None = None,
+        adapter: AdapterLookUp | None = None,
     ) -> None:
         self._history = history
         self._votes = votes or Votes()
         self._digests = digests or Digests()
+        self._adapter = adapter
         self._draw = draw or random.SystemRandom()
         self._sealed: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
@@ -133,7 +136,12 @@ class Voting:
         if not 2 <= len(slots) <= MOST_MODELS:
             raise ConfigurationError(TOO_FEW)
         names = [
-            configuration_of(slot.model.to_record(), asdict(slot.config), self._digests.known)
+            configuration_of(
+                slot.model.to_record(),
+                asdict(slot.config),
+                self._digests.known,
+                adapters=slot.adapters,
+            )
             for slot in slots
         ]
         if len(set(names)) < 2:
@@ -179,7 +187,7 @@ class Voting:
         if not self._history.is_on:
             raise ConfigurationError(NOT_KEPT)
         shown = range(len(kept.records))
-        vote = vote_on(kept, answer, self._digests.of, shown, is_blind, owner)
+        vote = vote_on(kept, answer, self._digests.of, shown, is_blind, owner, self._adapter)
         if not self._votes.add(vote):
             raise ConfigurationError(f"The vote was not kept. {self._votes.trouble}".rstrip())
         self.unseal([kept.id])

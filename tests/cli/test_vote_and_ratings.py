@@ -34,7 +34,7 @@ def test_a_vote_is_kept_replaced_counted_and_taken_away(folder: Path, tmp_path: 
     assert "No votes yet" in comparator("ratings").stdout
     nothing = comparator("vote", "last", "A")
     assert nothing.returncode == 2
-    assert "No one comparison" in nothing.stderr
+    assert "no comparison in the history yet" in nothing.stderr
 
     _ask(folder, "one", "two", "dies")
     voted = comparator("vote", "last", "a")

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from suite_runs import played, slots_of, suite_of
 
 from comparator.comparison.request import Slot
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, ModelType
 from comparator.evaluation.judge import Judge
+from comparator.evaluation.ratings import ratings_of
+from comparator.evaluation.ratings.judged import votes_of_judge
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_suite import (
     Assertion,
@@ -137,6 +140,26 @@ def test_a_steady_judge_fills_rubrics_and_verdicts_by_one_load(engine, custom):
     assert judge["config"]["do_sample"] is False
     assert judge["config"]["system_prompt"] == ""
     assert told[-1] == (24, 24)
+
+
+def test_a_steady_judge_of_a_suite_is_accepted_and_its_verdicts_are_kept_and_rated(
+    engine, custom, echo_model, tmp_path
+):
+    engine.register_inferencer_factory(
+        lambda model: Steady() if model.model_type.value == "custom" else None
+    )
+    slots = slots_of(echo_model("a", text="bad"), echo_model("b", text="good"))
+    suite = played(
+        engine, tmp_path / "suites", suite_of("one", "two", "three"), slots,
+        judge=Slot.of(custom, ModelConfig()),
+    )  # fmt: skip
+    found = suite.to_end(engine)
+    assert found.state == "done"
+    assert (found.judge["is_refused"], found.judge["consistency"]) == (False, 1.0)
+    assert [(one.a, one.b, one.winner) for one in found.verdicts] == [(0, 1, "b")] * 3
+    rated = ratings_of(votes_of_judge(found))
+    assert [(one.name, one.votes) for one in rated.ratings] == [("b", 3), ("a", 3)]
+    assert Path(custom.path).read_text() == "loaded\n"
 
 
 def test_a_judge_that_always_says_the_same_letter_is_refused(engine, echo_model):

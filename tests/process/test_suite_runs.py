@@ -56,6 +56,21 @@ def test_each_model_is_loaded_once_for_all_its_prompts_and_repeats(echo_model, e
     assert kept == suite.run.kept()
 
 
+def test_a_model_that_is_another_when_its_turn_comes_is_not_asked(echo_model, engine, path):
+    first, second = echo_model("a"), echo_model("b")
+    suite = played(engine, path, suite_of("one", "two"), slots_of(first, second))
+
+    def change() -> None:
+        Path(second.path).write_text('{"text": "of another"}')
+
+    kept = suite.to_end(engine, on_news=change)
+    assert kept.state == "interrupted"
+    assert [state for state, _ in answers(kept, 0)] == ["done", "done"]
+    assert [state for state, _ in answers(kept, 1)] == ["pending", "pending"]
+    assert "b is not asked on" in suite.run.trouble
+    assert "is another now" in suite.run.trouble
+
+
 def test_times_of_an_answer_count_from_its_own_begin(echo_model, engine, path):
     slots = slots_of(echo_model(tokens_per_second=100))
     kept = played(engine, path, suite_of("a b c d e", "f g h i j"), slots).to_end(engine)

@@ -49,6 +49,6 @@ def _lines(entry: SuiteEntry) -> list[str]:
     failed = f", {entry.failed} failed" if entry.failed else ""
     far = f"{entry.state}, {entry.done}/{entry.total} answered{failed}"
     repeats = f" × {entry.repeats}" if entry.repeats > 1 else ""
-    what = f"{shown(entry.name)}, {entry.prompts} prompts{repeats}"
+    what = f"{shown(entry.name)}, {entry.prompts} prompt{'s' * (entry.prompts != 1)}{repeats}"
     models = ", ".join(shown(label) for label in entry.labels)
     return [f"{entry.id}  {when}  {what}  ({far})", f"              {models}"]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from comparator.cli.commands.options import look_ups_in
 from comparator.cli.commands.show import Name
 from comparator.cli.display.kept import from_history
 from comparator.cli.errors import FAILED, tell
@@ -29,7 +30,8 @@ def command(comparison: Name, answer: Answer) -> int:
     history, digests, votes = History(), Digests(), Votes()
     try:
         kept = from_history(history, comparison)
-        vote = vote_on(kept, answer, digests.of)
+        adapter = look_ups_in(None, None)[1]  # asked where a column has an adapter, not else
+        vote = vote_on(kept, answer, digests.of, adapter=adapter)
         earlier = votes.of(kept.id)
         if not votes.add(vote):
             tell(votes.trouble)

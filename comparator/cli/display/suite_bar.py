@@ -81,6 +81,8 @@ class SuiteLines:
 
 def step_of(kept: KeptSuite, progress: SuiteProgress) -> str:
     """Return what goes on, with the model where it is one's; empty at the end."""
+    if progress.percent is not None:
+        return f"{progress.stage}, {progress.percent} % done"
     if progress.slot is None:
         return progress.stage
     return f"{progress.stage} {shown(kept.slots[progress.slot].label)}"

@@ -45,7 +45,8 @@ def as_text(kept: KeptSuite) -> str:
 def _title(kept: KeptSuite, told: dict[str, Any]) -> str:
     repeats = f" × {kept.repeats} repeats" if kept.repeats > 1 else ""
     name = shown(kept.name)
-    return f"{name} ({kept.id}, {kept.state}): {told['prompts']} prompts{repeats}"
+    prompts = f"{told['prompts']} prompt{'s' * (told['prompts'] != 1)}"
+    return f"{name} ({kept.id}, {kept.state}): {prompts}{repeats}"
 
 
 def _table(kept: KeptSuite, summary: Sequence[dict[str, Any]]) -> list[str]:

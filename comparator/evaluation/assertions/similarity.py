@@ -91,7 +91,8 @@ class Embeddings:
     def _vector(self, text: str) -> Any:
         if self._model is None:
             self._model = _loaded(place())
-        return self._model.encode([text])[0]
+        (vector,) = self._model.encode([text], max_length=None)  # all of it, not 512 tokens
+        return vector.astype("float64")
 
 
 def _loaded(folder: Path) -> Any:

@@ -244,9 +244,11 @@ def _is_sound(vote: Vote) -> bool:
 def lines_of(votes: Iterable[Vote], messages_of: MessagesOf) -> Iterator[str]:
     """Yield votes as lines of such a log, without their line ends.
 
-    FastChat knows two answers only: of a vote on more, each pair that it tells of is a line. The
-    whole vote stands in the further field ``comparator`` of each, by which it is read back as one,
-    with its configurations.
+    FastChat knows two answers only: of a vote on more, each pair that it tells of is a line. What
+    stood further left comes first, as in its arena: its readers take that for ``model_a``, and what
+    a log says of a habit of the left rests on it. Where nobody noted the places it is the order of
+    the columns. The whole vote stands in the further field ``comparator`` of each, by which it is
+    read back as one, with its configurations.
     """
     for vote in votes:
         for line in _as_lines(vote, messages_of(vote)):
@@ -255,7 +257,7 @@ def lines_of(votes: Iterable[Vote], messages_of: MessagesOf) -> Iterator[str]:
 
 def _as_lines(vote: Vote, messages: Sequence[Sequence[tuple[str, str]]]) -> Iterator[Any]:
     whole = msgspec.to_builtins(msgspec.structs.replace(vote, owner="", comparison=""))
-    for a, b in itertools.combinations(range(len(vote.names)), 2):
+    for a, b in itertools.combinations(_from_left(vote), 2):
         kind = _type_of(vote.winner, a, b)
         if kind is None or vote.configurations[a] == vote.configurations[b]:
             continue
@@ -269,6 +271,13 @@ def _as_lines(vote: Vote, messages: Sequence[Sequence[tuple[str, str]]]) -> Iter
         }
 
 
+def _from_left(vote: Vote) -> list[int]:
+    """Return the numbers of a vote's columns in the order in which they were shown."""
+    columns = range(len(vote.names))
+    is_noted = len(vote.positions) == len(columns)
+    return sorted(columns, key=vote.positions.__getitem__) if is_noted else list(columns)
+
+
 def _type_of(winner: str, a: int, b: int) -> str | None:
     for kind, told in TYPES.items():
         if told == winner and winner in (TIE, BOTH_BAD):
@@ -279,10 +288,12 @@ def _type_of(winner: str, a: int, b: int) -> str | None:
 
 
 def _state(vote: Vote, place: int, messages: Sequence[Sequence[tuple[str, str]]]) -> Any:
+    """Return a column's conversation; its readers take what is said in it by turns."""
     told = messages[place] if place < len(messages) else [("user", ""), ("assistant", "")]
     return {
         "model_name": vote.names[place],
         "conv_id": f"{vote.id}-{place}",
-        "messages": [[role, text] for role, text in told],
+        "system_message": "\n\n".join(text for role, text in told if role == "system"),
+        "messages": [[role, text] for role, text in told if role != "system"],
         "offset": 0,
     }

@@ -15,7 +15,6 @@ from comparator.storage.kept_suite import Cell, Record
 # What is of one answer and not of a slot is counted over all of its answers instead.
 _OF_ONE_ANSWER = ("ended", "question", "figures", "disturbed", "fallbacks", "files", "beside",
                   "order", "prompt_notes")  # fmt: skip
-_OF_A_BATCH = "what each of several answers at once needs"
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,12 @@ def fairness_of(contents: Contents) -> Fairness:
 
 
 def _with_room(column: fair_play.Given) -> fair_play.Given:
-    """Return what a slot was given that wrote several at once: its context is of one of them."""
+    """Return what a slot was given that wrote several at once: its context is of one of them.
+
+    Also where the answer that is looked at was the last one, and so alone.
+    """
     settings = [
-        dataclasses.replace(one, why=_OF_A_BATCH) if one.why == "own_limit" else one
+        dataclasses.replace(one, why="batch_room") if one.why == "own_limit" else one
         for one in column.settings
     ]
     return dataclasses.replace(column, settings=settings)

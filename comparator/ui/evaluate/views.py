@@ -126,7 +126,7 @@ def of_live(kept: KeptSuite, matrix: Matrix, live: LiveSuite | None = None) -> V
         "is_live": is_live,
         "position": live.position if live is not None else 0,
         "trouble": _plain(live.trouble) if live is not None else "",
-        "stage": _stage(kept, progress) if progress else "",
+        "stage": _stage(kept, progress) if progress else None,
         "seconds_left": _rounded(progress.seconds_left) if progress else None,
         "lines": matrix.lines(kept),
     }
@@ -191,11 +191,12 @@ def words_of(assertion: Assertion) -> str:
     return _line(f"{assertion.type} {told}")
 
 
-def _stage(kept: KeptSuite, progress: Any) -> str:
-    """Return what goes on, and of which model."""
-    is_of_one = progress.stage and progress.slot is not None
-    label = kept.slots[progress.slot].label if is_of_one else ""
-    return " · ".join(filter(None, [_plain(progress.stage), _column(label)]))
+def _stage(kept: KeptSuite, progress: Any) -> View | None:
+    """Return what goes on, of which model, and how much of it is done; the page has the words."""
+    if not progress.stage:
+        return None
+    label = kept.slots[progress.slot].label if progress.slot is not None else ""
+    return {"name": progress.stage, "of": _column(label), "percent": progress.percent}
 
 
 def _state(kept: KeptSuite, live: LiveSuite | None) -> str:

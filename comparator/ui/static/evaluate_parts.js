@@ -90,6 +90,11 @@ function stateWords(state) {
   return said(`evaluate.state_${state}`); // waiting, running, stopping, done, interrupted
 }
 
+function stageWords(stage) { // "answering · SmolLM2", "judging · 40 %"
+  const share = stage.percent === null ? "" : `${stage.percent} %`;
+  return [said(`evaluate.stage_${stage.name}`), stage.of, share].filter(Boolean).join(" · ");
+}
+
 // What is not to be lost by a wrong click is asked once more, in the button's place.
 function askTwice(button, key, act) {
   const sure = make("span", null, "history-sure");

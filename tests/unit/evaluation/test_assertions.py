@@ -476,6 +476,13 @@ def test_similar_is_the_cosine_of_vectors() -> None:
         check(Assertion("similar", []), "Item 1")
 
 
+@pytest.mark.usefixtures("embeddings")
+def test_similar_reads_an_answer_to_its_end() -> None:
+    long = " ".join(["cat"] * 600 + ["stone"] * 6000)
+    (outcome,) = graded(long, Assertion("similar", "stone"))
+    assert outcome.passed, outcome
+
+
 def test_a_damaged_model_of_similar_is_told(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("model2vec")
     for name in ("config.json", "model.safetensors", "tokenizer.json"):

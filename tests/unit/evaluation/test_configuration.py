@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from comparator.evaluation.configuration import configuration_of
+from comparator.core.exceptions import ModelNotFoundError
+from comparator.evaluation.configuration import adapters_of, configuration_of
 
 
 def _digest(path: Path) -> str | None:
@@ -66,3 +67,40 @@ def test_a_model_that_is_gone_is_its_name_and_size() -> None:
     gone = {"name": "gone", "model_type": "gguf", "path": "/nowhere/gone.gguf", "size": 3}
     assert configuration_of(gone, {}, _digest) == configuration_of(dict(gone), {}, _digest)
     assert configuration_of(gone, {}, _digest) != configuration_of({**gone, "size": 4}, {}, _digest)
+
+
+def test_an_adapter_is_known_by_its_content_and_scale_and_not_by_its_name(tmp_path: Path) -> None:
+    model = _gguf(tmp_path / "one.gguf")
+    for name, content in (("a", b"adapter"), ("copy", b"adapter"), ("other", b"another")):
+        (tmp_path / f"{name}.gguf").write_bytes(content)
+
+    def named(adapter: str) -> str:
+        return configuration_of(model, {"lora": [str(tmp_path / adapter)]}, _digest)
+
+    first = named("a.gguf")
+    assert first == named("copy.gguf") == named("a.gguf:1.0")
+    assert len({first, named("other.gguf"), named("a.gguf:0.5"), named("gone.gguf")}) == 4
+    (tmp_path / "a.gguf").write_bytes(b"trained anew")
+    assert named("a.gguf") != first
+    assert configuration_of(model, {"lora": []}, _digest) != first
+
+
+def test_an_adapter_by_its_name_in_the_library_is_that_by_its_path(tmp_path: Path) -> None:
+    model, place = _gguf(tmp_path / "one.gguf"), tmp_path / "folder"
+    place.mkdir()
+    (place / "adapter_config.json").write_text("{}")
+    (place / "adapter_model.safetensors").write_bytes(b"adapter")
+
+    def look_up(name: str) -> str:
+        if name != "mine":
+            raise ModelNotFoundError("It is not there.")
+        return str(place)
+
+    model["model_type"] = "pytorch"
+    by_path = configuration_of(model, {"lora": [f"{place}:0.5"]}, _digest)
+    config = {"lora": ["mine:0.5"]}
+    adapters = adapters_of(config, look_up)
+    assert configuration_of(model, config, _digest, adapters=adapters) == by_path
+    assert adapters_of({"lora": ["gone:2.0", "x"]}, look_up) == ["gone:2.0", "x"]
+    (place / "adapter_model.safetensors").write_bytes(b"another")
+    assert configuration_of(model, config, _digest, adapters=adapters) != by_path

@@ -167,7 +167,7 @@ def nothing(vote):
 
 def test_a_written_vote_has_what_fastchats_own_programs_look_at():
     talk = [[("user", "Hi"), ("assistant", "Ho")], [("user", "Hi"), ("assistant", "Hm")]]
-    (told,) = map(json.loads, lines_of([own_vote()], lambda vote: talk))
+    (told,) = map(json.loads, lines_of([own_vote(positions=[0, 1])], lambda vote: talk))
     assert told["type"] == "rightvote"
     assert told["models"] == ["first", "second"]
     assert told["tstamp"] == 1_795_000_000.0
@@ -177,8 +177,39 @@ def test_a_written_vote_has_what_fastchats_own_programs_look_at():
     assert {"conv_id", "ip"} <= {*state, *told}
 
 
+def test_a_system_prompt_is_no_turn_of_a_written_conversation():
+    talk = [[("system", "Be brief."), ("user", "Hi"), ("assistant", "Ho")]] * 2
+    (told,) = map(json.loads, lines_of([own_vote()], lambda vote: talk))
+    state = told["states"][0]
+    assert state["messages"] == [["user", "Hi"], ["assistant", "Ho"]]
+    assert state["system_message"] == "Be brief."
+
+
+def test_what_stood_left_is_model_a_of_the_log_whatever_column_it_was():
+    talk = [[("user", "Hi"), ("assistant", "Ho")], [("user", "Hi"), ("assistant", "Hm")]]
+    (told,) = map(json.loads, lines_of([own_vote(positions=[1, 0])], lambda vote: talk))
+    assert (told["type"], told["models"]) == ("leftvote", ["second", "first"])
+    assert [state["model_name"] for state in told["states"]] == ["second", "first"]
+    assert [state["messages"][1][1] for state in told["states"]] == ["Hm", "Ho"]
+    (bare,) = map(json.loads, lines_of([own_vote(positions=[])], lambda vote: talk))
+    assert (bare["type"], bare["models"]) == ("rightvote", ["first", "second"])
+    told.pop("comparator")  # as who knows nothing of it
+    (vote,), _log = read(json.dumps(told).encode())
+    assert (vote.names, vote.winner, vote.positions) == (["second", "first"], "A", [0, 1])
+
+
+def test_pairs_of_a_vote_on_three_columns_stand_as_they_were_shown():
+    three = {"configurations": ["x", "y", "z"], "names": list("abc"), "models": list("abc")}
+    vote = own_vote(winner="B", positions=[2, 1, 0], **three)
+    told = [json.loads(one) for one in lines_of([vote], nothing)]
+    assert [(one["type"], "".join(one["models"])) for one in told] == [
+        ("rightvote", "cb"), ("leftvote", "ba"),
+    ]  # fmt: skip
+
+
 def test_a_blind_vote_hides_its_names_as_the_arena_does():
-    (told,) = map(json.loads, lines_of([own_vote(is_blind=True)], nothing))
+    blind = own_vote(is_blind=True, positions=[0, 1])
+    (told,) = map(json.loads, lines_of([blind], nothing))
     assert told["models"] == ["", ""]
     assert [state["model_name"] for state in told["states"]] == ["first", "second"]
 
@@ -228,7 +259,7 @@ def test_a_vote_that_could_not_be_ours_is_taken_as_fastchats(wrong):
     told = json.loads(next(lines_of([own_vote()], nothing)))
     told["comparator"].update(wrong)
     (vote,), _log = read(json.dumps(told).encode())
-    assert vote.configurations == ["name:first", "name:second"]
+    assert vote.configurations == ["name:second", "name:first"]  # as they stood
     assert contests.contests_of([vote]).total == 1
 
 

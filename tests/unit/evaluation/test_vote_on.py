@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from kept_comparisons import kept_of, result
 
@@ -41,6 +43,20 @@ def test_a_vote_names_the_columns_their_configurations_and_the_winner():
     assert vote.owner == "me"
     assert vote.comparison == kept.id
     assert len(set(vote.configurations)) == len(set(vote.models)) == 2
+
+
+def test_an_adapter_of_the_library_is_found_by_its_name(tmp_path):
+    place = tmp_path / "mine.gguf"
+    place.write_bytes(b"adapter")
+    named, placed = good("a", config={"lora": ["mine"]}), good("a", config={"lora": [str(place)]})
+    digest = hashlib.sha256(b"adapter").hexdigest()
+
+    def digest_of(path):
+        return digest if path == place else None
+
+    assert len(set(vote_on(of(named, placed), "A", digest_of).configurations)) == 2
+    with pytest.raises(ConfigurationError, match="one model with one set of settings"):
+        vote_on(of(named, placed), "A", digest_of, adapter=lambda name: str(place))
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import msgspec
 import pytest
 from kept_suites import item, judged, kept_suite
 
+from comparator.evaluation.suite_progress import Progress, Stage
 from comparator.storage.kept_suite import Assertion, Cell, KeptSuite, Outcome
 from comparator.ui.evaluate import views
 from comparator.ui.evaluate.results import result_of
+from comparator.ui.language import texts
 
 
 def test_a_line_has_a_sign_for_each_answer_and_tells_whether_they_differ() -> None:
@@ -40,6 +43,26 @@ def test_only_lines_with_news_are_made_anew() -> None:
     second = matrix.lines(msgspec.structs.replace(kept, cells=cells))
     assert (second, first) == (["=x", "=.", "=p"], ["=.", "=.", "=p"])
     assert second[2] is first[2]
+
+
+def test_what_goes_on_is_a_name_for_which_the_page_has_words_in_each_language() -> None:
+    def stage(*told: Any) -> Any:
+        live: Any = SimpleNamespace(
+            is_over=False,
+            is_stopping=False,
+            position=0,
+            trouble="",
+            progress=lambda: Progress(*told),
+        )
+        return views.of_live(kept_suite(), views.Matrix(), live)["stage"]
+
+    loading = {"name": "loading", "of": "model-0", "percent": None}
+    assert stage(0, 0, 4, 0, None, "loading") == loading
+    judging = {"name": "judging", "of": "", "percent": 40}
+    assert stage(4, 0, 4, None, None, "judging", 40) == judging
+    assert stage(4, 0, 4) is None
+    wanted = {f"evaluate.stage_{name}" for name in get_args(Stage) if name}
+    assert all(wanted <= known.keys() for known in texts().values())
 
 
 def test_an_answer_is_shown_whole_with_what_its_assertions_asked() -> None:
