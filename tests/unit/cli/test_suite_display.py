@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 
 import msgspec
 import pytest
 from kept_suites import item, kept_suite
 from rich.console import Console
 
-from comparator.cli.commands.suite_options import _end, exit_code, from_store, print_suite
+from comparator.cli.commands.suite_options import _end, exit_code, print_suite
 from comparator.cli.commands.suite_run import with_usual
 from comparator.cli.display import suite_table
 from comparator.cli.display.suite_bar import SuiteBar, SuiteLines, figures_of, step_of
-from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation.suite_progress import Progress
 from comparator.storage.kept_suite import KeptSuite
-from comparator.storage.suites import Suites
 
 STEPS = [
     Progress(0, 0, 40, 0, None, "loading"),
@@ -60,13 +57,6 @@ def test_of_a_judge_it_is_told_how_far_it_is() -> None:
 
 def test_one_prompt_is_no_prompts() -> None:
     assert suite_table.as_text(kept_suite([[True]])).splitlines()[0].endswith(": 1 prompt")
-
-
-def test_that_nothing_is_kept_is_told_to_whoever_asks_for_the_last(tmp_path: Path) -> None:
-    store = Suites(tmp_path / "suites.sqlite3")
-    with pytest.raises(ConfigurationError, match="No suite is kept here yet"):
-        from_store(store, "last")
-    store.close()
 
 
 def test_figures_tell_no_time_where_none_is_known() -> None:
