@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import queue
 import time
@@ -44,12 +45,26 @@ def ask(job: str, library: str, use_gpu: bool) -> Told:
     work = protocol.Job(job, {"library": library}, use_gpu)
     received: queue.SimpleQueue[protocol.Message] = queue.SimpleQueue()
     run = Run(DEADLINES)
-    run.start(protocol.Assignment(work, time.monotonic()), received.put)
+    assignment = protocol.Assignment(work, time.monotonic(), readable=_places(library))
+    run.start(assignment, received.put)
     try:
         return _heard(received)
     finally:
         run.stop()
         run.join(_END_SECONDS)
+
+
+def _places(library: str) -> tuple[str, ...]:
+    """Return where a library lies; nothing is imported.
+
+    A child may read what its fork server has imported, and the light one has imported none. So a
+    library in a checkout, or in another folder that Python was told of, would seem to be damaged.
+    """
+    try:
+        found = importlib.util.find_spec(library)
+    except (ImportError, ValueError):
+        return ()
+    return tuple(found.submodule_search_locations or ()) if found else ()
 
 
 def ask_all(questions: dict[str, tuple[str, str, bool]]) -> dict[str, Told]:

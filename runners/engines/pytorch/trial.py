@@ -2,7 +2,9 @@
 
 Products and attention as models use them are compared with the same in 64 bits, for which no
 matrix unit is used: sizes that fill the tiles of such units, odd ones, and one row, which has
-code of its own. A crash is the parent's matter: this runs in a child of its own.
+code of its own. They alone are computed with the threads that are about to be used; what they are
+made of and compared with takes one thread, since at these sizes several mostly wait for each other.
+A crash is the parent's matter: this runs in a child of its own.
 """
 
 from __future__ import annotations
@@ -69,11 +71,20 @@ class Checks:
         self.notes: list[str] = []
         self._settings = settings
         self._torch = torch
+        self._threads = torch.get_num_threads()
         self._random = torch.Generator().manual_seed(0)
-        self._numbers = self._drawn(1536 * 576)
+        self._numbers = torch.empty(0)
 
     def first_wrong(self) -> str:
         """Return what is computed wrongly, part of a sentence; empty where nothing is."""
+        self._torch.set_num_threads(1)
+        try:
+            self._numbers = self._drawn(1536 * 576)
+            return self._first_wrong()
+        finally:
+            self._torch.set_num_threads(self._threads)
+
+    def _first_wrong(self) -> str:
         fixed = self._settings["auto_dtype"]
         names = [name for name in ("float32", "bfloat16") if fixed.get(name) in (None, name)]
         for name in names:
@@ -107,11 +118,19 @@ class Checks:
     def _drawn(self, *shape: int) -> Any:
         return self._torch.randn(shape, generator=self._random)
 
+    def _computed(self, work: Callable[[], Any]) -> Any:
+        """Return what a model would compute, with the threads that it would take."""
+        self._torch.set_num_threads(self._threads)
+        try:
+            return work()
+        finally:
+            self._torch.set_num_threads(1)
+
     def _wrong_product(self, name: str, rows: int, inner: int, outer: int) -> str:
         dtype = getattr(self._torch, name)
         weight = self._numbers[: inner * outer].reshape(outer, inner).to(dtype)
         tokens = self._drawn(1, rows, inner).to(dtype)
-        found = self._torch.nn.functional.linear(tokens, weight)
+        found = self._computed(lambda: self._torch.nn.functional.linear(tokens, weight))
         expected = tokens.double() @ weight.double().T
         return self._wrong(name, found, expected, f"products of {rows} x {inner} x {outer}")
 
@@ -121,9 +140,8 @@ class Checks:
         dtype = getattr(torch, name)
         query = self._drawn(1, 4, rows, size).to(dtype)
         key, value = (self._drawn(1, 4, tokens, size).to(dtype) for _ in range(2))
-        found = torch.nn.functional.scaled_dot_product_attention(
-            query, key, value, is_causal=rows > 1
-        )
+        attention = torch.nn.functional.scaled_dot_product_attention
+        found = self._computed(lambda: attention(query, key, value, is_causal=rows > 1))
         scores = query.double() @ key.double().transpose(-1, -2) / size**0.5
         if rows > 1:
             scores = scores + torch.full((rows, tokens), -torch.inf, dtype=torch.double).triu(1)

@@ -137,7 +137,49 @@ def test_the_safest_level_leaves_16_bits_alone(monkeypatch: pytest.MonkeyPatch) 
     assert not tried(NO_ONEDNN)["right"]
 
 
+def test_what_is_tried_takes_a_models_threads_and_what_it_is_compared_with_takes_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Several threads that wait for one another made the trial twice as long."""
+    tried_with, compared_with = set[int](), set[int]()
+    functional, compare = torch.nn.functional, trial.Checks._wrong
+
+    def noting(real: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*args: Any, **named: Any) -> Any:
+            tried_with.add(torch.get_num_threads())
+            return real(*args, **named)
+
+        return noted
+
+    for name in ("linear", "scaled_dot_product_attention"):
+        monkeypatch.setattr(functional, name, noting(getattr(functional, name)))
+
+    def compared(*args: Any) -> str:
+        compared_with.add(torch.get_num_threads())
+        return compare(*args)
+
+    monkeypatch.setattr(trial.Checks, "_wrong", compared)
+    torch.set_num_threads(2)
+    assert trial.Checks(BEST).first_wrong() == ""
+    assert (tried_with, compared_with) == ({2}, {1})
+    assert torch.get_num_threads() == 2
+
+
 # ---- the faster one ----
+
+
+def test_each_type_is_measured_on_usual_numbers_of_one_memory() -> None:
+    """Zeros, infinities or tiny numbers would take another time than a model's weights."""
+    measured, places = trial_speed._Measured(BEST), set[int]()
+    for name in ("bfloat16", "float16", "float32"):
+        matrices = measured._matrices(name)
+        assert [tuple(matrix.shape) for matrix in matrices] == list(trial_speed._SHAPES)
+        assert {matrix.dtype for matrix in matrices} == {getattr(torch, name)}
+        value = matrices[0][0, 0]
+        assert 0.4 < value < 2
+        assert all(bool((matrix == value).all()) for matrix in matrices)
+        places.add(matrices[0].data_ptr())
+    assert len(places) == 1
 
 
 def clock_of(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[str, int, bool], float]) -> None:
