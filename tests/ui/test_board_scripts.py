@@ -53,6 +53,8 @@ def test_every_state_has_its_words(scripts: Page) -> None:
     cases: list[dict[str, Any]] = [
         {"state": "waiting", "position": 3},
         {"state": "loading", "share": 0.34},
+        {"state": "loading", "share": 0.34, "seconds_left": 40},
+        {"state": "loading", "share": 0.34, "seconds_left": 125},
         {"state": "reading the prompt", "prompt_tokens": 12},
         {"state": "writing", "thinking": {"tokens": 1, "seconds": 0.1}},
         {"state": "writing"},
@@ -65,6 +67,8 @@ def test_every_state_has_its_words(scripts: Page) -> None:
     assert words == [
         "waiting, number 3 in line",
         "loading 34 %",
+        "loading 34 %, 40 s left",
+        "loading 34 %, 2 min 05 s left",
         "reading the prompt, 12 tokens",
         "thinking",
         "writing",
@@ -199,7 +203,7 @@ def test_nothing_but_the_text_moves_from_the_first_view_to_the_last(scripts: Pag
     numbers = [["first_token", 0.5], ["speed", 21.5], ["tokens", 9], ["load", 0.3]]
     views = [
         {**VIEW, "state": "waiting", "position": 2, "text": ""},
-        {**VIEW, "state": "loading", "share": 0.4, "text": ""},
+        {**VIEW, "state": "loading", "share": 0.4, "seconds_left": 125, "text": ""},
         {**VIEW, "state": "writing", "text": "One", "numbers": numbers[:1]},
         {**VIEW, "state": "writing", "text": "One two", "numbers": numbers},
         {
