@@ -8,7 +8,7 @@ from typing import Any, Union
 from comparator.comparison.kept import Record
 from comparator.comparison.written import Piece, Place
 from comparator.core import units
-from comparator.core.models import InferenceResult
+from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
 from comparator.core.time_left import TimeLeft
 from comparator.hosting.session import Session
@@ -68,7 +68,9 @@ class Column:
 
     def _seconds_left(self, result: InferenceResult) -> int | None:
         """Return how long the load will still take; None where that is not known."""
-        left = None if result.progress is None else self._left.after(result.progress)
+        if result.state is not RunState.LOADING or result.progress is None:
+            return None
+        left = self._left.after(result.progress)
         return None if left is None else round(left)
 
     @property
