@@ -84,23 +84,23 @@ def test_every_state_has_its_words(scripts: Page) -> None:
             "The cat sat down.",
             "The old cat sat.",
             [["down"], ["old"]],
-            "The first 1 words are the same. Marked are 1 words that only the first answer has, "
-            "and 1 that only the second has.",
+            "Words that are the same at the start: 1. Marked are words that only one answer has: "
+            "1 in the first, 1 in the second.",
         ),
         ("Same words", "Same  words\n", [[], []], "Both answers are the same, word for word."),
         (
             "Paris",
             "Lyon",
             [["Paris"], ["Lyon"]],
-            "They part at the first word. Marked are 1 words that only the first answer has, and "
-            "1 that only the second has.",
+            "They part at the first word. Marked are words that only one answer has: "
+            "1 in the first, 1 in the second.",
         ),
         (
             "<b>x</b> & \u202ey",
             "<i>x</i> & \u202ey",
             [["b", "b"], ["i", "i"]],
-            "They part at the first word. Marked are 2 words that only the first answer has, and "
-            "2 that only the second has.",
+            "They part at the first word. Marked are words that only one answer has: "
+            "2 in the first, 2 in the second.",
         ),
     ],
 )
