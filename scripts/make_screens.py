@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 START_SECONDS, WAIT_SECONDS = 180.0, 600.0
-TOKENS = "48"
+TOKENS = "32"
 MODELS = ("Q8_0", "Q4_1", "Q2_K", "PyTorch")
 PROMPTS = {
     "en": "Why is the sky blue? Answer in two sentences, then list two other colours of the sky.",
@@ -45,6 +45,9 @@ SUITE = (
     ("opposite", "What is the opposite of hot? Answer with one word.", "cold"),
 )
 FOLLOWING = {"en": "Say it again in one short sentence.", "zh-CN": "请用一句话再说一遍。"}
+SHORTEN = """(which) => document.querySelectorAll(which).forEach((one) => {
+  one.textContent = one.textContent.replace(/^\\/.*\\/(?=models\\/)/, "");
+})"""
 STILL = "!document.getAnimations().some((one) => one.playState === 'running')"
 
 
@@ -241,9 +244,16 @@ def _show(tab: Page, selector: str, _look: Look) -> None:
     tab.locator(selector).first.evaluate("(node) => node.scrollIntoView({ block: 'start' })")
 
 
+def _without_place(tab: Page, selector: str, _look: Look) -> None:
+    """Show paths from the models folder on, so that no picture tells whose machine this was."""
+    tab.locator(selector).last.wait_for()
+    tab.evaluate(SHORTEN, selector)
+
+
 DO = {
     "ask-on": _ask_on,
     "blind": _blind,
+    "no-place": _without_place,
     "open": _open,
     "own": _own,
     "prompts": _prompts,

@@ -123,10 +123,16 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
             "The history",
             (("click", "#history-tab-button"), ("wait", ".history-row")),
         ),
+    ),
+    "library": (
         Screen(
             "library",
             "The library",
-            (("click", "#library-tab-button"), ("wait", "#library-root tbody tr[data-id]")),
+            (
+                ("models", ""),
+                ("click", "#library-tab-button"),
+                ("wait", "#library-root tbody tr[data-id]"),
+            ),
         ),
         Screen(
             "library-model",
@@ -134,6 +140,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
             (
                 ("click", "#library-root tbody tr[data-id] td.name"),
                 ("wait", "#library-detail dl"),
+                ("no-place", "#library-detail dd"),
                 ("click", "[data-action='remove']"),
                 ("wait", "#removal-question p"),
             ),
