@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from comparator.core import units
 from comparator.ui import browser_libraries, language
@@ -286,3 +286,51 @@ def test_a_kept_answer_says_that_its_tokens_were_not_kept(scripts: Page) -> None
         "Tokens are shown when the answer is whole.",
         "The tokens of this answer were not kept.",
     ]
+
+
+# Two columns with their row of names, as a phone shows them.
+PHONE = """(views) => {
+  const board = make("div");
+  board.id = "board-root";
+  board.dataset.mode = "markdown";
+  const grid = make("div", null, "replies");
+  const columns = views.map((_, slot) => new Column(slot));
+  grid.append(...columns.map((column) => column.root));
+  const tabs = new ColumnTabs(board, grid);
+  board.append(grid);
+  document.body.replaceChildren(board);
+  columns.forEach((column, slot) => column.draw(views[slot]));
+  tabs.fresh(views.length);
+  tabs.draw(views);
+}"""
+
+
+def test_a_swipe_leads_to_the_next_column_and_names_are_told_apart(browser: Browser) -> None:
+    context = browser.new_context(
+        locale="en-US", viewport={"width": 390, "height": 844}, has_touch=True
+    )
+    phone = context.new_page()
+    phone.add_script_tag(content=browser_libraries.script().decode())
+    phone.add_script_tag(content=f"{language.script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
+    for name in ("page.css", "board.css", "narrow.css"):
+        phone.add_style_tag(path=STATIC / name)
+    names = ["SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct.Q8_0"]
+    views = [{**VIEW, "state": "done", "text": "A word. " * 300, "name": name} for name in names]
+    phone.evaluate(PHONE, views)
+    tabs = phone.locator(".column-tabs button")
+    expect(tabs.locator(".tab-name")).to_have_text(["A · …Instruct", "B · …Instruct.Q8_0"])
+    expect(tabs.nth(1)).to_have_attribute("title", names[1])
+    box = phone.locator(".answer").first.bounding_box()
+    assert box is not None
+    touch = context.new_cdp_session(phone)
+
+    def touches(kind: str, *across: float) -> None:
+        points = [{"x": x, "y": box["y"] + 40} for x in across]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touches("touchStart", 340)
+    for x in range(320, 20, -20):
+        touches("touchMove", x)
+    touches("touchEnd")
+    expect(tabs.nth(1)).to_have_attribute("aria-pressed", "true")
+    context.close()
