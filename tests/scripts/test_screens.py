@@ -24,19 +24,22 @@ def make_screens(monkeypatch: pytest.MonkeyPatch) -> Any:
         sys.modules.pop(name, None)
 
 
-def test_every_screen_can_be_reached_and_has_a_picture_in_the_index(make_screens: Any) -> None:
+def test_every_screen_can_be_reached(make_screens: Any) -> None:
     known = {look.name for look in make_screens.LOOKS}
     screens = [one for group in make_screens.SCREENS.values() for one in group]
-    expected = set()
     for screen in screens:
         assert {word for word, _ in screen.steps} <= set(make_screens.DO), screen.name
         assert set(screen.looks) <= known, screen.name
-        expected |= {f"{screen.name}-{look}.webp" for look in screen.looks or known}
     assert len({screen.name for screen in screens}) == len(screens)
-    assert {path.name for path in (DOCS / "screens").iterdir()} == expected
+
+
+@pytest.mark.skipif(not (DOCS / "screens.md").exists(), reason="make screenshots was not run yet")
+def test_every_screen_has_its_pictures_which_are_small_together(make_screens: Any) -> None:
+    looks = [look.name for look in make_screens.LOOKS]
+    screens = [one for group in make_screens.SCREENS.values() for one in group]
+    expected = {f"{one.name}-{look}.webp" for one in screens for look in one.looks or looks}
+    taken = list((DOCS / "screens").iterdir())
+    assert {path.name for path in taken} == expected
     index = (DOCS / "screens.md").read_text("utf-8")
     assert set(re.findall(r"\(screens/([^)]+)\)", index)) == expected
-
-
-def test_the_pictures_are_few_enough_to_be_cloned() -> None:
-    assert sum(path.stat().st_size for path in (DOCS / "screens").iterdir()) < MOST_BYTES
+    assert sum(path.stat().st_size for path in taken) < MOST_BYTES
