@@ -2,14 +2,14 @@
 
 Usage: ``python scripts/make_screens.py [MODELS_DIR] [--only NAME ...] [--output FOLDER]``
 
-``SCREENS`` lists what is shown and how one gets there, ``LOOKS`` the widths, colours and languages.
-A screen goes on where the one before it in its group ended; a group begins with a page of its own.
+``screens.py`` lists what is shown and how one gets there; here is how that is done.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -21,124 +21,34 @@ import urllib.request
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
+from screens import LOOKS, SCREENS, Look, Screen
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 START_SECONDS, WAIT_SECONDS = 180.0, 600.0
-TOKENS = "96"
+TOKENS = "32"
+MODELS = ("Q8_0", "Q4_1", "Q2_K", "PyTorch")
 PROMPTS = {
     "en": "Why is the sky blue? Answer in two sentences, then list two other colours of the sky.",
     "zh-CN": "天空为什么是蓝色的？请用两句话回答。",
 }
-STILL = "!document.getAnimations().some((one) => one.playState === 'running')"
-
-
-class Look(NamedTuple):
-    """How a screen is seen: its width and height in pixels, its colours, its language."""
-
-    name: str
-    width: int
-    height: int
-    scheme: str
-    language: str
-
-
-LOOKS = (
-    Look("wide", 1440, 900, "light", "en"),
-    Look("wide-zh", 1440, 900, "dark", "zh-CN"),
-    Look("middle", 1024, 768, "dark", "en"),
-    Look("phone", 390, 844, "light", "en"),
-    Look("phone-zh", 390, 844, "dark", "zh-CN"),
+SUITE = (
+    ("capital", "What is the capital of France? Answer with one word.", "Paris"),
+    ("sum", "What is 2 + 3? Answer with a number.", "5"),
+    ("colour", "Name one colour of the rainbow.", ""),
+    ("天空", "天空是什么颜色？请用一个词回答。", "蓝"),
+    ("opposite", "What is the opposite of hot? Answer with one word.", "cold"),
 )
-
-
-class Screen(NamedTuple):
-    """One screen.
-
-    Attributes:
-        name: of its files.
-        title: what it shows, for the index.
-        steps: what leads there: a word of ``DO`` and what it is given.
-        is_whole: whether the picture goes down to the end of the page.
-        looks: names of the looks in which it is taken; all where empty.
-    """
-
-    name: str
-    title: str
-    steps: tuple[tuple[str, str], ...]
-    is_whole: bool = False
-    looks: tuple[str, ...] = ()
-
-
-WIDE_ONES = ("wide", "wide-zh")
-BOTH_ENDS = (*WIDE_ONES, "phone", "phone-zh")
-# By group. The group named "empty" is taken of a page without models.
-SCREENS: dict[str, tuple[Screen, ...]] = {
-    "empty": (
-        Screen("empty", "A page without models", (("wait", "#starter"),), looks=BOTH_ENDS),
-        Screen(
-            "library-empty",
-            "A library without models",
-            (("click", "#library-tab-button"), ("wait", ".library-frame .hint:not(:empty)")),
-            looks=("wide",),
-        ),
-    ),
-    "page": (
-        Screen("start", "The page as it opens", (("models", ""),)),
-        Screen(
-            "settings",
-            "More settings",
-            (("click", "#more > button"), ("wait", "#more > .open")),
-            is_whole=True,
-            looks=BOTH_ENDS,
-        ),
-        Screen(
-            "shortcuts",
-            "The list of shortcuts",
-            (("click", "#more > button"), ("click", "#help-open"), ("wait", "#help[open]")),
-            looks=("wide", "wide-zh", "phone"),
-        ),
-        Screen(
-            "answers",
-            "Answers side by side",
-            (("press", "Escape"), ("run", ""), ("top", ".answer")),
-        ),
-        Screen("answers-whole", "What stands below the answers", (), is_whole=True),
-        Screen(
-            "history",
-            "The history",
-            (("click", "#history-tab-button"), ("wait", "#history")),
-        ),
-        Screen(
-            "library",
-            "The library",
-            (("click", "#library-tab-button"), ("wait", "#library-root tbody tr[data-id]")),
-        ),
-        Screen(
-            "library-model",
-            "What is known of a model, and the question before one is removed",
-            (
-                ("click", "#library-root tbody tr[data-id] td.name"),
-                ("wait", "#library-detail dl"),
-                ("click", "[data-action='remove']"),
-                ("wait", "#removal-question p"),
-            ),
-            is_whole=True,
-            looks=BOTH_ENDS,
-        ),
-        Screen(
-            "hub",
-            "Getting models",
-            (("click", "#keep"), ("click", "#hub-tab-button"), ("wait", "#hub-go")),
-            looks=BOTH_ENDS,
-        ),
-    ),
-}
+FOLLOWING = {"en": "Say it again in one short sentence.", "zh-CN": "请用一句话再说一遍。"}
+SHORTEN = """(which) => document.querySelectorAll(which).forEach((one) => {
+  one.textContent = one.textContent.replace(/^\\/.*\\/(?=models\\/)/, "");
+})"""
+STILL = "!document.getAnimations().some((one) => one.playState === 'running')"
 
 
 def main() -> None:
@@ -146,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models_dir", type=Path, nargs="?", default=REPOSITORY / "models")
     parser.add_argument("--only", nargs="*", default=[], help="names of screens, of looks, or both")
+    parser.add_argument("--every-look", action="store_true", help="each screen in all looks")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "screens")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -166,7 +77,11 @@ def take(
     browser: Browser, address: str, group: str, look: Look, arguments: argparse.Namespace
 ) -> None:
     """Go through a group's screens in one look, and take those that are wanted."""
-    taken = [one for one in SCREENS[group] if not one.looks or look.name in one.looks]
+    taken = [
+        one
+        for one in SCREENS[group]
+        if arguments.every_look or not one.looks or look.name in one.looks
+    ]
     wanted = [one for one in taken if is_wanted(one, look, arguments.only)]
     if not wanted:
         return
@@ -180,6 +95,8 @@ def take(
     tab.goto(address)
     tab.wait_for_selector("#board-root .modes", state="attached")
     for screen in SCREENS[group][: SCREENS[group].index(wanted[-1]) + 1]:
+        if screen.is_apart and screen not in wanted:
+            continue
         for word, given in screen.steps:
             DO[word](tab, given, look)
         if screen in wanted:
@@ -203,22 +120,108 @@ def save(tab: Page, screen: Screen, path: Path) -> None:
     print(f"{path.name}: {path.stat().st_size // 1000} kB", flush=True)
 
 
-def _run(tab: Page, _given: str, look: Look) -> None:
-    """Ask all starter models that have a column, and wait for the end of each."""
-    for letter, name in zip("abcd", ("Q8_0", "Q4_1", "Q2_K", "PyTorch"), strict=True):
+def _choose(tab: Page, *names: str) -> None:
+    """Choose a model for each of the first columns."""
+    for letter, name in zip("abcd", names, strict=False):
         field = tab.locator(f"#model-{letter} input")
         if not field.is_visible():
             tab.click("#add-slot")
         field.click()
         tab.locator("ul[role=listbox] li", has_text=name).first.click()
         tab.wait_for_selector("ul[role=listbox]", state="hidden")
-    tab.fill("#max-tokens input, #max-tokens textarea", TOKENS)
+
+
+def _ask(tab: Page, prompt: str, tokens: str) -> None:
+    tab.fill("#max-tokens input, #max-tokens textarea", tokens)
     tab.fill("#seed input, #seed textarea", "1")
-    tab.fill("#prompt textarea", PROMPTS[look.language])
+    tab.fill("#prompt textarea", prompt)
     tab.press("#prompt textarea", "Enter")
+    _until_done(tab)
+
+
+def _until_done(tab: Page) -> None:
     tab.wait_for_selector("body.comparing", state="attached")
     tab.wait_for_selector("body:not(.comparing)", state="attached")
     tab.evaluate("document.activeElement.blur()")
+
+
+def _run(tab: Page, _given: str, look: Look) -> None:
+    """Ask all starter models that have a column, or open what they answered for another look."""
+    prompt = PROMPTS[look.language]
+    if not _opened(tab, prompt):
+        _choose(tab, *MODELS)
+        _ask(tab, prompt, TOKENS)
+
+
+def _ask_on(tab: Page, _given: str, look: Look) -> None:
+    question = FOLLOWING[look.language]
+    if not _opened(tab, question):
+        tab.fill("#follow-up-field", question)
+        tab.press("#follow-up-field", "Enter")
+        _until_done(tab)
+
+
+def _opened(tab: Page, question: str) -> bool:
+    """Open a comparison of the history; return whether there is one of that question."""
+    tab.click("#history-tab-button")
+    tab.locator(".history-row, .history-empty h2").first.wait_for()
+    row = tab.locator(".history-row", has_text=question)
+    is_kept = row.count() > 0
+    if is_kept:
+        row.first.locator(".history-question").click()
+    else:
+        tab.locator("#tabs button[role=tab]").first.click()
+    tab.locator("#prompt, .form-fold").locator("visible=true").first.wait_for()
+    return is_kept
+
+
+def _blind(tab: Page, _given: str, look: Look) -> None:
+    """Ask two models whose names are hidden."""
+    _choose(tab, *MODELS[:2])
+    tab.check("#blind input")
+    _ask(tab, PROMPTS[look.language], TOKENS)
+    tab.wait_for_selector(".vote-row.blind .vote-names:visible")
+
+
+def _vote(tab: Page, _given: str, look: Look) -> None:
+    answer = ("A", "B")[LOOKS.index(look) % 2]
+    tab.click(f".vote-buttons [data-answer='{answer}']")
+    tab.wait_for_selector(".vote-row:not(.blind) .vote-back:visible")
+
+
+def _own(tab: Page, given: str, _look: Look) -> None:
+    """Give the slot whose form is open a temperature of its own."""
+    tab.fill("#own-setting-temperature", given)
+    tab.locator("#own-setting-temperature").blur()
+    tab.wait_for_selector("#own-a .chip-edit")
+
+
+def _prompts(tab: Page, _given: str, _look: Look) -> None:
+    """Give a file of prompts with what their answers must have."""
+    lines = [
+        {
+            "id": name,
+            "prompt": prompt,
+            "assert": [{"type": "icontains", "value": part}][: len(part)],
+        }
+        for name, prompt, part in SUITE
+    ]
+    text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+    file: Any = {"name": "questions.jsonl", "mimeType": "text/plain", "buffer": text.encode()}
+    tab.check("#evaluate input[value=file]")
+    tab.set_input_files("#evaluate-file", file)
+    tab.wait_for_selector(".evaluate-count")
+
+
+def _suite(tab: Page, _given: str, _look: Look) -> None:
+    """Run the suite, or open the one that ran for the look before."""
+    kept = tab.locator(".evaluate-kept-list .history-question").first
+    if kept.is_visible():
+        kept.click()
+    else:
+        tab.click("#evaluate-begin")
+    tab.wait_for_selector(".evaluate-told[data-state='done']")
+    tab.wait_for_selector(".evaluate-summary tbody tr")
 
 
 def _top(tab: Page, selector: str, _look: Look) -> None:
@@ -233,7 +236,30 @@ def _wait_for_models(tab: Page, _given: str, _look: Look) -> None:
     tab.wait_for_function("(document.querySelector('#model-a input')?.value || 'none') !== 'none'")
 
 
+def _open(tab: Page, selector: str, _look: Look) -> None:
+    tab.locator(selector).first.evaluate("(node) => { node.open = true; }")
+
+
+def _show(tab: Page, selector: str, _look: Look) -> None:
+    tab.locator(selector).first.evaluate("(node) => node.scrollIntoView({ block: 'start' })")
+
+
+def _without_place(tab: Page, selector: str, _look: Look) -> None:
+    """Show paths from the models folder on, so that no picture tells whose machine this was."""
+    tab.locator(selector).last.wait_for()
+    tab.evaluate(SHORTEN, selector)
+
+
 DO = {
+    "ask-on": _ask_on,
+    "blind": _blind,
+    "no-place": _without_place,
+    "open": _open,
+    "own": _own,
+    "prompts": _prompts,
+    "show": _show,
+    "suite": _suite,
+    "vote": _vote,
     "click": lambda tab, given, _look: tab.locator(given).first.click(),
     "press": lambda tab, given, _look: tab.keyboard.press(given),
     "wait": lambda tab, given, _look: tab.locator(given).first.wait_for(),

@@ -65,6 +65,19 @@ def test_a_run_is_kept_found_asked_once_more_and_removed(folder: Path) -> None:
     assert [one["id"] for one in _history()] == [entry["id"]]
 
 
+def test_what_is_pinned_says_so_until_it_is_unpinned(folder: Path) -> None:
+    _run(folder)
+    (entry,) = _history()
+    pinned = comparator("history", "pin", entry["id"][:6], "ffffffff")
+    assert (pinned.returncode, pinned.stdout) == (2, f"pinned {entry['id'][:6]}\n")
+    assert "no comparison ffffffff" in pinned.stderr
+    assert comparator("history").stdout.splitlines()[0].endswith("pinned")
+    assert _history()[0]["is_pinned"] is True
+    assert comparator("history", "unpin", "last").stdout == "unpinned last\n"
+    assert _history()[0]["is_pinned"] is False
+    assert "No comparison has 'pin'" in comparator("history", "pin").stdout, "one word is searched"
+
+
 def test_nothing_is_kept_where_that_is_not_wanted(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from comparator.core import units
 from comparator.ui import browser_libraries, language
@@ -53,6 +53,8 @@ def test_every_state_has_its_words(scripts: Page) -> None:
     cases: list[dict[str, Any]] = [
         {"state": "waiting", "position": 3},
         {"state": "loading", "share": 0.34},
+        {"state": "loading", "share": 0.34, "seconds_left": 40},
+        {"state": "loading", "share": 0.34, "seconds_left": 125},
         {"state": "reading the prompt", "prompt_tokens": 12},
         {"state": "writing", "thinking": {"tokens": 1, "seconds": 0.1}},
         {"state": "writing"},
@@ -65,6 +67,8 @@ def test_every_state_has_its_words(scripts: Page) -> None:
     assert words == [
         "waiting, number 3 in line",
         "loading 34 %",
+        "loading 34 %, 40 s left",
+        "loading 34 %, 2 min 05 s left",
         "reading the prompt, 12 tokens",
         "thinking",
         "writing",
@@ -80,23 +84,23 @@ def test_every_state_has_its_words(scripts: Page) -> None:
             "The cat sat down.",
             "The old cat sat.",
             [["down"], ["old"]],
-            "The first 1 words are the same. Marked are 1 words that only the first answer has, "
-            "and 1 that only the second has.",
+            "Words that are the same at the start: 1. Marked are words that only one answer has: "
+            "1 in the first, 1 in the second.",
         ),
         ("Same words", "Same  words\n", [[], []], "Both answers are the same, word for word."),
         (
             "Paris",
             "Lyon",
             [["Paris"], ["Lyon"]],
-            "They part at the first word. Marked are 1 words that only the first answer has, and "
-            "1 that only the second has.",
+            "They part at the first word. Marked are words that only one answer has: "
+            "1 in the first, 1 in the second.",
         ),
         (
             "<b>x</b> & \u202ey",
             "<i>x</i> & \u202ey",
             [["b", "b"], ["i", "i"]],
-            "They part at the first word. Marked are 2 words that only the first answer has, and "
-            "2 that only the second has.",
+            "They part at the first word. Marked are words that only one answer has: "
+            "2 in the first, 2 in the second.",
         ),
     ],
 )
@@ -199,7 +203,7 @@ def test_nothing_but_the_text_moves_from_the_first_view_to_the_last(scripts: Pag
     numbers = [["first_token", 0.5], ["speed", 21.5], ["tokens", 9], ["load", 0.3]]
     views = [
         {**VIEW, "state": "waiting", "position": 2, "text": ""},
-        {**VIEW, "state": "loading", "share": 0.4, "text": ""},
+        {**VIEW, "state": "loading", "share": 0.4, "seconds_left": 125, "text": ""},
         {**VIEW, "state": "writing", "text": "One", "numbers": numbers[:1]},
         {**VIEW, "state": "writing", "text": "One two", "numbers": numbers},
         {
@@ -282,3 +286,51 @@ def test_a_kept_answer_says_that_its_tokens_were_not_kept(scripts: Page) -> None
         "Tokens are shown when the answer is whole.",
         "The tokens of this answer were not kept.",
     ]
+
+
+# Two columns with their row of names, as a phone shows them.
+PHONE = """(views) => {
+  const board = make("div");
+  board.id = "board-root";
+  board.dataset.mode = "markdown";
+  const grid = make("div", null, "replies");
+  const columns = views.map((_, slot) => new Column(slot));
+  grid.append(...columns.map((column) => column.root));
+  const tabs = new ColumnTabs(board, grid);
+  board.append(grid);
+  document.body.replaceChildren(board);
+  columns.forEach((column, slot) => column.draw(views[slot]));
+  tabs.fresh(views.length);
+  tabs.draw(views);
+}"""
+
+
+def test_a_swipe_leads_to_the_next_column_and_names_are_told_apart(browser: Browser) -> None:
+    context = browser.new_context(
+        locale="en-US", viewport={"width": 390, "height": 844}, has_touch=True
+    )
+    phone = context.new_page()
+    phone.add_script_tag(content=browser_libraries.script().decode())
+    phone.add_script_tag(content=f"{language.script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
+    for name in ("page.css", "board.css", "narrow.css"):
+        phone.add_style_tag(path=STATIC / name)
+    names = ["SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct.Q8_0"]
+    views = [{**VIEW, "state": "done", "text": "A word. " * 300, "name": name} for name in names]
+    phone.evaluate(PHONE, views)
+    tabs = phone.locator(".column-tabs button")
+    expect(tabs.locator(".tab-name")).to_have_text(["A · …Instruct", "B · …Instruct.Q8_0"])
+    expect(tabs.nth(1)).to_have_attribute("title", names[1])
+    box = phone.locator(".answer").first.bounding_box()
+    assert box is not None
+    touch = context.new_cdp_session(phone)
+
+    def touches(kind: str, *across: float) -> None:
+        points = [{"x": x, "y": box["y"] + 40} for x in across]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touches("touchStart", 340)
+    for x in range(320, 20, -20):
+        touches("touchMove", x)
+    touches("touchEnd")
+    expect(tabs.nth(1)).to_have_attribute("aria-pressed", "true")
+    context.close()

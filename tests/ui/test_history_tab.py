@@ -39,8 +39,9 @@ def test_a_comparison_from_its_end_to_its_deletion(tab: Page) -> None:
     expect(row.locator(".history-column")).to_have_count(2)
     assert row.locator("img").count() == 0
 
-    row.get_by_role("button", name="Pin", exact=True).click()
+    row.get_by_role("button", name="Pin", exact=True).press("Enter")
     expect(row).to_have_attribute("data-pinned", "true")
+    expect(row.locator("[data-act=pin]")).to_be_focused()
 
     ask_box = tab.locator("#prompt textarea")
     row.locator(".history-question").click()

@@ -120,7 +120,7 @@ def test_answers_are_read_side_by_side(open_tab: Callable[..., Page]) -> None:
     ask(tab, "All is work", "Quick", "Long", "Rich")
     _over(tab, 0, 1, 2)
     tab.click(".modes >> text=Difference")
-    expect(tab.locator(".marks-words")).to_contain_text("The first 1 words are the same.")
+    expect(tab.locator(".marks-words")).to_contain_text("Words that are the same at the start: 1.")
     expect(reply(tab, 0).locator(".marked mark").first).to_have_text("is")
     expect(reply(tab, 0).locator(".plain")).not_to_be_visible()
     expect(reply(tab, 2).locator(".plain")).to_be_visible()

@@ -26,6 +26,12 @@ from tests.ui.conftest import (
 )
 
 READY = "#own-a .slot-settings"
+# What another site's frame is in a browser that keeps no data of third parties.
+NO_STORAGE = """for (const name of ["localStorage", "sessionStorage"]) {
+  Object.defineProperty(window, name, {
+    get() { throw new DOMException("Access is denied for this document.", "SecurityError"); },
+  });
+}"""
 REMEMBERED = "JSON.parse(localStorage.getItem('multi-llm-comparator.form'))"
 DROP = """(text) => {
   const data = new DataTransfer();
@@ -138,6 +144,29 @@ def test_what_was_used_last_is_there_again_and_can_be_reset(tab: Page) -> None:
     expect(tab.locator("#slot-c")).not_to_be_visible()
     assert _chosen(tab) == sorted(MODELS)[:2]
     assert tab.input_value("#prompt textarea") == "half a quest"
+
+
+def test_a_browser_that_keeps_nothing_loses_nothing_else(browser: Browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(NO_STORAGE)
+    tab, errors = context.new_page(), []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(server.url)
+    wait_for_models(tab)
+    tab.fill("#system-prompt textarea", "Be brief.")
+    tab.click("text=System prompts ▾")
+    tab.fill("#system-prompts-menu input", "Brief")
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".slot-notes")).to_contain_text("This browser keeps nothing")
+    tab.click("#help-open")
+    tab.check("#help-notify")
+    tab.click("#help-close")
+    ask(tab, "hello", "Quick", "Quick")
+    wait_for_state(tab, 1, "done")
+    tab.click("#reset-form")
+    expect(tab.locator("#system-prompt textarea")).to_have_value("")
+    context.close()
+    assert errors == []
 
 
 def test_a_link_opens_a_form_and_runs_nothing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -16,7 +16,12 @@ from comparator.core.text import with_controls_shown
 from comparator.hosting.records import of_entry
 from comparator.storage.history import MOST_LISTED, Entry, History
 
-REMOVE = "remove"
+CHANGES: dict[str, Callable[[History, str], bool]] = {  # by the word before the ids
+    "remove": History.remove,
+    "pin": History.pin,
+    "unpin": lambda history, name: history.pin(name, False),
+}
+_DONE = {"remove": "removed", "pin": "pinned", "unpin": "unpinned"}
 _LONGEST_QUESTION = 72  # characters of a line
 
 
@@ -26,7 +31,8 @@ def command(
         typer.Argument(
             metavar="[WORDS]",
             help="Only comparisons with all of these words in a question, a system prompt, an "
-            "answer or a model's name. 'remove ID…' deletes comparisons.",
+            "answer or a model's name. 'remove ID…' deletes comparisons, 'pin ID…' keeps them "
+            "however many or old they get, 'unpin ID…' no longer.",
             show_default=False,
         ),
     ] = None,
@@ -36,11 +42,11 @@ def command(
     ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
 ) -> int:
-    """List the comparisons that were asked before, the newest first, or remove some."""
+    """List the comparisons that were asked before, the newest first; remove or pin some."""
     history = History()
     try:
-        if words and words[0] == REMOVE and len(words) > 1:
-            return _remove(history, words[1:])
+        if words and words[0] in CHANGES and len(words) > 1:
+            return _change(history, words[0], words[1:])
         return _list(history, " ".join(words or ()), most, as_json)
     finally:
         history.close()
@@ -81,12 +87,13 @@ def _lines(entry: Entry) -> list[str]:
     return [f"{entry.id}  {when}  {question}{pinned}", f"              {columns}"]
 
 
-def _remove(history: History, names: Sequence[str]) -> int:
+def _change(history: History, word: str, names: Sequence[str]) -> int:
+    """Remove, pin or unpin what ids or ``last`` name."""
     missing = []
     for name in names:
         shown = with_controls_shown(name)
-        if history.remove(name):
-            print(f"removed {shown}")
+        if CHANGES[word](history, name):
+            print(f"{_DONE[word]} {shown}")
         elif history.trouble:
             tell(history.trouble)
             return FAILED

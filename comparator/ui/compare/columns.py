@@ -8,8 +8,9 @@ from typing import Any, Union
 from comparator.comparison.kept import Record
 from comparator.comparison.written import Piece, Place
 from comparator.core import units
-from comparator.core.models import InferenceResult
+from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
+from comparator.core.time_left import TimeLeft
 from comparator.hosting.session import Session
 from comparator.library.labels import ENGINE_NAMES
 from comparator.ui.compare import render
@@ -42,6 +43,7 @@ class Column:
         self.shows_tokens = False
         self._text = self._thought = ""
         self._place = Place()
+        self._left = TimeLeft()
         comparison = session.comparison
         asked = comparison.request.asked(comparison.request.slots[slot])
         self._turns, self._question = said_before(asked.records())
@@ -60,9 +62,16 @@ class Column:
         result, label = comparison.status(self.slot), comparison.request.slots[self.slot].label
         shown = render.Shown(self._text, self._thought, self._turns, self._question)
         column = render.column(result, shown, label, self.session.position)
-        self.view = {**column, "attempt": self.attempt}
+        self.view = {**column, "attempt": self.attempt, "seconds_left": self._seconds_left(result)}
         if self.shows_tokens and result.is_complete:
             self.view["tokens"] = token_lengths(comparison.pieces(self.slot))
+
+    def _seconds_left(self, result: InferenceResult) -> int | None:
+        """Return how long the load will still take; None where that is not known."""
+        if result.state is not RunState.LOADING or result.progress is None:
+            return None
+        left = self._left.after(result.progress)
+        return None if left is None else round(left)
 
     @property
     def is_complete(self) -> bool:

@@ -2,6 +2,7 @@
 // together, and one column at a time.
 
 const LETTERS = "ABCD";
+const LONG_BEGIN = 8; // letters
 
 // A column in a list: by its letter, which is all that there is while names are hidden.
 function letterAndName(slot, { name, blind }) {
@@ -160,6 +161,15 @@ class Together {
   }
 }
 
+// How many letters all names begin with, up to the last part of one: where there is little room they
+// would push out what tells the names apart. 0 where it is not worth it.
+function sharedBegin([first, ...others]) {
+  let count = 0;
+  while (count < first.length && others.every((name) => name[count] === first[count])) count += 1;
+  const whole = first.slice(0, count).search(/[^\s._/-]*$/);
+  return others.length && whole >= LONG_BEGIN ? whole : 0;
+}
+
 // On a narrow screen one column fills it, and this row of names and states leads to the others.
 class ColumnTabs {
   constructor(parent, grid) {
@@ -184,9 +194,12 @@ class ColumnTabs {
   }
 
   draw(views) {
+    const begin = sharedBegin(views.map(({ name }) => name));
     views.forEach((view, slot) => {
       const button = this.buttons[slot];
-      put(button.nameNode, letterAndName(slot, view));
+      const name = begin ? `…${view.name.slice(begin)}` : view.name;
+      put(button.nameNode, letterAndName(slot, { ...view, name }));
+      button.title = view.name;
       put(button.stateNode, stateInWords(view));
       button.dataset.state = view.state;
     });

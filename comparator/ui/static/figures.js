@@ -16,6 +16,13 @@ function secondsInWords(number) {
   return said("board.unit_seconds", { number: number.toFixed(number < 100 ? 2 : 0) });
 }
 
+// A time to wait, in whole seconds.
+function longTimeInWords(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (!minutes) return said("board.unit_seconds", { number: seconds });
+  return said("board.unit_minutes", { minutes, seconds: String(seconds % 60).padStart(2, "0") });
+}
+
 function speedInWords(number) {
   return said("board.unit_speed", { number: number.toFixed(number < 1000 ? 1 : 0) });
 }
@@ -46,7 +53,9 @@ function stateInWords(view) {
     return said("board.waiting_in_line", { number: view.position });
   }
   if (view.state === "loading" && view.share !== null) {
-    return said("board.loading_share", { share: percentInWords(view.share) });
+    const share = percentInWords(view.share);
+    if (!view.seconds_left) return said("board.loading_share", { share }); // not known, or over soon
+    return said("board.loading_left", { share, time: longTimeInWords(view.seconds_left) });
   }
   if (view.state === "reading the prompt" && view.prompt_tokens) {
     return said("board.reading_tokens", { tokens: view.prompt_tokens });

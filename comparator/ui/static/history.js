@@ -71,15 +71,17 @@ function historyDraw() {
 }
 
 function historyStart(entries) {
-  const focused = historyList.contains(document.activeElement)
-    ? document.activeElement.closest("li").dataset.id : null;
+  const active = historyList.contains(document.activeElement) ? document.activeElement : null;
+  const before = active && active.closest("li");
+  const place = [...historyList.children].indexOf(before);
   historyEntries = [...entries];
   historyList.replaceChildren(...entries.map(historyRow));
   // What was pinned or deleted by the keyboard leaves the focus where it was, or beside it.
-  if (focused) {
-    const row = historyList.querySelector(`li[data-id="${focused}"]`) || historyList.firstChild;
-    (row ? row.querySelector("button") : historySearch).focus({ preventScroll: true });
-  }
+  if (!before) return;
+  const same = historyList.querySelector(`li[data-id="${before.dataset.id}"]`);
+  const row = same || historyList.children[Math.min(place, entries.length - 1)];
+  const button = same?.querySelector(`[data-act="${active.dataset.act}"]`) || row?.querySelector("button");
+  (button || historySearch).focus({ preventScroll: true });
 }
 
 function historyGoOn(entries) {
@@ -145,6 +147,7 @@ function historyActions(row, entry) {
     actions, entry.pinned ? "history.unpin" : "history.pin", act("pin", { pinned: !entry.pinned }),
   );
   pin.title = said("history.pin_title");
+  pin.dataset.act = "pin";
   pin.setAttribute("aria-pressed", String(entry.pinned));
   const away = historyButton(actions, "history.take_away", () => historyTakeAway(row, entry, away));
   away.setAttribute("aria-expanded", "false");

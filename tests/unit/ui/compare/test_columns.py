@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.kept import KeptComparison, kept
 from comparator.comparison.request import Request, Slot
@@ -11,6 +13,7 @@ from comparator.comparison.written import Piece
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType
+from comparator.core.time_left import TimeLeft
 from comparator.hosting.session import Session
 from comparator.ui.compare.board import Board
 from comparator.ui.compare.columns import LONGEST_BEGIN, LeftOutColumn, said_before, token_lengths
@@ -65,6 +68,24 @@ def test_a_first_question_stands_in_the_form_so_that_its_begin_does() -> None:
 def test_a_continued_answer_stands_there_with_its_begin() -> None:
     (column,) = _board(_over(ASKED.continuing("So far "))).view["columns"]
     assert column["text"] == "So far Hi \\x1b🙂"
+
+
+def test_a_load_tells_how_long_it_will_still_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    clocked = "comparator.ui.compare.columns.TimeLeft"
+    monkeypatch.setattr(clocked, lambda: TimeLeft(lambda: now[0]))
+    comparison = Comparison(Request(Conversation.of("hi"), [Slot(MODEL, ModelConfig())]))
+    board = _board(comparison)
+    told = []
+    for moment, done in ((0.0, 10), (10.0, 30), (20.0, 100)):
+        now[0] = moment
+        comparison._tell(0, protocol.Loading("weights", done, 100))
+        assert board.update()
+        told.append(board.view["columns"][0]["seconds_left"])
+    assert told == [None, 35, 0]
+    comparison._tell(0, protocol.Token("Hi", 1, 0.1))
+    assert board.update()
+    assert board.view["columns"][0]["seconds_left"] is None, "nothing loads any more"
 
 
 def test_tokens_are_told_when_they_are_asked_for_and_a_column_is_over() -> None:
