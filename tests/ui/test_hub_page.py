@@ -48,6 +48,7 @@ def download(tab: Page, name: str) -> None:
     tab.click("#hub-fetch")
 
 
+@pytest.mark.slow
 def test_a_model_that_has_come_is_chosen_and_answers(hub_page, hub, tmp_path):
     download(hub_page, MODEL)
     hub_page.wait_for_selector(".hub-download[data-state=done]", timeout=60_000)

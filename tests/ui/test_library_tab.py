@@ -168,6 +168,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
+@pytest.mark.slow
 def test_a_ladder_is_made_cancelled_compared_and_removed(
     own: tuple[Path, Server], open_tab: Callable[..., Page]
 ) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from cases import slow
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import (
@@ -147,7 +148,10 @@ def _trouble(tab: Page, kind: str) -> Iterator[None]:
             burner.wait()
 
 
-@pytest.mark.parametrize("kind", ["none", "a slow processor", "a page that hangs", "busy cores"])
+SLOW_TROUBLES = [slow(kind) for kind in ("none", "a slow processor", "busy cores")]
+
+
+@pytest.mark.parametrize("kind", ["a page that hangs", *SLOW_TROUBLES])
 def test_done_means_that_all_of_4096_tokens_stands_there(tab: Page, kind: str) -> None:
     pieces = itertools.cycle(re.findall(r"\S+\s*", NOVEL))
     expected = "".join(itertools.islice(pieces, 4096))

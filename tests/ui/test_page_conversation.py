@@ -176,6 +176,7 @@ def test_a_phone_shows_one_column_at_a_time_and_folds_the_form(
     expect(tab.locator("#prompt")).not_to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.native
 def test_both_engines_go_on_from_what_they_said(
     open_tab: Callable[..., Page], starter_models_dir: Path, tmp_path: Path

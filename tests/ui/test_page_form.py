@@ -6,14 +6,12 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import (
     MODELS,
-    PATIENCE_SECONDS,
     Server,
     ask,
     choose,
@@ -24,6 +22,7 @@ from tests.ui.conftest import (
     wait_for_models,
     wait_for_state,
 )
+from tests.ui.test_page_language import SETTLED
 
 READY = "#own-a .slot-settings"
 REMEMBERED = "JSON.parse(localStorage.getItem('multi-llm-comparator.form'))"
@@ -284,18 +283,16 @@ CUT = """() => [...document.querySelectorAll(
 
 @pytest.mark.parametrize(("language", "label"), [("en-GB", "Model A"), ("zh-CN", "模型 A")])
 def test_the_form_speaks_the_browsers_language_and_nothing_is_cut(
-    browser: Browser, server: Server, language: str, label: str
+    open_tab: Callable[..., Page], language: str, label: str
 ) -> None:
+    tab = open_tab(locale=language)
+    tab.wait_for_selector(READY)
+    expect(tab.locator("#model-a [data-testid='block-info']")).to_contain_text(label)
+    tab.click(READY)
+    expect(tab.locator("#slot-form label").first).to_be_visible()
     for width in (1440, 390):
-        context = browser.new_context(locale=language, viewport={"width": width, "height": 844})
-        context.set_default_timeout(PATIENCE_SECONDS * 1000)
-        tab: Any = context.new_page()
-        tab.goto(server.url)
-        tab.wait_for_selector(READY)
-        expect(tab.locator("#model-a [data-testid='block-info']")).to_contain_text(label)
-        tab.click(READY)
-        expect(tab.locator("#slot-form label").first).to_be_visible()
+        tab.set_viewport_size({"width": width, "height": 844})
+        tab.evaluate(SETTLED)
         assert tab.evaluate(CUT) == []
         wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         assert not tab.evaluate(wide)
-        context.close()

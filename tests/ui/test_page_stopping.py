@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bounds import Bounds
+from cases import slow
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Server, ask, reply, start_server, until, wait_for_state
@@ -94,7 +95,12 @@ def test_a_reloaded_tab_ends_its_run(tab: Page, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        slow(signal.SIGTERM, 143),
+        slow(signal.SIGHUP, 129),
+    ],
 )
 def test_a_signal_ends_server_and_children(
     echo_models_dir: Path,
