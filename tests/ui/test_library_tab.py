@@ -149,7 +149,6 @@ def own(tmp_path: Path, starter_models_dir: Path) -> Iterator[tuple[Path, Server
     for place in (PLACES[key] for key in PLACES if PLACES[key].endswith(".gguf")):
         (models_dir / place).parent.mkdir(parents=True, exist_ok=True)
         _copy(starter_models_dir / place, models_dir / place)
-    (models_dir / f"{EVIL}.echo.json").write_text("{}")
     (models_dir / "adapter").mkdir()
     (models_dir / "adapter" / "adapter_config.json").write_text("{}")
     server = start_server(models_dir, tmp_path / "log.txt")
@@ -261,13 +260,17 @@ def _is_held(server: Server) -> bool:
     return False
 
 
-def test_hostile_names_are_shown_and_do_nothing(
-    own: tuple[Path, Server], open_tab: Callable[..., Page]
-) -> None:
-    _models_dir, server = own
-    tab = open_tab(server.url)
-    wait_for_models(tab)
-    open_library(tab)
+@pytest.fixture
+def hostile(echo_models_dir: Path) -> Iterator[None]:
+    """A model with a hostile name beside the others."""
+    file = echo_models_dir / f"{EVIL}.echo.json"
+    file.write_text("{}")
+    yield
+    file.unlink(missing_ok=True)
+
+
+def test_hostile_names_are_shown_and_do_nothing(hostile: None, library: Page) -> None:
+    tab = library
     evil = tab.locator(ROWS, has_text="onerror")
     expect(evil.locator("td.name")).to_have_text(
         "<img src=x onerror=window.hacked=1>\\n🙂 \\x1b[2J"

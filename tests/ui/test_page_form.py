@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from tests.ui.conftest import (
     choose,
     reply,
     set_own,
-    start_server,
     until,
     wait_for_models,
     wait_for_state,
@@ -241,37 +239,22 @@ def test_fifty_clicks_on_run_are_one_comparison(tab: Page, server: Server) -> No
     assert tab.input_value("#prompt textarea") == "go"
 
 
-@pytest.fixture
-def passing(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
-    """A page on models that a test may take away."""
-    models = tmp_path / "models"
-    models.mkdir()
-    for name in ("Stays", "Goes", "Also here"):
-        (models / f"{name}.echo.json").write_text(json.dumps({}))
-    server = start_server(models, tmp_path / "log.txt")
-    try:
-        yield server, models
-    finally:
-        server.end()
-    assert "Traceback" not in server.log.read_text()
-
-
 def test_a_model_that_went_away_is_told_and_the_rest_stays(
-    open_tab: Callable[..., Page], passing: tuple[Server, Path]
+    tab: Page, echo_models_dir: Path
 ) -> None:
-    server, models = passing
-    tab = open_tab(server.url)
-    choose(tab, "Stays", "Goes")
+    (echo_models_dir / "Goes.echo.json").write_text("{}")
+    tab.click("#refresh")
+    choose(tab, "Quick", "Goes")
     set_own(tab, "b", "seed", "3")
-    os.unlink(models / "Goes.echo.json")
-    ask(tab, "hello", "Stays", "Goes")
+    os.unlink(echo_models_dir / "Goes.echo.json")
+    ask(tab, "hello", "Quick", "Goes")
     wait_for_state(tab, 0, "done")
     wait_for_state(tab, 1, "failed")
     assert (tab.input_value("#prompt textarea"), _chips(tab, "b")) == ("hello", ["seed 3"])
     _remembers(tab, "kept.slots.length === 2")
     tab.reload()
     expect(tab.locator(".slot-notes li")).to_contain_text(["Goes is not here any more"])
-    expect(tab.locator("#model-a .chosen-name")).to_have_text("Stays")
+    expect(tab.locator("#model-a .chosen-name")).to_have_text("Quick")
     expect(tab.locator("#slot-b")).not_to_be_visible()
     expect(tab.locator("#prompt textarea")).to_have_value("hello")
 
