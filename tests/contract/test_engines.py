@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cases import slow
 
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation, Prompt
@@ -21,7 +22,7 @@ from runners.registry import create_inferencer
 
 GGUF_LIBRARIES = ("llama_cpp", "xllamacpp")
 # Where both are installed one of them is enough for the gate; the other is held there by what it
-# does otherwise: several answers at once, choices, and its own adapter.
+# does otherwise: several answers at once, choices, its own adapter, and a child of its own.
 AGAIN = [pytest.mark.slow] if importlib.util.find_spec("llama_cpp") else []
 CASES = ["llama_cpp", pytest.param("xllamacpp", marks=AGAIN), "pytorch"]
 CHINESE = "用一句话介绍人工智能。"
@@ -123,7 +124,7 @@ def test_other_seed_other_answer(real_engine: EngineUnderTest) -> None:
     assert len(answers) == 2
 
 
-@pytest.mark.parametrize("settings", [{"do_sample": False}, {"temperature": 0.0}])
+@pytest.mark.parametrize("settings", [{"do_sample": False}, slow({"temperature": 0.0})])
 def test_greedy_twice_equal_whatever_the_seed(
     engine: EngineUnderTest, settings: dict[str, Any]
 ) -> None:
@@ -304,7 +305,7 @@ def test_stop_while_the_prompt_is_read(real_engine: EngineUnderTest) -> None:
     assert (answer.end.reason, answer.tokens) == ("cancelled", [])
 
 
-@pytest.mark.parametrize("prompt", [CHINESE, REPEAT])
+@pytest.mark.parametrize("prompt", [REPEAT, slow(CHINESE)])
 def test_text_is_whole(real_engine: EngineUnderTest, prompt: str) -> None:
     for seed in (1, 2):
         answer = real_engine.ask(prompt, seed=seed, temperature=1.2, max_tokens=24)

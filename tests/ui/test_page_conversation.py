@@ -98,6 +98,7 @@ def test_a_cut_answer_goes_on_and_another_is_written_anew(tab: Page) -> None:
     expect(reply(tab, 1)).to_have_attribute("data-attempt", "0")
 
 
+@pytest.mark.slow
 def test_a_model_that_was_removed_leaves_its_column_with_a_sentence(
     tab: Page, echo_models_dir: Path
 ) -> None:

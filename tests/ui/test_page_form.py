@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cases import slow
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import (
@@ -74,6 +75,7 @@ def test_one_model_sits_in_two_slots_with_settings_of_their_own(tab: Page) -> No
     expect(reply(tab, 1).locator(".answer .markdown")).to_have_text("one ")
 
 
+@pytest.mark.slow
 def test_shuffling_keeps_each_models_settings_with_it(tab: Page) -> None:
     choose(tab, "Quick", "Long", "Rich")
     set_own(tab, "c", "seed", "7")
@@ -264,7 +266,7 @@ CUT = """() => [...document.querySelectorAll(
   .filter((n) => n.offsetParent && n.scrollWidth > n.clientWidth + 1).map((n) => n.textContent)"""
 
 
-@pytest.mark.parametrize(("language", "label"), [("en-GB", "Model A"), ("zh-CN", "模型 A")])
+@pytest.mark.parametrize(("language", "label"), [("zh-CN", "模型 A"), slow("en-GB", "Model A")])
 def test_the_form_speaks_the_browsers_language_and_nothing_is_cut(
     open_tab: Callable[..., Page], language: str, label: str
 ) -> None:

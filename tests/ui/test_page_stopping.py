@@ -60,6 +60,7 @@ def test_run_again_at_once_after_a_stop(tab: Page) -> None:
     expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("again")
 
 
+@pytest.mark.slow
 def test_run_while_running_is_ignored_with_a_note(tab: Page, server: Server) -> None:
     ask(tab, "go", "Endless")
     wait_for_state(tab, 0, "writing")
@@ -72,7 +73,7 @@ def test_run_while_running_is_ignored_with_a_note(tab: Page, server: Server) -> 
     wait_for_state(tab, 0, "stopped")
 
 
-@pytest.mark.parametrize("model", ["Endless", "Loading"])
+@pytest.mark.parametrize("model", ["Endless", slow("Loading")])
 def test_a_closed_tab_ends_its_run_within_a_second(
     open_tab: Callable[..., Page], server: Server, bounds: Bounds, model: str
 ) -> None:
