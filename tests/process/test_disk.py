@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from one_core import on_one_core
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -80,8 +81,9 @@ def test_both_engines_answer_in_a_read_only_home_without_a_network(tmp_path, sta
         capture_output=True,
         text=True,
         cwd=REPOSITORY,
-        timeout=120,
+        timeout=240,
         env=environment,
+        preexec_fn=on_one_core,
     )
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]
