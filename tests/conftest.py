@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import math
@@ -123,6 +124,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(marker)
     places = {folder: place for place, folder in enumerate(FOLDERS)}
     items.sort(key=lambda item: places.get(_folder(item), len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there now out of the garbage collector's sight.
+
+    The tests themselves and the libraries that they import are millions of objects, which stay to
+    the end; each page and each engine that is closed has all that is there looked through.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _folder(item: pytest.Item) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from bad_models import CASES, Case, Workshop
+from cases import slow
 
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
@@ -43,7 +44,7 @@ def made(shop: Workshop, cases: list[Case]) -> list[Path]:
     return paths
 
 
-@pytest.mark.parametrize("first", [0, 3, 6])
+@pytest.mark.parametrize("first", [0, 6, slow(3)])
 def test_the_command_line_says_it_in_the_record_and_goes_on(shop: Workshop, first: int) -> None:
     cases = CHOSEN[first : first + 3]
     chosen = [word for path in made(shop, cases) for word in ("-m", str(path))]
@@ -67,7 +68,7 @@ def test_the_command_line_says_it_in_the_record_and_goes_on(shop: Workshop, firs
     assert not any(path.name == "marker" for path in shop.place.rglob("marker"))
 
 
-@pytest.mark.parametrize("first", [0, 3, 6])
+@pytest.mark.parametrize("first", [3, slow(0), slow(6)])
 def test_the_pages_host_says_it_in_the_column_and_takes_the_next(
     shop: Workshop, first: int
 ) -> None:

@@ -187,6 +187,7 @@ def test_an_endless_template_is_stopped(
     assert result.error_kind == "inference"
 
 
+@pytest.mark.slow
 def test_an_endless_template_is_stopped_inside_the_sandbox(shop: Workshop, ask, sentence) -> None:
     begun = time.monotonic()
     result = ask(model_files.as_model(template_maker(ENDLESS, "gguf")(shop)))

@@ -35,6 +35,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_quick_run_prints_markdown_and_writes_every_value(
     tmp_path: Path, starter_models_dir: Path
 ) -> None:

@@ -233,7 +233,7 @@ def test_four_starter_models_answer_and_repeat_themselves(starter_models_dir: Pa
     chosen = [word for name in names for word in ("-m", name)]
     command = [
         *("run", *chosen, "-p", "用一句话介绍人工智能。", "--seed", "1", "-o", "jsonl"),
-        *("--max-tokens", "24", "--models-dir", str(starter_models_dir)),
+        *("--max-tokens", "8", "--models-dir", str(starter_models_dir)),
         *("--threads", "1"),  # two that wait for each other beside busy neighbours take minutes
     ]
     answers = []

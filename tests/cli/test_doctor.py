@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cases import slow
 
 from runners.registry import ENGINES
 
@@ -106,7 +107,14 @@ def test_a_library_that_is_missing_is_named_with_the_command(models: Path, tmp_p
     assert mends(record, "prevents") == [ENGINES["gguf"].install]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "of another machine", "without symbols"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "without symbols",
+        slow("truncated"),
+        slow("of another machine"),
+    ],
+)
 def test_a_damaged_library_is_named_and_the_other_build_answers(
     models: Path, tmp_path: Path, damage: str
 ) -> None:

@@ -126,6 +126,7 @@ def test_offline_the_hub_is_not_asked(hub, tmp_path):
     assert hub.requests == []
 
 
+@pytest.mark.slow
 def test_a_pull_that_is_killed_twice_goes_on_and_the_model_answers(hub, tmp_path, starter_models):
     source = Path(starter_models["gguf_q4_1"])
     hub.add(NAME, {"SmolLM2-Q4_1.gguf": source, "SmolLM2-Q8_0.gguf": noise(200_000)})

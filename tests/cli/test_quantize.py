@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from cases import slow
 from wide_gguf import write_wide_gguf
 
 from comparator.library import discovery
@@ -143,7 +144,7 @@ def test_ctrl_c_in_a_terminal_leaves_nothing_half_made(
     assert not list((tmp_path / "gguf").glob(".quantise-*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, slow(signal.SIGTERM)])
 def test_killed_it_lists_nothing_half_made_and_the_next_run_clears_up(
     starter_models: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:

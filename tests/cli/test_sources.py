@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cases import slow
 from model_files import write_gguf
 from source_trees import hub_file, whole_home, write
 
@@ -122,7 +123,7 @@ def test_folders_are_repeatable(home: Home, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "off"),
-    [("one", []), ("small:135m", ["huggingface"]), ("org/whole", []), ("org_quants_one", [])],
+    [("one", []), ("small:135m", ["huggingface"]), ("org/whole", []), slow("org_quants_one", [])],
 )
 def test_models_of_others_answer(home: Home, name: str, off: list[str]) -> None:
     done = home.comparator(

@@ -16,6 +16,13 @@ import pytest
 from local_hub_spaces import Space, SpaceHub, running_space_hub
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+# The program, looking at a build more often: here none takes minutes.
+LOOKING_OFTEN = """
+from comparator.hub import space_deploy
+space_deploy.deploy.__kwdefaults__["poll_seconds"] = 0.1
+from comparator.cli.main import main
+main()
+"""
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ def surroundings(hub: SpaceHub, tmp_path: Path, token: str | None) -> dict[str, 
 def space(hub: SpaceHub, tmp_path: Path) -> Command:
     def run(*words: str, token: str | None = "hf_anna", **more: str):
         return subprocess.run(
-            [sys.executable, "-m", "comparator", "space", *words],
+            [sys.executable, "-c", LOOKING_OFTEN, "space", *words],
             env={**surroundings(hub, tmp_path, token), **more},
             capture_output=True,
             text=True,

@@ -10,6 +10,7 @@ import os
 from collections import deque
 
 import pytest
+from cases import slow
 from model_files import own_copy
 
 from benchmarks import memory_models
@@ -23,10 +24,10 @@ from comparator.storage.measurements import Measurements
 WITHIN = 0.25
 GGUF = [
     (Shape("llama", "Q4_0"), 2048),  # which llama.cpp keeps in another order as well
-    (Shape("qwen3", "F16"), 512),
+    slow(Shape("qwen3", "F16"), 512),
     (Shape("gemma3", "Q8_0"), 8192),
-    (Shape("gpt2", "F16"), 2048),
-    (Shape("mamba", "F16"), 2048),
+    slow(Shape("gpt2", "F16"), 2048),
+    slow(Shape("mamba", "F16"), 2048),
 ]
 
 
@@ -58,7 +59,7 @@ def test_gguf_files(engine, tmp_path, shape, context):
     check(engine, model, ModelConfig(n_ctx=context, max_tokens=16, temperature=0))
 
 
-@pytest.mark.parametrize("key", ["gguf_q2_k", "gguf_q8_0", "pytorch"])
+@pytest.mark.parametrize("key", ["gguf_q2_k", *(slow(k) for k in ("gguf_q8_0", "pytorch"))])
 def test_starter_models(engine, starter_models, tmp_path, key):
     path = own_copy(starter_models[key], tmp_path)
     kind = ModelType.PYTORCH if path.is_dir() else ModelType.GGUF

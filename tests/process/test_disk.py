@@ -1,14 +1,16 @@
-"""A full temporary folder and a home that cannot be written stop no model that needs no disk."""
+"""A full temporary folder, a home that cannot be written and no network stop no model."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from one_core import on_one_core
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -62,23 +64,30 @@ exec "$@"
 """
 
 
-def test_everything_works_in_a_home_that_is_read_only(tmp_path, starter_models):
-    """Both real engines, from the command line; nothing in the home may be missed."""
+def test_both_engines_answer_in_a_read_only_home_without_a_network(tmp_path, starter_models):
+    """From the command line; neither the home nor a network may be missed.
+
+    The network is one of its own with nothing in it, not even loopback.
+    """
     home = tmp_path / "home"
     home.mkdir()
-    if not shutil.which("unshare") or subprocess.run(["unshare", "-Urm", "true"]).returncode:
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-Urmn", "true"]).returncode:
         pytest.skip("no folder can be made read-only here without being root")
+    environment = {k: v for k, v in os.environ.items() if "OFFLINE" not in k}  # nobody asks for it
     wanted = ["-m", starter_models["gguf_q4_1"], "-m", starter_models["pytorch"]]
     command = [sys.executable, "-m", "comparator", "run", *wanted, "-p", "hi", "--max-tokens", "3"]
     done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", READ_ONLY, "sh", str(home), *command, "-o", "jsonl"],
+        ["unshare", "-Urmn", "sh", "-c", READ_ONLY, "sh", str(home), *command, "-o", "jsonl"],
         capture_output=True,
         text=True,
         cwd=REPOSITORY,
-        timeout=120,
+        timeout=240,
+        env=environment,
+        preexec_fn=on_one_core,
     )
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["error"] for record in records] == [None, None]
     assert [record["stats"]["token_count"] for record in records] == [3, 3]
     assert "Traceback" not in done.stderr
     assert list(home.iterdir()) == []

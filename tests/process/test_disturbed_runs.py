@@ -79,6 +79,7 @@ def asked(models: int = 1, together: bool = False) -> list[InferenceResult]:
     return list(results.values())
 
 
+@pytest.mark.slow  # it keeps all cores from the tests beside it
 def test_a_busy_neighbour_is_seen_and_said() -> None:
     with busy_neighbours():
         (result,) = asked()

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 TESTS = Path(__file__).resolve().parents[1]
 UNIT = """
 import contextlib, os, subprocess
@@ -67,15 +65,13 @@ def test_a_unit_test_that_starts_a_process_fails(tmp_path: Path) -> None:
     assert said.splitlines()[-1].startswith("4 failed, 6 passed, 8 errors in "), said
 
 
-@pytest.mark.parametrize(
-    ("marker", "path", "another"),
-    [
-        ("ui", "tests/ui/test_page_names.py", "tests/unit/core"),
-        ("model", "tests/process/test_offline.py", "tests/process/test_stopping.py"),
-        ("bounds", "tests/process/test_stopping.py", "tests/process/test_offline.py"),
-    ],
-)
-def test_folder_and_fixtures_give_the_marker(marker: str, path: str, another: str) -> None:
-    said = run(TESTS.parent, "--collect-only", "-m", marker, path, another)
-    assert f"{path}::" in said
-    assert f"{another}::" not in said
+def test_folder_and_fixtures_give_the_marker_by_which_tests_are_chosen() -> None:
+    paths = ("ui/test_page_names.py", "process/test_disk.py", "process/test_stopping.py")
+    folders = [f"tests/{path}" for path in (*paths, "unit/core")]
+    said = run(TESTS.parent, "--collect-only", "-m", "ui or model or bounds", *folders)
+    assert "tests/ui/test_page_names.py::test_" in said, "by the folder"
+    assert "test_disk.py::test_both_engines_answer_in_a_read_only_home" in said, "by a fixture"
+    assert "test_stopping.py::test_stop_ends_the_child_in_time" in said, "by another"
+    assert "test_disk.py::test_a_run_on_a_full_disk" not in said
+    assert "test_stopping.py::test_a_stopped_comparison" not in said
+    assert "tests/unit/core" not in said

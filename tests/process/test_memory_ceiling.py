@@ -10,6 +10,7 @@ from collections import deque
 from pathlib import Path
 
 import pytest
+from cases import slow
 
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, ModelType, RunState
@@ -128,21 +129,22 @@ def test_an_override_has_no_ceiling(echo_model):
     assert request.slots[0].memory_limit_bytes == 0
 
 
-def test_the_starter_models_run_under_a_ceiling_just_above_their_need(starter_models):
-    for key, path in starter_models.items():
-        kind = ModelType.PYTORCH if Path(path).is_dir() else ModelType.GGUF
-        size = sum(f.stat().st_size for f in Path(path).glob("*.safetensors")) or (
-            Path(path).stat().st_size
-        )
-        model = ModelInfo("", key, path, kind, size)
-        need = MemoryManager().estimate(model)
-        engine = InferenceEngine(MemoryManager(max_memory_gb=need.host * 1.05 / 1e9))
-        (results,) = deque(
-            engine.run_inference("Hello", [model], {model.id: ModelConfig(max_tokens=3)}), maxlen=1
-        )
-        result = results[model.id]
-        assert (result.error, result.stats.finish_reason) == (None, "length"), key
-        assert result.stats.memory_usage < need.peak * 1.15
+@pytest.mark.parametrize("key", ["gguf_q4_1", "pytorch", slow("gguf_q8_0"), slow("gguf_q2_k")])
+def test_the_starter_models_run_under_a_ceiling_just_above_their_need(starter_models, key):
+    path = starter_models[key]
+    kind = ModelType.PYTORCH if Path(path).is_dir() else ModelType.GGUF
+    size = sum(f.stat().st_size for f in Path(path).glob("*.safetensors")) or (
+        Path(path).stat().st_size
+    )
+    model = ModelInfo("", key, path, kind, size)
+    need = MemoryManager().estimate(model)
+    engine = InferenceEngine(MemoryManager(max_memory_gb=need.host * 1.05 / 1e9))
+    (results,) = deque(
+        engine.run_inference("Hello", [model], {model.id: ModelConfig(max_tokens=3)}), maxlen=1
+    )
+    result = results[model.id]
+    assert (result.error, result.stats.finish_reason) == (None, "length")
+    assert result.stats.memory_usage < need.peak * 1.15
 
 
 OVEREATER = """

@@ -1,10 +1,7 @@
-"""Without any network everything works, and a mistyped name makes no connection."""
+"""A mistyped name makes no connection; without any network, see ``test_disk``."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,33 +9,6 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ALONE = ["unshare", "-Urn"]  # a network of its own, with nothing in it, not even loopback
-
-
-@pytest.fixture
-def needs_a_network_of_its_own() -> None:
-    if not shutil.which("unshare") or subprocess.run([*ALONE, "true"]).returncode:
-        pytest.skip("no network of its own can be made here without being root")
-
-
-def run_alone(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*ALONE, sys.executable, "-m", "comparator", "run", *arguments]
-    wishes = {k: v for k, v in os.environ.items() if "OFFLINE" not in k}  # nobody asks for it
-    return subprocess.run(
-        [*command, "-p", "hello", "--max-tokens", "3", "-o", "jsonl"],
-        capture_output=True, text=True, cwd=REPOSITORY, timeout=120, env=wishes,
-    )  # fmt: skip
-
-
-@pytest.mark.usefixtures("needs_a_network_of_its_own")
-def test_both_engines_answer_without_a_network(starter_models: dict[str, str]) -> None:
-    done = run_alone("-m", starter_models["gguf_q4_1"], "-m", starter_models["pytorch"])
-    assert done.returncode == 0, done.stderr
-    records = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [record["error"] for record in records] == [None, None]
-    assert [record["stats"]["token_count"] for record in records] == [3, 3]
-
-
 LISTENING = """
 import sys
 

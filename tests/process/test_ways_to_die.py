@@ -6,6 +6,7 @@ import time
 from collections import deque
 
 import pytest
+from cases import slow
 
 from comparator.core.models import RunState
 from comparator.services.inference_engine import InferenceEngine
@@ -73,8 +74,17 @@ def test_the_assertion_of_native_code_is_part_of_the_sentence(echo_model, play):
     assert "GGML_ASSERT" in played.run.log_tail
 
 
-@pytest.mark.parametrize("position", range(4))
-@pytest.mark.parametrize("fault", [*SUDDEN, "sigstop", "hold_interpreter"])
+FAULTS_BESIDE_OTHERS = [*SUDDEN, "sigstop", "hold_interpreter"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "position"),
+    [
+        (fault, position) if position == number % 4 else slow(fault, position)
+        for number, fault in enumerate(FAULTS_BESIDE_OTHERS)
+        for position in range(4)
+    ],
+)
 def test_the_other_three_columns_go_on(echo_model, fault, position):
     healthy = [echo_model(f"healthy{number}") for number in range(3)]
     broken = echo_model("broken", fault=fault, fault_after=2)

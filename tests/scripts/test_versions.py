@@ -174,8 +174,8 @@ class TestTheThreeEnvironments:
         assert done.returncode == 0, done.stderr
         last = place.said()[-1]
         assert (
-            f"{TESTS_AT_ONCE} tests/unit tests/test_architecture.py -m not model and not process"
-            in last
+            f"{TESTS_AT_ONCE} tests/unit tests/test_architecture.py -m not model and not process "
+            "and not slow" in last
         )
 
     def test_full_runs_what_the_gate_leaves_out_and_the_soak_tests_alone(self, place):

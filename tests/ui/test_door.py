@@ -213,35 +213,36 @@ def test_rates_cannot_be_forged(direct: Server) -> None:
     assert "You have begun 2 comparisons" in told[2]
 
 
-def test_a_proxy_that_is_named_tells_visitors_apart(echo_models_dir: Path, tmp_path: Path) -> None:
-    server = served(echo_models_dir, tmp_path / "log.txt", "--trusted-proxy", "127.0.0.1")
-    try:
-        answers = []
-        for number in range(6):
-            said = {"X-Forwarded-For": f"6.6.6.{number}, 8.8.8.{number % 2}"}
-            answers.append("hi there" in begin(server.url, f"visitor {number}", **said))
-            until(lambda: not server.runs())
-        assert answers == [True] * 4 + [False] * 2
-    finally:
-        assert server.end() == 143
+@pytest.fixture(scope="module")
+def proxied(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A public page behind a proxy that was named, which shows it under a path."""
+    log = tmp_path_factory.mktemp("proxied") / "log.txt"
+    flags = ("--trusted-proxy", "127.0.0.1")
+    server = served(echo_models_dir, log, *flags, GRADIO_ROOT_PATH="/compare")
+    yield server
+    assert server.end() == 143
+
+
+def test_a_proxy_that_is_named_tells_visitors_apart(proxied: Server) -> None:
+    answers = []
+    for number in range(6):
+        said = {"X-Forwarded-For": f"6.6.6.{number}, 8.8.8.{number % 2}"}
+        answers.append("hi there" in begin(f"{proxied.url}compare/", f"visitor {number}", **said))
+        until(lambda: not proxied.runs())
+    assert answers == [True] * 4 + [False] * 2
 
 
 def test_where_the_page_is_said_to_be_is_believed_of_a_named_proxy_alone(
-    server: Server, direct: Server, echo_models_dir: Path, tmp_path: Path
+    server: Server, direct: Server, proxied: Server
 ) -> None:
     said = {"X-Forwarded-Host": "proxied.example", "X-Forwarded-Proto": "https"}
     for page in (server, direct):
         assert "proxied.example" not in httpx.get(page.url, headers=said).text
         assert "proxied.example" not in httpx.get(f"{page.url}config", headers=said).text
-    environment = {"COMPARATOR_TRUSTED_PROXIES": "127.0.0.1", "GRADIO_ROOT_PATH": "/compare"}
-    proxied = start_server(echo_models_dir, tmp_path / "log.txt", **environment)
-    try:
-        config = httpx.get(f"{proxied.url}compare/config", headers=said).json()
-        assert config["root"] == "https://proxied.example/compare"
-        assert httpx.get(f"{proxied.url}compare/").status_code == 200
-        assert httpx.get(f"{proxied.url}compare/gradio_api/upload").status_code == 404
-    finally:
-        assert proxied.end() == 143
+    config = httpx.get(f"{proxied.url}compare/config", headers=said).json()
+    assert config["root"] == "https://proxied.example/compare"
+    assert httpx.get(f"{proxied.url}compare/").status_code == 200
+    assert httpx.get(f"{proxied.url}compare/gradio_api/upload").status_code == 404
 
 
 # ---- sessions ----

@@ -23,6 +23,14 @@ def client(server: Server) -> Iterator[Client]:
     client.close()
 
 
+@pytest.fixture(scope="module")
+def refused(server: Server) -> Iterator[Client]:
+    """One that all refusals go to: they leave nothing of it behind."""
+    client = Client(server.url, verbose=False)
+    yield client
+    client.close()
+
+
 def _compare(client: Client, *models: str, prompt: Any = "hi there", **config: Any) -> Any:
     return client.submit(prompt, list(models), "", config, api_name="/compare")
 
@@ -110,10 +118,10 @@ def test_a_vote_is_cast_changed_and_rated(client: Client) -> None:
     ],
 )
 def test_a_vote_that_cannot_be_is_refused_in_a_sentence(
-    client: Client, name: str, arguments: tuple[str, ...], words: str
+    refused: Client, name: str, arguments: tuple[str, ...], words: str
 ) -> None:
     with pytest.raises(AppError, match=words):
-        client.predict(*arguments, api_name=name)
+        refused.predict(*arguments, api_name=name)
 
 
 def test_a_vote_takes_two_whole_answers(client: Client) -> None:
@@ -172,10 +180,10 @@ def test_stop_ends_this_session_only(client: Client, server: Server) -> None:
     ],
 )
 def test_bad_input_is_a_sentence(
-    client: Client, server: Server, arguments: tuple[Any, ...], words: str
+    refused: Client, server: Server, arguments: tuple[Any, ...], words: str
 ) -> None:
     with pytest.raises(AppError, match=words):
-        client.predict(*arguments, api_name="/compare")
+        refused.predict(*arguments, api_name="/compare")
     assert server.runs() == []
 
 

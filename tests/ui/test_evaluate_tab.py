@@ -1,4 +1,4 @@
-"""The Evaluate tab in a browser: prompts are read, asked, watched, looked into and taken away."""
+"""The Evaluate tab in a browser, from prompts to their report, and the endpoints of suites."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 from playwright.sync_api import Locator, Page, expect
 
-from tests.ui.conftest import Server, choose, public_server, start_server
+from tests.ui.conftest import Server, choose, start_server, until
 
 ASSERTED = [
     {"id": "apple", "prompt": "apple pie", "assert": [{"type": "contains", "value": "apple"}]},
@@ -163,26 +166,63 @@ def test_a_suite_goes_on_when_its_page_is_loaded_anew_and_after_a_stop(
     expect(cell(tab, 0, 0)).to_have_text("●")
 
 
-@pytest.fixture(scope="module")
-def public(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with public_server(echo_models_dir, tmp_path_factory.mktemp("public") / "log.txt", []) as page:
-        yield page
+# ---- the same through /suite_run and /suite_show ----
+
+ITEMS = [
+    {"id": "apple", "prompt": "apple", "assert": [{"type": "contains", "value": "apple"}]},
+    "pear",
+]
 
 
-def test_on_a_public_page_a_suite_is_its_visitors_and_ends_with_them(
-    open_tab: Callable[..., Page], public: Server
-) -> None:
-    word = secrets.token_hex(6)
-    anna, ben = open_tab(public.url), open_tab(public.url)
-    run(anna, word, "Loading")
-    expect(state(anna)).to_have_attribute("data-state", "running")
-    open_evaluate(ben)
-    expect(ben.locator(".evaluate-kept-list .notice")).to_be_visible()
-    assert ben.locator(".evaluate-kept-list .history-row").count() == 0
-    again = anna.context.new_page()  # another tab of the same browser
-    again.goto(public.url)
-    again.wait_for_selector("#board-root .modes")
-    open_evaluate(again)
-    expect(again.locator(".evaluate-body")).to_contain_text(word)
-    anna.close()
-    expect(state(again)).to_contain_text("interrupted")
+def client_of(server: Server) -> Client:
+    """Return a program that uses the page's endpoints."""
+    return Client(server.url, verbose=False)
+
+
+def suite_run(client: Client, suite: Any, *models: str, **more: Any) -> Any:
+    """Ask models a suite."""
+    return client.submit(suite, list(models), api_name="/suite_run", **more)
+
+
+def test_a_program_runs_a_suite_and_finds_it_again(own: Server, echo_models_dir: Path) -> None:
+    client = client_of(own)
+    job = suite_run(client, ITEMS, "Quick", "Failing", config={"seed": 3}, repeat=2, name="Fruit")
+    whole = job.result(timeout=120)
+    first = job.outputs()[0]
+    assert set(first) == {"id", "name", "state", "progress"}
+    assert (first["progress"]["total"], first["name"]) == (8, "Fruit")
+    assert (whole["state"], whole["prompts"], whole["repeats"]) == ("done", 2, 2)
+    assert [line["answered"] for line in whole["summary"]] == [4, 0]
+    assert whole["progress"]["done"] == whole["progress"]["failed"] == 4
+    assert whole["slots"][0]["config"]["seed"] == 3
+    shown = client.predict(whole["id"][:6], api_name="/suite_show")
+    assert shown["cells"] == whole["cells"]
+    assert "owner" not in shown
+    assert str(echo_models_dir) not in str(shown)
+    for wrong, sentence in (
+        (7, "suite must be"),
+        ([{"prompt": 3}], "prompt"),
+        ("", "Type prompts"),
+    ):
+        with pytest.raises(AppError, match=sentence):
+            suite_run(client, wrong, "Quick").result(timeout=60)
+    with pytest.raises(AppError, match="No suite 'abcdabcd'"):
+        client.predict("abcdabcd", api_name="/suite_show")
+    client.close()
+
+
+def test_a_suite_of_ones_own_goes_on_without_its_caller_until_it_is_stopped(own: Server) -> None:
+    client, other = client_of(own), client_of(own)
+    job = suite_run(client, "one", "Endless", config={"max_tokens": None})
+    name = until(lambda: job.outputs() and job.outputs()[0]["id"])
+    until(lambda: own.runs())
+    with pytest.raises(AppError, match="A suite is running"):
+        suite_run(other, "two", "Quick").result(timeout=60)
+    assert other.predict(api_name="/stop") is False
+    assert own.runs()
+    assert client.predict(api_name="/stop") is True
+    assert job.result(timeout=120)["state"] == "interrupted"
+    until(lambda: not own.runs())
+    assert other.predict(name, api_name="/suite_show")["state"] == "interrupted"
+    client.close()
+    other.close()

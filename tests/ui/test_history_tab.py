@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import (
     Server,
     ask,
-    public_server,
     reply,
     until,
     wait_for_models,
@@ -20,7 +17,8 @@ from tests.ui.conftest import (
 )
 
 
-def _open(tab: Page) -> None:
+def open_history(tab: Page) -> None:
+    """Go to the tab."""
     tab.locator("#tabs button[role=tab]", has_text="History").first.click()
 
 
@@ -31,7 +29,7 @@ def test_a_comparison_from_its_end_to_its_deletion(tab: Page) -> None:
     wait_for_state(tab, 1, "failed")
     figures = reply(tab, 0).locator(".numbers").inner_text()
     assert "Tokens" in figures
-    _open(tab)
+    open_history(tab)
     tab.fill("#history input[type=search]", f"苹果 {word}")
     row = tab.locator(".history-row", has_text=word)
     expect(row).to_have_count(1)
@@ -51,13 +49,13 @@ def test_a_comparison_from_its_end_to_its_deletion(tab: Page) -> None:
     expect(reply(tab, 0).locator(".answer")).to_contain_text(word)
     assert reply(tab, 0).locator(".numbers").inner_text() == figures
 
-    _open(tab)  # the search still stands there
+    open_history(tab)  # the search still stands there
     expect(tab.locator(".history-row")).to_have_count(1)
     row.get_by_role("button", name="Ask again").click()
     expect(ask_box).to_be_visible()
     wait_for_state(tab, 0, "done")
     wait_for_state(tab, 1, "failed")
-    _open(tab)
+    open_history(tab)
     expect(tab.locator(".history-row")).to_have_count(2)
 
     newest = tab.locator(".history-row").first
@@ -84,7 +82,7 @@ def test_what_ran_when_its_tab_was_closed_is_found_by_the_next(
     tab = open_tab()
 
     def found() -> bool:
-        _open(tab)
+        open_history(tab)
         tab.fill("#history input[type=search]", f"{word} ")
         tab.fill("#history input[type=search]", word)
         row = tab.locator(".history-row", has_text=word)
@@ -97,30 +95,3 @@ def test_what_ran_when_its_tab_was_closed_is_found_by_the_next(
     row.locator(".history-question").click()
     wait_for_state(tab, 0, "stopped")
     expect(reply(tab, 0)).to_contain_text("word word")
-
-
-@pytest.fixture(scope="module")
-def public(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with public_server(echo_models_dir, tmp_path_factory.mktemp("public") / "log.txt", []) as page:
-        yield page
-
-
-def test_on_a_public_page_nobody_sees_anothers_history(
-    open_tab: Callable[..., Page], public: Server
-) -> None:
-    word = secrets.token_hex(6)
-    anna, ben = open_tab(public.url), open_tab(public.url)
-    ask(anna, f"mine {word}", "Quick")
-    wait_for_state(anna, 0, "done")
-    _open(anna)
-    expect(anna.locator(".history-row", has_text=word)).to_have_count(1)
-    again = anna.context.new_page()  # another tab of the same browser
-    again.goto(public.url)
-    again.wait_for_selector("#board-root .modes")
-    _open(again)
-    expect(again.locator(".history-row", has_text=word)).to_have_count(1)
-    _open(ben)
-    expect(ben.locator(".history-empty h2")).to_be_visible()
-    assert ben.locator(".history-row").count() == 0
-    (cookie,) = anna.context.cookies()
-    assert (cookie["name"], cookie["httpOnly"]) == ("comparator_browser", True)

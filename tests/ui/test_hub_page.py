@@ -48,6 +48,7 @@ def download(tab: Page, name: str) -> None:
     tab.click("#hub-fetch")
 
 
+@pytest.mark.slow
 def test_a_model_that_has_come_is_chosen_and_answers(hub_page, hub, tmp_path):
     download(hub_page, MODEL)
     hub_page.wait_for_selector(".hub-download[data-state=done]", timeout=60_000)
@@ -64,6 +65,7 @@ def test_a_model_that_has_come_is_chosen_and_answers(hub_page, hub, tmp_path):
     assert reply(hub_page, 0).locator(".answer").inner_text().strip()
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_takes_its_downloads_along(hub_page, hub, hub_server, tmp_path):
     hub.bytes_per_second = 100_000
     download(hub_page, SLOW)

@@ -112,6 +112,7 @@ def test_progress_is_shown_survives_a_reload_and_cancel_ends_it(tab, page, hub):
     until(page[1].are_over)
 
 
+@pytest.mark.slow
 def test_two_at_once(tab, page, hub):
     hub.bytes_per_second = 200_000  # still under way whatever else runs on this machine
     choose(tab)

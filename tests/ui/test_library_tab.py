@@ -14,6 +14,7 @@ from typing import Literal
 
 import psutil
 import pytest
+from cases import slow
 from playwright.sync_api import Locator, Page, expect
 
 from comparator.library.changes.starter import PLACES
@@ -116,7 +117,7 @@ def test_buttons_say_why_they_cannot_be_used(library: Page) -> None:
     expect(library.locator("[data-action='quantise']")).to_have_attribute("title", reason)
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("mode", ["light", slow("dark")])  # axe sees the dark one
 def test_text_stands_out_from_its_background(
     open_tab: Callable[..., Page], mode: Literal["light", "dark"]
 ) -> None:
@@ -149,7 +150,6 @@ def own(tmp_path: Path, starter_models_dir: Path) -> Iterator[tuple[Path, Server
     for place in (PLACES[key] for key in PLACES if PLACES[key].endswith(".gguf")):
         (models_dir / place).parent.mkdir(parents=True, exist_ok=True)
         _copy(starter_models_dir / place, models_dir / place)
-    (models_dir / f"{EVIL}.echo.json").write_text("{}")
     (models_dir / "adapter").mkdir()
     (models_dir / "adapter" / "adapter_config.json").write_text("{}")
     server = start_server(models_dir, tmp_path / "log.txt")
@@ -168,6 +168,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
+@pytest.mark.slow
 def test_a_ladder_is_made_cancelled_compared_and_removed(
     own: tuple[Path, Server], open_tab: Callable[..., Page]
 ) -> None:
@@ -260,13 +261,17 @@ def _is_held(server: Server) -> bool:
     return False
 
 
-def test_hostile_names_are_shown_and_do_nothing(
-    own: tuple[Path, Server], open_tab: Callable[..., Page]
-) -> None:
-    _models_dir, server = own
-    tab = open_tab(server.url)
-    wait_for_models(tab)
-    open_library(tab)
+@pytest.fixture
+def hostile(echo_models_dir: Path) -> Iterator[None]:
+    """A model with a hostile name beside the others."""
+    file = echo_models_dir / f"{EVIL}.echo.json"
+    file.write_text("{}")
+    yield
+    file.unlink(missing_ok=True)
+
+
+def test_hostile_names_are_shown_and_do_nothing(hostile: None, library: Page) -> None:
+    tab = library
     evil = tab.locator(ROWS, has_text="onerror")
     expect(evil.locator("td.name")).to_have_text(
         "<img src=x onerror=window.hacked=1>\\n🙂 \\x1b[2J"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from cases import slow
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import (
@@ -40,6 +41,7 @@ def test_the_page_is_one_screen_and_two_models_are_chosen(tab: Page) -> None:
     expect(tab.locator("#starter")).not_to_be_visible()
 
 
+@pytest.mark.slow
 def test_engine_and_size_stay_in_sight_however_long_a_name_is(tab: Page) -> None:
     choose(tab, LONG_NAME, "Quick", "Hostile")
     field = tab.locator("#model-a .secondary-wrap")
@@ -63,6 +65,7 @@ def test_engine_and_size_stay_in_sight_however_long_a_name_is(tab: Page) -> None
     tab.keyboard.press("Escape")
 
 
+@pytest.mark.slow
 def test_a_choice_changes_what_is_said_of_it(tab: Page) -> None:
     choose(tab, "Quick", "Quick")
     expect(tab.locator("#model-b .chosen-name")).to_have_text("Quick")
@@ -98,6 +101,7 @@ def test_enter_runs_and_the_columns_show_answers_and_figures(tab: Page) -> None:
     expect(cut).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_long_answer_arrives_whole_and_once(tab: Page) -> None:
     tab.fill("#max-tokens input", "2000")
     ask(tab, "go", "Long")
@@ -147,7 +151,10 @@ def _trouble(tab: Page, kind: str) -> Iterator[None]:
             burner.wait()
 
 
-@pytest.mark.parametrize("kind", ["none", "a slow processor", "a page that hangs", "busy cores"])
+SLOW_TROUBLES = [slow(kind) for kind in ("none", "a slow processor", "busy cores")]
+
+
+@pytest.mark.parametrize("kind", ["a page that hangs", *SLOW_TROUBLES])
 def test_done_means_that_all_of_4096_tokens_stands_there(tab: Page, kind: str) -> None:
     pieces = itertools.cycle(re.findall(r"\S+\s*", NOVEL))
     expected = "".join(itertools.islice(pieces, 4096))
@@ -211,6 +218,7 @@ def test_without_the_libraries_an_answer_is_plain_text_and_the_page_says_so(tab:
     expect(reply(tab, 0).locator(".plain")).to_have_text("**bold** text")
 
 
+@pytest.mark.slow
 def test_shift_enter_makes_a_new_line(tab: Page) -> None:
     choose(tab, "Quick")
     tab.fill("#prompt textarea", "one")
@@ -221,6 +229,7 @@ def test_shift_enter_makes_a_new_line(tab: Page) -> None:
     assert tab.locator(".reply").count() == 0
 
 
+@pytest.mark.slow
 def test_plain_text_and_back_without_another_run(tab: Page) -> None:
     ask(tab, "**bold** text", "Quick", "Quick")
     wait_for_state(tab, 1, "done")
@@ -244,6 +253,7 @@ def test_a_failure_stays_in_its_column_in_words(tab: Page) -> None:
     assert "Traceback" not in tab.locator("body").inner_text()
 
 
+@pytest.mark.slow
 def test_what_was_sent_is_folded_away(tab: Page) -> None:
     tab.fill("#seed input, #seed textarea", "42")
     ask(tab, "show me", "Quick")
@@ -296,6 +306,7 @@ def test_wrong_settings_are_a_sentence_and_start_nothing(tab: Page, server: Serv
     expect(tab.locator(".board-error")).not_to_be_visible()
 
 
+@pytest.mark.slow
 def test_own_settings_bind_one_column(tab: Page) -> None:
     set_own(tab, "b", "max_tokens", "2")
     ask(tab, "one two three four", "Quick", "Quick")

@@ -8,6 +8,7 @@ from typing import Literal
 
 import axe_playwright_python
 import pytest
+from cases import slow
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import ask, wait_for_models, wait_for_state
@@ -31,7 +32,7 @@ def found(tab: Page) -> list[str]:
     return list(tab.evaluate(RUN))
 
 
-@pytest.mark.parametrize(("mode", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(("mode", "width"), [("dark", 390), slow("light", 1280)])
 def test_axe_finds_nothing(
     open_tab: Callable[..., Page], mode: Literal["light", "dark"], width: int
 ) -> None:

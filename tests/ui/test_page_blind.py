@@ -147,6 +147,7 @@ def test_what_fails_is_told_with_the_names_and_a_vote_with_known_names_is_anothe
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
+@pytest.mark.slow
 def test_one_model_alone_cannot_be_asked_blind(blind_tab: Page) -> None:
     choose(blind_tab, "Aardvark")
     blind_tab.check("#blind input")

@@ -98,6 +98,7 @@ def test_a_cut_answer_goes_on_and_another_is_written_anew(tab: Page) -> None:
     expect(reply(tab, 1)).to_have_attribute("data-attempt", "0")
 
 
+@pytest.mark.slow
 def test_a_model_that_was_removed_leaves_its_column_with_a_sentence(
     tab: Page, echo_models_dir: Path
 ) -> None:
@@ -176,6 +177,7 @@ def test_a_phone_shows_one_column_at_a_time_and_folds_the_form(
     expect(tab.locator("#prompt")).not_to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.native
 def test_both_engines_go_on_from_what_they_said(
     open_tab: Callable[..., Page], starter_models_dir: Path, tmp_path: Path

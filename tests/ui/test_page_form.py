@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from cases import slow
 from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.conftest import (
     MODELS,
-    PATIENCE_SECONDS,
     Server,
     ask,
     choose,
     reply,
     set_own,
-    start_server,
     until,
     wait_for_models,
     wait_for_state,
 )
+from tests.ui.test_page_language import SETTLED
 
 READY = "#own-a .slot-settings"
 # What another site's frame is in a browser that keeps no data of third parties.
@@ -83,6 +81,7 @@ def test_one_model_sits_in_two_slots_with_settings_of_their_own(tab: Page) -> No
     expect(reply(tab, 1).locator(".answer .markdown")).to_have_text("one ")
 
 
+@pytest.mark.slow
 def test_shuffling_keeps_each_models_settings_with_it(tab: Page) -> None:
     choose(tab, "Quick", "Long", "Rich")
     set_own(tab, "c", "seed", "7")
@@ -271,37 +270,22 @@ def test_fifty_clicks_on_run_are_one_comparison(tab: Page, server: Server) -> No
     assert tab.input_value("#prompt textarea") == "go"
 
 
-@pytest.fixture
-def passing(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
-    """A page on models that a test may take away."""
-    models = tmp_path / "models"
-    models.mkdir()
-    for name in ("Stays", "Goes", "Also here"):
-        (models / f"{name}.echo.json").write_text(json.dumps({}))
-    server = start_server(models, tmp_path / "log.txt")
-    try:
-        yield server, models
-    finally:
-        server.end()
-    assert "Traceback" not in server.log.read_text()
-
-
 def test_a_model_that_went_away_is_told_and_the_rest_stays(
-    open_tab: Callable[..., Page], passing: tuple[Server, Path]
+    tab: Page, echo_models_dir: Path
 ) -> None:
-    server, models = passing
-    tab = open_tab(server.url)
-    choose(tab, "Stays", "Goes")
+    (echo_models_dir / "Goes.echo.json").write_text("{}")
+    tab.click("#refresh")
+    choose(tab, "Quick", "Goes")
     set_own(tab, "b", "seed", "3")
-    os.unlink(models / "Goes.echo.json")
-    ask(tab, "hello", "Stays", "Goes")
+    os.unlink(echo_models_dir / "Goes.echo.json")
+    ask(tab, "hello", "Quick", "Goes")
     wait_for_state(tab, 0, "done")
     wait_for_state(tab, 1, "failed")
     assert (tab.input_value("#prompt textarea"), _chips(tab, "b")) == ("hello", ["seed 3"])
     _remembers(tab, "kept.slots.length === 2")
     tab.reload()
     expect(tab.locator(".slot-notes li")).to_contain_text(["Goes is not here any more"])
-    expect(tab.locator("#model-a .chosen-name")).to_have_text("Stays")
+    expect(tab.locator("#model-a .chosen-name")).to_have_text("Quick")
     expect(tab.locator("#slot-b")).not_to_be_visible()
     expect(tab.locator("#prompt textarea")).to_have_value("hello")
 
@@ -311,20 +295,18 @@ CUT = """() => [...document.querySelectorAll(
   .filter((n) => n.offsetParent && n.scrollWidth > n.clientWidth + 1).map((n) => n.textContent)"""
 
 
-@pytest.mark.parametrize(("language", "label"), [("en-GB", "Model A"), ("zh-CN", "模型 A")])
+@pytest.mark.parametrize(("language", "label"), [("zh-CN", "模型 A"), slow("en-GB", "Model A")])
 def test_the_form_speaks_the_browsers_language_and_nothing_is_cut(
-    browser: Browser, server: Server, language: str, label: str
+    open_tab: Callable[..., Page], language: str, label: str
 ) -> None:
+    tab = open_tab(locale=language)
+    tab.wait_for_selector(READY)
+    expect(tab.locator("#model-a [data-testid='block-info']")).to_contain_text(label)
+    tab.click(READY)
+    expect(tab.locator("#slot-form label").first).to_be_visible()
     for width in (1440, 390):
-        context = browser.new_context(locale=language, viewport={"width": width, "height": 844})
-        context.set_default_timeout(PATIENCE_SECONDS * 1000)
-        tab: Any = context.new_page()
-        tab.goto(server.url)
-        tab.wait_for_selector(READY)
-        expect(tab.locator("#model-a [data-testid='block-info']")).to_contain_text(label)
-        tab.click(READY)
-        expect(tab.locator("#slot-form label").first).to_be_visible()
+        tab.set_viewport_size({"width": width, "height": 844})
+        tab.evaluate(SETTLED)
         assert tab.evaluate(CUT) == []
         wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         assert not tab.evaluate(wide)
-        context.close()

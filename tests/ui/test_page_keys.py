@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import ask, reply, wait_for_models, wait_for_state
@@ -75,6 +76,7 @@ def test_escape_closes_the_help_and_does_not_also_stop_the_run(tab: Page) -> Non
     wait_for_state(tab, 0, "stopped")
 
 
+@pytest.mark.slow
 def test_single_keys_can_be_switched_off_and_stay_so(tab: Page) -> None:
     tab.click("#help-open")
     tab.uncheck("#help-keys")

@@ -37,18 +37,28 @@ CUT = """() => {
   }
   return cut;
 }"""
+# Two frames later what a window's new size has changed is drawn.
+SETTLED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
-@pytest.mark.parametrize("width", SIZES)
-def test_no_chinese_text_is_cut(open_tab: Callable[..., Page], width: int) -> None:
+def cut(tab: Page) -> dict[int, list[str]]:
+    """Return what is cut off, by the width of the window."""
+    found = {}
+    for width, height in SIZES.items():
+        tab.set_viewport_size({"width": width, "height": height})
+        tab.evaluate(SETTLED)
+        found[width] = tab.evaluate(CUT)
+    return {width: texts for width, texts in found.items() if texts}
+
+
+def test_no_chinese_text_is_cut_at_any_width(open_tab: Callable[..., Page]) -> None:
     tab = open_tab(locale="zh-CN")
-    tab.set_viewport_size({"width": width, "height": SIZES[width]})
     ask(tab, "你好", "Quick", "Failing")
     wait_for_state(tab, 1, "failed")
-    assert tab.evaluate(CUT) == []
+    assert cut(tab) == {}
     tab.click("#help-open")
     expect(tab.locator("#help")).to_contain_text("快捷键")
-    assert tab.evaluate(CUT) == []
+    assert cut(tab) == {}
     tab.keyboard.press("Escape")
     go_to(tab, "模型库")
     tab.wait_for_function("/个模型$/.test(document.querySelector('.library-count').textContent)")
@@ -57,11 +67,11 @@ def test_no_chinese_text_is_cut(open_tab: Callable[..., Page], width: int) -> No
     select(tab, "Quick")
     tab.click("[data-action='remove']")
     expect(tab.locator("#removal-question")).to_contain_text("释放")
-    assert tab.evaluate(CUT) == []
+    assert cut(tab) == {}
     tab.click("#keep")
     go_to(tab, "获取模型")
     expect(tab.locator("#hub-fetch")).to_have_text("下载")
-    assert tab.evaluate(CUT) == []
+    assert cut(tab) == {}
 
 
 def go_to(tab: Page, name: str) -> None:
@@ -69,8 +79,7 @@ def go_to(tab: Page, name: str) -> None:
 
 
 def test_the_browser_s_language_is_the_page_s(open_tab: Callable[..., Page]) -> None:
-    spoken = {"zh-CN": ("zh-CN", "模型库"), "zh-TW": ("zh-CN", "模型库")}
-    spoken |= {"en-GB": ("en", "Library"), "fr-FR": ("en", "Library")}
+    spoken = {"zh-TW": ("zh-CN", "模型库"), "fr-FR": ("en", "Library")}
     for locale, (language, library) in spoken.items():
         tab = open_tab(locale=locale)
         expect(tab.get_by_role("tab", name=library)).to_be_visible()
@@ -100,6 +109,7 @@ def test_what_the_server_words_later_is_in_the_browser_s_language(
     tab.fill(".library-search", "")
 
 
+@pytest.mark.slow
 def test_an_english_page_says_what_it_said_before(open_tab: Callable[..., Page]) -> None:
     tab = open_tab(locale="en-US")
     wait_for_models(tab)

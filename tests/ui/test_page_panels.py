@@ -36,6 +36,7 @@ def two_engines(
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.native
 def test_what_differed_and_what_the_machine_gave_stand_under_the_answers(
     open_tab: Callable[..., Page], two_engines: Server

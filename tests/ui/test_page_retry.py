@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import MODELS, Server, ask, reply, wait_for_state
@@ -64,6 +65,7 @@ def test_a_retry_while_something_runs_is_refused_in_words(tab: Page, server: Ser
     wait_for_state(tab, 1, "stopped")
 
 
+@pytest.mark.slow
 def test_a_retry_waits_in_line_like_any_other(open_tab: Callable[..., Page]) -> None:
     first, second = open_tab(), open_tab()
     ask(second, "two words", "Failing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Server, ask, reply, until, wait_for_state
@@ -29,6 +30,7 @@ def test_the_second_tab_waits_in_line_and_then_runs(
     expect(second.locator(".board-note")).to_have_text("")
 
 
+@pytest.mark.slow
 def test_stop_leaves_the_others_alone(open_tab: Callable[..., Page]) -> None:
     first, second = open_tab(), open_tab()
     ask(first, "go", "Endless")
@@ -56,6 +58,7 @@ def test_a_closed_tab_gives_its_place_in_line_away(open_tab: Callable[..., Page]
     wait_for_state(third, 0, "done")
 
 
+@pytest.mark.slow
 def test_twenty_clicks_are_one_run(tab: Page, server: Server) -> None:
     ask(tab, "go", "Endless")
     for _ in range(20):

@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.conftest import Server, ask, choose, reply, start_server, wait_for_state
+from tests.ui.conftest import ask, choose, reply, wait_for_state
 
 
-@pytest.fixture(scope="module")
-def advised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A page with an echo model, and with the header of a file whose maker advises a sampling.
+@pytest.fixture
+def wise(echo_models_dir: Path) -> Iterator[None]:
+    """Beside the echo models the header of a file whose maker advises a sampling.
 
     Its chat template knows a switch for thoughts.
     """
     from gguf import GGUFWriter
 
-    folder = tmp_path_factory.mktemp("advised")
-    (folder / "Quick.echo.json").write_text("{}")
-    writer = GGUFWriter(folder / "Wise.gguf", "llama")
+    file = echo_models_dir / "Wise.gguf"
+    writer = GGUFWriter(file, "llama")
     writer.add_float32("general.sampling.temp", 0.6)
     writer.add_float32("general.sampling.top_p", 0.95)
     writer.add_chat_template("{{ messages }}{% if enable_thinking %}{% endif %}")
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
-    server = start_server(folder, tmp_path_factory.mktemp("log") / "log.txt")
-    try:
-        yield server
-    finally:
-        server.end()
-    assert "Traceback" not in server.log.read_text()
+    yield
+    file.unlink()
 
 
-def test_makers_advice_is_shown_while_it_is_not_taken(
-    open_tab: Callable[..., Page], advised: Server
-) -> None:
-    tab = open_tab(advised.url)
+@pytest.mark.usefixtures("wise")
+def test_makers_advice_is_shown_while_it_is_not_taken(open_tab: Callable[..., Page]) -> None:
+    tab = open_tab()
     choose(tab, "Wise", "Quick")
     said = tab.locator("#advice")
     expect(said).to_have_text("Wise: Its maker advises temperature 0.6, top_p 0.95.")
@@ -51,10 +46,11 @@ def test_makers_advice_is_shown_while_it_is_not_taken(
     expect(said).not_to_be_visible()
 
 
+@pytest.mark.usefixtures("wise")
 def test_what_only_some_templates_know_is_offered_where_the_models_own_does(
-    open_tab: Callable[..., Page], advised: Server
+    open_tab: Callable[..., Page],
 ) -> None:
-    tab = open_tab(advised.url)
+    tab = open_tab()
     choose(tab, "Wise", "Quick")
     templates = [f"#own-setting-{name}" for name in ("thinking", "template_args")]
     for letter, known in (("a", "Its template knows thinking=on|off"), ("b", "")):
@@ -66,8 +62,7 @@ def test_what_only_some_templates_know_is_offered_where_the_models_own_does(
         tab.keyboard.press("Escape")
 
 
-def test_an_empty_field_is_no_limit(open_tab: Callable[..., Page], advised: Server) -> None:
-    tab = open_tab(advised.url)
+def test_an_empty_field_is_no_limit(tab: Page) -> None:
     choose(tab, "Quick")
     field = tab.locator("#max-tokens input")
     expect(field).to_have_value("512")
@@ -79,3 +74,8 @@ def test_an_empty_field_is_no_limit(open_tab: Callable[..., Page], advised: Serv
     expect(field).to_have_attribute("placeholder", "until it ends")
     ask(tab, "one two three", "Quick")
     expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("one two three")
+
+
+def test_the_checkbox_is_there_on_a_page_of_ones_own(tab: Page) -> None:
+    tab.click("#more button")
+    expect(tab.get_by_label("Run code that comes with a model")).to_be_visible()

@@ -30,6 +30,7 @@ def test_without_models_the_page_offers_the_starter_set(
         assert server.end() == 143
 
 
+@pytest.mark.slow
 @pytest.mark.native
 def test_the_starter_set_is_installed_in_the_browser_and_answers(
     open_tab: Callable[..., Page], tmp_path: Path

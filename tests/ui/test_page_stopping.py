@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bounds import Bounds
+from cases import slow
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import Server, ask, reply, start_server, until, wait_for_state
@@ -59,6 +60,7 @@ def test_run_again_at_once_after_a_stop(tab: Page) -> None:
     expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("again")
 
 
+@pytest.mark.slow
 def test_run_while_running_is_ignored_with_a_note(tab: Page, server: Server) -> None:
     ask(tab, "go", "Endless")
     wait_for_state(tab, 0, "writing")
@@ -71,7 +73,7 @@ def test_run_while_running_is_ignored_with_a_note(tab: Page, server: Server) -> 
     wait_for_state(tab, 0, "stopped")
 
 
-@pytest.mark.parametrize("model", ["Endless", "Loading"])
+@pytest.mark.parametrize("model", ["Endless", slow("Loading")])
 def test_a_closed_tab_ends_its_run_within_a_second(
     open_tab: Callable[..., Page], server: Server, bounds: Bounds, model: str
 ) -> None:
@@ -94,7 +96,12 @@ def test_a_reloaded_tab_ends_its_run(tab: Page, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        slow(signal.SIGTERM, 143),
+        slow(signal.SIGHUP, 129),
+    ],
 )
 def test_a_signal_ends_server_and_children(
     echo_models_dir: Path,

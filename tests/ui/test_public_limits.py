@@ -1,8 +1,9 @@
-"""What a public page refuses, asked the way a stranger would: straight at its endpoints."""
+"""What a public page refuses, also at its endpoints, and what its visitors see of each other."""
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,22 @@ from tests.ui.conftest import (
     ask,
     choose,
     public_server,
+    reply,
+    set_own,
     until,
     wait_for_models,
     wait_for_state,
 )
+from tests.ui.test_evaluate_tab import client_of, open_evaluate, state, suite_run
+from tests.ui.test_evaluate_tab import run as ask_suite
+from tests.ui.test_history_tab import open_history
 
-LIMITS = ("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=6", "all_per_minute=40")
+LIMITS = (
+    *("prompt_bytes=200", "tokens=20", "models=2", "visitor_per_minute=6", "all_per_minute=40"),
+    "suite_answers=6",
+)
+CODE = "Run code that comes with a model"
+REFUSED = "trust_remote_code is refused on a page that others can reach"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +49,14 @@ def public(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture
 def client(public: Server) -> Iterator[Client]:
     """A visitor: over loopback each session counts as one."""
+    client = Client(public.url, verbose=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def refused(public: Server) -> Iterator[Client]:
+    """One that all refusals go to: they leave nothing of it behind."""
     client = Client(public.url, verbose=False)
     yield client
     client.close()
@@ -66,10 +85,10 @@ def compare(client: Client, *arguments: Any) -> list[dict[str, Any]]:
     ],
 )
 def test_limits_hold_on_the_raw_endpoint(
-    public: Server, client: Client, arguments: tuple[Any, ...], words: str
+    public: Server, refused: Client, arguments: tuple[Any, ...], words: str
 ) -> None:
     with pytest.raises(AppError, match=words):
-        compare(client, *arguments)
+        compare(refused, *arguments)
     assert public.runs() == []
 
 
@@ -174,3 +193,96 @@ def test_the_page_works_and_offers_only_what_is_allowed(
 
 def test_its_log_says_that_nobody_has_to_log_in(public: Server) -> None:
     assert "WARNING: others can reach this page" in public.log.read_text()
+
+
+# ---- code that comes with a model ----
+
+
+def test_a_public_page_has_no_checkbox_and_takes_no_such_setting(
+    open_tab: Callable[..., Page], public: Server
+) -> None:
+    tab = open_tab(public.url)
+    wait_for_models(tab)
+    tab.click("#more button")
+    expect(tab.get_by_label(CODE)).to_have_count(0)
+    tab.click("#own-a .slot-settings")
+    expect(tab.locator("#own-setting-seed")).to_be_visible()
+    expect(tab.locator("#own-setting-trust_remote_code, #own-setting-n_threads")).to_have_count(0)
+    tab.click("#slot-form .form-done")
+    set_own(tab, "a", "seed", "3")
+    ask(tab, "two words", "Quick")
+    wait_for_state(tab, 0, "done")
+    expect(reply(tab, 0).locator(".answer .markdown")).to_have_text("two words")
+
+
+def test_a_public_endpoint_takes_no_such_setting(public: Server, refused: Client) -> None:
+    for config in ({"trust_remote_code": True}, {"per_model": {"Quick": {"trust_remote_code": 1}}}):
+        with pytest.raises(AppError, match=REFUSED):
+            compare(refused, "hi", ["Quick"], "", config)
+    assert public.runs() == []
+
+
+# ---- other visitors ----
+
+
+def test_on_a_public_page_nobody_sees_anothers_history(
+    open_tab: Callable[..., Page], public: Server
+) -> None:
+    word = secrets.token_hex(6)
+    anna, ben = open_tab(public.url), open_tab(public.url)
+    ask(anna, f"mine {word}", "Quick")
+    wait_for_state(anna, 0, "done")
+    open_history(anna)
+    expect(anna.locator(".history-row", has_text=word)).to_have_count(1)
+    again = anna.context.new_page()  # another tab of the same browser
+    again.goto(public.url)
+    again.wait_for_selector("#board-root .modes")
+    open_history(again)
+    expect(again.locator(".history-row", has_text=word)).to_have_count(1)
+    open_history(ben)
+    expect(ben.locator(".history-empty h2")).to_be_visible()
+    assert ben.locator(".history-row").count() == 0
+    (cookie,) = anna.context.cookies()
+    assert (cookie["name"], cookie["httpOnly"]) == ("comparator_browser", True)
+
+
+def test_on_a_public_page_a_suite_is_its_visitors_and_ends_with_them(
+    open_tab: Callable[..., Page], public: Server
+) -> None:
+    word = secrets.token_hex(6)
+    anna, ben = open_tab(public.url), open_tab(public.url)
+    ask_suite(anna, word, "Loading")
+    expect(state(anna)).to_have_attribute("data-state", "running")
+    open_evaluate(ben)
+    expect(ben.locator(".evaluate-kept-list .notice")).to_be_visible()
+    assert ben.locator(".evaluate-kept-list .history-row").count() == 0
+    again = anna.context.new_page()  # another tab of the same browser
+    again.goto(public.url)
+    again.wait_for_selector("#board-root .modes")
+    open_evaluate(again)
+    expect(again.locator(".evaluate-body")).to_contain_text(word)
+    anna.close()
+    expect(state(again)).to_contain_text("interrupted")
+
+
+def test_on_a_public_page_a_suite_is_small_ones_own_and_ends_with_its_visitor(
+    public: Server,
+) -> None:
+    anna, ben = client_of(public), client_of(public)
+    with pytest.raises(AppError, match="8 answers; this public page takes 6"):
+        suite_run(anna, "\n".join("abcd"), "Quick", "Thinker").result(timeout=60)
+    asks_python = [{"prompt": "a", "assert": [{"type": "python", "value": "True"}]}]
+    with pytest.raises(AppError, match="'python' assertions are not for a public page"):
+        suite_run(anna, asks_python, "Quick").result(timeout=60)
+    job = suite_run(anna, "one", "Loading")
+    name = until(lambda: job.outputs() and job.outputs()[0]["id"])
+    until(lambda: public.runs())
+    for wanted in (name, "last"):
+        with pytest.raises(AppError, match="No suite"):
+            ben.predict(wanted, api_name="/suite_show")
+    assert ben.predict(api_name="/stop") is False
+    assert public.runs()
+    anna.close()
+    job.cancel()
+    until(lambda: not public.runs())
+    ben.close()

@@ -46,6 +46,29 @@ def test_every_test_that_a_promise_names_is_there(promise: dict[str, list[str]])
         assert name in names_in(file), f"{test} is missing"
 
 
+OTHER_COMMANDS = ("tests/soak/", "tests/package/", "tests/space/")
+
+
+def is_in_the_gate(test: str) -> bool:
+    """Whether `./scripts/test` runs it, or at least one case of it."""
+    file, _, name = test.partition("::")
+    if file.startswith(OTHER_COMMANDS):
+        return False
+    slow = {
+        function.name
+        for function in ast.walk(ast.parse((REPOSITORY / file).read_text("utf-8")))
+        if isinstance(function, ast.FunctionDef)
+        and "pytest.mark.slow" in map(ast.unparse, function.decorator_list)
+    }
+    return name.rpartition("::")[2] not in slow
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise["id"])
+def test_the_gate_holds_every_promise_with_a_test_at_least(promise: dict[str, list[str]]) -> None:
+    """Others of a promise may be slow, or of a command of their own."""
+    assert any(map(is_in_the_gate, promise["tests"]))
+
+
 def test_the_page_is_what_the_script_makes(script: ModuleType) -> None:
     results = json.loads(script.RESULTS.read_text("utf-8")) if script.RESULTS.exists() else {}
     made = script.page(PROMISES, results)

@@ -97,6 +97,7 @@ def test_two_models_need_less_space_than_four(tmp_path, monkeypatch, has_quantis
         starter.install(tmp_path, lambda progress: None)
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_on_a_space_the_folder_is_made_of_the_file_that_was_fetched(
     tmp_path, monkeypatch, starter_models

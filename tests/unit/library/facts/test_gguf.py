@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 import pytest
 from bounds import Bounds
+from cases import slow
 from gguf import GGUFReader, GGUFWriter
 from wide_gguf import write_wide_gguf, write_wide_shards
 
@@ -160,7 +161,10 @@ def test_shards_are_added_up(tmp_path: Path) -> None:
     assert parts.quantisation == whole.quantisation == "F32"
 
 
-@pytest.mark.parametrize("key", ["gguf_q4_1", "gguf_q8_0", "gguf_q2_k"])
+@pytest.mark.parametrize(
+    "key",
+    ["gguf_q2_k", *(slow(key) for key in ("gguf_q4_1", "gguf_q8_0"))],
+)
 def test_the_starter_models_by_package_gguf(starter_models: dict[str, str], key: str) -> None:
     path = starter_models[key]
     facts = read_facts(ModelInfo("", "s", path, ModelType.GGUF, 1))
