@@ -75,6 +75,30 @@ def test_each_sees_its_own_text_alone(model: GGUFModel) -> None:
     assert not is_close(alone(model, first), alone(model, third)), "another text, other scores"
 
 
+def test_one_that_is_moved_goes_on_where_it_was(model: GGUFModel) -> None:
+    first, second, third = TEXTS
+    context = GGUFContext(model, LIMIT, 1, sequences=3)
+    batch = MixedBatch(model.llama, 64, 3)
+    try:
+        context.read_mixed(batch, [Part(n, 0, text[:-1], True) for n, text in enumerate(TEXTS)])
+        context.forget(0)
+        assert context.can_move
+        context.move(2, 0)
+        places = context.read_mixed(
+            batch,
+            [
+                Part(0, len(third) - 1, third[-1:], True),
+                Part(1, len(second) - 1, second[-1:], True),
+            ],
+        )
+        assert is_close(at(context, places[0]), alone(model, third))
+        assert is_close(at(context, places[1]), alone(model, second))
+        (place,) = context.read_mixed(batch, [Part(2, 0, first, True)])
+        assert is_close(at(context, place), alone(model, first)), "its old place is empty"
+    finally:
+        context.close()
+
+
 def test_there_is_room_for_as_many_contexts_as_are_wanted(model: GGUFModel) -> None:
     context, said = several.room_for(3, model, LIMIT, 1, "auto", "f16")
     assert (context.sequences, context.limit, said) == (3, LIMIT, [])

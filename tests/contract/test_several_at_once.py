@@ -180,10 +180,10 @@ def test_each_text_comes_whole_whatever_is_written_beside_it(
         assert (len(middle), end.reason) == (counts[number], "stop")
 
 
-def test_llama_cpp_is_given_sequences_in_their_order(
+def test_llama_cpp_is_given_sequences_that_follow_one_another(
     engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It computes together those that follow one another, and takes a step apart elsewhere."""
+    """It computes those together, and takes a step apart elsewhere; ends leave gaps, the first."""
     if not is_gguf(engine):
         pytest.skip("for llama.cpp")
     read, steps = engine._context.read_mixed, []
@@ -193,10 +193,11 @@ def test_llama_cpp_is_given_sequences_in_their_order(
         return read(batch, parts)
 
     monkeypatch.setattr(engine._context, "read_mixed", noted)
-    prescribe(engine, ["one two three four", "", "one two three", "yes", "no"], monkeypatch)
-    told(engine)
-    assert steps == [sorted(step) for step in steps]
-    assert any(len(step) == AT_ONCE for step in steps[1:])
+    answers = ["yes", "", "no", "one two three", "one two three four"]
+    prescribe(engine, answers, monkeypatch)
+    assert texts(told(engine)) == dict(enumerate(answers))
+    assert steps == [list(range(len(step))) for step in steps]
+    assert {len(step) for step in steps[1:]} == {1, 2, AT_ONCE}
 
 
 def test_one_that_does_not_fit_is_refused_alone(engine: BaseInferencer) -> None:

@@ -22,7 +22,7 @@ def command(
         Optional[list[str]],  # noqa: UP045
         typer.Argument(
             metavar="[SCENARIO]...",
-            help="start, comparison, decode, memory, limits, page, commands. Default: all.",
+            help="start, comparison, decode, memory, limits, batch, page, commands. Default: all.",
             show_default=False,
         ),
     ] = None,

@@ -146,7 +146,7 @@ class Several:
         self.penalises_itself = False
         self._model, self._context, self._settings = model, context, settings
         self._marks = marks
-        self._free = deque(range(sequences))
+        self._free = set(range(sequences))
         self._open: list[_Answer] = []
         self._batch = MixedBatch(context.llama, BATCH_TOKENS, sequences)
 
@@ -185,13 +185,15 @@ class Several:
             yield number, prepared.told
             left = most_tokens(self._settings, self._context.limit - len(prepared.tokens))
             text = GGUFText(self._model, self._settings.stop, self._marks)
-            sequence = self._free.popleft()
+            sequence = min(self._free)
+            self._free.remove(sequence)
             self._open.append(_Answer(number, sequence, prepared.tokens, left, text))
 
     def _step(self) -> Pieces:
         """Read the next tokens of all answers, and choose one more of each that is read."""
         if not self._open:
             return
+        self._close_gaps()
         read = self._read()
         for answer in read:
             answer.batch = max(answer.batch, len(read))
@@ -204,6 +206,22 @@ class Several:
         ended += [(answer, "stop") for answer in chosen if answer.text.found and answer.tokens]
         for answer, reason in ended:
             yield from self._end(answer, reason)
+
+    def _close_gaps(self) -> None:
+        """Move answers to the sequences of those that have ended, the last to the first.
+
+        llama.cpp computes together only what follows one another: at each gap it takes a step
+        apart, and reads all weights once more.
+        """
+        if not self._context.can_move:
+            return
+        for answer in sorted(self._open, key=lambda one: one.sequence, reverse=True):
+            gap = min(self._free, default=answer.sequence)
+            if gap >= answer.sequence:
+                return
+            self._context.move(answer.sequence, gap)
+            self._free ^= {gap, answer.sequence}
+            answer.sequence = gap
 
     def _read(self) -> list[_Answer]:
         """Let the model read one token of each answer, and of prompts as much as there is room.
@@ -254,7 +272,7 @@ class Several:
         answer.close()
         self._open.remove(answer)
         self._context.forget(answer.sequence)
-        self._free.append(answer.sequence)
+        self._free.add(answer.sequence)
         yield from answer.end(reason)
 
     def _cancelled(self) -> Pieces:
