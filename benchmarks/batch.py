@@ -138,7 +138,9 @@ def asked(
         PeerError: the run failed.
     """
     config = ModelConfig(max_tokens=tokens, do_sample=False, n_ctx=512, n_threads=threads)
-    work = protocol.Answer(model, config, tuple(map(Conversation.of, questions(answers))), batch=size)
+    work = protocol.Answer(
+        model, config, tuple(map(Conversation.of, questions(answers))), batch=size
+    )
     messages = _messages(protocol.Assignment(work, time.monotonic(), readable=(model.path,)))
     final = messages[-1]
     if not isinstance(final, protocol.Finished):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from . import batch
 from .batch import Speed
 from .company import Company
-from .programs import PeerError
 
 AT_ONCE = 8
 ONE_BY_ONE, TOGETHER = "one by one", f"{AT_ONCE} answers at once"

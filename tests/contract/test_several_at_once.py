@@ -200,6 +200,32 @@ def test_llama_cpp_is_given_sequences_that_follow_one_another(
     assert {len(step) for step in steps[1:]} == {1, 2, AT_ONCE}
 
 
+def test_what_prompts_begin_with_alike_is_read_once(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the one that has read it ends before another comes to read."""
+    if not is_gguf(engine):
+        pytest.skip("for llama.cpp")
+    read, counts = engine._context.read_mixed, []
+
+    def noted(batch: Any, parts: Any) -> Any:
+        counts.append(sum(len(part.tokens) for part in parts))
+        return read(batch, parts)
+
+    monkeypatch.setattr(engine._context, "read_mixed", noted)
+    prescribe(engine, [""] * 5, monkeypatch)
+    pieces = told(engine, [ASKED[2]] * 5)
+    assert texts(pieces) == dict.fromkeys(range(5), "")
+    (length,) = {piece.prompt_tokens for _, piece in pieces if isinstance(piece, PromptTokens)}
+    assert sum(counts) == length + 4, "of each further one its last token alone"
+    counts.clear()
+    settings_of(engine, monkeypatch, temperature=0.7)
+    monkeypatch.setattr(engine._context, "copy_beginning", lambda *_a: False)
+    prescribe(engine, ["yes", "", "no", "", ""], monkeypatch)
+    assert texts(told(engine, [ASKED[2]] * 5))[2] == "no"
+    assert sum(counts) > 5 * length, "where it cannot be copied all of each is read"
+
+
 def test_one_that_does_not_fit_is_refused_alone(engine: BaseInferencer) -> None:
     answers = by_answer(told(engine, [ASKED[0], TOO_LONG, ASKED[3]]))
     (refused,) = answers[1]
@@ -232,10 +258,13 @@ def test_one_whose_prompt_cannot_be_made_is_refused_alone(
 def test_the_batch_of_an_answer_is_how_many_shared_a_step(
     engine: BaseInferencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PyTorch reads prompts of unlike length by themselves; these end with their first token."""
-    prescribe(engine, ["", ""], monkeypatch)
-    answers = by_answer(told(engine, [ASKED[0], ASKED[2]]))
+    """PyTorch reads prompts of unlike length by themselves; these end with their first token.
+
+    llama.cpp reads first what they begin with alike, by the first, which writes on here.
+    """
     together = 2 if is_gguf(engine) else 1
+    prescribe(engine, ["one two" if is_gguf(engine) else "", ""], monkeypatch)
+    answers = by_answer(told(engine, [ASKED[0], ASKED[2]]))
     assert [answers[number][-1].batch for number in (0, 1)] == [together, together]
 
 

@@ -349,9 +349,10 @@ class GGUFContext(Scores):
         self._llama.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
     @property
-    def can_move(self) -> bool:
-        """Whether a conversation can be moved to another sequence."""
-        return getattr(self._llama, "llama_memory_seq_cp", None) is not None
+    def can_copy(self) -> bool:
+        """Whether what was read of a conversation can be had in another sequence as well."""
+        names = ("llama_memory_seq_cp", "llama_memory_seq_pos_min")
+        return all(getattr(self._llama, name, None) is not None for name in names)
 
     def move(self, sequence: int, target: int) -> None:
         """Move one conversation to a sequence that is free (llama.h: llama_memory_seq_cp).
@@ -360,6 +361,20 @@ class GGUFContext(Scores):
         """
         self._llama.llama_memory_seq_cp(self._memory, sequence, target, -1, -1)
         self.forget(sequence)
+
+    def copy_beginning(self, sequence: int, target: int, count: int) -> bool:
+        """Give a sequence that is empty the first tokens of another; return whether it has them.
+
+        It has not where of the other one not all is kept: the latest tokens alone (a sliding
+        window), or a state that has gone on.
+        """
+        if self._llama.llama_memory_seq_pos_min(self._memory, sequence) != 0:
+            return False
+        self._llama.llama_memory_seq_cp(self._memory, sequence, target, -1, -1)
+        if self._llama.llama_memory_seq_rm(self._memory, target, count, -1):
+            return True
+        self.forget(target)
+        return False
 
     @property
     def _memory(self) -> Any:

@@ -28,6 +28,8 @@ def test_both_ways_are_asked_in_turn_and_each_engine_has_its_own_limit(tmp_path:
         for label in LABELS
         for size, tokens in [(AT_ONCE, 4), (1, 64), (AT_ONCE, 64), (AT_ONCE, 64), (1, 64)]
     ], "one that does not count, then rounds that begin with either"
-    found = {one.model: (round(one.median or 0, 3), one.met) for one in verdicts(record, ("batch",))}
+    found = {
+        one.model: (round(one.median or 0, 3), one.met) for one in verdicts(record, ("batch",))
+    }
     assert found == {"GGUF Q8_0": (2.6, True), "PyTorch": (2.9, False)}
     assert record.notes == ["batch: 16 answers of 64 tokens each."]
