@@ -72,6 +72,7 @@ def room_for(
 # A beginning that several prompts share is read once and copied, which takes the time of reading
 # one token for some 500 of the cache of a small model on a processor, of more for a larger one.
 _LEAST_SHARED, _COPIED_A_TOKEN = 8, 200
+_FEWEST_APART = 8  # tokens of prompts that are worth a reading of all weights by themselves
 
 
 class _Answer:
@@ -261,9 +262,10 @@ class Several:
         reading = [one for one in self._open if not one.sampler and self._has_beginning(one)]
         room = BATCH_TOKENS - len(writing)
         read = [(answer, answer.part(1)) for answer in writing]
+        most = _of_each([len(answer.tokens) for answer in reading], room, bool(writing))
         for answer in reading:
             if room:
-                read.append((answer, answer.part(room)))
+                read.append((answer, answer.part(min(most, room))))
                 room -= len(read[-1][1].tokens)
         read.sort(key=lambda pair: pair[0].sequence)
         places = self._context.read_mixed(self._batch, [part for _, part in read])
@@ -323,6 +325,24 @@ class Several:
     def _cancelled(self) -> Pieces:
         for answer in list(self._open):
             yield from self._end(answer, "cancelled")
+
+
+def _of_each(lengths: Sequence[int], room: int, beside_others: bool) -> int:
+    """Return how many tokens to read of each prompt in a step, at most.
+
+    llama.cpp reads together as many of each as the shortest has, beside an answer one; what some
+    have more it reads in further parts, each with all weights. So it is left to the next steps,
+    and a few are read one in a step. Of long prompts the first is read whole.
+
+    Args:
+        lengths: what is left of each.
+        room: for tokens of all of them.
+        beside_others: whether answers are being written in the same step.
+    """
+    least = min(lengths, default=0)
+    if least * len(lengths) > room:
+        return room
+    return 1 if beside_others and (least - 1) * len(lengths) < _FEWEST_APART else least
 
 
 def _common(one: Sequence[int], other: Sequence[int], most: int) -> int:

@@ -22,7 +22,8 @@ def test_both_ways_are_asked_in_turn_and_each_engine_has_its_own_limit(tmp_path:
         return Speed(10.0 * GAINS[label] if size > 1 else 10.0, 5.0)
 
     amounts = Amounts(repeats=2, batch_tokens=64, short_tokens=4)
-    measure(Company(tmp_path, amounts, record, lambda _sentence: None), ask)
+    with Company(tmp_path, amounts, record, lambda _sentence: None) as company:
+        measure(company, ask)
     assert asked == [
         (label, size, tokens)
         for label in LABELS
