@@ -130,7 +130,8 @@ def _with_part(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         f"{', '.join(part['scenarios'])} was measured by itself, on {part['began'][:10]} on "
         f"{machine['cores']} cores of {machine['processor']}."
     )
-    joined = {key: [*whole[key], *part[key]] for key in ("scenarios", "series", "targets")}
+    lists = ("scenarios", "series", "targets")
+    joined: dict[str, Any] = {key: [*whole[key], *part[key]] for key in lists}
     joined["notes"] = [*whole["notes"], said, *part["notes"]]
     for key in ("missing", "thrown_away"):
         joined[key] = {**whole.get(key, {}), **part.get(key, {})}
