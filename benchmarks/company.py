@@ -77,7 +77,7 @@ QUICK = Amounts(
     page_repeats=1,
     page_tokens=128,
     batch_answers=8,
-    batch_tokens=4,
+    batch_tokens=16,
 )
 
 
