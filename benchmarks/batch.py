@@ -30,6 +30,7 @@ from runners import protocol
 from runners.process import Run
 
 from . import machine
+from .programs import PeerError
 
 STARTER = ("gguf/SmolLM2-135M-Instruct.Q8_0.gguf", "pytorch/SmolLM2-135M-Instruct")
 QUESTIONS = (
@@ -91,7 +92,10 @@ def main() -> None:
     """Measure, and print a line for each model and size."""
     options = _options()
     models = options.models or [Path("models") / place for place in STARTER]
-    found = [measured(_model(Path(path)), options) for path in models]
+    try:
+        found = [measured(model_at(Path(path)), options) for path in models]
+    except PeerError as error:
+        raise SystemExit(str(error)) from error
     for figures in found:
         for sentence in figures.said:
             print(f"{figures.model}: {sentence}")
@@ -131,17 +135,23 @@ def asked(
     """Return the tokens a second of all answers, and what the engine said is off.
 
     Raises:
-        SystemExit: the run failed.
+        PeerError: the run failed.
     """
-    questions = [QUESTIONS[number % len(QUESTIONS)] for number in range(answers)]
     config = ModelConfig(max_tokens=tokens, do_sample=False, n_ctx=512, n_threads=threads)
-    work = protocol.Answer(model, config, tuple(map(Conversation.of, questions)), batch=size)
+    work = protocol.Answer(
+        model, config, tuple(map(Conversation.of, questions(answers))), batch=size
+    )
     messages = _messages(protocol.Assignment(work, time.monotonic(), readable=(model.path,)))
     final = messages[-1]
     if not isinstance(final, protocol.Finished):
-        raise SystemExit(f"{model.name} did not answer: {getattr(final, 'message', final)}")
+        raise PeerError(f"{model.name} did not answer: {getattr(final, 'message', final)}")
     size = max(m.batch for m in messages if isinstance(m, protocol.Answered))
     return Speed(decode_speed(messages, size), whole_speed(messages)), final.fallbacks
+
+
+def questions(count: int) -> list[str]:
+    """Return so many questions, which repeat themselves after the first few."""
+    return [QUESTIONS[number % len(QUESTIONS)] for number in range(count)]
 
 
 def decode_speed(messages: Sequence[Any], size: int) -> float:
@@ -177,10 +187,15 @@ def _messages(assignment: protocol.Assignment) -> list[protocol.Message]:
     return messages
 
 
-def _model(path: Path) -> ModelInfo:
+def model_at(path: Path) -> ModelInfo:
+    """Return the model at a path.
+
+    Raises:
+        PeerError: there is none.
+    """
     model = inspect(path)
     if model is None or model.problem:
-        raise SystemExit(f"There is no model at {path}.")
+        raise PeerError(f"There is no model at {path}.")
     return model
 
 

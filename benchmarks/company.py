@@ -52,6 +52,8 @@ class Amounts:
         page_repeats: rounds that count, of the page's four columns.
         page_tokens: written by each of the page's four columns.
         page_rate: tokens a second of each of those columns.
+        batch_answers: written one by one and several at once.
+        batch_tokens: of each of them.
     """
 
     repeats: int = 3
@@ -62,6 +64,8 @@ class Amounts:
     page_repeats: int = 2
     page_tokens: int = 2048
     page_rate: int = 50
+    batch_answers: int = 16
+    batch_tokens: int = 64
 
 
 QUICK = Amounts(
@@ -72,6 +76,8 @@ QUICK = Amounts(
     short_tokens=4,
     page_repeats=1,
     page_tokens=128,
+    batch_answers=8,
+    batch_tokens=16,
 )
 
 

@@ -24,6 +24,8 @@ MEASURES = {
     "first_text": Measure("first text at the client, from its question", "s", 2),
     "decode": Measure("decode", "tok/s", 1),
     "prefill": Measure("prefill", "tok/s", 0),
+    "decode_of_all": Measure("tokens of all answers while all are being written", "tok/s", 1),
+    "speed_of_all": Measure("the same with the reading of prompts and the ends", "tok/s", 1),
     "bandwidth": Measure("bytes of weights read", "GB/s", 1),
     "limit_share": Measure("share of the memory's bandwidth", "", 2),
     "tokens": Measure("tokens written", "tokens", 0),

@@ -13,7 +13,7 @@ from typing import Any
 from comparator.core.atomic_file import write_atomically
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 
-from . import machine, readme, scenario_models, tables
+from . import machine, readme, scenario_batch, scenario_models, tables
 from .company import MODELS, PROMPT, QUICK, Amounts, Company
 from .programs import PeerError
 from .record import SCHEMA, Record
@@ -28,6 +28,7 @@ SCENARIOS: dict[str, Callable[[Company], None]] = {
     "decode": scenario_models.decode,
     "memory": scenario_models.memory,
     "limits": limits,
+    "batch": scenario_batch.scenario,
     "page": page,
     "commands": commands,
 }
@@ -105,15 +106,41 @@ def is_checkout() -> bool:
 
 
 def latest() -> dict[str, Any] | None:
-    """Return the last whole run that is recorded in the checkout, if there is one."""
-    path = RESULTS / WHOLE
+    """Return the last whole run that is recorded in the checkout, if there is one.
+
+    A scenario that is newer than that run is taken from where it was recorded by itself.
+    """
+    whole = _recorded(RESULTS / WHOLE)
+    if whole is None:
+        return None
+    for name in SCENARIOS:
+        part = None if name in whole["scenarios"] else _recorded(RESULTS / f"{name}.json")
+        whole = _with_part(whole, part) if part else whole
+    return whole
+
+
+def _recorded(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
+
+
+def _with_part(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """Return a run with a part that was measured later, which is said."""
+    machine = part["machine"]
+    said = (
+        f"{', '.join(part['scenarios'])} was measured by itself, on {part['began'][:10]} on "
+        f"{machine['cores']} cores of {machine['processor']}."
+    )
+    lists = ("scenarios", "series", "targets")
+    joined: dict[str, Any] = {key: [*whole[key], *part[key]] for key in lists}
+    joined["notes"] = [*whole["notes"], said, *part["notes"]]
+    for key in ("missing", "thrown_away"):
+        joined[key] = {**whole.get(key, {}), **part.get(key, {})}
+    return {**whole, **joined}
 
 
 def profile() -> dict[str, Any] | None:
     """Return the last profile that is recorded in the checkout, if there is one."""
-    path = RESULTS / PROFILE
-    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+    return _recorded(RESULTS / PROFILE)
 
 
 def update_readme() -> None:

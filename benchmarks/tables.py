@@ -10,7 +10,7 @@ from .record import MEASURES
 BEGIN = "<!-- benchmarks: made by `comparator bench --readme`, do not edit -->"
 END = "<!-- /benchmarks -->"
 NOT_YET = "No full run of the suite is recorded yet."
-SCENARIOS = ("start", "comparison", "decode", "memory", "limits", "page", "commands")
+SCENARIOS = ("start", "comparison", "decode", "memory", "limits", "batch", "page", "commands")
 Result = Mapping[str, Any]
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from .company import BARE_LOOP, BY_HAND, PAGE, PAGE_BUSY, SERVER, SPAWNED
 from .record import MEASURES, Record, Series, ratio
+from .scenario_batch import ONE_BY_ONE, TOGETHER
 from .scenario_commands import BARE_PAGE, HELP, MODELS, TYPER
 from .scenario_commands import PAGE as SERVE
 
@@ -41,6 +42,8 @@ TARGETS = (
     Target("decode", "decode", PAGE, SERVER, 1.0, False, "GGUF"),
     Target("decode", "prefill", PAGE, BARE_LOOP, 0.95, False, "GGUF"),
     Target("comparison", "decode", PAGE, BY_HAND, 1.4, False, "PyTorch"),
+    Target("batch", "decode_of_all", TOGETHER, ONE_BY_ONE, 2.5, False, "GGUF"),
+    Target("batch", "decode_of_all", TOGETHER, ONE_BY_ONE, 3.0, False, "PyTorch"),
     Target("memory", "held_children", PAGE, "", 0.0, True),
     Target("memory", "held_parent", PAGE, "", 2.0, True),
     Target("memory", "held_idle", PAGE, "", 160.0, True),

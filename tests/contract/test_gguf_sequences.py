@@ -75,6 +75,69 @@ def test_each_sees_its_own_text_alone(model: GGUFModel) -> None:
     assert not is_close(alone(model, first), alone(model, third)), "another text, other scores"
 
 
+def test_one_that_is_moved_goes_on_where_it_was(model: GGUFModel) -> None:
+    first, second, third = TEXTS
+    context = GGUFContext(model, LIMIT, 1, sequences=3)
+    batch = MixedBatch(model.llama, 64, 3)
+    try:
+        context.read_mixed(batch, [Part(n, 0, text[:-1], True) for n, text in enumerate(TEXTS)])
+        context.forget(0)
+        assert context.can_copy
+        context.move(2, 0)
+        places = context.read_mixed(
+            batch,
+            [
+                Part(0, len(third) - 1, third[-1:], True),
+                Part(1, len(second) - 1, second[-1:], True),
+            ],
+        )
+        assert is_close(at(context, places[0]), alone(model, third))
+        assert is_close(at(context, places[1]), alone(model, second))
+        (place,) = context.read_mixed(batch, [Part(2, 0, first, True)])
+        assert is_close(at(context, place), alone(model, first)), "its old place is empty"
+    finally:
+        context.close()
+
+
+def test_one_that_begins_like_another_goes_on_from_there(model: GGUFModel) -> None:
+    first, second, _ = TEXTS
+    context = GGUFContext(model, LIMIT, 1, sequences=3)
+    batch = MixedBatch(model.llama, 64, 3)
+    try:
+        context.read_mixed(batch, [Part(0, 0, first, False)])
+        assert context.copy_beginning(0, 2, 4)
+        places = context.read_mixed(batch, [Part(0, 7, [40], True), Part(2, 4, second, True)])
+        assert is_close(at(context, places[0]), alone(model, [*first, 40]))
+        assert is_close(at(context, places[1]), alone(model, [*first[:4], *second]))
+    finally:
+        context.close()
+
+
+def test_what_is_not_kept_from_the_first_token_is_not_copied(
+    model: GGUFModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sliding window keeps the latest tokens alone; of a running state none can be removed."""
+    first, second, _ = TEXTS
+    context = GGUFContext(model, LIMIT, 1, sequences=2)
+    batch = MixedBatch(model.llama, 64, 2)
+    remove = model.llama.llama_memory_seq_rm
+    refusals = {
+        "llama_memory_seq_pos_min": lambda *_arguments: 2,
+        "llama_memory_seq_rm": lambda *of: remove(*of) if of[2:] == (-1, -1) else False,
+    }
+    try:
+        context.read_mixed(batch, [Part(0, 0, first, False)])
+        for name, refusal in refusals.items():
+            with monkeypatch.context() as patch:
+                patch.setattr(model.llama, name, refusal)
+                assert not context.copy_beginning(0, 1, 4)
+            (place,) = context.read_mixed(batch, [Part(1, 0, second, True)])
+            assert is_close(at(context, place), alone(model, second)), "its sequence was empty"
+            context.forget(1)
+    finally:
+        context.close()
+
+
 def test_there_is_room_for_as_many_contexts_as_are_wanted(model: GGUFModel) -> None:
     context, said = several.room_for(3, model, LIMIT, 1, "auto", "f16")
     assert (context.sequences, context.limit, said) == (3, LIMIT, [])

@@ -180,23 +180,55 @@ def test_each_text_comes_whole_whatever_is_written_beside_it(
         assert (len(middle), end.reason) == (counts[number], "stop")
 
 
-def test_llama_cpp_is_given_sequences_in_their_order(
+def test_llama_cpp_is_given_sequences_that_follow_one_another(
     engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It computes together those that follow one another, and takes a step apart elsewhere."""
+    """It computes those together, as many tokens of each; what differs it computes by itself.
+
+    Ends leave gaps, and prompts differ in length.
+    """
     if not is_gguf(engine):
         pytest.skip("for llama.cpp")
-    read, steps = engine._context.read_mixed, []
+    read, steps, lengths = engine._context.read_mixed, [], []
 
     def noted(batch: Any, parts: Any) -> Any:
         steps.append([part.sequence for part in parts])
+        lengths.append({len(part.tokens) for part in parts} - {1})
         return read(batch, parts)
 
     monkeypatch.setattr(engine._context, "read_mixed", noted)
-    prescribe(engine, ["one two three four", "", "one two three", "yes", "no"], monkeypatch)
-    told(engine)
-    assert steps == [sorted(step) for step in steps]
-    assert any(len(step) == AT_ONCE for step in steps[1:])
+    settings_of(engine, monkeypatch, max_tokens=60)
+    answers = ["one " * 16, "one " * 20, "one " * 24]
+    prescribe(engine, answers, monkeypatch)
+    asked = [ASKED[0], ASKED[3], ASKED[4]]
+    assert texts(told(engine, asked)) == dict(enumerate(answers))
+    assert steps == [list(range(len(step))) for step in steps]
+    assert {len(step) for step in steps} == {1, 2, AT_ONCE}
+    assert max(map(len, lengths)) == 1
+
+
+def test_what_prompts_begin_with_alike_is_read_once(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the one that has read it ends before another comes to read."""
+    if not is_gguf(engine):
+        pytest.skip("for llama.cpp")
+    read, counts = engine._context.read_mixed, []
+
+    def noted(batch: Any, parts: Any) -> Any:
+        counts.append(sum(len(part.tokens) for part in parts))
+        return read(batch, parts)
+
+    monkeypatch.setattr(engine._context, "read_mixed", noted)
+    prescribe(engine, [""] * 4, monkeypatch)
+    pieces = told(engine, [ASKED[2]] * 4)
+    assert texts(pieces) == dict.fromkeys(range(4), "")
+    (length,) = {piece.prompt_tokens for _, piece in pieces if isinstance(piece, PromptTokens)}
+    assert counts == [length, 3], "of each further one its last token alone"
+    counts.clear()
+    monkeypatch.setattr(engine._context, "copy_beginning", lambda *_a: False)
+    assert texts(told(engine, [ASKED[2]] * 4)) == dict.fromkeys(range(4), "")
+    assert sum(counts) == 4 * length, "where it cannot be copied all of each is read"
 
 
 def test_one_that_does_not_fit_is_refused_alone(engine: BaseInferencer) -> None:
@@ -231,10 +263,13 @@ def test_one_whose_prompt_cannot_be_made_is_refused_alone(
 def test_the_batch_of_an_answer_is_how_many_shared_a_step(
     engine: BaseInferencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PyTorch reads prompts of unlike length by themselves; these end with their first token."""
-    prescribe(engine, ["", ""], monkeypatch)
-    answers = by_answer(told(engine, [ASKED[0], ASKED[2]]))
+    """PyTorch reads prompts of unlike length by themselves; these end with their first token.
+
+    llama.cpp reads first what they begin with alike, by the first, which writes on here.
+    """
     together = 2 if is_gguf(engine) else 1
+    prescribe(engine, ["one two" if is_gguf(engine) else "", ""], monkeypatch)
+    answers = by_answer(told(engine, [ASKED[0], ASKED[2]]))
     assert [answers[number][-1].batch for number in (0, 1)] == [together, together]
 
 
@@ -336,4 +371,5 @@ def test_a_failure_loses_no_token_that_was_kept_back(
         pieces.extend(engine.pieces_of_all([Conversation.of(ASKED[2])] * 3, range(3), 3))
     tokens = Counter(number for number, piece in pieces if isinstance(piece, TokenText))
     assert len(tokens) == 3
-    assert min(tokens.values()) >= 4
+    assert max(tokens.values()) == 4
+    assert min(tokens.values()) >= 3, "those of llama.cpp begin after the first, which they share"

@@ -14,6 +14,7 @@ from comparator.core.exceptions import InferenceError, ModelLoadError
 from comparator.formats.checks import check_gguf_file
 from runners.engines.chat_prompt import PreparedPrompt, Template
 from runners.engines.gguf import adapter, library
+from runners.engines.gguf.load_progress import Progress, ProgressListener
 from runners.engines.gguf.mixed_batch import MixedBatch, Part
 from runners.engines.gguf.prompt import chat_template, make_prompt
 
@@ -21,8 +22,6 @@ BATCH_TOKENS = 512
 _CONTEXT_STEP = 256  # llama.cpp rounds a context up to it; the limit we tell stays exact
 _FIRST_PIECE_BYTES = 64
 _LARGEST_METADATA_BYTES = 16 * 1024 * 1024
-
-Progress = Callable[[float], bool]
 
 
 class GGUFModel:
@@ -69,7 +68,7 @@ class GGUFModel:
         """
         check_gguf_file(Path(path))
         llama = llama or library.library()
-        listener = _ProgressListener(llama, progress)
+        listener = ProgressListener(llama, progress)
         parameters = adapter.model_parameters(
             llama,
             n_gpu_layers=gpu_layers,
@@ -309,7 +308,7 @@ class GGUFContext(Scores):
     def clear(self) -> None:
         """Forget the conversation."""
         if self.used:
-            self._llama.llama_memory_clear(self._llama.llama_get_memory(self.pointer), True)
+            self._llama.llama_memory_clear(self._memory, True)
             self._llama.llama_perf_context_reset(self.pointer)
             self.used = 0
 
@@ -347,8 +346,39 @@ class GGUFContext(Scores):
 
     def forget(self, sequence: int) -> None:
         """Forget one conversation of several."""
-        memory = self._llama.llama_get_memory(self.pointer)
-        self._llama.llama_memory_seq_rm(memory, sequence, -1, -1)
+        self._llama.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    @property
+    def can_copy(self) -> bool:
+        """Whether what was read of a conversation can be had in another sequence as well."""
+        names = ("llama_memory_seq_cp", "llama_memory_seq_pos_min")
+        return all(getattr(self._llama, name, None) is not None for name in names)
+
+    def move(self, sequence: int, target: int) -> None:
+        """Move one conversation to a sequence that is free (llama.h: llama_memory_seq_cp).
+
+        Each has a cache of its own, which is copied whole before the next step.
+        """
+        self._llama.llama_memory_seq_cp(self._memory, sequence, target, -1, -1)
+        self.forget(sequence)
+
+    def copy_beginning(self, sequence: int, target: int, count: int) -> bool:
+        """Give a sequence that is empty the first tokens of another; return whether it has them.
+
+        It has not where of the other one not all is kept: the latest tokens alone (a sliding
+        window), or a state that has gone on.
+        """
+        if self._llama.llama_memory_seq_pos_min(self._memory, sequence) != 0:
+            return False
+        self._llama.llama_memory_seq_cp(self._memory, sequence, target, -1, -1)
+        if self._llama.llama_memory_seq_rm(self._memory, target, count, -1):
+            return True
+        self.forget(target)
+        return False
+
+    @property
+    def _memory(self) -> Any:
+        return self._llama.llama_get_memory(self.pointer)
 
     def _decode(self, batch: Any, count: int) -> None:
         code = self._llama.llama_decode(self.pointer, batch)
@@ -364,30 +394,3 @@ def _decode_failure(code: int) -> str:
         f"llama.cpp failed to compute the next token (code {code}). "
         "Most likely memory ran out: choose a smaller context (n_ctx) or model."
     )
-
-
-class _ProgressListener:
-    """Takes llama.cpp's calls during a load; an error in them stops it and is raised after."""
-
-    def __init__(self, llama: Any, progress: Progress | None) -> None:
-        self._progress = progress
-        self._error: BaseException | None = None
-        self._stopped = False
-        self.callback = llama.llama_progress_callback(self._take)
-
-    def _take(self, share: float, _data: Any) -> bool:
-        if self._progress is None:
-            return True
-        try:
-            self._stopped = not self._progress(share)
-        except BaseException as error:
-            self._error = error
-            return False
-        return not self._stopped
-
-    def raise_what_happened(self) -> None:
-        """Raise what the listener raised, or that the load was stopped."""
-        if self._error is not None:
-            raise self._error
-        if self._stopped:
-            raise ModelLoadError("The load was stopped.")

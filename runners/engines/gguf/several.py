@@ -69,6 +69,12 @@ def room_for(
             return context, said
 
 
+# A beginning that several prompts share is read once and copied, which takes the time of reading
+# one token for some 500 of the cache of a small model on a processor, of more for a larger one.
+_LEAST_SHARED, _COPIED_A_TOKEN = 8, 200
+_FEWEST_APART = 8  # tokens of prompts that are worth a reading of all weights by themselves
+
+
 class _Answer:
     """One answer under way.
 
@@ -78,6 +84,8 @@ class _Answer:
         tokens: what is to be read next.
         left: how many tokens it may still have.
         batch: the most answers that shared a step with it.
+        shared: another one whose prompt begins with the same tokens, and how many; None when
+            they were had of it, or where it is read from its first.
     """
 
     def __init__(
@@ -88,6 +96,12 @@ class _Answer:
         self.scores: Scores | None = None
         self.sampler: GGUFSampler | None = None
         self.position, self.batch = 0, 1
+        self.shared: tuple[_Answer, int] | None = None
+
+    def skip(self, count: int) -> None:
+        """Leave out its first tokens, which its sequence has."""
+        self.position = count
+        self.tokens = deque(self.prompt[count:])
 
     def part(self, most: int) -> Part:
         """Take what is read of it in the next step, so many tokens at the most."""
@@ -146,7 +160,7 @@ class Several:
         self.penalises_itself = False
         self._model, self._context, self._settings = model, context, settings
         self._marks = marks
-        self._free = deque(range(sequences))
+        self._free = set(range(sequences))
         self._open: list[_Answer] = []
         self._batch = MixedBatch(context.llama, BATCH_TOKENS, sequences)
 
@@ -185,13 +199,31 @@ class Several:
             yield number, prepared.told
             left = most_tokens(self._settings, self._context.limit - len(prepared.tokens))
             text = GGUFText(self._model, self._settings.stop, self._marks)
-            sequence = self._free.popleft()
-            self._open.append(_Answer(number, sequence, prepared.tokens, left, text))
+            sequence = min(self._free)
+            self._free.remove(sequence)
+            answer = _Answer(number, sequence, prepared.tokens, left, text)
+            answer.shared = self._sharing(answer)
+            self._open.append(answer)
+
+    def _sharing(self, answer: _Answer) -> tuple[_Answer, int] | None:
+        """Return the open answer whose prompt begins most like this one, and for how many tokens.
+
+        None where it is not worth it: the copy is of a whole cache.
+        """
+        if not self._context.can_copy:
+            return None
+        most = len(answer.prompt) - 1  # the last is read in any case: it has the scores
+        counts = [(_common(answer.prompt, one.prompt, most), one) for one in self._open]
+        count, other = max(counts, key=lambda pair: pair[0], default=(0, None))
+        if other is None or count < max(_LEAST_SHARED, self._context.limit // _COPIED_A_TOKEN):
+            return None
+        return other, count
 
     def _step(self) -> Pieces:
         """Read the next tokens of all answers, and choose one more of each that is read."""
         if not self._open:
             return
+        self._close_gaps()
         read = self._read()
         for answer in read:
             answer.batch = max(answer.batch, len(read))
@@ -205,17 +237,35 @@ class Several:
         for answer, reason in ended:
             yield from self._end(answer, reason)
 
+    def _close_gaps(self) -> None:
+        """Move answers to the sequences of those that have ended, the last to the first.
+
+        llama.cpp computes together only what follows one another: at each gap it takes a step
+        apart, and reads all weights once more.
+        """
+        if not self._context.can_copy:
+            return
+        for answer in sorted(self._open, key=lambda one: one.sequence, reverse=True):
+            gap = min(self._free, default=answer.sequence)
+            if gap >= answer.sequence:
+                return
+            self._context.move(answer.sequence, gap)
+            self._free ^= {gap, answer.sequence}
+            answer.sequence = gap
+
     def _read(self) -> list[_Answer]:
         """Let the model read one token of each answer, and of prompts as much as there is room.
 
         In the order of the sequences: llama.cpp computes together those that follow one another.
         """
         writing = [answer for answer in self._open if answer.sampler]
+        reading = [one for one in self._open if not one.sampler and self._has_beginning(one)]
         room = BATCH_TOKENS - len(writing)
         read = [(answer, answer.part(1)) for answer in writing]
-        for answer in self._open:
-            if answer.sampler is None and room:
-                read.append((answer, answer.part(room)))
+        most = _of_each([len(answer.tokens) for answer in reading], room, bool(writing))
+        for answer in reading:
+            if room:
+                read.append((answer, answer.part(min(most, room))))
                 room -= len(read[-1][1].tokens)
         read.sort(key=lambda pair: pair[0].sequence)
         places = self._context.read_mixed(self._batch, [part for _, part in read])
@@ -223,6 +273,18 @@ class Several:
             if not answer.tokens:
                 self._note_scores(answer, place)
         return [answer for answer, _ in read]
+
+    def _has_beginning(self, answer: _Answer) -> bool:
+        """Whether an answer can be read: what it shares with another one is read there first."""
+        if answer.shared is None:
+            return True
+        other, count = answer.shared
+        if other.position < count:
+            return False
+        answer.shared = None
+        if self._context.copy_beginning(other.sequence, answer.sequence, count):
+            answer.skip(count)
+        return True
 
     def _note_scores(self, answer: _Answer, place: int) -> None:
         """Say where the scores after its last token are; its sampler is made at the first."""
@@ -253,10 +315,37 @@ class Several:
         """End an answer, and free its sequence for the next."""
         answer.close()
         self._open.remove(answer)
+        for one in self._open:
+            if one.shared and one.shared[0] is answer and not self._has_beginning(one):
+                one.shared = None
         self._context.forget(answer.sequence)
-        self._free.append(answer.sequence)
+        self._free.add(answer.sequence)
         yield from answer.end(reason)
 
     def _cancelled(self) -> Pieces:
         for answer in list(self._open):
             yield from self._end(answer, "cancelled")
+
+
+def _of_each(lengths: Sequence[int], room: int, beside_others: bool) -> int:
+    """Return how many tokens to read of each prompt in a step, at most.
+
+    llama.cpp reads together as many of each as the shortest has, beside an answer one; what some
+    have more it reads in further parts, each with all weights. So it is left to the next steps,
+    and a few are read one in a step. Of long prompts the first is read whole.
+
+    Args:
+        lengths: what is left of each.
+        room: for tokens of all of them.
+        beside_others: whether answers are being written in the same step.
+    """
+    least = min(lengths, default=0)
+    if least * len(lengths) > room:
+        return room
+    return 1 if beside_others and (least - 1) * len(lengths) < _FEWEST_APART else least
+
+
+def _common(one: Sequence[int], other: Sequence[int], most: int) -> int:
+    """Return with how many tokens two prompts begin alike."""
+    pairs = zip(one[:most], other, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(most, len(other)))

@@ -199,6 +199,8 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
 _CHECKS: dict[str, tuple[Any, ...]] = {
     "llama_batch_get_one": (_Batch, ctypes.POINTER(_TOKEN), _INT),
     "llama_flash_attn_type_name": (_TEXT, ctypes.c_int),
+    "llama_memory_seq_cp": (None, _POINTER, _INT, _INT, _INT, _INT),
+    "llama_memory_seq_pos_min": (_INT, _POINTER, _INT),
     "llama_memory_seq_rm": (_BOOL, _POINTER, _INT, _INT, _INT),
     "llama_adapter_lora_init": (_POINTER, _POINTER, _TEXT),
     "llama_set_adapters_lora": (

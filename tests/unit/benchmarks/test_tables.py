@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,25 @@ def test_a_recorded_run_goes_into_the_pages_by_the_command(
     assert not any(tables.NOT_YET in page.read_text("utf-8") for page in pages.values())
     assert "0.99 (0.90 to 1.01)" in pages["BENCHMARKS"].read_text("utf-8")
     assert "this comparator, its page" in pages["README"].read_text("utf-8")
+
+
+def test_a_scenario_that_is_newer_than_the_recorded_run_is_added_to_it_and_said(
+    tmp_path: Path, pages: dict[str, Path], result: dict[str, Any]
+) -> None:
+    older = [name for name in suite.SCENARIOS if name != "decode"]
+    (tmp_path / suite.WHOLE).write_text(
+        json.dumps({**result, "scenarios": older, "series": [], "targets": []})
+    )
+    suite.update_readme()
+    assert "0.99 (0.90 to 1.01)" not in pages["BENCHMARKS"].read_text("utf-8")
+    suite.write({**result, "notes": ["It is so."]}, tmp_path)
+    suite.update_readme()
+    page = pages["BENCHMARKS"].read_text("utf-8")
+    assert "0.99 (0.90 to 1.01)" in page
+    assert "- decode was measured by itself, on 2030-01-02 on 2 cores of A Processor." in page
+    assert "- It is so." in page
+    suite.write({**result, "scenarios": list(suite.SCENARIOS)}, tmp_path)
+    assert suite.latest() == json.loads((tmp_path / suite.WHOLE).read_text())
 
 
 @pytest.mark.parametrize("name", ["README", "BENCHMARKS", "SPEED"])
