@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def test_in_a_terminal_it_asks(own: Path, answer: str, code: int, rest: list[str
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where tests run in the background
         os.execv(sys.executable, [*COMMAND, "a", "--models-dir", str(own)])
     shown = b""
-    while b"free 3 MB?" not in shown:
+    while not re.search(rb"free 3 MB\? \[y/N\]:\S* ", shown):  # the last blank: it reads the answer
         shown += os.read(terminal, 4096)
     os.write(terminal, answer.encode())
     _, status = os.waitpid(pid, 0)

@@ -371,5 +371,5 @@ def test_a_failure_loses_no_token_that_was_kept_back(
         pieces.extend(engine.pieces_of_all([Conversation.of(ASKED[2])] * 3, range(3), 3))
     tokens = Counter(number for number, piece in pieces if isinstance(piece, TokenText))
     assert len(tokens) == 3
-    assert max(tokens.values()) == 4
+    assert max(tokens.values()) >= 4
     assert min(tokens.values()) >= 3, "those of llama.cpp begin after the first, which they share"

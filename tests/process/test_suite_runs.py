@@ -15,6 +15,7 @@ from comparator.comparison.request import Slot
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelConfig, ModelInfo, ModelType
+from comparator.evaluation import resuming
 from comparator.evaluation.cells import Asked, CellFold
 from comparator.evaluation.shown import shown
 from comparator.evaluation.slot_run import Batch, SlotRun
@@ -32,6 +33,12 @@ def engine() -> Iterator[InferenceEngine]:
     engine = InferenceEngine()
     yield engine
     engine.cleanup_resources()
+
+
+@pytest.fixture
+def mended_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in has its fault in its file, so that mending it makes another file."""
+    monkeypatch.setattr(resuming, "change_of", lambda *_: "")
 
 
 @pytest.fixture
@@ -141,6 +148,7 @@ def test_a_model_that_dies_at_every_prompt_is_not_loaded_for_ever(echo_model, en
     assert "in a row" in kept.cells[-1].record["error"]
 
 
+@pytest.mark.usefixtures("mended_is_the_same")
 def test_a_stopped_suite_goes_on_where_it_ended(echo_model, engine, path, wait_until):
     slots = slots_of(echo_model(fault="hang", fault_after=1))
     suite = played(engine, path, suite_of("a", "b", "c hangs", "d"), slots)
@@ -221,6 +229,7 @@ def test_two_runs_of_one_suite_exclude_each_other(echo_model, engine, path, wait
     assert run.join(60)
 
 
+@pytest.mark.usefixtures("mended_is_the_same")
 def test_failed_cells_stay_unless_they_are_asked_for(echo_model, engine, path):
     slots = slots_of(echo_model(fault="raise", fault_after=1))
     suite = played(engine, path, suite_of("one", "two two"), slots)
@@ -354,7 +363,8 @@ def test_a_real_model_writes_several_at_once_and_no_speed_of_one_is_told(
     slots = slots_of(model, max_tokens=4, n_ctx=256, seed=3)
     suite = played(engine, path, suite_of("Say one.", "Say two."), slots, repeats=2, batch=4)
     kept = suite.to_end(engine)
-    assert [(cell.state, cell.batch) for cell in kept.cells] == [("done", 4)] * 4
+    assert [cell.state for cell in kept.cells] == ["done"] * 4
+    assert all(1 < cell.batch <= 4 for cell in kept.cells)
     stats = [cell.record["stats"] for cell in kept.cells]
     assert [one["tokens_per_second"] for one in stats] == [None] * 4
     assert all(0 < one["token_count"] <= 4 for one in stats)

@@ -18,7 +18,6 @@ from comparator.memory import need as memory_need
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.memory_manager import MemoryManager
 from comparator.storage.measurements import Measured, Measurements
-from runners.engines.gguf.trial import REPACKED
 
 AMX = {"repacked bits of Q8_0": 9.5, "repacked bits of Q4_K": 4.9}
 WEIGHTS, FILE_BYTES, TAKEN = 134_515_008, 144_810_000, 364_000_000
@@ -50,10 +49,6 @@ def need_of(figures=None, measured=None):
 
 def last_run(peak: int, estimated: int) -> Measured:
     return Measured(0.0, None, 1, peak, estimated)
-
-
-def test_the_figures_have_the_names_that_the_trial_gives():
-    assert memory_need.REPACKED == REPACKED
 
 
 def test_without_a_trial_the_table_counts():

@@ -100,14 +100,14 @@ def test_a_library_that_computes_one_type_wrongly_is_not_right(tmp_path, monkeyp
 def test_what_is_kept_a_second_time_in_memory_is_measured(tmp_path):
     """Whatever this processor keeps in another order, without extra buffers it is nothing."""
     figures = tried(tmp_path, SAFEST)["figures"]
-    assert {figures[f"{trial.REPACKED}{kind}"] for kind in tiny_model.BLOCK_TYPES} == {0.0}
+    assert {figures[f"{trial.REPACKED_BITS}{kind}"] for kind in tiny_model.BLOCK_TYPES} == {0.0}
 
 
 def test_what_this_processor_keeps_in_another_order_is_as_the_estimate_expects(tmp_path):
     """The table for a machine before its trial agrees with what llama.cpp does where it runs."""
     table = need._repacked_bits()
     for name, bits in tried(tmp_path)["figures"].items():
-        kind = name.removeprefix(trial.REPACKED)
+        kind = name.removeprefix(trial.REPACKED_BITS)
         if kind in table and bits:
             assert bits == pytest.approx(table[kind], rel=0.05)
 
