@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,9 +107,10 @@ def part_of(module: str) -> str:
     return "comparator.cli" if rest[0] in ("cli", "__main__") else f"comparator.{rest[0]}"
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield every import of a file as a module's name, and whether it is inside a function."""
-    yield from _imports(ast.parse(path.read_text("utf-8")), False)
+@functools.cache
+def imports_of(path: Path) -> tuple[tuple[str, bool], ...]:
+    """Return every import of a file as a module's name, and whether it is inside a function."""
+    return tuple(_imports(ast.parse(path.read_text("utf-8")), False))
 
 
 def _imports(node: ast.AST, late: bool) -> Iterator[tuple[str, bool]]:

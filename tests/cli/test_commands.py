@@ -223,6 +223,7 @@ def _read_all(descriptor: int) -> str:
 
 
 @pytest.mark.native
+@pytest.mark.slow
 def test_four_starter_models_answer_and_repeat_themselves(starter_models_dir: Path) -> None:
     names = (
         "SmolLM2-135M-Instruct",

@@ -89,6 +89,7 @@ def _names() -> set[str]:
     return {socket.gethostname(), getpass.getuser()} - {"root", "localhost", "user"}
 
 
+@pytest.mark.slow
 def test_people_read_tables_and_only_them_on_standard_output(models: Path) -> None:
     done = doctor("--models-dir", str(models), "--no-trial")
     assert done.stdout.startswith("Every engine can answer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -31,9 +32,20 @@ def none_may_be_left() -> Iterator[None]:
 
 def _children() -> list[psutil.Process]:
     """Children of the tests, without the fork servers, which live as long as the tests."""
+    if not _has_children():  # of ten thousand tests most never had any
+        return []
     servers = set(fork_servers.pids())
     children = psutil.Process().children(recursive=True)
     return [c for c in children if c.pid not in servers and not _is_helper(c)]
+
+
+def _has_children() -> bool:
+    """Whether this process has any child; where the kernel does not list them, it may have."""
+    tasks = Path("/proc/self/task")
+    try:
+        return any((task / "children").read_bytes() for task in tasks.iterdir())
+    except OSError:
+        return True
 
 
 def _is_helper(process: psutil.Process) -> bool:

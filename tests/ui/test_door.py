@@ -223,6 +223,7 @@ def proxied(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     assert server.end() == 143
 
 
+@pytest.mark.slow
 def test_a_proxy_that_is_named_tells_visitors_apart(proxied: Server) -> None:
     answers = []
     for number in range(6):

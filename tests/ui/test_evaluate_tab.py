@@ -134,6 +134,7 @@ def test_a_suite_from_its_file_to_its_report_and_its_deletion(
     expect(kept).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_suite_goes_on_when_its_page_is_loaded_anew_and_after_a_stop(
     open_tab: Callable[..., Page], own: Server
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_blind_question_tells_no_name_before_the_vote_and_all_of_it_after(
     expect(tab.locator("#model-c input")).not_to_be_visible()
 
 
+@pytest.mark.slow
 def test_what_fails_is_told_with_the_names_and_a_vote_with_known_names_is_another(
     blind_tab: Page,
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_retry_waits_in_line_like_any_other(open_tab: Callable[..., Page]) -> 
     wait_for_state(first, 0, "stopped")
 
 
+@pytest.mark.slow
 def test_a_model_that_crashed_three_times_has_to_wait(tab: Page) -> None:
     ask(tab, "three little words", "Repeatedly broken", "Quick")
     wait_for_state(tab, 1, "done")

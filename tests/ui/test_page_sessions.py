@@ -44,6 +44,7 @@ def test_stop_leaves_the_others_alone(open_tab: Callable[..., Page]) -> None:
     wait_for_state(first, 0, "stopped")
 
 
+@pytest.mark.slow
 def test_a_closed_tab_gives_its_place_in_line_away(open_tab: Callable[..., Page]) -> None:
     first, second, third = open_tab(), open_tab(), open_tab()
     ask(first, "go", "Endless")

@@ -13,6 +13,7 @@ from comparator.library.changes.starter import PLACES
 from tests.ui.conftest import choose, reply, start_server, wait_for_state
 
 
+@pytest.mark.slow
 def test_without_models_the_page_offers_the_starter_set(
     open_tab: Callable[..., Page], tmp_path: Path
 ) -> None:
