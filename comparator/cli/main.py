@@ -49,7 +49,8 @@ COMMANDS = {
     "serve": Command("serve", "Open the page: choose up to four models, ask, compare."),
     "run": Command("run", "Ask up to four models the same question and print the answers."),
     "history": Command(
-        "history", "List the comparisons that were asked before, the newest first; remove or pin some."
+        "history",
+        "List the comparisons that were asked before, the newest first; remove or pin some.",
     ),
     "rerun": Command(
         "rerun",

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import platformdirs
 
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.limits import MOST_MODELS
 from comparator.hosting.address import root_path, server_name, server_port
 from comparator.hosting.limits import PublicLimits, limits_from
+from comparator.hosting.models_places import chosen_sources as chosen_sources
+from comparator.hosting.models_places import default_models_dir as default_models_dir
 from comparator.hosting.proxies import TrustedProxies, trusted_addresses, trusted_proxies
-from comparator.library.sources import SOURCES
-from comparator.storage.history import Retention
+from comparator.storage.retention import Retention
 from runners.timeouts import KEEP_WARM_SECONDS, Deadlines
 
 LOCAL = "127.0.0.1"
-SPACE_STORAGE = Path("/data")  # where a Space that has storage of its own finds it
-_FOLDERS_ONLY = ("none", "folder", "folders")
 
 
 @dataclass(frozen=True)
@@ -146,35 +142,6 @@ def _is_loopback(name: str) -> bool:
         return False
 
 
-def default_models_dir() -> Path:
-    """Return ``COMPARATOR_MODELS_DIR``, else ``./models`` if it is there, else the user's own.
-
-    On a Space, where nobody could put models elsewhere, it is the first that can be written to.
-    """
-    named = os.environ.get("COMPARATOR_MODELS_DIR")
-    if named:
-        return Path(named).expanduser()
-    if os.environ.get("SPACE_ID"):
-        return _writable_on_a_space()
-    here = Path("models")
-    if here.is_dir():
-        return here
-    return Path(platformdirs.user_data_dir("multi-llm-comparator", appauthor=False)) / "models"
-
-
-def _writable_on_a_space() -> Path:
-    """Return ``./models``, else a folder in the storage that lasts, else a temporary one."""
-    own, lasting = Path("models"), SPACE_STORAGE / "models"
-    if os.access(own, os.W_OK):
-        return own
-    if os.access(lasting if lasting.exists() else SPACE_STORAGE, os.W_OK):
-        return lasting
-    try:
-        return Path(tempfile.gettempdir()) / "multi-llm-comparator" / "models"
-    except OSError:  # nothing can be written at all: who puts models there says so
-        return own
-
-
 def wants_mcp(asked: bool = False) -> bool:
     """Return whether the endpoints are tools as well: where asked for, or COMPARATOR_MCP is 1."""
     return asked or os.environ.get("COMPARATOR_MCP", "").strip().lower() in ("1", "on", "true")
@@ -199,24 +166,6 @@ def _pair(text: str) -> tuple[str, str]:
             "--auth and COMPARATOR_AUTH take USER:PASSWORD, such as anna:secret."
         )
     return user, password
-
-
-def chosen_sources(without: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the sources that ``COMPARATOR_SOURCES`` names, or all, less those given.
-
-    The variable is a list with commas; "none" or "folder" stands for the user's folders alone.
-
-    Raises:
-        ConfigurationError: a name that no source has.
-    """
-    text = os.environ.get("COMPARATOR_SOURCES")
-    named = [word.strip().lower() for word in (text or "").split(",") if word.strip()]
-    wanted = list(SOURCES) if text is None or named == ["all"] else named
-    for name in [*wanted, *without]:
-        if name not in (*SOURCES, *_FOLDERS_ONLY):
-            known = ", ".join(SOURCES)
-            raise ConfigurationError(f"No source is called {name!r}. There are: {known}.")
-    return tuple(key for key in SOURCES if key in wanted and key not in without)
 
 
 def deadlines_from(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from comparator.hosting import options
-from comparator.hosting.options import default_models_dir
+from comparator.hosting import models_places
+from comparator.hosting.models_places import default_models_dir
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     checkout = tmp_path / "app"
     (checkout / "models").mkdir(parents=True)
     monkeypatch.chdir(checkout)
-    monkeypatch.setattr(options, "SPACE_STORAGE", tmp_path / "data")
+    monkeypatch.setattr(models_places, "SPACE_STORAGE", tmp_path / "data")
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     return tmp_path / "data"
 
