@@ -18,11 +18,11 @@ from comparator.core.exceptions import MultiLLMError
 from comparator.core.lora import Adapter, adapter_of
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library.duplicates import parts_of
+from comparator.library.lookup import AdapterLookUp
 
 # What changes neither what is answered nor how fast: the seed is drawn anew for each run.
 NOT_OF_IT = ("seed", "low_cpu_mem_usage")
 DigestOf = Callable[[Path], "str | None"]
-AdapterLookUp = Callable[[str], str]
 
 
 def configuration_of(

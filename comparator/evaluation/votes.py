@@ -10,12 +10,12 @@ from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation.configuration import (
-    AdapterLookUp,
     DigestOf,
     adapters_of,
     configuration_of,
     content_of,
 )
+from comparator.library.lookup import AdapterLookUp
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.storage.names import new_id
 from comparator.storage.votes import BOTH_BAD, LETTERS, TIE, Vote

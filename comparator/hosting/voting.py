@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from comparator.comparison.request import Slot
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.limits import MOST_MODELS
-from comparator.evaluation.configuration import AdapterLookUp, configuration_of
+from comparator.evaluation.configuration import configuration_of
 from comparator.evaluation.votes import vote_on
 from comparator.hosting.positions import balanced_order
+from comparator.library.lookup import AdapterLookUp
 from comparator.storage.digests import Digests
 from comparator.storage.history import Entry, History
 from comparator.storage.kept_comparison import KeptComparison
