@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -217,5 +218,6 @@ def test_the_systems_memory_killer_takes_the_child_and_not_the_program(small_gro
     assert kind == "out_of_memory"
     assert "SIGKILL" in sentence
     assert "memory killer: it needs about " in sentence
-    assert f"MB of {fine_size(int(total))} was left" in sentence
+    # How little it was at that moment is the machine's matter: 8 kB were seen, and 40 MB.
+    assert re.search(rf"at the last look \S+ \S+ of {fine_size(int(total))} was left", sentence)
     assert answer == "hello"
