@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def _value(answer: Any) -> Any:
 
 
 def test_an_mcp_client_asks_and_finds_it_in_the_history(mcp_server: Server) -> None:
-    said = asyncio.run(_talk(mcp_server.url))
+    with ThreadPoolExecutor(1) as apart:  # the browser of other tests has the loop of this thread
+        said = apart.submit(asyncio.run, _talk(mcp_server.url)).result()
     kept = {"history", "show", "suite_run", "suite_show", "vote", "ratings"}
     assert set(said["tools"]) == {"models", "compare", "stop", *kept}
     assert "models" in said["tools"]["compare"].inputSchema["properties"]
