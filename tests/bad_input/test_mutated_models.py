@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mutations
 import pytest
+from cases import slow
 
 from comparator.core.models import ModelInfo
 from comparator.services.inference_engine import InferenceEngine
@@ -30,7 +31,7 @@ def test_damaged_gguf_files(
     still_answers(mutated_engine, mutations.model_files.as_model(whole_gguf))
 
 
-@pytest.mark.parametrize("first", [100, 104])
+@pytest.mark.parametrize("first", [100, slow(104)])
 def test_damaged_folders(
     mutated_engine: InferenceEngine, whole_folder: Path, tmp_path: Path, first: int
 ) -> None:

@@ -123,7 +123,12 @@ def test_folders_are_repeatable(home: Home, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "off"),
-    [("one", []), ("small:135m", ["huggingface"]), ("org/whole", []), slow("org_quants_one", [])],
+    [
+        slow("one", []),
+        ("small:135m", ["huggingface"]),
+        ("org/whole", []),
+        slow("org_quants_one", []),
+    ],
 )
 def test_models_of_others_answer(home: Home, name: str, off: list[str]) -> None:
     done = home.comparator(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cases import slow
 
 from tests.support import standin_llama
 
@@ -96,8 +97,15 @@ def _answered(record: dict[str, Any]) -> list[str]:
     return sentences
 
 
-@pytest.mark.parametrize("how", ["library", "command line"])
-@pytest.mark.parametrize("dies", [True, False], ids=["dies", "computes wrong numbers"])
+@pytest.mark.parametrize(
+    ("dies", "how"),
+    [
+        (True, "library"),
+        (False, "command line"),
+        slow(True, "command line"),
+        slow(False, "library"),
+    ],
+)
 def test_a_library_with_a_fault_answers_with_safe_settings_and_says_so(
     ask: Run, tmp_path: Path, dies: bool, how: str
 ) -> None:

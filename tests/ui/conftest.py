@@ -18,7 +18,8 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from shared_browser import SharedBrowser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -205,32 +206,37 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         until(lambda: not server.runs())
 
 
+# Debian's chromium. It runs until the last test of this folder, since what drives it keeps an event
+# loop in this thread, beside which other tests could not run theirs.
+chromium = SharedBrowser(CHROMIUM, FLAGS, PATIENCE_SECONDS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the browser where no test of this folder follows."""
+    yield
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        chromium.close()
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+def browser() -> Browser:
+    """The browser that all tests of pages share; who makes a session of it closes that."""
+    return chromium.browser()
 
 
 @pytest.fixture
-def open_tab(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+def open_tab(server: Server) -> Iterator[Callable[..., Page]]:
     """Open the page in a browser session of its own, ready to be used."""
-    contexts = []
+    with contextlib.ExitStack() as sessions:
 
-    def open_tab(url: str = server.url, **options: Any) -> Page:
-        context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_SECONDS * 1000)
-        tab = context.new_page()
-        tab.goto(url)
-        tab.wait_for_selector("#board-root .modes")
-        return tab
+        def open_tab(url: str = server.url, **options: Any) -> Page:
+            tab = sessions.enter_context(chromium.session(**options)).new_page()
+            tab.goto(url)
+            tab.wait_for_selector("#board-root .modes")
+            return tab
 
-    yield open_tab
-    for context in contexts:
-        context.close()
+        yield open_tab
 
 
 @pytest.fixture

@@ -18,7 +18,15 @@ from cases import slow
 from playwright.sync_api import Locator, Page, expect
 
 from comparator.library.changes.starter import PLACES
-from tests.ui.conftest import Server, reply, start_server, until, wait_for_models, wait_for_state
+from tests.ui.conftest import (
+    Server,
+    chromium,
+    reply,
+    start_server,
+    until,
+    wait_for_models,
+    wait_for_state,
+)
 from tests.ui.test_page_access import CONTRAST
 
 EVIL = "<img src=x onerror=window.hacked=1>\n🙂 \x1b[2J"
@@ -57,18 +65,40 @@ def library(tab: Page) -> Page:
     return tab
 
 
-def test_rows_are_searched_filtered_and_sorted(library: Page) -> None:
-    everything = names(library)
+@pytest.fixture(scope="module")
+def opened(server: Server) -> Iterator[Page]:
+    with chromium.session() as session:
+        tab = session.new_page()
+        tab.goto(server.url)
+        wait_for_models(tab)
+        open_library(tab)
+        yield tab
+
+
+@pytest.fixture
+def looked_at(opened: Page) -> Page:
+    """The tab of tests that only look, as it stands where nothing is searched or selected."""
+    opened.set_viewport_size({"width": 1280, "height": 800})
+    opened.fill(".library-search", "")
+    clear = opened.get_by_role("button", name="Select none")
+    if clear.is_visible():
+        clear.click()
+    expect(opened.locator("tr[aria-selected='true']")).to_have_count(0)
+    return opened
+
+
+def test_rows_are_searched_filtered_and_sorted(looked_at: Page) -> None:
+    everything = names(looked_at)
     assert {"Crash", "Quick", "Endless"} <= set(everything)
-    library.fill(".library-search", "QUICK echo")
-    expect(library.locator(ROWS)).to_have_count(1)
-    assert library.text_content(".library-count") == f"1 of {len(everything)} models"
-    library.fill(".library-search", "")
-    library.get_by_role("button", name="Name").click()
-    assert names(library) == sorted(everything, key=str.casefold)
-    library.get_by_role("button", name="Name").click()
-    assert names(library) == sorted(everything, key=str.casefold, reverse=True)
-    expect(library.locator("th[aria-sort='descending']")).to_have_text("Name")
+    looked_at.fill(".library-search", "QUICK echo")
+    expect(looked_at.locator(ROWS)).to_have_count(1)
+    assert looked_at.text_content(".library-count") == f"1 of {len(everything)} models"
+    looked_at.fill(".library-search", "")
+    looked_at.get_by_role("button", name="Name").click()
+    assert names(looked_at) == sorted(everything, key=str.casefold)
+    looked_at.get_by_role("button", name="Name").click()
+    assert names(looked_at) == sorted(everything, key=str.casefold, reverse=True)
+    expect(looked_at.locator("th[aria-sort='descending']")).to_have_text("Name")
 
 
 def test_a_keyboard_walks_selects_and_compares(library: Page) -> None:
@@ -99,22 +129,22 @@ def test_a_keyboard_walks_selects_and_compares(library: Page) -> None:
     )
 
 
-def test_buttons_say_why_they_cannot_be_used(library: Page) -> None:
-    compare = library.locator("[data-action='compare']")
+def test_buttons_say_why_they_cannot_be_used(looked_at: Page) -> None:
+    compare = looked_at.locator("[data-action='compare']")
     expect(compare).to_have_attribute("aria-disabled", "true")
     compare.click(force=True)  # it is marked as disabled, and says why all the same
-    expect(library.locator(".library-note")).to_have_text("Select a model first.")
-    select(library, "Crash", "Failing", "Endless", "Hostile", "Quick")
+    expect(looked_at.locator(".library-note")).to_have_text("Select a model first.")
+    select(looked_at, "Crash", "Failing", "Endless", "Hostile", "Quick")
     compare.click(force=True)
-    expect(library.locator(".library-note")).to_contain_text("Up to 4 models")
-    expect(library.locator("[data-action='quantise']")).to_have_attribute(
+    expect(looked_at.locator(".library-note")).to_contain_text("Up to 4 models")
+    expect(looked_at.locator("[data-action='quantise']")).to_have_attribute(
         "title", "Select one model."
     )
-    library.get_by_role("button", name="Select none").click()
-    expect(library.locator("tr[aria-selected='true']")).to_have_count(0)
-    select(library, "Quick")
+    looked_at.get_by_role("button", name="Select none").click()
+    expect(looked_at.locator("tr[aria-selected='true']")).to_have_count(0)
+    select(looked_at, "Quick")
     reason = "Only GGUF models can be quantised."
-    expect(library.locator("[data-action='quantise']")).to_have_attribute("title", reason)
+    expect(looked_at.locator("[data-action='quantise']")).to_have_attribute("title", reason)
 
 
 @pytest.mark.parametrize("mode", ["light", slow("dark")])  # axe sees the dark one
@@ -135,8 +165,8 @@ def test_text_stands_out_from_its_background(
     tab.click("#keep")
 
 
-def test_what_is_not_offered_stands_apart_with_its_reason(library: Page) -> None:
-    fold = library.locator(".library-apart .unusable")
+def test_what_is_not_offered_stands_apart_with_its_reason(looked_at: Page) -> None:
+    fold = looked_at.locator(".library-apart .unusable")
     expect(fold).to_contain_text("1 file cannot be loaded")
     fold.locator("summary").click()
     expect(fold).to_contain_text("broken The file is empty (0 bytes). Download it again.")
@@ -351,11 +381,11 @@ def _events(url: str) -> set[str]:
         return {event["api_name"] for event in json.load(answer)["dependencies"]}
 
 
-def test_the_table_takes_the_width_that_is_there(library: Page) -> None:
+def test_the_table_takes_the_width_that_is_there(looked_at: Page) -> None:
     frame = ".library-frame"
-    library.set_viewport_size({"width": 1700, "height": 800})
-    heads = library.locator(f"{frame} th")
-    last, whole = heads.last.bounding_box(), library.locator(f"{frame} table").bounding_box()
+    looked_at.set_viewport_size({"width": 1700, "height": 800})
+    heads = looked_at.locator(f"{frame} th")
+    last, whole = heads.last.bounding_box(), looked_at.locator(f"{frame} table").bounding_box()
     assert last is not None
     assert whole is not None
     assert abs(last["x"] + last["width"] - whole["x"] - whole["width"]) < 2

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.ui.conftest import REPOSITORY, Server, start_server
+from comparator.core.exceptions import ConfigurationError
+from comparator.hosting.options import ServerOptions
+from comparator.ui import server as page_server
+from tests.ui.conftest import Server, start_server
 
 SERVE = ("-m", "comparator", "serve", "--mcp")
 
@@ -57,7 +59,8 @@ def _value(answer: Any) -> Any:
 
 
 def test_an_mcp_client_asks_and_finds_it_in_the_history(mcp_server: Server) -> None:
-    said = asyncio.run(_talk(mcp_server.url))
+    with ThreadPoolExecutor(1) as apart:  # the browser of other tests has the loop of this thread
+        said = apart.submit(asyncio.run, _talk(mcp_server.url)).result()
     kept = {"history", "show", "suite_run", "suite_show", "vote", "ratings"}
     assert set(said["tools"]) == {"models", "compare", "stop", *kept}
     assert "models" in said["tools"]["compare"].inputSchema["properties"]
@@ -76,8 +79,14 @@ def test_without_the_flag_there_is_no_such_address(server: Server) -> None:
     assert httpx.post(f"{server.url}gradio_api/mcp/", json={}).status_code == 404
 
 
-def test_a_page_for_others_offers_no_tools(echo_models_dir: Path) -> None:
-    command = [sys.executable, *SERVE, "--models-dir", str(echo_models_dir), "--public"]
-    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert "--mcp works on a page of this machine alone" in ended.stderr
+@pytest.mark.parametrize(
+    "others",
+    [{"public": True}, {"share": True}, {"server_name": "0.0.0.0"}, {"auth": (("anna", "word"),)}],
+    ids=lambda others: next(iter(others)),
+)
+def test_a_page_for_others_offers_no_tools(
+    echo_models_dir: Path, monkeypatch: pytest.MonkeyPatch, others: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(page_server, "Host", lambda options: pytest.fail("a page was opened"))
+    with pytest.raises(ConfigurationError, match="--mcp works on a page of this machine alone"):
+        page_server.serve(ServerOptions(echo_models_dir, mcp=True, **others))

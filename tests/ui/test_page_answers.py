@@ -30,7 +30,7 @@ from tests.ui.conftest import (
 LONG_NAME = "This is a model whose name is much too long for any field, Instruct v3 final"
 
 
-def test_the_page_is_one_screen_and_two_models_are_chosen(tab: Page) -> None:
+def test_the_page_is_one_screen_two_models_are_chosen_and_what_cannot_be_is_told(tab: Page) -> None:
     box = tab.locator("#run").bounding_box()
     assert box is not None
     assert box["y"] + box["height"] < 500
@@ -39,6 +39,18 @@ def test_the_page_is_one_screen_and_two_models_are_chosen(tab: Page) -> None:
     assert tab.input_value("#model-b input").startswith("Endless · Echo · ")
     assert tab.input_value("#model-c input") == "none"
     expect(tab.locator("#starter")).not_to_be_visible()
+    _files_that_cannot_be_loaded_are_told_and_not_offered(tab)
+
+
+def _files_that_cannot_be_loaded_are_told_and_not_offered(tab: Page) -> None:
+    tab.click("#unusable summary")
+    expect(tab.locator("#unusable li")).to_have_text(
+        "broken The file is empty (0 bytes). Download it again."
+    )
+    tab.click("#model-a input")
+    expect(tab.locator("ul[role=listbox] li").filter(has_text="Repeatedly")).to_have_count(1)
+    offered = tab.locator("ul[role=listbox] li").all_text_contents()
+    assert not any(text.strip(" ✓\n").startswith("broken") for text in offered)
 
 
 @pytest.mark.slow
@@ -75,17 +87,6 @@ def test_a_choice_changes_what_is_said_of_it(tab: Page) -> None:
     expect(tab.locator("#model-b .facts")).not_to_have_text(size or "")
     choose(tab, "Quick")
     expect(tab.locator("#model-b .facts")).not_to_be_visible()
-
-
-def test_files_that_cannot_be_loaded_are_told_and_not_offered(tab: Page) -> None:
-    tab.click("#unusable summary")
-    expect(tab.locator("#unusable li")).to_have_text(
-        "broken The file is empty (0 bytes). Download it again."
-    )
-    tab.click("#model-a input")
-    expect(tab.locator("ul[role=listbox] li").filter(has_text="Repeatedly")).to_have_count(1)
-    offered = tab.locator("ul[role=listbox] li").all_text_contents()
-    assert not any(text.strip(" ✓\n").startswith("broken") for text in offered)
 
 
 def test_enter_runs_and_the_columns_show_answers_and_figures(tab: Page) -> None:
@@ -169,27 +170,17 @@ def test_done_means_that_all_of_4096_tokens_stands_there(tab: Page, kind: str) -
     assert strong == expected.count("**work**")
 
 
-def test_a_copy_of_the_plain_text_is_the_answer(open_tab: Callable[..., Page]) -> None:
-    tab = open_tab(permissions=["clipboard-read", "clipboard-write"])
-    ask(tab, "go", "Rich")
-    wait_for_state(tab, 0, "done")
-    tab.click("text=Plain text")
-    copied = (
-        reply(tab, 0)
-        .locator(".plain")
-        .evaluate("""async (node) => {
-      getSelection().selectAllChildren(node);
-      document.execCommand("copy");
-      return navigator.clipboard.readText();
-    }""")
-    )
-    assert copied.rstrip("\n") == RICH.rstrip("\n")  # browsers drop the last line feed
+COPY = """async (node) => {
+  getSelection().selectAllChildren(node);
+  document.execCommand("copy");
+  return navigator.clipboard.readText();
+}"""
 
 
-def test_code_tables_and_formulas_are_drawn_without_another_server(
+def test_code_tables_and_formulas_are_drawn_without_another_server_and_copied_as_they_came(
     open_tab: Callable[..., Page], server: Server
 ) -> None:
-    tab = open_tab()
+    tab = open_tab(permissions=["clipboard-read", "clipboard-write"])
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     ask(tab, "go", "Rich")
@@ -205,6 +196,9 @@ def test_code_tables_and_formulas_are_drawn_without_another_server(
     links = answer.locator("a").evaluate_all("nodes => nodes.map((node) => node.textContent)")
     assert links == ["link", "image: a picture"]
     assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
+    tab.click("text=Plain text")
+    copied = reply(tab, 0).locator(".plain").evaluate(COPY)
+    assert copied.rstrip("\n") == RICH.rstrip("\n")  # browsers drop the last line feed
 
 
 def test_without_the_libraries_an_answer_is_plain_text_and_the_page_says_so(tab: Page) -> None:

@@ -7,10 +7,8 @@ import http.client
 import http.server
 import json
 import re
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +17,12 @@ import httpx
 import psutil
 import pytest
 from bounds import Bounds
+from gradio.routes import App
 
+from comparator.hosting.host import Host
+from comparator.hosting.options import ServerOptions
+from comparator.ui import adapter
+from comparator.ui.page import build_page
 from comparator.ui.routes import ROUTES
 from tests.ui.conftest import Server, public_server, until
 
@@ -38,27 +41,6 @@ ENDPOINTS = {
     *("vote", "ratings", "page_vote", "page_show_names", "page_take_back"),
     *("ratings_look", "ratings_ask_pair", "ratings_export"),
 }
-LIST_ROUTES = """
-import json, sys
-from pathlib import Path
-from gradio.routes import App
-from comparator.hosting.host import Host
-from comparator.hosting.options import ServerOptions
-from comparator.ui.adapter import in_a_loop
-from comparator.ui.page import build_page
-
-def walk(routes):
-    for route in routes:
-        inner = getattr(route, "original_router", route)
-        if hasattr(route, "path"):
-            yield route.path, sorted(getattr(route, "methods", None) or ["GET"])
-        yield from walk(getattr(inner, "routes", None) or ())
-
-host = Host(ServerOptions(Path(sys.argv[1]), public=True))
-page = in_a_loop(lambda: build_page(host))
-print(json.dumps(list(walk(App.create_app(page).routes))))
-host.close()
-"""
 TRAVERSALS = (
     "/etc/passwd",
     "../../../../../../../../etc/passwd",
@@ -84,14 +66,21 @@ def public(echo_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Every route of the installed Gradio for this page, with its methods."""
-    folder = str(tmp_path_factory.mktemp("no models"))
-    command = [sys.executable, "-c", LIST_ROUTES, folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    host = Host(ServerOptions(tmp_path_factory.mktemp("no models"), public=True))
+    page = adapter.in_a_loop(lambda: build_page(host))
     found: dict[str, set[str]] = {}
-    for path, methods in json.loads(done.stdout.splitlines()[-1]):
+    for path, methods in _walk(App.create_app(page).routes):
         found.setdefault(path, set()).update(methods)
+    host.close()
     return found
+
+
+def _walk(routes: Iterable[Any]) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield path and methods of each route, also of those that routers hold."""
+    for route in routes:
+        if hasattr(route, "path"):
+            yield route.path, getattr(route, "methods", None) or ["GET"]
+        yield from _walk(getattr(getattr(route, "original_router", route), "routes", None) or ())
 
 
 def compare(server: Server, *data: Any, session: str = "raw") -> str:
