@@ -145,6 +145,13 @@ def test_norms_that_llama_cpp_leaves_out_are_no_damage(shelf: Path, tmp_path: Pa
     assert read_adapter(path).shapes == read_adapter(shelf / "rude.gguf").shapes
 
 
+def test_an_adapter_that_is_turned_on_by_words_is_refused(shelf: Path, tmp_path: Path) -> None:
+    said = {"adapter.alora.invocation_tokens": "1 2"}
+    path = lora_files.write_gguf(tmp_path / "a.gguf", shelf / "polite", **said)
+    with pytest.raises(ModelLoadError, match="turned on by words of its own"):
+        read_adapter(path)
+
+
 def test_matrices_of_another_rank_than_is_said_are_refused(shelf: Path, tmp_path: Path) -> None:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         shutil.copy(shelf / "polite" / name, tmp_path)
