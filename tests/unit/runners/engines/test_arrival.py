@@ -82,7 +82,7 @@ DROPPING: dict[str, str] = {
     "the begin of it": each("m.content[1:]"),
     "the end of it": each("m.content[:-1]"),
     "all after some characters": each("m.content[:40]"),
-    "short texts": each("m.content if m.content | length > 20 else ''"),
+    "short texts": each("m.content if m.content | length > 15 else ''"),
     "long texts": each("m.content if m.content | length < 40 else ''"),
     "punctuation": each("m.content | replace('?', '')"),
     "what it has under another name": each("m.text"),
@@ -104,7 +104,7 @@ def test_what_a_template_says_itself_is_not_taken_for_the_question(question: str
     """A question of one letter stands in the name of a role, and still it is lost."""
     with pytest.raises(InferenceError, match=r"leaves out message 1 \(user\)"):
         rendered(own.replace("%s", question), question)
-    of_long_texts = "{{ messages[0].content if messages[0].content | length > 20 }}"
+    of_long_texts = "{{ messages[0].content if messages[0].content | length > 15 }}"
     with pytest.raises(InferenceError, match=r"leaves out message 1 \(user\)"):
         rendered(own.replace("%s", question) + of_long_texts, question)
     assert rendered(f"{own}{{{{ messages[0].content | upper }}}}", question).text
