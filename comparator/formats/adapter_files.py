@@ -136,15 +136,32 @@ def _of_folder(path: Path) -> AdapterFiles:
     }
     base = config.get("base_model_name_or_path")
     matrices = {name: _matrix(path, name, shape) for name, shape in shapes.items()}
+    pairs = _pairs(path, matrices, _PEFT_A, _PEFT_B)
+    _check_rank(path, config, pairs)
     return AdapterFiles(
         path,
         ModelType.PYTORCH,
         weights.stat().st_size,
         base if isinstance(base, str) else "",
         "",
-        _pairs(path, matrices, _PEFT_A, _PEFT_B),
+        pairs,
         config,
     )
+
+
+def _check_rank(
+    path: Path, config: Mapping[str, Any], pairs: Mapping[str, tuple[int, int, int]]
+) -> None:
+    """Refuse matrices of another rank than the configuration says, by which they are scaled."""
+    said = config.get("r")
+    if not isinstance(said, int) or config.get("rank_pattern"):
+        return
+    for weight, (rank, _inputs, _outputs) in pairs.items():
+        if rank != said:
+            raise ModelLoadError(
+                f"The adapter {path.name} is damaged: its {PEFT_CONFIG} says rank {said}, and the "
+                f"matrices of {_shown(weight)} have {rank}. Download it again."
+            )
 
 
 def _check_kind(path: Path, config: Mapping[str, Any]) -> None:

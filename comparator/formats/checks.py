@@ -19,7 +19,7 @@ from comparator.formats import gguf_header, gguf_kinds, packed_weights
 from comparator.formats.json_files import read_config, read_json
 from comparator.formats.model_files import is_gguf, is_safetensors_name
 from comparator.formats.shards import shards_of
-from comparator.formats.weights import is_read_by_transformers, left_over, weights_of
+from comparator.formats.weights import is_read_by_transformers, left_over, weight_files, weights_of
 
 _LFS_POINTER = b"version https://git-lfs"
 _ARCHIVE = b"PK\x03\x04"  # PyTorch's files are ZIP archives, before 1.6 bare pickles
@@ -162,13 +162,20 @@ def _check_directory(path: Path, status: os.stat_result, config: ModelConfig) ->
         )
     content = read_config(path)
     _check_config(content, config)
+    _check_packed(path, content)
     _check_weights(path, names)
-    packed = packed_weights.method_of(content)
-    if packed:
-        label = packed_weights.label_of(content) or packed[0]
-        reason = packed_weights.why_not_here(packed[0], label)
-        if reason:
-            raise ModelLoadError(reason)
+
+
+def _check_packed(path: Path, content: dict[str, Any]) -> None:
+    """Refuse what another library quantised, before names of files that only that one reads."""
+    declared = packed_weights.method_of(content)
+    name = declared[0] if declared else packed_weights.method_of_files(weight_files(path))
+    if name is None:
+        return
+    label = packed_weights.label_of(content) or packed_weights.title_of(name)
+    reason = packed_weights.why_not_here(name, label)
+    if reason:
+        raise ModelLoadError(reason)
 
 
 def _base_of(path: Path) -> str:

@@ -34,8 +34,8 @@ PURPOSES = {
     ),
 }  # fmt: skip
 DRAFT_HEAD = (
-    "A draft head (EAGLE, DFlash, MTP): it guesses tokens for a larger model, beside which "
-    "llama.cpp loads it, and cannot answer alone."
+    "A draft head (EAGLE, DFlash, MTP): it guesses tokens for a larger model, beside which it "
+    "is loaded, and cannot answer alone."
 )
 _MTP_MARK = ".nextn."
 _FIRST_LAYER = "blk.0."

@@ -7,13 +7,18 @@ Names of methods and the packages that they need: transformers, ``quantizers/aut
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+from comparator.core.exceptions import ModelLoadError
 from comparator.core.text import with_controls_shown
+from comparator.formats import safetensors_header
+from comparator.formats.model_files import is_safetensors_name
 
 _LONGEST_NAME = 40
 
@@ -68,6 +73,42 @@ _METHODS = {
     "exl3": Method("EXL3", runs_elsewhere="ExLlamaV3 runs it (TabbyAPI, text-generation-webui)"),
     "modelopt": Method("ModelOpt", runs_elsewhere="TensorRT-LLM, vLLM and SGLang run it"),
 }
+
+# Endings that only the tensors of one method have, as its published folders show; the first counts.
+_BY_ENDING = (
+    (".g_idx", "gptq"),
+    (".qweight", "awq"),
+    (".q_scale_max", "exl2"),
+    (".trellis", "exl3"),
+    (".weight_scale_2", "modelopt"),
+    (".bitsandbytes__nf4", "bitsandbytes"),
+    (".bitsandbytes__fp4", "bitsandbytes"),
+)
+_UNDECLARED = "undeclared "  # before a method that config.json does not name
+
+
+def method_of_files(weights: Iterable[Path]) -> str | None:
+    """Return by which method weights are quantised of which ``config.json`` says nothing.
+
+    Old folders of GPTQ, AWQ and EXL2 keep that in a file of their own, or nowhere. The first file
+    whose header can be read tells it by the names of its tensors.
+    """
+    for path in weights:
+        if is_safetensors_name(path.name):
+            with contextlib.suppress(ModelLoadError):
+                return _by_tensors(safetensors_header.read_shapes(path))
+    return None
+
+
+def _by_tensors(names: Iterable[str]) -> str | None:
+    there = {"." + name.rpartition(".")[2] for name in names}
+    return next((_UNDECLARED + method for end, method in _BY_ENDING if end in there), None)
+
+
+def title_of(name: str) -> str:
+    """Return a method's name as people write it."""
+    method = _METHODS.get(name.removeprefix(_UNDECLARED))
+    return method.title if method else name
 
 
 def method_of(config: Mapping[str, Any]) -> tuple[str, int | None] | None:
@@ -125,9 +166,15 @@ def why_not_here(name: str, label: str, has: Callable[[str], bool] | None = None
         label: of the quantisation, for people.
         has: tells whether a module is installed; None looks.
     """
-    method = _METHODS.get(name)
+    method = _METHODS.get(name.removeprefix(_UNDECLARED))
     if method is None:
         return None
+    if name.startswith(_UNDECLARED) and not method.runs_elsewhere:
+        return (
+            f"Its weights are quantised for {label}, but config.json has no quantization_config "
+            "that says how, without which transformers does not read them. Download a later "
+            "version of it. The same model as GGUF or unquantised runs here."
+        )
     if method.runs_elsewhere:
         return (
             f"Its weights are quantised for {label}, which transformers does not read: "

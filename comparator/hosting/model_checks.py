@@ -17,7 +17,8 @@ from comparator.formats.shards import shards_of
 from comparator.storage import database
 from comparator.storage.store import Kind, Store
 
-_SCHEMA_VERSION = 2  # also to be raised when the checks of preflight change
+CHECKS = b"3"  # to be raised whenever other things are checked of the same files
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS checks (
     path TEXT PRIMARY KEY,
@@ -87,7 +88,7 @@ def _key(model: ModelInfo) -> str:
 
 def _stamp(model: ModelInfo) -> str | None:
     """Return what changes when a file of the model does; None where one cannot be seen."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(CHECKS)
     try:
         for path in sorted(_files(model)):
             status = os.stat(path)

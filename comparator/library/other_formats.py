@@ -66,6 +66,10 @@ _FORMATS = (
         **_FIRST,
     ),
     _format(
+        r"diffusion_pytorch_model.*\.(safetensors|bin)",
+        "A part of a pipeline that makes images (diffusers), no language model.",
+    ),
+    _format(
         r"modules\.json",
         "An embedding model (sentence-transformers): it writes no text.",
         **_FIRST,

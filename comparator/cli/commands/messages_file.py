@@ -14,6 +14,7 @@ from comparator.core.units import fine_size
 
 STANDARD_INPUT = "-"
 MOST_BYTES = 8 * LONGEST_PROMPT_BYTES  # JSON may write a character in six
+_NOT_DONE = ("tools", "functions", "documents")  # of a request to a chat API; the prompt has them
 _ADVICE = 'It must be a list such as [{"role": "user", "content": "Why?"}].'
 
 
@@ -34,10 +35,20 @@ def messages_of(place: str) -> list[Any]:
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{name} is not JSON ({error}). {_ADVICE}") from None
     if isinstance(found, dict):
+        _refuse_what_is_not_done(found, name)
         found = found.get("messages")
     if not isinstance(found, list):
         raise ConfigurationError(f"{name} has no list of messages. {_ADVICE}")
     return found
+
+
+def _refuse_what_is_not_done(request: dict[str, Any], name: str) -> None:
+    for key in _NOT_DONE:
+        if request.get(key):
+            raise ConfigurationError(
+                f"{name} has {key}: models are asked with messages alone, no tools are offered or "
+                "run here. Leave it out."
+            )
 
 
 def _read(place: str, name: str) -> bytes:

@@ -54,6 +54,13 @@ _OF_CLASSES = (
     ),
     (("ForQuestionAnswering", "ForMultipleChoice", "ForNextSentencePrediction"), "classifier"),
 )  # fmt: skip
+# Classes of heads that vLLM, SGLang and transformers load beside a target model. EAGLE 2.5 of
+# NVIDIA is none: it sees, and its class ends in ForConditionalGeneration.
+_DRAFT_HEAD = re.compile(
+    r"(eagle(?!.*conditional)|^mtp|mtp(model)?$|medusa|hydra|dflash|speculator"
+    r"|assistantforcausallm$)",
+    re.IGNORECASE,
+)
 _DIFFUSION = re.compile(r"(^|_)(dream|llada|sdar|rnd1|diffugpt|diffullama)(_|moe|$)")
 _CHAT_WORDS = frozenset(
     {"instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant", "thinking", "reasoning"}
@@ -106,6 +113,8 @@ def of_classes(names: Iterable[str], model_type: str | None, labels: int | None)
     if _DIFFUSION.search(plain.lower()):
         return "diffusion language"
     for name in names:
+        if _DRAFT_HEAD.search(name):
+            return "draft head"
         found = _of_class(name, plain, labels)
         if found:
             return found

@@ -18,7 +18,7 @@ from comparator.library.facts.values import ModelFacts
 from comparator.storage import database
 from comparator.storage.store import Kind, Store
 
-EXTRACTOR = 2  # to be raised whenever other facts are read from the same files
+EXTRACTOR = 3  # to be raised whenever other facts are read from the same files
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (

@@ -60,11 +60,11 @@ def facts_of_directory(directory: Path) -> ModelFacts:
     purpose = _purpose(directory, config)
     origin = _origin(config)
     kind = purposes.kind_of((directory.name, origin, *card.tags), has_template)
-    packed = packed_weights.method_of(config)
+    packed = _packed(directory, config)
     total = sum(weights.numbers.values())
     return ModelFacts(
         architecture=text_of(config.get("model_type")),
-        quantisation=_label(config, weights),
+        quantisation=_label(config, weights, packed),
         context_length=count_of(text, *_CONTEXT),
         layers=count_of(text, *_LAYERS),
         has_chat_template=has_template,
@@ -83,7 +83,7 @@ def facts_of_directory(directory: Path) -> ModelFacts:
         needs_remote_code=_needs_remote_code(config),
         template_arguments=arguments_asked_by(template_of_directory(directory)),
         cache_layers=cache_layers(text),
-        quantisation_method=packed[0] if packed else None,
+        quantisation_method=packed,
     )
 
 
@@ -117,10 +117,14 @@ def _upper(name: str) -> str:
     return name.upper().replace("BFLOAT", "BF").replace("FLOAT", "F")
 
 
-def _label(config: dict[str, Any], weights: _Weights) -> str | None:
-    packed = packed_weights.label_of(config)
+def _packed(directory: Path, config: dict[str, Any]) -> str | None:
+    declared = packed_weights.method_of(config)
+    return declared[0] if declared else packed_weights.method_of_files(weight_files(directory))
+
+
+def _label(config: dict[str, Any], weights: _Weights, packed: str | None) -> str | None:
     if packed:
-        return packed
+        return packed_weights.label_of(config) or packed_weights.title_of(packed)
     if weights.numbers:
         main = max(weights.numbers, key=weights.numbers.__getitem__)
         return _NUMBER_TYPES.get(main, main)

@@ -66,6 +66,8 @@ class TestMessages:
             (b'"hi"', "has no list of messages"),
             (b"null", "has no list of messages"),
             (b" " * (MOST_BYTES + 1), "has more than 8 MB"),
+            (b'{"messages": [], "tools": [{"type": "function"}]}', "has tools: models are asked"),
+            (b'{"messages": [], "documents": [{}]}', "has documents: models are asked"),
         ],
     )
     def test_what_is_no_list_of_messages_is_a_sentence(self, tmp_path, content, words):

@@ -85,6 +85,14 @@ def test_shards_of_another_count_are_left_over(tmp_path):
     assert left_over(tmp_path, put(tmp_path, *new, *old, index={SAFE: new})) == sorted(old)
 
 
+def test_a_copy_beside_half_of_the_shards_does_not_make_them_whole(tmp_path):
+    there = ("model-00001-of-00002.safetensors", "consolidated.safetensors")
+    named = [there[0], "model-00002-of-00002.safetensors"]
+    found = weights_of(tmp_path, put(tmp_path, *there, index={SAFE: named}))
+    assert found.names == tuple(named)
+    assert str(found.problem).startswith(f"{named[1]} is missing")
+
+
 def test_the_index_of_one_whole_set_is_not_read(tmp_path):
     shards = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
     found = weights_of(tmp_path, {*shards, SAFE})  # there is none to be read

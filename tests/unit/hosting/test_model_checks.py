@@ -7,12 +7,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy
 import pytest
 from model_files import change_json, write_directory, write_gguf
+from safetensors.numpy import save_file
 from source_trees import write
 
 from comparator.core.models import ModelInfo
 from comparator.formats import checks, packed_weights
+from comparator.hosting import model_checks
 from comparator.hosting.model_checks import mark_problems
 from comparator.library import discovery
 
@@ -92,6 +95,41 @@ def test_a_package_that_comes_is_noticed(tmp_path: Path, monkeypatch: pytest.Mon
     assert "pip install hqq" in str(problems(folder, cache)["packed"])
     monkeypatch.setattr(packed_weights, "is_installed", lambda _name: True)
     assert problems(folder, cache) == {"packed": None}
+
+
+def test_what_a_later_version_checks_is_checked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache = tmp_path / "m", tmp_path / "checks"
+    write_directory(folder / "model")
+    pickled(folder / "model")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(checks, "check", lambda model, config: None)
+        earlier.setattr(model_checks, "CHECKS", b"of before")
+        assert problems(folder, cache) == {"model": None}
+    assert "PyTorch file" in str(problems(folder, cache)["model"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "tensor", "words"),
+    [
+        ("output.safetensors", "q_scale_max", "for EXL2, which transformers does not read: ExLl"),
+        ("output-00001-of-00001.safetensors", "q_scale_max", "ExLlamaV2 runs it"),
+        ("model.safetensors", "trellis", "ExLlamaV3 runs it"),
+        ("gptq_model-4bit-128g.safetensors", "g_idx", "for GPTQ, but config.json has no quant"),
+        ("model.safetensors", "qweight", "for AWQ, but config.json has no quantization_config"),
+        ("model.safetensors", "weight.quant_state.bitsandbytes__nf4", "for bitsandbytes, but"),
+        ("model.safetensors", "weight_scale_2", "TensorRT-LLM, vLLM and SGLang run it"),
+    ],
+)
+def test_quantised_weights_are_known_where_their_configuration_is_silent(
+    tmp_path: Path, weights: str, tensor: str, words: str
+) -> None:
+    folder = write_directory(tmp_path / "m" / "packed")
+    zeros = numpy.zeros(8, dtype=numpy.int32)
+    (folder / "model.safetensors").unlink()
+    save_file({"layers.0.q_proj." + tensor: zeros, "norm.weight": zeros}, folder / weights)
+    assert words in str(problems(tmp_path / "m", tmp_path / "checks")["packed"])
 
 
 def test_a_model_that_went_away(tmp_path: Path) -> None:

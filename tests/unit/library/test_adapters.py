@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import lora_files
@@ -142,6 +143,23 @@ def test_a_folder_that_cannot_be_used_says_why(tmp_path: Path, content: str, wor
 def test_norms_that_llama_cpp_leaves_out_are_no_damage(shelf: Path, tmp_path: Path) -> None:
     path = lora_files.write_gguf(tmp_path / "m.gguf", shelf / "polite", with_norm=True)
     assert read_adapter(path).shapes == read_adapter(shelf / "rude.gguf").shapes
+
+
+def test_an_adapter_that_is_turned_on_by_words_is_refused(shelf: Path, tmp_path: Path) -> None:
+    said = {"adapter.alora.invocation_tokens": "1 2"}
+    path = lora_files.write_gguf(tmp_path / "a.gguf", shelf / "polite", **said)
+    with pytest.raises(ModelLoadError, match="turned on by words of its own"):
+        read_adapter(path)
+
+
+def test_matrices_of_another_rank_than_is_said_are_refused(shelf: Path, tmp_path: Path) -> None:
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        shutil.copy(shelf / "polite" / name, tmp_path)
+    model_files.change_json(tmp_path / "adapter_config.json", r=8)
+    with pytest.raises(ModelLoadError, match=r"says rank 8, and the matrices of .* have 4\."):
+        read_adapter(tmp_path)
+    model_files.change_json(tmp_path / "adapter_config.json", rank_pattern={"_proj": 4})
+    assert read_adapter(tmp_path).rank == 4
 
 
 def test_matrices_without_a_partner_are_refused(shelf: Path, tmp_path: Path) -> None:

@@ -179,6 +179,7 @@ class TestOtherFormats:
         ("files", "folder", "words"),
         [
             (["model_index.json", "unet/model.safetensors"], "", "diffusers"),
+            (["config.json", "diffusion_pytorch_model.safetensors"], "", "part of a pipeline"),
             (["modules.json", "config.json", "model.safetensors"], "", "sentence-transformers"),
             (["config.json", "rank0.engine"], "", "TensorRT-LLM"),
             (["config.json", "model.bin", "vocabulary.json"], "", "CTranslate2"),

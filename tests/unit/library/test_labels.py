@@ -15,7 +15,7 @@ LYING = ModelFacts(
     tensor_types={"Q8_0": 0.9, "F32": 0.1},
 )
 FACTS = {
-    "a-Q8_0-merge.Q4_K_M": ModelFacts(quantisation="Q4_K_M"),
+    "a-Q8_0-Q4_K_XL-merge.Q4_K_M": ModelFacts(quantisation="Q4_K_M"),
     "b.Q4_K_M": LYING,
     "c.Q8_0": ModelFacts(quantisation="Q8_0", maker="bartowski"),
     "d-UD-Q4_K_XL": ModelFacts(quantisation="UD-Q4_K_XL", maker="unsloth"),
@@ -48,9 +48,9 @@ def test_a_lying_name_stands_beside_the_truth() -> None:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("Q8_0", ["c.Q8_0", "a-Q8_0-merge.Q4_K_M"]),
-        ("q4_k_m", ["a-Q8_0-merge.Q4_K_M", "b.Q4_K_M"]),
-        ("Q4_K_XL", ["d-UD-Q4_K_XL"]),
+        ("Q8_0", ["c.Q8_0", "a-Q8_0-Q4_K_XL-merge.Q4_K_M"]),
+        ("q4_k_m", ["a-Q8_0-Q4_K_XL-merge.Q4_K_M", "b.Q4_K_M"]),
+        ("Q4_K_XL", ["d-UD-Q4_K_XL", "a-Q8_0-Q4_K_XL-merge.Q4_K_M"]),
         ("unsloth", ["d-UD-Q4_K_XL"]),
         ("c bartowski Q8_0", ["c.Q8_0"]),
         ("BF16", ["e"]),

@@ -137,6 +137,13 @@ def test_facts_that_no_configuration_holds(tmp_path: Path) -> None:
         (["DreamModel"], {"model_type": "Dream"}, "diffusion language"),
         (["SegGptForCausalLM"], {"model_type": "segments"}, "language"),
         (["Gemma3ForConditionalGeneration"], {"model_type": "gemma3"}, "language and images"),
+        (["LlamaForCausalLMEagle3"], {"model_type": "llama"}, "draft head"),
+        (["Gemma4AssistantForCausalLM"], {"model_type": "gemma4_assistant"}, "draft head"),
+        (["Qwen3_5MTP"], {"model_type": "qwen3_5_mtp"}, "draft head"),
+        (["MedusaModel"], {}, "draft head"),
+        (["MLPSpeculatorPreTrainedModel"], {"model_type": "mlp_speculator"}, "draft head"),
+        (["Eagle2_5_VLForConditionalGeneration"], {"model_type": "eagle_2_5_vl"},
+         "language and images"),
     ],
 )  # fmt: skip
 def test_purposes(tmp_path: Path, classes: list[str], more: dict[str, Any], purpose: str) -> None:

@@ -82,7 +82,7 @@ DROPPING: dict[str, str] = {
     "the begin of it": each("m.content[1:]"),
     "the end of it": each("m.content[:-1]"),
     "all after some characters": each("m.content[:40]"),
-    "short texts": each("m.content if m.content | length > 20 else ''"),
+    "short texts": each("m.content if m.content | length > 15 else ''"),
     "long texts": each("m.content if m.content | length < 40 else ''"),
     "punctuation": each("m.content | replace('?', '')"),
     "what it has under another name": each("m.text"),
@@ -104,6 +104,9 @@ def test_what_a_template_says_itself_is_not_taken_for_the_question(question: str
     """A question of one letter stands in the name of a role, and still it is lost."""
     with pytest.raises(InferenceError, match=r"leaves out message 1 \(user\)"):
         rendered(own.replace("%s", question), question)
+    of_long_texts = "{{ messages[0].content if messages[0].content | length > 15 }}"
+    with pytest.raises(InferenceError, match=r"leaves out message 1 \(user\)"):
+        rendered(own.replace("%s", question) + of_long_texts, question)
     assert rendered(f"{own}{{{{ messages[0].content | upper }}}}", question).text
 
 
@@ -288,6 +291,9 @@ def test_what_nobody_tells_a_template_is_named() -> None:
     source = "{{ date_string }}{% if tools %}{{ tools }}{% endif %}" + each("m.content")
     (note,) = rendered(source, "hi").notes
     assert "asks for date_string, which nothing here tells it" in note
+    template = compile_template(source, {"bos_token": "<s>", "eos_token": "</s>"})
+    told = render(template, "gguf", Conversation.of("hi"), arguments={"date_string": "today"})
+    assert told.notes == ()  # what it missed before is forgotten
     with pytest.raises(InferenceError, match="'tool_prompt' is undefined"):
         rendered("{{ tool_prompt + 'x' }}" + each("m.content"), "hi")
     assert rendered("{{ x | default('') }}" + each("m.content"), "hi").notes == ()

@@ -34,6 +34,7 @@ REFLECT = (
         ("{{ m.content.split('</think>')[-1] }}", ()),  # known to all
         ("{% set call = content.split('</tool_call>')[0].split('<tool_call>')[-1] %}", ()),
         ("{{ m.content.split('\\n')[0] }}{{ m.content.split('Thought')[0] }}", ()),
+        ("{% set reasoning = m.content.split('Thought')[0] %}", ()),  # a word, no mark
         ("{{ m.content.split('</reflect>')[-1] }}{% if", ()),
         ("", ()),
     ],
