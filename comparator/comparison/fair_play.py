@@ -43,7 +43,7 @@ _LONGEST_SHOWN = 200  # characters of a message in a row
 _TOLD_APART = ("system_prompt", "lora")  # settings with rows of their own
 
 Values = list[Any]
-Verdict = Callable[[Sequence[Record], Values], str]
+VerdictOf = Callable[[Sequence[Record], Values], str]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenColumn:
     """What one column was given.
 
     Attributes:
@@ -101,7 +101,7 @@ class FairPlay:
     """
 
     differences: list[Difference]
-    columns: list[Given]
+    columns: list[GivenColumn]
 
     @property
     def uneven(self) -> list[Difference]:
@@ -131,10 +131,10 @@ def of(records: Sequence[Record]) -> FairPlay:
     return FairPlay(found, [given(record) for record in records])
 
 
-def given(record: Record) -> Given:
+def given(record: Record) -> GivenColumn:
     """Return what one column was given."""
     room, answer = room_of(record), count_of(record, "stats", "token_count") or 0
-    return Given(
+    return GivenColumn(
         name=name_of(record),
         pieces=pieces(record),
         template=text_of(record, "prompt", "template_source"),
@@ -211,7 +211,7 @@ def _is_chosen(records: Sequence[Record], setting: str) -> bool:
     return is_given and any(value != asked[0] for value in asked)
 
 
-def _chosen(*settings: str, otherwise: str = NATURAL) -> Verdict:
+def _chosen(*settings: str, otherwise: str = NATURAL) -> VerdictOf:
     """Return the verdict on what follows from settings: chosen where these were made to differ."""
 
     def judge(records: Sequence[Record], _values: Values) -> str:
@@ -293,7 +293,7 @@ def _read(name: str, *path: str) -> Callable[[Record], Any]:
 
 # What is looked at, how it is read of a record, and what a difference in it means. Rows come in
 # this order within each verdict.
-_FACTS: tuple[tuple[str, Callable[[Record], Any], Verdict], ...] = (
+_FACTS: tuple[tuple[str, Callable[[Record], Any], VerdictOf], ...] = (
     ("ended", lambda record: end_of(record) or None, _ended),
     ("question", _question, _chosen(otherwise=UNEVEN)),
     ("figures", _figures_of, _chosen(otherwise=UNEVEN)),

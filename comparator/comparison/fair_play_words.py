@@ -81,7 +81,7 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class Row:
+class DifferenceRow:
     """A difference in words: what, in each column, and what it means."""
 
     name: str
@@ -89,10 +89,10 @@ class Row:
     verdict: str
 
 
-def rows(found: FairPlay) -> list[Row]:
+def rows(found: FairPlay) -> list[DifferenceRow]:
     """Return the differences in words, what makes the comparison uneven first."""
     return [
-        Row(
+        DifferenceRow(
             NAMES.get(one.name, one.name),
             [value_in_words(one.name, value) for value in one.values],
             VERDICTS[one.verdict],

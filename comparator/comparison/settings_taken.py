@@ -52,7 +52,7 @@ class Setting:
     why: str = ""
 
 
-Outcome = tuple[str, str, Any]  # state, why and what was taken
+SettingOutcome = tuple[str, str, Any]  # state, why and what was taken
 
 
 def settings_taken(record: Record) -> list[Setting]:
@@ -77,7 +77,7 @@ def _setting(record: Record, name: str) -> Setting:
     return Setting(name, asked, taken, source, state, why)
 
 
-def _outcomes(record: Record, name: str, asked: Any, source: str) -> Iterator[Outcome]:
+def _outcomes(record: Record, name: str, asked: Any, source: str) -> Iterator[SettingOutcome]:
     """Yield what became of a setting where that is anything but what was asked."""
     if source == "given":
         if name in _UNUSED.get(kind_of(record), ()):
@@ -94,7 +94,7 @@ def _is_greedy(record: Record) -> bool:
     return samples is False or temperature == 0
 
 
-def _context(record: Record, asked: Any) -> Iterator[Outcome]:
+def _context(record: Record, asked: Any) -> Iterator[SettingOutcome]:
     taken = count_of(record, "engine", "context_length")
     if not taken or taken == asked:
         return
@@ -111,7 +111,7 @@ def _why_another(record: Record, is_less: bool) -> str:
     return "batch_room" if (count_of(record, "batch") or 1) > 1 else "own_limit"
 
 
-def _threads(record: Record, asked: Any) -> Iterator[Outcome]:
+def _threads(record: Record, asked: Any) -> Iterator[SettingOutcome]:
     taken = count_of(record, "engine", "threads")
     if not taken or taken == asked:
         return
@@ -123,7 +123,7 @@ def _threads(record: Record, asked: Any) -> Iterator[Outcome]:
         yield "settled", "automatic", taken
 
 
-def _layers(record: Record, asked: Any) -> Iterator[Outcome]:
+def _layers(record: Record, asked: Any) -> Iterator[SettingOutcome]:
     if text_of(record, "engine", "device") == "cpu":
         if asked is not None and asked != 0:
             yield "changed", "no_device", 0
@@ -133,7 +133,7 @@ def _layers(record: Record, asked: Any) -> Iterator[Outcome]:
         yield "settled", "fits", sent
 
 
-def _tokens(record: Record, asked: Any) -> Iterator[Outcome]:
+def _tokens(record: Record, asked: Any) -> Iterator[SettingOutcome]:
     room = room_of(record)
     if room is None:
         return
@@ -143,7 +143,7 @@ def _tokens(record: Record, asked: Any) -> Iterator[Outcome]:
         yield "changed", "no_room", room
 
 
-def _format(record: Record, asked: Any) -> Iterator[Outcome]:
+def _format(record: Record, asked: Any) -> Iterator[SettingOutcome]:
     template = text_of(record, "prompt", "template_source")
     if not text_of(record, "prompt", "rendered") or kind_of(record) not in _UNUSED:
         return
@@ -153,7 +153,7 @@ def _format(record: Record, asked: Any) -> Iterator[Outcome]:
         yield "changed", "general_template", None
 
 
-def _number_type(record: Record, asked: Any) -> Iterator[Outcome]:
+def _number_type(record: Record, asked: Any) -> Iterator[SettingOutcome]:
     taken = text_of(record, "engine", "dtype")
     if kind_of(record) != "pytorch" or not taken:
         return
@@ -163,7 +163,7 @@ def _number_type(record: Record, asked: Any) -> Iterator[Outcome]:
         yield "changed", "engine_took", taken
 
 
-_LOOKS: dict[str, Callable[[Record, Any], Iterator[Outcome]]] = {
+_LOOKS: dict[str, Callable[[Record, Any], Iterator[SettingOutcome]]] = {
     "n_ctx": _context,
     "n_threads": _threads,
     "n_gpu_layers": _layers,

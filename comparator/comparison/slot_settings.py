@@ -16,7 +16,7 @@ NO_ADVICE = "Its files advise no sampling values of its maker, so the usual ones
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenSettings:
     """The settings that a person gave.
 
     Attributes:
@@ -28,7 +28,7 @@ class Given:
     over_maker: Collection[str] = ()
 
     @classmethod
-    def by_value(cls, config: ModelConfig) -> Given:
+    def by_value(cls, config: ModelConfig) -> GivenSettings:
         """Return what is taken as given where only values are known: what is not as by default."""
         values = asdict(config)
         names = frozenset(name for name, value in values.items() if value != _USUAL[name])
@@ -44,12 +44,14 @@ class SlotSettings:
     notice: str = ""
 
 
-def settings_of(model: ModelInfo, config: ModelConfig, given: Given | None = None) -> SlotSettings:
+def settings_of(
+    model: ModelInfo, config: ModelConfig, given: GivenSettings | None = None
+) -> SlotSettings:
     """Return the settings of a slot, with the values of its maker where those are asked for.
 
     What a person gave stands; the maker's values take the place of the others.
     """
-    given = given or Given.by_value(config)
+    given = given or GivenSettings.by_value(config)
     found = sampling_of(model) if config.sampling == "maker" else None
     advised = _without(found.values, given.over_maker) if found else {}
     settled = replace(config, **advised)
@@ -66,7 +68,7 @@ def _without(advised: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in advised.items() if name not in kept}
 
 
-def _source(name: str, config: ModelConfig, given: Given, advised: dict[str, Any]) -> str:
+def _source(name: str, config: ModelConfig, given: GivenSettings, advised: dict[str, Any]) -> str:
     if name in advised:
         return MAKER
     if name == "seed" and config.seed is None:

@@ -13,7 +13,7 @@ import msgspec
 from comparator.core.exceptions import EngineMissingError
 from comparator.library.changes import child_jobs
 from comparator.library.changes.child_jobs import ShouldStop
-from comparator.storage.verdicts import Failure
+from comparator.storage.trial_verdicts import Failure
 from runners import exit_diagnosis, process, protocol, registry
 from runners.machine import temporary
 from runners.supervision.fork_server import fork_is_safe, fork_servers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from comparator.storage.verdicts import BuildVerdict, Failure
+from comparator.storage.trial_verdicts import BuildVerdict, Failure
 from runners.machine import native_build
 from runners.machine.processor import this_processor
 

@@ -23,7 +23,7 @@ from comparator.library.changes.child_jobs import ShouldStop, never
 from comparator.library.facts.store import stamp_of
 from comparator.memory.need import VALUES_STAY
 from comparator.storage.digests import Digests
-from comparator.storage.verdicts import SAFE_FOR_DAYS, BuildVerdict, Failure, Verdicts
+from comparator.storage.trial_verdicts import SAFE_FOR_DAYS, BuildVerdict, Failure, TrialVerdicts
 from runners import registry, safe_settings
 from runners.registry import Engine
 
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TrialVerdict:
     """What an engine may use on this machine, and what is to be said of it.
 
     Attributes:
@@ -65,7 +65,7 @@ _Found = tuple[Build, BuildVerdict]
 @dataclass
 class _Known:
     stamps: _Stamps
-    verdict: Verdict
+    verdict: TrialVerdict
     is_final: bool  # of a trial that was made; any other counts for a while
     at: float = field(default_factory=time.monotonic)
 
@@ -84,18 +84,18 @@ class Trials:
 
     def __init__(
         self,
-        verdicts: Verdicts | None = None,
+        verdicts: TrialVerdicts | None = None,
         digests: Digests | None = None,
         try_level: TryLevel = trial_job.try_level,
     ) -> None:
-        self.verdicts = verdicts or Verdicts()
+        self.verdicts = verdicts or TrialVerdicts()
         self._digests = digests or Digests()
         self._try_level = try_level
         self._known: dict[str, _Known] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._closed = threading.Event()
 
-    def verdict_for(self, kind: str, should_stop: ShouldStop = never) -> Verdict:
+    def verdict_for(self, kind: str, should_stop: ShouldStop = never) -> TrialVerdict:
         """Return the verdict of a kind of model, from memory, the store, or a trial.
 
         A trial takes the processor for about half a second, so that none is made while a model
@@ -103,18 +103,18 @@ class Trials:
         """
         builds = _builds(kind)
         if not builds:
-            return Verdict()
+            return TrialVerdict()
         closed = self._closed  # of now: whoever asks after a close is not meant by it
         with self._lock_of(kind):
             return self._believed(kind, builds) or self._tried(
                 kind, builds, lambda: should_stop() or closed.is_set()
             )
 
-    def known(self, kind: str) -> Verdict | None:
+    def known(self, kind: str) -> TrialVerdict | None:
         """Return the verdict of a kind of model without a trial; None where there is none yet."""
         builds = _builds(kind)
         if not builds:
-            return Verdict()
+            return TrialVerdict()
         with self._lock_of(kind):
             return self._believed(kind, builds)
 
@@ -212,7 +212,7 @@ class Trials:
     def _lock_of(self, kind: str) -> threading.Lock:
         return self._locks.setdefault(kind, threading.Lock())
 
-    def _believed(self, kind: str, builds: Sequence[Engine]) -> Verdict | None:
+    def _believed(self, kind: str, builds: Sequence[Engine]) -> TrialVerdict | None:
         """Return what is known of a kind from this program's memory or the store."""
         stamps = _stamps(builds)
         known = self._known.get(kind)
@@ -229,11 +229,11 @@ class Trials:
                 break
         return self._kept(kind, stamps, _concluded(found))
 
-    def _kept(self, kind: str, stamps: _Stamps, verdict: Verdict) -> Verdict:
+    def _kept(self, kind: str, stamps: _Stamps, verdict: TrialVerdict) -> TrialVerdict:
         self._known[kind] = _Known(stamps, verdict, is_final=verdict.is_tried)
         return verdict
 
-    def _tried(self, kind: str, builds: Sequence[Engine], should_stop: ShouldStop) -> Verdict:
+    def _tried(self, kind: str, builds: Sequence[Engine], should_stop: ShouldStop) -> TrialVerdict:
         with quiet.for_trial() as may_try:
             if not may_try:
                 return self._untried(kind, builds[0], _BUSY)
@@ -245,11 +245,13 @@ class Trials:
                 verdict = self._untried(kind, builds[0], str(error))
                 return verdict if error.is_passing else self._kept(kind, _stamps(builds), verdict)
 
-    def _untried(self, kind: str, engine: Engine, reason: str) -> Verdict:
+    def _untried(self, kind: str, engine: Engine, reason: str) -> TrialVerdict:
         key = build_of(kind, engine, self._digests).key
-        return Verdict(sentences=(trial_words.untried(kind, reason),), key=key)
+        return TrialVerdict(sentences=(trial_words.untried(kind, reason),), key=key)
 
-    def _try_builds(self, kind: str, builds: Sequence[Engine], should_stop: ShouldStop) -> Verdict:
+    def _try_builds(
+        self, kind: str, builds: Sequence[Engine], should_stop: ShouldStop
+    ) -> TrialVerdict:
         """Try one build after another until one is right; keep what is found.
 
         A build that cannot be used at all is passed over, which counts for this program alone.
@@ -282,11 +284,11 @@ class Trials:
 
     def _believed_untried(
         self, first: Build, failed: BuildVerdict, build: Build, reason: str
-    ) -> Verdict:
+    ) -> TrialVerdict:
         """Return what is left where one build is wrong and the other could not be tried."""
         said = trial_words.other_build(first.library, build.library, failed.failures)
         note = trial_words.untried(build.kind, reason)
-        return Verdict(library=build.library, sentences=(said, note), key=build.key)
+        return TrialVerdict(library=build.library, sentences=(said, note), key=build.key)
 
     def _try_levels(self, kind: str, engine: Engine, should_stop: ShouldStop) -> BuildVerdict:
         failures: list[Failure] = []
@@ -323,7 +325,7 @@ def _stamps(builds: Sequence[Engine]) -> _Stamps:
     return tuple(stamps_of(build.library) for build in builds)
 
 
-def _concluded(found: Sequence[_Found]) -> Verdict:
+def _concluded(found: Sequence[_Found]) -> TrialVerdict:
     """Return what follows of the builds' own verdicts: the first that is right is used.
 
     Where none is, the first build is used with its safest settings.
@@ -337,12 +339,12 @@ def _concluded(found: Sequence[_Found]) -> Verdict:
             *said,
         )
     library = build.library if build is not first else ""
-    return Verdict(
+    return TrialVerdict(
         chosen.settings, library, said, chosen.notes, chosen.figures, build.key, is_tried=True
     )
 
 
-def _instead(verdict: Verdict, build: Build, engine: Engine, error: NotTried) -> Verdict:
+def _instead(verdict: TrialVerdict, build: Build, engine: Engine, error: NotTried) -> TrialVerdict:
     """Return a verdict for a build that takes the place of one that cannot be used."""
     said = trial_words.unusable(engine.library, build.library, str(error))
     return replace(verdict, library=build.library, sentences=(said, *verdict.sentences))

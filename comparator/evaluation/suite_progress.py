@@ -10,11 +10,11 @@ from comparator.storage.kept_suite import Cell, KeptSuite
 
 # A model ten times as large is about ten times as slow; beyond that nothing is guessed.
 _LARGEST_RATIO = 20.0
-Stage = Literal["", "preparing", "loading", "answering", "grading", "judging"]
+SuiteStage = Literal["", "preparing", "loading", "answering", "grading", "judging"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class SuiteProgress:
     """How far a suite has come.
 
     Attributes:
@@ -32,7 +32,7 @@ class Progress:
     total: int
     slot: int | None = None
     seconds_left: float | None = None
-    stage: Stage = ""
+    stage: SuiteStage = ""
     percent: int | None = None
 
     @property
@@ -42,7 +42,7 @@ class Progress:
 
 
 @dataclass
-class Pace:
+class CellPace:
     """What a cell of each slot takes, as far as some have ended in this run.
 
     A slot that was not asked yet is taken to be slower by as much as its model is larger.

@@ -15,7 +15,7 @@ from comparator.services.memory_manager import MemoryManager
 
 
 @dataclass(frozen=True)
-class Room:
+class DownloadRoom:
     """What is free, in bytes.
 
     Attributes:
@@ -53,10 +53,10 @@ class Room:
         return f"Free now: {', '.join(parts)}."
 
 
-def measure(models_dir: Path, memory: MemoryManager) -> Room:
+def measure(models_dir: Path, memory: MemoryManager) -> DownloadRoom:
     """Return what is free now."""
     device = sum(int(one["free_bytes"]) for one in memory.device_memory())
-    return Room(_free_disk(models_dir), memory.available_bytes(), device)
+    return DownloadRoom(_free_disk(models_dir), memory.available_bytes(), device)
 
 
 def _free_disk(folder: Path) -> int | None:

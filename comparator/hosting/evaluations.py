@@ -24,7 +24,7 @@ from comparator.evaluation.suite_run import SuiteRun, new_suite
 from comparator.hosting import suite_sources
 from comparator.hosting.admission_queue import Admission
 from comparator.hosting.limits import Rates
-from comparator.hosting.live_suite import LiveSuite, OnNews, Run
+from comparator.hosting.live_suite import LiveSuite, OnNews, RunningSuite
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, SlotDraft
 from comparator.hosting.session import BusyError
@@ -40,7 +40,7 @@ from comparator.storage.kept_comparison import KeptComparison
 from comparator.storage.kept_suite import Item, KeptSuite, Suite
 from comparator.storage.suites import Suites
 
-MakeRun = Callable[[KeptSuite, OnNews, "Sequence[Slot]", "Slot | None"], Run]
+MakeRun = Callable[[KeptSuite, OnNews, "Sequence[Slot]", "Slot | None"], RunningSuite]
 
 MOST_ANSWERS = 20_000  # that a page's matrix shows; the command line takes any number
 MOST_AT_HAND = 2  # suites, of up to 100 MB each
@@ -287,7 +287,7 @@ class Evaluations:
         slots: Sequence[Slot],
         judge: Slot | None,
     ) -> LiveSuite:
-        def make_run(on_news: OnNews) -> Run:
+        def make_run(on_news: OnNews) -> RunningSuite:
             return self._make_run(kept, on_news, slots, judge)
 
         most = self._options.limits.suite_seconds if self._options.is_public else None
@@ -325,7 +325,7 @@ class Evaluations:
 
     def _run_of_engine(
         self, kept: KeptSuite, on_news: OnNews, slots: Sequence[Slot], judge: Slot | None
-    ) -> Run:
+    ) -> RunningSuite:
         return SuiteRun(self._engine, self.store, kept, on_news, slots, judge)
 
     def _slots(self, asked: RequestDraft, items: Sequence[Item]) -> Sequence[Slot]:

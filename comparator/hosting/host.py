@@ -47,7 +47,7 @@ from comparator.library.shelf import Shelf
 from comparator.services import prompt_fit
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.model_manager import ModelManager
-from comparator.services.token_counts import PromptSize
+from comparator.services.token_counts import ModelPromptSize
 from comparator.storage.history import History
 
 CLOSE_SECONDS = 5.0
@@ -231,7 +231,7 @@ class Host:
             (number, size.refusal) for number, size in enumerate(sizes) if size and size.refusal
         ]
 
-    def _sizes(self, request: Request) -> list[PromptSize | None]:
+    def _sizes(self, request: Request) -> list[ModelPromptSize | None]:
         """Count the tokens of prompts that may be too long; strangers' are not counted."""
         if self.options.is_public:
             return []

@@ -33,7 +33,7 @@ class LadderProgress:
         made: names of the models that are finished.
     """
 
-    latest: quantising.Progress
+    latest: quantising.QuantisingProgress
     made: tuple[str, ...] = ()
 
 

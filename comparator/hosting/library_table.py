@@ -31,7 +31,7 @@ CHECKED_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class Row:
+class LibraryRow:
     """One model in the table; None and empty texts where nothing is known.
 
     Attributes:
@@ -93,7 +93,7 @@ class Apart:
 
 
 @dataclass(frozen=True)
-class Table:
+class LibrarySnapshot:
     """The library at one moment.
 
     Attributes:
@@ -104,7 +104,7 @@ class Table:
         number: grows with every change.
     """
 
-    rows: tuple[Row, ...] = ()
+    rows: tuple[LibraryRow, ...] = ()
     unusable: tuple[Apart, ...] = ()
     passed_over: tuple[Apart, ...] = ()
     missing: int = 0
@@ -125,7 +125,7 @@ class LibraryTable:
     ) -> None:
         self._memory, self._measurements, self._is_public = memory, measurements, is_public
         self._models: dict[str, ModelInfo] = {}
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, LibraryRow] = {}
         self._shelf = Shelf()
         self._unusable: tuple[Apart, ...] = ()
         self._skipped: tuple[Apart, ...] = ()
@@ -153,13 +153,13 @@ class LibraryTable:
         name = "comparator-library"
         threading.Thread(target=self._fill, args=(models,), name=name, daemon=True).start()
 
-    def snapshot(self) -> Table:
+    def snapshot(self) -> LibrarySnapshot:
         """Return the library as far as it is known."""
         with self._lock:
             rows = tuple(row for key, row in self._rows.items() if key not in self._apart)
             problems = (apart for apart in self._apart.values() if apart.is_problem)
             others = (apart for apart in self._apart.values() if not apart.is_problem)
-            return Table(
+            return LibrarySnapshot(
                 rows,
                 (*self._unusable, *problems),
                 (*self._skipped, *others),
@@ -227,7 +227,7 @@ class LibraryTable:
                     return  # a newer scan has a thread of its own
         self._name_families(models)
 
-    def _put(self, models: Mapping[str, ModelInfo], row: Row, apart: Apart | None) -> bool:
+    def _put(self, models: Mapping[str, ModelInfo], row: LibraryRow, apart: Apart | None) -> bool:
         with self._lock:
             if self._models is not models:
                 return False
@@ -250,15 +250,17 @@ class LibraryTable:
                     row = self._rows[member.id]
                     self._rows[member.id] = replace(row, family=family.name)
 
-    def _first_row(self, model: ModelInfo, before: Row | None) -> Row:
+    def _first_row(self, model: ModelInfo, before: LibraryRow | None) -> LibraryRow:
         """Return what is known without reading: a row of an earlier scan where it is the same."""
         source = "" if self._is_public else model.source
-        row = Row(model.id, model.name, model.model_type.value, source, model.size)
+        row = LibraryRow(model.id, model.name, model.model_type.value, source, model.size)
         if before is None or before.size != model.size:
             return row
         return replace(before, name=row.name, source=row.source)
 
-    def _full_row(self, model: ModelInfo, facts: ModelFacts, measured: Measured | None) -> Row:
+    def _full_row(
+        self, model: ModelInfo, facts: ModelFacts, measured: Measured | None
+    ) -> LibraryRow:
         fit = self._memory.fit(model)
         return replace(
             self._first_row(model, None),

@@ -18,7 +18,7 @@ TOOK_LONG = (
 _WAIT_SECONDS = 3600.0  # a wait has an end; it is begun anew
 
 
-class Run(Protocol):
+class RunningSuite(Protocol):
     """What a suite's run can do (``evaluation.suite_run.SuiteRun``)."""
 
     @property
@@ -41,7 +41,7 @@ class Run(Protocol):
         """Return how far it is."""
 
 
-MakeRun = Callable[[OnNews], Run]
+MakeRun = Callable[[OnNews], RunningSuite]
 
 
 class LiveSuite:
@@ -69,7 +69,7 @@ class LiveSuite:
         self.session_key, self.visitor = session_key, visitor
         self._trouble, self._most_seconds = "", most_seconds
         self._kept, self._make_run = kept, make_run
-        self._run: Run | None = None
+        self._run: RunningSuite | None = None
         self._ticket: Ticket | None = None
         self._stop_asked = threading.Event()
         self._over = threading.Event()

@@ -12,7 +12,7 @@ from comparator.comparison.comparison import Comparison
 from comparator.comparison.cooldown import Cooldown
 from comparator.comparison.request import Lesson, Request, Slot
 from comparator.comparison.results import error_kind_of
-from comparator.comparison.slot_settings import Given
+from comparator.comparison.slot_settings import GivenSettings
 from comparator.comparison.trials import Trials
 from comparator.comparison.warm_up import EngineStart
 from comparator.core.config import ModelConfig
@@ -148,7 +148,7 @@ class InferenceEngine:
         system_prompt: str | None = None,
         together: bool = False,
         date: str | None = None,
-        given: Mapping[str, Given] | None = None,
+        given: Mapping[str, GivenSettings] | None = None,
     ) -> Request:
         """Check a question and its settings. Who may run is decided at the start (``start``).
 

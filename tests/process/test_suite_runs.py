@@ -16,9 +16,9 @@ from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelConfig, ModelInfo, ModelType
 from comparator.evaluation import resuming
-from comparator.evaluation.cells import Asked, CellFold
+from comparator.evaluation.cells import AskedCell, CellFold
 from comparator.evaluation.shown import shown
-from comparator.evaluation.slot_run import Batch, SlotRun
+from comparator.evaluation.slot_run import AnswerBatch, SlotRun
 from comparator.evaluation.suite_run import SuiteRun
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_suite import Assertion, Suite
@@ -296,12 +296,12 @@ def test_a_judge_is_asked_at_the_end_and_once(echo_model, engine, path):
 
 def test_of_several_at_once_that_died_each_is_asked_once_more_alone(engine, monkeypatch):
     slot = Slot(ModelInfo("m", "m", "", ModelType.ECHO, 0), ModelConfig(seed=1))
-    asked = [Asked((0, n, 0), Conversation.of(f"say {n}"), 1) for n in range(6)]
+    asked = [AskedCell((0, n, 0), Conversation.of(f"say {n}"), 1) for n in range(6)]
     children, cells = [], []
     run = SlotRun(
         engine,
         engine.request("x", [slot.model]),
-        Batch(3),
+        AnswerBatch(3),
         cells.append,
         lambda: None,
         lambda: False,
@@ -337,10 +337,10 @@ def test_of_several_at_once_that_died_each_is_asked_once_more_alone(engine, monk
 def test_answers_that_a_child_did_not_give_before_it_ended_well_stay_pending(engine, monkeypatch):
     """Somebody ended it by a signal: what was cut short, or never begun, is no answer."""
     slot = Slot(ModelInfo("m", "m", "", ModelType.ECHO, 0), ModelConfig(seed=1))
-    asked = [Asked((0, n, 0), Conversation.of(f"say {n}"), 1) for n in range(3)]
+    asked = [AskedCell((0, n, 0), Conversation.of(f"say {n}"), 1) for n in range(3)]
     cells = []
     request = engine.request("x", [slot.model])
-    run = SlotRun(engine, request, Batch(), cells.append, lambda: None, lambda: False)
+    run = SlotRun(engine, request, AnswerBatch(), cells.append, lambda: None, lambda: False)
 
     def child(asked_of_it, batch):
         fold = CellFold(slot, asked_of_it)

@@ -65,13 +65,13 @@ def command(
     refuse_endpoints([*(model or ()), *([judge] if judge else ())])
     if not model:
         raise ConfigurationError("Choose at least one model with -m; 'comparator models' lists.")
-    asked = Asked(file, settings.for_all(), repeat, batch, name, as_json)
+    asked = AskedSuite(file, settings.for_all(), repeat, batch, name, as_json)
     models = settings.slots_of(model)
     return run_suite(asked, models, system, judge, engine.make(), *library.look_ups())
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedSuite:
     """What is asked, and how it is told.
 
     Attributes:
@@ -92,7 +92,7 @@ class Asked:
 
 
 def run_suite(
-    asked: Asked,
+    asked: AskedSuite,
     models: Sequence[SlotDraft],
     system: str | None,
     judge: str | None,

@@ -31,7 +31,7 @@ class Sheet:
     results: Sequence[InferenceResult]
     badges: Sequence[str]
     fairness: str
-    differences: Sequence[fair_play_words.Row]
+    differences: Sequence[fair_play_words.DifferenceRow]
     changes: Sequence[str]
 
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from comparator.evaluation.statistics import rates
-from comparator.evaluation.statistics.outcomes import Share, Shares, shares_of
+from comparator.evaluation.statistics.outcomes import PassShare, Shares, shares_of
 from comparator.storage.kept_suite import Cell, KeptSuite
 
 Line = dict[str, Any]
@@ -49,7 +49,7 @@ def _counts(cells: Sequence[Cell]) -> Line:
     }
 
 
-def _rate(shares: Sequence[Share]) -> Line:
+def _rate(shares: Sequence[PassShare]) -> Line:
     found = rates.interval(shares)
     return {
         "passed": sum(share.passed for share in shares),
@@ -60,7 +60,7 @@ def _rate(shares: Sequence[Share]) -> Line:
 
 
 def _by_tag(kept: KeptSuite, shares: Shares) -> dict[str, Line]:
-    tagged: dict[str, list[Share]] = {tag: [] for item in kept.suite.items for tag in item.tags}
+    tagged: dict[str, list[PassShare]] = {tag: [] for item in kept.suite.items for tag in item.tags}
     for prompt, share in shares.items():
         for tag in dict.fromkeys(kept.suite.items[prompt].tags):
             tagged[tag].append(share)

@@ -8,7 +8,7 @@ import pytest
 
 from comparator.comparison import trial_job
 from comparator.comparison.trial_job import NotTried, Tried, within
-from comparator.storage.verdicts import Failure
+from comparator.storage.trial_verdicts import Failure
 from runners import exit_diagnosis, protocol, registry
 
 

@@ -16,7 +16,7 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.core.quiet import MeasuredRun, Quiet
 from comparator.memory.need import VALUES_STAY
 from comparator.storage.digests import Digests
-from comparator.storage.verdicts import Failure, Verdicts
+from comparator.storage.trial_verdicts import Failure, TrialVerdicts
 from runners import registry
 from runners.machine.processor import Processor
 
@@ -55,7 +55,7 @@ def make(tmp_path) -> Any:
 
     def new(script: Callable[..., Tried] | None = None) -> Trials:
         found = Trials(
-            Verdicts(tmp_path / "trials.sqlite3"),
+            TrialVerdicts(tmp_path / "trials.sqlite3"),
             Digests(tmp_path / "digests.sqlite3"),
             script or Script(llama_cpp=[RIGHT]),
         )
@@ -67,7 +67,7 @@ def make(tmp_path) -> Any:
         one.close()
 
 
-def off(verdict: trials.Verdict) -> tuple[Any, Any]:
+def off(verdict: trials.TrialVerdict) -> tuple[Any, Any]:
     return verdict.settings["use_extra_bufts"], verdict.settings["flash_attention"]
 
 
@@ -155,8 +155,8 @@ def test_pytorch_has_levels_of_its_own(make):
 
 
 def test_an_engine_without_a_trial_has_no_verdict(make):
-    assert make(Script()).verdict_for("echo") == trials.Verdict()
-    assert make(Script()).verdict_for("custom") == trials.Verdict()
+    assert make(Script()).verdict_for("echo") == trials.TrialVerdict()
+    assert make(Script()).verdict_for("custom") == trials.TrialVerdict()
 
 
 class TestWithoutATrial:

@@ -8,7 +8,7 @@ import pytest
 
 from comparator.core.models import ModelType
 from comparator.hosting import download_fit
-from comparator.hosting.download_fit import Room
+from comparator.hosting.download_fit import DownloadRoom
 from comparator.hub.selection import Offer, RemoteFile
 from comparator.memory import devices
 from comparator.memory.need import ENGINE_BYTES
@@ -33,11 +33,11 @@ def choice(size: int, engine: ModelType = ModelType.GGUF) -> Offer:
     ],
 )
 def test_a_size_is_weighed_with_the_disk_first(size, word):
-    assert Room(20 * GIGABYTE, 5 * GIGABYTE).word_for(choice(size)) == word
+    assert DownloadRoom(20 * GIGABYTE, 5 * GIGABYTE).word_for(choice(size)) == word
 
 
 def test_memory_of_accelerators_counts_where_the_engine_can_use_it(monkeypatch):
-    room = Room(20 * GIGABYTE, 2 * GIGABYTE, 4 * GIGABYTE)
+    room = DownloadRoom(20 * GIGABYTE, 2 * GIGABYTE, 4 * GIGABYTE)
     for can_use, word in ((True, "fits"), (False, "too large for the free memory")):
         monkeypatch.setattr(devices, "can_use_device", lambda kind, can_use=can_use: can_use)
         assert room.word_for(choice(3 * GIGABYTE)) == word

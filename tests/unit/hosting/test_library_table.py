@@ -13,7 +13,7 @@ from model_files import write_directory, write_gguf
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, MultiLLMError
 from comparator.core.models import InferenceResult, InferenceStats
 from comparator.hosting.host import Host
-from comparator.hosting.library_table import Row, Table
+from comparator.hosting.library_table import LibraryRow, LibrarySnapshot
 from comparator.hosting.options import ServerOptions
 from comparator.library import families
 from comparator.library.changes.starter import PLACES
@@ -47,7 +47,7 @@ def make_host(tmp_path: Path) -> Iterator[MakeHost]:
         host.engine.measurements.close()
 
 
-def whole(host: Host) -> Table:
+def whole(host: Host) -> LibrarySnapshot:
     """Scan and wait until every fact is there."""
     host.library.rescan()
     end = time.monotonic() + 30
@@ -57,7 +57,7 @@ def whole(host: Host) -> Table:
     return host.library.table.snapshot()
 
 
-def by_name(table: Table) -> dict[str, Row]:
+def by_name(table: LibrarySnapshot) -> dict[str, LibraryRow]:
     return {row.name: row for row in table.rows}
 
 

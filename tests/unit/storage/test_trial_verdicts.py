@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from comparator.storage import verdicts as module
-from comparator.storage.verdicts import BuildVerdict, Failure, Remembered, Verdicts
+from comparator.storage import trial_verdicts as module
+from comparator.storage.trial_verdicts import BuildVerdict, Failure, Remembered, TrialVerdicts
 
 FOUND = BuildVerdict(1, {"threads": 2}, (Failure(died="SIGSEGV"),), ("Two.",), {"rows": 1.5})
 
@@ -22,7 +22,7 @@ def place(tmp_path):
 
 @pytest.fixture
 def store(place):
-    kept = Verdicts(place)
+    kept = TrialVerdicts(place)
     yield kept
     kept.close()
 
@@ -30,7 +30,7 @@ def store(place):
 @pytest.fixture
 def again(place):
     """The store as the next program finds it."""
-    kept = Verdicts(place)
+    kept = TrialVerdicts(place)
     yield kept
     kept.close()
 
@@ -59,13 +59,13 @@ def test_a_damaged_file_is_begun_anew(place, again):
     assert again.of("k") is None
     again.keep("k", FOUND)
     again.close()
-    assert Verdicts(place).of("k") == FOUND
+    assert TrialVerdicts(place).of("k") == FOUND
     assert "1 damaged earlier file" in again.state()
 
 
 def test_what_cannot_be_written_is_known_to_this_program(tmp_path):
     (tmp_path / "file").write_text("")
-    store = Verdicts(tmp_path / "file" / "trials.sqlite3")
+    store = TrialVerdicts(tmp_path / "file" / "trials.sqlite3")
     store.keep("k", FOUND)
     store.close()
     assert store.of("k") == FOUND
@@ -77,7 +77,7 @@ def test_a_locked_file_costs_little_and_the_verdict_is_known(place, monkeypatch)
         "Verdicts of trials", module._SCHEMA, 1, lambda: place, busy_seconds=0.05
     )
     monkeypatch.setattr(module, "_KIND", kind)
-    store = Verdicts(place)
+    store = TrialVerdicts(place)
     assert store.of("k") is None
     other = sqlite3.connect(place, isolation_level=None)
     try:
@@ -93,7 +93,7 @@ def test_a_locked_file_costs_little_and_the_verdict_is_known(place, monkeypatch)
 WRITE = """
 import sys
 from pathlib import Path
-from comparator.storage.verdicts import BuildVerdict, Verdicts
+from comparator.storage.trial_verdicts import BuildVerdict, Verdicts
 store = Verdicts(Path(sys.argv[1]))
 for number in range(50):
     store.keep("k", BuildVerdict(0, {"threads": number}))

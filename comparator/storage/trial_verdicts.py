@@ -88,7 +88,7 @@ class Remembered:
     crash: str = ""
 
 
-class Verdicts:
+class TrialVerdicts:
     """The store. What cannot be kept there is known as long as this object lives.
 
     Args:
