@@ -30,6 +30,7 @@ from comparator.storage.digests import Digests
 from comparator.storage.kept_comparison import KeptComparison
 from runners import registry
 from runners.machine.processor import this_processor
+from runners.protocol import Count
 
 KIND = "multi-llm-comparator reproduction card"
 VERSION = 1
@@ -40,7 +41,6 @@ _NOT_OF_AN_ANSWER = ("low_cpu_mem_usage", "system_prompt", "lora")
 
 Record = dict[str, Any]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class CardPart(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -11,7 +11,7 @@ from comparator.core.models import ModelInfo
 from comparator.library.facts.sampling import sampling_of
 
 DEFAULT, GIVEN, MAKER, DRAWN = "default", "given", "maker", "drawn"
-_USUAL = asdict(ModelConfig())
+USUAL = asdict(ModelConfig())
 NO_ADVICE = "Its files advise no sampling values of its maker, so the usual ones are used."
 
 
@@ -31,7 +31,7 @@ class GivenSettings:
     def by_value(cls, config: ModelConfig) -> GivenSettings:
         """Return what is taken as given where only values are known: what is not as by default."""
         values = asdict(config)
-        names = frozenset(name for name, value in values.items() if value != _USUAL[name])
+        names = frozenset(name for name, value in values.items() if value != USUAL[name])
         return cls(names, names)
 
 
@@ -55,7 +55,7 @@ def settings_of(
     found = sampling_of(model) if config.sampling == "maker" else None
     advised = _without(found.values, given.over_maker) if found else {}
     settled = replace(config, **advised)
-    sources = {name: _source(name, settled, given, advised) for name in _USUAL}
+    sources = {name: _source(name, settled, given, advised) for name in USUAL}
     if found is None:
         return SlotSettings(settled, sources)
     notes = found.sentences if found.values or found.sentences else (NO_ADVICE,)
@@ -74,5 +74,5 @@ def _source(name: str, config: ModelConfig, given: GivenSettings, advised: dict[
     if name == "seed" and config.seed is None:
         return DRAWN
     value = getattr(config, name)
-    is_nothing = value == _USUAL[name] and not value  # a form sends its empty fields too
+    is_nothing = value == USUAL[name] and not value  # a form sends its empty fields too
     return GIVEN if name in given.names and not is_nothing else DEFAULT

@@ -8,11 +8,11 @@ import threading
 import time
 
 from comparator.core.exceptions import ConfigurationError
+from comparator.evaluation.votes import FEWEST
 from comparator.hosting.host import Host
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.storage.kept_suite import Cell, KeptSuite
 
-FEWEST = 2
 TOO_FEW = (
     "A blind vote needs the whole answers of two models to this prompt. Wait until they are there, "
     "or choose another prompt."

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.core.expressions import check_expression
+from comparator.core.expressions import STEP, check_expression
 from comparator.core.quiet import quiet
 from comparator.evaluation.assertions.findings import AnswerFinding, quoted
 from comparator.library.changes import child_jobs
@@ -27,7 +27,6 @@ MEMORY_BYTES = 64 * 1024 * 1024  # what the child needs itself; it limits its ex
 # sleeps, and poses as if its process came forward, is ended by the limit of all together.
 _DEADLINES = Deadlines(load_seconds=60.0, total_seconds=600.0)
 _WHOLE_RUN = "whole run"
-_STEP = "expression"
 MOST_ENDED = 10  # processes that expressions about one answer may take with them
 _TOO_MANY = (
     f"It was not evaluated: {MOST_ENDED} other expressions about this answer ended their process."
@@ -105,7 +104,7 @@ def _run(sources: list[str], answer: str, context: str) -> tuple[protocol.Messag
     number: int | None = None
     message: protocol.Message | None = None
     for message in child_jobs.messages(assignment, deadlines=_DEADLINES):
-        if isinstance(message, protocol.Loading) and message.step == _STEP:
+        if isinstance(message, protocol.Loading) and message.step == STEP:
             number = min(int(message.done), len(sources) - 1)
     assert message is not None, "a run ends by a final message"
     return message, number
