@@ -22,6 +22,7 @@ from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.evaluation import resuming
 from comparator.evaluation.batch import plan
 from comparator.evaluation.cells import AskedCell
+from comparator.evaluation.disturbed_cells import SecondAsking, is_worth_asking
 from comparator.evaluation.grading import Grading
 from comparator.evaluation.new_suite import conversation_of, seed_of
 from comparator.evaluation.new_suite import new_suite as new_suite
@@ -265,10 +266,23 @@ class SuiteRun:
             lambda: self._is_over,
         )
         run.ask(asked)
+        if not run.was_stopped:
+            self._ask_disturbed(run, asked)
         if run.was_stopped:  # the engine ends: it would begin anew for the next model
             self._stop_asked.set()
         self._note_slot(number, run.facts)
         self._grade(cell for cell in self._cells.values() if cell.slot == number)
+
+    def _ask_disturbed(self, run: SlotRun, asked: Sequence[AskedCell]) -> None:
+        """Ask once more what was disturbed, and keep what is undisturbed then."""
+        again = [one for one in asked if is_worth_asking(self._cells[one.key])]
+        if not again or self._is_over:
+            return
+        second = SecondAsking(self._keep)
+        may_stop = lambda: self._is_over or second.is_in_vain  # noqa: E731
+        rerun = replace(run, on_cell=second.take, should_stop=may_stop, facts=SlotFacts())
+        rerun.ask(again)
+        run.was_stopped = rerun.was_stopped and not second.is_in_vain
 
     def _planned(self, slot: Slot, asked: Sequence[AskedCell]) -> tuple[Request, AnswerBatch]:
         """Return what all runs of a slot have in common, and how many it answers at once."""
