@@ -93,8 +93,8 @@ def test_a_locked_file_costs_little_and_the_verdict_is_known(place, monkeypatch)
 WRITE = """
 import sys
 from pathlib import Path
-from comparator.storage.trial_verdicts import BuildVerdict, Verdicts
-store = Verdicts(Path(sys.argv[1]))
+from comparator.storage.trial_verdicts import BuildVerdict, TrialVerdicts
+store = TrialVerdicts(Path(sys.argv[1]))
 for number in range(50):
     store.keep("k", BuildVerdict(0, {"threads": number}))
     assert store.of("k").settings == {"threads": number}
