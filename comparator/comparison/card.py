@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from comparator.comparison import builds
+from comparator.comparison.engine_trials import builds
 from comparator.comparison.repeats import thought_of
 from comparator.comparison.turns import asked
 from comparator.core.conversation import Conversation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from comparator.comparison.trials import Trials, TrialVerdict
+from comparator.comparison.engine_trials.trials import Trials, TrialVerdict
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, ReportPart
 from runners import registry
 

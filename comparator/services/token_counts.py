@@ -19,8 +19,8 @@ import msgspec
 
 from comparator.comparison import warm_up
 from comparator.comparison.assignments import adapters_of, files_of
+from comparator.comparison.engine_trials.trials import Trials
 from comparator.comparison.request import Request, Slot
-from comparator.comparison.trials import Trials
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType

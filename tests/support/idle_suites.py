@@ -11,8 +11,8 @@ import msgspec
 from kept_suites import record as record_of
 
 from comparator.evaluation.suite_progress import SuiteProgress
-from comparator.hosting.evaluations import Evaluations
 from comparator.hosting.host import Host
+from comparator.hosting.suites.evaluations import Evaluations
 from comparator.storage.kept_suite import AssertionOutcome, Cell, KeptSuite
 from comparator.storage.suites import Suites
 

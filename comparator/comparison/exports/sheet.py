@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from comparator.comparison import fair_play, fair_play_words
+from comparator.comparison.fairness import fair_play, fair_play_words
 from comparator.comparison.kept import KeptComparison
 from comparator.comparison.repeats import repeats_between, repeats_in, words
 from comparator.core.models import InferenceResult

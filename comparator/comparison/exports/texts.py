@@ -12,7 +12,7 @@ from comparator.comparison.exports.words import (
     thinking_figures,
     title,
 )
-from comparator.comparison.fair_play_words import DifferenceRow
+from comparator.comparison.fairness.fair_play_words import DifferenceRow
 from comparator.core.limits import LETTERS
 from comparator.core.models import InferenceResult
 from comparator.core.text import name_shown, with_controls_shown, without_surrogates

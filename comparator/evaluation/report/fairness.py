@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from comparator.comparison import fair_play, fair_play_words
-from comparator.comparison.fair_play_words import DifferenceRow
+from comparator.comparison.fairness import fair_play, fair_play_words
+from comparator.comparison.fairness.fair_play_words import DifferenceRow
 from comparator.comparison.record_facts import end_of, texts_of
 from comparator.evaluation.report.contents import Contents
 from comparator.storage.kept_suite import Cell, Record

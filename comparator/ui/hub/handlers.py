@@ -13,7 +13,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown
 from comparator.core.units import fine_size
-from comparator.hosting import download_fit
+from comparator.hosting.library import download_fit
 from comparator.hub import catalogue, selection
 from comparator.hub.downloads import Downloads
 from comparator.library.labels import ENGINE_NAMES

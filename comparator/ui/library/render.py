@@ -9,8 +9,8 @@ from typing import Any
 
 from comparator.core.text import with_controls_shown
 from comparator.core.units import count, long_time, size, speed
-from comparator.hosting.library_actions import LadderStatus
-from comparator.hosting.library_table import Apart, LibraryRow, LibrarySnapshot
+from comparator.hosting.library.library_actions import LadderStatus
+from comparator.hosting.library.library_table import Apart, LibraryRow, LibrarySnapshot
 from comparator.library.changes.quantising import Ladder
 from comparator.library.changes.removal import Removal
 from comparator.library.labels import ENGINE_NAMES

@@ -10,8 +10,8 @@ import pytest
 from kept_suites import item, kept_suite
 from rich.console import Console
 
-from comparator.cli.commands.suite_options import _end, exit_code, print_suite
-from comparator.cli.commands.suite_run import with_usual
+from comparator.cli.commands.suite.options import _end, exit_code, print_suite
+from comparator.cli.commands.suite.run import with_usual
 from comparator.cli.display import suite_table
 from comparator.cli.display.suite_bar import SuiteBar, SuiteLines, figures_of, step_of
 from comparator.evaluation.suite_progress import SuiteProgress

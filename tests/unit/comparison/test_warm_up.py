@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from comparator.comparison import warm_up
+from comparator.comparison.engine_trials.trials import TrialVerdict
 from comparator.comparison.request import Advice, Request, Slot
-from comparator.comparison.trials import TrialVerdict
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType

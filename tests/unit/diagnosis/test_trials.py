@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from comparator.comparison.trial_job import NotTried, Tried
-from comparator.comparison.trials import Trials
+from comparator.comparison.engine_trials.trial_job import NotTried, Tried
+from comparator.comparison.engine_trials.trials import Trials
 from comparator.diagnosis import trials
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, ReportPart
 from comparator.storage.digests import Digests
@@ -43,7 +43,9 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr("comparator.comparison.builds.native_files", lambda library: [])
+    monkeypatch.setattr(
+        "comparator.comparison.engine_trials.builds.native_files", lambda library: []
+    )
     return Machine(tmp_path)
 
 

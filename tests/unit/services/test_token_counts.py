@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from comparator.comparison.engine_trials.trials import Trials
 from comparator.comparison.request import Request, Slot
-from comparator.comparison.trials import Trials
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType

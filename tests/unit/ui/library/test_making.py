@@ -11,7 +11,7 @@ import pytest
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.background_work import BackgroundWork, WorkStopped
-from comparator.hosting.library_actions import LadderProgress, LadderStatus, make_ladder
+from comparator.hosting.library.library_actions import LadderProgress, LadderStatus, make_ladder
 from comparator.library.changes import quantising
 from comparator.ui.library import render
 

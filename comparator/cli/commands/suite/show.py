@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comparator.cli.commands.suite_options import AsJson, SuiteName, print_suite
+from comparator.cli.commands.suite.options import AsJson, SuiteName, print_suite
 from comparator.cli.display.kept import from_suites
 from comparator.storage.suites import Suites
 

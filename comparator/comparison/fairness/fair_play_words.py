@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from comparator.comparison.fair_play import FairPlay
-from comparator.comparison.settings_taken import Setting
+from comparator.comparison.fairness.fair_play import FairPlay
+from comparator.comparison.fairness.settings_taken import Setting
 from comparator.core.text import with_controls_shown
 
 NOTHING = "–"

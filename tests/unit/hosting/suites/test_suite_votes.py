@@ -14,7 +14,7 @@ from kept_suites import kept_suite
 from comparator.core.exceptions import ConfigurationError
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
-from comparator.hosting.suite_votes import comparison_of
+from comparator.hosting.suites.suite_votes import comparison_of
 from comparator.storage.history import History, Retention
 from tests.unit.hosting.test_host import IdleEngine
 

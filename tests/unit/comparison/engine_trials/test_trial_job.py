@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from comparator.comparison import trial_job
-from comparator.comparison.trial_job import NotTried, Tried, within
+from comparator.comparison.engine_trials import trial_job
+from comparator.comparison.engine_trials.trial_job import NotTried, Tried, within
 from comparator.storage.trial_verdicts import Failure
 from runners import exit_diagnosis, protocol, registry
 

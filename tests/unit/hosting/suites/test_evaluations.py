@@ -13,16 +13,16 @@ import pytest
 from idle_suites import IdleRuns, with_idle_suites
 
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
-from comparator.hosting import evaluations as module
-from comparator.hosting import live_suite
 from comparator.hosting.host import Host
 from comparator.hosting.limits import PublicLimits, TooOftenError
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import RequestDraft, SlotDraft
 from comparator.hosting.session import BusyError
-from comparator.hosting.suite_drafts import SuiteDraft, batch_of
-from comparator.hosting.suite_sources import told_source
-from comparator.hosting.suites_seen import as_seen
+from comparator.hosting.suites import evaluations as module
+from comparator.hosting.suites import live_suite
+from comparator.hosting.suites.suite_drafts import SuiteDraft, batch_of
+from comparator.hosting.suites.suite_sources import told_source
+from comparator.hosting.suites.suites_seen import as_seen
 from comparator.storage.history import History, Retention
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.storage.measurements import Measured

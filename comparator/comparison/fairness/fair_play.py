@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from comparator.comparison.fairness.settings_taken import Setting, settings_taken
 from comparator.comparison.record_facts import (
     Record,
     count_of,
@@ -29,7 +30,6 @@ from comparator.comparison.record_facts import (
     texts_of,
     value_of,
 )
-from comparator.comparison.settings_taken import Setting, settings_taken
 from comparator.core.config import ModelConfig
 
 # What a difference means: it makes the comparison uneven, a person chose it, or it is in the nature

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from panel_records import record
 
-from comparator.comparison import fair_play, fair_play_words
-from comparator.comparison.fair_play import CHOSEN, NATURAL, UNEVEN
+from comparator.comparison.fairness import fair_play, fair_play_words
+from comparator.comparison.fairness.fair_play import CHOSEN, NATURAL, UNEVEN
 
-TEXTS = Path(fair_play.__file__).parents[1] / "ui" / "texts"
+TEXTS = Path(fair_play.__file__).parents[2] / "ui" / "texts"
 IN_TURN = 120.0  # when a second column begins
 SENTENCE = "No AMX."
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from panel_records import record
 
-from comparator.comparison.settings_taken import Setting, settings_taken
+from comparator.comparison.fairness.settings_taken import Setting, settings_taken
 
 
 def taken(name: str, kind: str = "gguf", **changes: Any) -> tuple[str, str, Any]:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from comparator.comparison import trial_job, trial_words
-from comparator.comparison.builds import Build, FileStamp, build_of, stamps_of
-from comparator.comparison.trial_job import NotTried
+from comparator.comparison.engine_trials import trial_job, trial_words
+from comparator.comparison.engine_trials.builds import Build, FileStamp, build_of, stamps_of
+from comparator.comparison.engine_trials.trial_job import NotTried
 from comparator.core.countdown import Countdown
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.models import ModelInfo

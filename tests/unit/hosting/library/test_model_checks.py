@@ -13,7 +13,7 @@ from source_trees import write
 
 from comparator.core.models import ModelInfo
 from comparator.formats import checks, packed_weights
-from comparator.hosting.model_checks import mark_problems
+from comparator.hosting.library.model_checks import mark_problems
 from comparator.library import discovery
 
 PACKED = {"quant_method": "hqq"}

@@ -17,7 +17,7 @@ from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
 from comparator.core.units import fine_size
-from comparator.hosting.model_checks import mark_problems
+from comparator.hosting.library.model_checks import mark_problems
 from comparator.library import adapters, families
 from comparator.library.facts import sampling
 from comparator.library.facts.lookup import ModelFacts, facts_of

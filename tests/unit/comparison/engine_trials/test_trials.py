@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from comparator.comparison import builds, trials
-from comparator.comparison.trial_job import NotTried, Tried
-from comparator.comparison.trials import Trials
+from comparator.comparison.engine_trials import builds, trials
+from comparator.comparison.engine_trials.trial_job import NotTried, Tried
+from comparator.comparison.engine_trials.trials import Trials
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.quiet import MeasuredRun, Quiet
 from comparator.memory.need import VALUES_STAY
@@ -113,7 +113,9 @@ def test_estimates_are_told_where_flash_attention_is_off(make, ends, is_off):
 
 def test_a_processor_with_amx_is_named_with_what_it_would_gain(make, monkeypatch):
     amx = Processor("Xeon", "x86_64", ("amx_int8",))
-    monkeypatch.setattr("comparator.comparison.trial_words.this_processor", lambda: amx)
+    monkeypatch.setattr(
+        "comparator.comparison.engine_trials.trial_words.this_processor", lambda: amx
+    )
     (sentence,) = make(Script(llama_cpp=[DIED, RIGHT])).verdict_for("gguf").sentences
     assert "extra buffer types (AMX) are off" in sentence
     assert "about 1.8 times as fast" in sentence

@@ -13,7 +13,7 @@ from model_files import write_directory, write_gguf
 from comparator.core.exceptions import ConfigurationError, ModelNotFoundError, MultiLLMError
 from comparator.core.models import InferenceResult, InferenceStats
 from comparator.hosting.host import Host
-from comparator.hosting.library_table import LibraryRow, LibrarySnapshot
+from comparator.hosting.library.library_table import LibraryRow, LibrarySnapshot
 from comparator.hosting.options import ServerOptions
 from comparator.library import families
 from comparator.library.changes.starter import PLACES

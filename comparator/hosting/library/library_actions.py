@@ -18,7 +18,7 @@ from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
 from comparator.core.text import with_controls_shown
 from comparator.hosting.background_work import BackgroundWork, WorkStatus, WorkStopped
-from comparator.hosting.library_table import LibraryTable
+from comparator.hosting.library.library_table import LibraryTable
 from comparator.library import families
 from comparator.library.changes import quantising, removal
 from comparator.library.shelf import Shelf

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from comparator.cli.commands.shared_options import EngineOptions, LibraryOptions
-from comparator.cli.commands.suite_options import (
+from comparator.cli.commands.suite.options import (
     AsJson,
     SuiteName,
     exit_code,

@@ -10,7 +10,7 @@ from typing import Any
 
 from comparator.cli.commands.options import Models, System
 from comparator.cli.commands.shared_options import EngineOptions, LibraryOptions, SettingOptions
-from comparator.cli.commands.suite_options import (
+from comparator.cli.commands.suite.options import (
     HERE,
     AsJson,
     BatchSize,

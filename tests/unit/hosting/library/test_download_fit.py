@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from comparator.core.models import ModelType
-from comparator.hosting import download_fit
-from comparator.hosting.download_fit import DownloadRoom
+from comparator.hosting.library import download_fit
+from comparator.hosting.library.download_fit import DownloadRoom
 from comparator.hub.selection import Offer, RemoteFile
 from comparator.memory import devices
 from comparator.memory.need import ENGINE_BYTES

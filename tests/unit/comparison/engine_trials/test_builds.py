@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from comparator.comparison import builds
+from comparator.comparison.engine_trials import builds
 from comparator.storage.digests import Digests
 from runners.registry import Engine
 

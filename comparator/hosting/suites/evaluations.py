@@ -21,14 +21,14 @@ from comparator.core.text import without_paths
 from comparator.evaluation import resuming
 from comparator.evaluation.new_suite import MOST_REPEATS
 from comparator.evaluation.suite_run import SuiteRun, new_suite
-from comparator.hosting import suite_sources
 from comparator.hosting.admission_queue import Admission
 from comparator.hosting.limits import Rates
-from comparator.hosting.live_suite import LiveSuite, OnNews, RunningSuite
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import AdapterLookUp, LookUp, RequestDraft, SlotDraft
 from comparator.hosting.session import BusyError
-from comparator.hosting.suite_drafts import (
+from comparator.hosting.suites import suite_sources
+from comparator.hosting.suites.live_suite import LiveSuite, OnNews, RunningSuite
+from comparator.hosting.suites.suite_drafts import (
     SuiteDraft,
     batch_of,
     refuse_assertions,
