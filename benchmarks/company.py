@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,9 +131,14 @@ class Company:
         self._started.clear()
 
     @contextmanager
-    def page_of(self, models_dir: Path, options: Sequence[str] = ()) -> Iterator[ServedPage]:
-        """Serve a page over another folder, or with other options, for a while."""
-        page = ServedPage(models_dir, self.environment, options)
+    def page_of(
+        self,
+        models_dir: Path,
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Iterator[ServedPage]:
+        """Serve a page over another folder, or with other options or variables, for a while."""
+        page = ServedPage(models_dir, environment or self.environment, options)
         try:
             yield page
         finally:

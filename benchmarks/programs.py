@@ -26,6 +26,7 @@ START_SECONDS = 120.0
 END_SECONDS = 10.0
 ROUND_SECONDS = 600.0  # then a program is taken for hung
 POLL_SECONDS = 0.02
+NO_BYTE_CODE = "PYTHONDONTWRITEBYTECODE"
 Round = dict[str, Any]
 
 
@@ -192,11 +193,15 @@ def free_port() -> int:
 def quiet_environment(places: Path) -> dict[str, str]:
     """Return an environment in which no program calls home or writes into the user's own files.
 
+    Byte code may be written, as on a user's machine: where an image of a container forbids it, what
+    pip installed starts from its byte code and we from our sources.
+
     Args:
         places: a folder for what programs keep.
     """
+    kept = {name: value for name, value in os.environ.items() if name != NO_BYTE_CODE}
     return {
-        **os.environ,
+        **kept,
         "COMPARATOR_CACHE_DIR": str(places / "cache"),
         "COMPARATOR_DATA_DIR": str(places / "data"),
         "LLM_USER_PATH": str(places / "llm"),
@@ -204,6 +209,22 @@ def quiet_environment(places: Path) -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def without_packages(
+    environment: Mapping[str, str], names: Sequence[str], folder: Path
+) -> dict[str, str]:
+    """Return an environment whose programs find none of these packages.
+
+    Args:
+        names: the packages, as they are imported.
+        folder: where what stands in their place is written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / f"{name}.py").write_text("raise ModuleNotFoundError(name=__name__)\n")
+    paths = [str(folder), environment.get("PYTHONPATH", "")]
+    return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def open_log() -> Any:

@@ -9,6 +9,9 @@ set -eu
 cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
 VERSIONS=${VERSIONS:-pinned}
+# Images for containers often forbid it: every process of ours would then compile hundreds of modules
+# again, half a second of each start.
+unset PYTHONDONTWRITEBYTECODE
 PIP_VERSION=25.3 # the first pip with --group is 25.1
 INSTALL_COMPILER="  sudo apt-get install -y build-essential cmake"
 

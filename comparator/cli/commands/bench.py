@@ -46,7 +46,7 @@ def command(
     """Measure speed and memory beside what people would use instead.
 
     Everything runs in turn on the starter models, so keep the machine otherwise idle; all of it
-    takes about 17 minutes on 2 cores. Prints Markdown and writes JSON with every single value.
+    takes about half an hour on 2 cores. Prints Markdown and writes JSON with every single value.
     Exits with 1 where a target is not met or was not measured; a quick run does not judge.
     """
     suite = _module("suite")

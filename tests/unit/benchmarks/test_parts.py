@@ -23,7 +23,14 @@ from benchmarks.company import (
     note_disturbed,
     note_round,
 )
-from benchmarks.programs import Contender, PeerError, Program, WebProgram, quiet_environment
+from benchmarks.programs import (
+    Contender,
+    PeerError,
+    Program,
+    WebProgram,
+    quiet_environment,
+    without_packages,
+)
 from benchmarks.record import Record
 
 HOLDER = """
@@ -207,3 +214,20 @@ def test_a_page_that_cannot_start_says_why(tmp_path: Path) -> None:
 def test_an_unknown_program_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(PeerError, match="No such file"):
         Program("nobody", quiet_environment(tmp_path))
+
+
+def test_programs_may_keep_their_byte_code_whatever_an_image_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in quiet_environment(tmp_path)
+
+
+@pytest.mark.process
+def test_packages_may_be_hidden_from_a_program(tmp_path: Path) -> None:
+    hidden = without_packages(quiet_environment(tmp_path), ("psutil",), tmp_path / "hidden")
+    ask = [sys.executable, "-c", "import json, psutil"]
+    told = subprocess.run(ask, env=hidden, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "ModuleNotFoundError" in told.stderr
+    assert subprocess.run(ask, env=quiet_environment(tmp_path), check=False).returncode == 0
