@@ -279,8 +279,11 @@ class SuiteRun:
         if not again or self._is_over:
             return
         second = SecondAsking(self._keep)
-        may_stop = lambda: self._is_over or second.is_in_vain  # noqa: E731
-        rerun = replace(run, on_cell=second.take, should_stop=may_stop, facts=SlotFacts())
+
+        def is_enough() -> bool:
+            return self._is_over or second.is_in_vain
+
+        rerun = replace(run, on_cell=second.take, should_stop=is_enough, facts=SlotFacts())
         rerun.ask(again)
         run.was_stopped = rerun.was_stopped and not second.is_in_vain
 
