@@ -87,7 +87,7 @@ GPU_TARGETS = {
 }
 
 
-class Verdict(NamedTuple):
+class TargetVerdict(NamedTuple):
     """A promise and what a run says of it; ``met`` is None where it was not measured."""
 
     target: Target
@@ -104,7 +104,7 @@ class Verdict(NamedTuple):
         return {**self.target._asdict(), **figures, "unit": unit}
 
 
-def verdicts(record: Record, scenarios: tuple[str, ...]) -> list[Verdict]:
+def verdicts(record: Record, scenarios: tuple[str, ...]) -> list[TargetVerdict]:
     """Return what a run of these scenarios says of each promise, one a model."""
     return [
         verdict
@@ -114,7 +114,7 @@ def verdicts(record: Record, scenarios: tuple[str, ...]) -> list[Verdict]:
     ]
 
 
-def _verdicts(target: Target, record: Record) -> list[Verdict]:
+def _verdicts(target: Target, record: Record) -> list[TargetVerdict]:
     found = [
         series
         for (scenario, measure, contender, model), series in record.series.items()
@@ -122,11 +122,11 @@ def _verdicts(target: Target, record: Record) -> list[Verdict]:
         and model.startswith(target.engine)
     ]
     if not found:
-        return [Verdict(target, target.engine, None, None, None, None)]
+        return [TargetVerdict(target, target.engine, None, None, None, None)]
     return [_verdict(target, series, record) for series in found]
 
 
-def _verdict(target: Target, series: Series, record: Record) -> Verdict:
+def _verdict(target: Target, series: Series, record: Record) -> TargetVerdict:
     figures: tuple[float, float, float] | None = (
         series.median,
         min(series.values),
@@ -136,6 +136,6 @@ def _verdict(target: Target, series: Series, record: Record) -> Verdict:
         other = record.series.get((target.scenario, target.measure, target.peer, series.model))
         figures = ratio(series, other) if other else None
     if figures is None:
-        return Verdict(target, series.model, None, None, None, None)
+        return TargetVerdict(target, series.model, None, None, None, None)
     met = figures[0] <= target.limit if target.at_most else figures[0] >= target.limit
-    return Verdict(target, series.model, *figures, met)
+    return TargetVerdict(target, series.model, *figures, met)

@@ -17,6 +17,7 @@ import msgspec
 from runners.work import Answer as Answer
 from runners.work import Assignment as Assignment
 from runners.work import Job as Job
+from runners.work import JobProgress as JobProgress
 from runners.work import Score as Score
 from runners.work import Work as Work
 from runners.work import with_temporary as with_temporary
@@ -226,10 +227,6 @@ class FellBack(Message, frozen=True, tag=True):
 
     sentences: tuple[str, ...]
     again: bool = False
-
-
-class Tick(Message, frozen=True, tag=True):
-    """Made by the parent about every 0.1 s, so that a stop takes effect at once."""
 
 
 FINAL = (Finished, Failed, Crashed, TimedOut, Cancelled)

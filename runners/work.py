@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -80,6 +81,8 @@ class Job:
     use_gpu: bool = False
 
 
+# Takes a step of a job or a load, how much of it is done, and its total.
+JobProgress = Callable[[str, float, float], None]
 Work = Union[Answer, Score, Job]  # noqa: UP007
 
 

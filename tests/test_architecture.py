@@ -6,6 +6,7 @@ import ast
 import functools
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ FILES = sorted(
 )
 LONGEST_MODULE_LINES = 400
 LONGEST_FUNCTION_LINES = 60
+MOST_MODULES_OF_A_FOLDER = 24  # side by side; more are grouped by what they do
 MODEL_LIBRARIES = {"torch", "transformers", "llama_cpp", "xllamacpp"}
 
 # part of ours -> what it may import of ours. No arrow goes back.
@@ -310,6 +312,28 @@ def test_modules_and_functions_are_small(path):
             first = node.body[0] if path.parts[-2:] == ("cli", "main.py") else node
             length = (node.end_lineno or 0) - first.lineno + 1
             assert length <= LONGEST_FUNCTION_LINES, f"{node.name} has {length} lines"
+
+
+def test_no_folder_has_more_modules_than_can_be_looked_over():
+    sizes = Counter(path.parent for path in FILES if path.name != "__init__.py")
+    large = [str(place) for place, size in sizes.items() if size > MOST_MODULES_OF_A_FOLDER]
+    assert not large
+
+
+def test_two_classes_of_the_comparator_never_have_one_name():
+    """A name that means two things has to be learned twice; an engine's twins mean the same."""
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        module = module_of(path)
+        if path.parts[-1] == "__init__.py" or not module.startswith("comparator."):
+            continue
+        if module.startswith(("comparator.cli", "comparator.ui")):  # options, and rows of a view
+            continue
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(module)
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert not twice
 
 
 def test_the_folder_of_the_space_is_no_package():

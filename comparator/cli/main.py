@@ -34,16 +34,16 @@ class Command(NamedTuple):
 
 
 SUITE = {
-    "run": Command("suite_run", "Ask models all prompts of a file, and grade their answers."),
-    "resume": Command("suite_resume", "Go on with a suite that was interrupted."),
-    "list": Command("suite_list", "List the suites that were run, the newest first."),
-    "show": Command("suite_show", "Show what came of a suite."),
+    "run": Command("suite.run", "Ask models all prompts of a file, and grade their answers."),
+    "resume": Command("suite.resume", "Go on with a suite that was interrupted."),
+    "list": Command("suite.list", "List the suites that were run, the newest first."),
+    "show": Command("suite.show", "Show what came of a suite."),
     "report": Command(
-        "suite_report",
+        "suite.report",
         "Write a suite in a form to take away: a web page, Markdown, CSV, JSON, promptfoo's.",
         "report",
     ),
-    "remove": Command("suite_remove", "Remove suites with all their answers."),
+    "remove": Command("suite.remove", "Remove suites with all their answers."),
 }
 COMMANDS = {
     "serve": Command("serve", "Open the page: choose up to four models, ask, compare."),

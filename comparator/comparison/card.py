@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from comparator.comparison import builds
+from comparator.comparison.engine_trials import builds
 from comparator.comparison.repeats import thought_of
 from comparator.comparison.turns import asked
 from comparator.core.conversation import Conversation
@@ -30,6 +30,7 @@ from comparator.storage.digests import Digests
 from comparator.storage.kept_comparison import KeptComparison
 from runners import registry
 from runners.machine.processor import this_processor
+from runners.protocol import Count
 
 KIND = "multi-llm-comparator reproduction card"
 VERSION = 1
@@ -40,14 +41,13 @@ _NOT_OF_AN_ANSWER = ("low_cpu_mem_usage", "system_prompt", "lora")
 
 Record = dict[str, Any]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
-class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+class CardPart(msgspec.Struct, frozen=True, omit_defaults=True):
     """One strict piece of a card."""
 
 
-class CardFile(Part, frozen=True):
+class CardFile(CardPart, frozen=True):
     """A file of a model: its name without a folder, its size in bytes, its content."""
 
     name: str
@@ -55,7 +55,7 @@ class CardFile(Part, frozen=True):
     sha256: Digest | None = None
 
 
-class CardModel(Part, frozen=True):
+class CardModel(CardPart, frozen=True):
     """Which model: ``size`` is of its weights; ``repository`` is the Hub's name where known."""
 
     name: str
@@ -65,7 +65,7 @@ class CardModel(Part, frozen=True):
     repository: str | None = None
 
 
-class CardAdapter(Part, frozen=True):
+class CardAdapter(CardPart, frozen=True):
     """A LoRA adapter on a model."""
 
     name: str
@@ -73,14 +73,14 @@ class CardAdapter(Part, frozen=True):
     files: list[CardFile] = []
 
 
-class CardMessage(Part, frozen=True):
+class CardMessage(CardPart, frozen=True):
     """One message of what was asked."""
 
     role: str
     content: str
 
 
-class CardEngine(Part, frozen=True):
+class CardEngine(CardPart, frozen=True):
     """What answered: name with versions, and ``build``, a digest of its native files."""
 
     name: str = ""
@@ -92,7 +92,7 @@ class CardEngine(Part, frozen=True):
     build: str = ""
 
 
-class CardAnswer(Part, frozen=True):
+class CardAnswer(CardPart, frozen=True):
     """What was answered: text and what was thought before it, and how it ended."""
 
     text: str
@@ -103,7 +103,7 @@ class CardAnswer(Part, frozen=True):
     error_kind: str | None = None
 
 
-class CardSlot(Part, frozen=True):
+class CardSlot(CardPart, frozen=True):
     """One column. ``begun`` is the begin of an answer that was gone on with."""
 
     model: CardModel
@@ -125,7 +125,7 @@ class CardSlot(Part, frozen=True):
         return conversation.continuing(self.begun) if self.begun else conversation
 
 
-class CardMachine(Part, frozen=True):
+class CardMachine(CardPart, frozen=True):
     """The machine in words; ``features`` are instructions for which engines have code."""
 
     system: str = ""
@@ -135,7 +135,7 @@ class CardMachine(Part, frozen=True):
     features: list[str] = []
 
 
-class Card(Part, frozen=True, kw_only=True):
+class Card(CardPart, frozen=True, kw_only=True):
     """A reproduction card; ``date`` is what chat templates were told of the time."""
 
     kind: str = KIND

@@ -21,7 +21,7 @@ from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Files, Lesson, Request, Slot
 from comparator.comparison.results import ResultBuilder
 from comparator.comparison.slot_checks import said_of
-from comparator.comparison.written import Added, Piece, Place
+from comparator.comparison.written import Added, AnswerPart, ReadingPlace
 from comparator.core.models import InferenceResult
 from comparator.core.quiet import MeasuredRun, quiet
 from runners import protocol
@@ -197,7 +197,7 @@ class Comparison:
         """Return a snapshot of one column without its text, at a cost that does not grow."""
         return self._builders[slot].snapshot(with_content=False)
 
-    def written_since(self, slot: int, place: Place) -> Added:
+    def written_since(self, slot: int, place: ReadingPlace) -> Added:
         """Return what a column has written since a reader's place."""
         return self._builders[slot].written.since(place)
 
@@ -206,7 +206,7 @@ class Comparison:
         run = self._runs.get(slot)
         return run.samples if run is not None else {}
 
-    def pieces(self, slot: int) -> list[Piece]:
+    def pieces(self, slot: int) -> list[AnswerPart]:
         """Return a column's answer by its tokens."""
         return self._builders[slot].written.pieces()
 

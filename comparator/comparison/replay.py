@@ -19,7 +19,7 @@ from comparator.comparison.card import (
     this_machine,
 )
 from comparator.comparison.partings import Parting, parting
-from comparator.comparison.slot_settings import Given
+from comparator.comparison.slot_settings import GivenSettings
 from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.lora import Adapter
@@ -33,10 +33,10 @@ from comparator.storage.digests import Digests
 
 STOPPED = "cancelled"  # the finish_reason of an answer that a person has stopped
 _ALL = frozenset(ModelConfig.__dataclass_fields__)
-AS_ON_THE_CARD = Given(_ALL, _ALL)  # no value is to be taken from anywhere else
+AS_ON_THE_CARD = GivenSettings(_ALL, _ALL)  # no value is to be taken from anywhere else
 
 
-class End(Enum):
+class ColumnEnd(Enum):
     """How one column of a replay ended."""
 
     IDENTICAL = "identical"
@@ -62,7 +62,7 @@ class Planned:
 
 
 @dataclass
-class Progress:
+class TextLengths:
     """How long the texts of a column were after each of its tokens: thought and answer."""
 
     lengths: list[tuple[int, int, int]] = field(default_factory=list)
@@ -93,10 +93,10 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ColumnOutcome:
     """How one column of a replay ended, in words."""
 
-    end: End
+    end: ColumnEnd
     sentence: str
     differences: tuple[str, ...] = ()
 
@@ -159,11 +159,13 @@ def check(card: Card) -> None:
             ) from error
 
 
-def outcome(card: Card, planned: Planned, result: InferenceResult, progress: Progress) -> Outcome:
+def outcome(
+    card: Card, planned: Planned, result: InferenceResult, progress: TextLengths
+) -> ColumnOutcome:
     """Return how a column's answer compares with the card's."""
     slot, name = planned.slot, name_shown(planned.slot.model.name)
     if result.error and not (slot.answer.error_kind and result.error_kind):
-        return Outcome(End.NOT_RUN, f"{name}: {with_controls_shown(result.error)}")
+        return ColumnOutcome(ColumnEnd.NOT_RUN, f"{name}: {with_controls_shown(result.error)}")
     if result.error or slot.answer.error_kind:
         return _of_failures(name, slot, result)
     in_thought = _parted(slot.answer.thinking, _thought(result), slot)
@@ -171,21 +173,21 @@ def outcome(card: Card, planned: Planned, result: InferenceResult, progress: Pro
     found = in_thought or in_answer
     if found is None:
         tokens = result.stats.token_count
-        return Outcome(End.IDENTICAL, f"{name}: identical, {tokens} tokens")
+        return ColumnOutcome(ColumnEnd.IDENTICAL, f"{name}: identical, {tokens} tokens")
     told = _told(found, in_thought is not None, progress)
     changed = tuple(differences(card, slot, result))
-    return Outcome(End.PARTED, f"{name}: {told}", changed or (UNEXPLAINED,))
+    return ColumnOutcome(ColumnEnd.PARTED, f"{name}: {told}", changed or (UNEXPLAINED,))
 
 
 UNEXPLAINED = "Nothing that the card tells of engine, threads and machine differs."
 
 
-def exit_code(outcomes: Sequence[Outcome]) -> int:
+def exit_code(outcomes: Sequence[ColumnOutcome]) -> int:
     """Return 0 where all are identical, 1 where one could not run, else 3: one parted."""
     ends = {one.end for one in outcomes}
-    if End.NOT_RUN in ends:
+    if ColumnEnd.NOT_RUN in ends:
         return 1
-    return 3 if End.PARTED in ends else 0
+    return 3 if ColumnEnd.PARTED in ends else 0
 
 
 def differences(card: Card, slot: CardSlot, result: InferenceResult) -> Iterator[str]:
@@ -338,7 +340,7 @@ def _thought(result: InferenceResult) -> str:
     return result.thinking.text if result.thinking else ""
 
 
-def _told(found: Parting, in_thought: bool, progress: Progress) -> str:
+def _told(found: Parting, in_thought: bool, progress: TextLengths) -> str:
     token = progress.token_at(found.offset, in_thought)
     at = f"at token {token} of the new answer, word" if token else "at word"
     where = " of the thought" if in_thought else ""
@@ -348,10 +350,12 @@ def _told(found: Parting, in_thought: bool, progress: Progress) -> str:
     return f"parted {at} {found.word}{where}: then {then!r}, now {now!r}"
 
 
-def _of_failures(name: str, slot: CardSlot, result: InferenceResult) -> Outcome:
+def _of_failures(name: str, slot: CardSlot, result: InferenceResult) -> ColumnOutcome:
     then, now = slot.answer.error_kind, result.error_kind
     if then == now:
-        return Outcome(End.NOT_RUN, f"{name}: failed then and now ({now}); nothing to compare")
+        return ColumnOutcome(
+            ColumnEnd.NOT_RUN, f"{name}: failed then and now ({now}); nothing to compare"
+        )
     told = f"failed then ({name_shown(str(then))[:40]}) and "
     told += f"fails otherwise now ({now})" if now else "answers now"
-    return Outcome(End.PARTED, f"{name}: {told}")
+    return ColumnOutcome(ColumnEnd.PARTED, f"{name}: {told}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from comparator.comparison.slot_settings import Given, settings_of
+from comparator.comparison.slot_settings import GivenSettings, settings_of
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.lora import Adapter, adapter_of, with_home
@@ -65,7 +65,7 @@ class Slot:
     conversation: Conversation | None = None
 
     @classmethod
-    def of(cls, model: ModelInfo, config: ModelConfig, given: Given | None = None) -> Slot:
+    def of(cls, model: ModelInfo, config: ModelConfig, given: GivenSettings | None = None) -> Slot:
         """Return a slot with its label and the values really sent.
 
         A look at the model's facts, not to be done again. ``given`` are the settings that a person

@@ -11,12 +11,12 @@ from comparator.core.models import ModelInfo
 from comparator.library.facts.sampling import sampling_of
 
 DEFAULT, GIVEN, MAKER, DRAWN = "default", "given", "maker", "drawn"
-_USUAL = asdict(ModelConfig())
+USUAL = asdict(ModelConfig())
 NO_ADVICE = "Its files advise no sampling values of its maker, so the usual ones are used."
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenSettings:
     """The settings that a person gave.
 
     Attributes:
@@ -28,10 +28,10 @@ class Given:
     over_maker: Collection[str] = ()
 
     @classmethod
-    def by_value(cls, config: ModelConfig) -> Given:
+    def by_value(cls, config: ModelConfig) -> GivenSettings:
         """Return what is taken as given where only values are known: what is not as by default."""
         values = asdict(config)
-        names = frozenset(name for name, value in values.items() if value != _USUAL[name])
+        names = frozenset(name for name, value in values.items() if value != USUAL[name])
         return cls(names, names)
 
 
@@ -44,16 +44,18 @@ class SlotSettings:
     notice: str = ""
 
 
-def settings_of(model: ModelInfo, config: ModelConfig, given: Given | None = None) -> SlotSettings:
+def settings_of(
+    model: ModelInfo, config: ModelConfig, given: GivenSettings | None = None
+) -> SlotSettings:
     """Return the settings of a slot, with the values of its maker where those are asked for.
 
     What a person gave stands; the maker's values take the place of the others.
     """
-    given = given or Given.by_value(config)
+    given = given or GivenSettings.by_value(config)
     found = sampling_of(model) if config.sampling == "maker" else None
     advised = _without(found.values, given.over_maker) if found else {}
     settled = replace(config, **advised)
-    sources = {name: _source(name, settled, given, advised) for name in _USUAL}
+    sources = {name: _source(name, settled, given, advised) for name in USUAL}
     if found is None:
         return SlotSettings(settled, sources)
     notes = found.sentences if found.values or found.sentences else (NO_ADVICE,)
@@ -66,11 +68,11 @@ def _without(advised: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in advised.items() if name not in kept}
 
 
-def _source(name: str, config: ModelConfig, given: Given, advised: dict[str, Any]) -> str:
+def _source(name: str, config: ModelConfig, given: GivenSettings, advised: dict[str, Any]) -> str:
     if name in advised:
         return MAKER
     if name == "seed" and config.seed is None:
         return DRAWN
     value = getattr(config, name)
-    is_nothing = value == _USUAL[name] and not value  # a form sends its empty fields too
+    is_nothing = value == USUAL[name] and not value  # a form sends its empty fields too
     return GIVEN if name in given.names and not is_nothing else DEFAULT

@@ -12,12 +12,12 @@ Where a seed was drawn, a new one is drawn; one that a person gave stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from comparator.comparison.kept import KeptComparison, Record
 from comparator.comparison.request import Files, Request
-from comparator.comparison.slot_settings import DRAWN, GIVEN, MAKER
+from comparator.comparison.slot_settings import DRAWN, GIVEN, MAKER, USUAL
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
@@ -32,7 +32,6 @@ SAME_AGAIN = (
 )
 _CUT_STATES = ("failed", "stopped")
 _LONGEST_NAME = 80
-_USUAL = asdict(ModelConfig())
 
 
 @dataclass(frozen=True)
@@ -276,7 +275,7 @@ def _turn(column: int, record: Record, conversation: Conversation) -> Turn:
     values, sources = record.get("config") or {}, record.get("config_sources") or {}
     settings = {
         name: values[name]
-        for name, usual in _USUAL.items()
+        for name, usual in USUAL.items()
         if name in values and _is_own(sources.get(name), values[name], usual)
     }
     if "seed" not in sources:  # nobody knows whether it was drawn

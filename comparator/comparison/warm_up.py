@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from comparator.comparison.engine_trials.trials import Trials
 from comparator.comparison.request import Advice, Request, Slot
-from comparator.comparison.trials import Trials
 from comparator.core.models import ModelInfo, ModelType
 from comparator.library.facts.lookup import facts_of
 from runners import process, registry

@@ -13,7 +13,7 @@ _TIMES_KEPT = 32  # of the latest tokens; what marks the beginning of a thought 
 
 
 @dataclass(frozen=True)
-class Place:
+class ReadingPlace:
     """How far a reader has come: parts of the answer and of the thought, and of which edition."""
 
     answer: int = 0
@@ -28,11 +28,11 @@ class Added:
     answer: str
     thought: str
     is_anew: bool
-    place: Place
+    place: ReadingPlace
 
 
 @dataclass(frozen=True)
-class Piece:
+class AnswerPart:
     """A part of an answer that became readable at once.
 
     Attributes:
@@ -84,9 +84,9 @@ class Written:
         """Whether there is any of it but white space."""
         return any(part.strip() for part in self._answer)
 
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[AnswerPart]:
         """Return the answer so far by its tokens."""
-        return [Piece(*part) for part in zip(self._answer, self._answer_tokens, strict=True)]
+        return [AnswerPart(*part) for part in zip(self._answer, self._answer_tokens, strict=True)]
 
     @property
     def is_empty(self) -> bool:
@@ -101,11 +101,11 @@ class Written:
         seconds = max(0.0, self._thought_ended - self._thought_began)
         return Thinking(text, self._thought_tokens, seconds)
 
-    def since(self, place: Place) -> Added:
+    def since(self, place: ReadingPlace) -> Added:
         """Return what was written since a reader's place, and the new place."""
         is_anew = place.edition != self._edition
-        read = Place() if is_anew else place
-        now = Place(len(self._answer), len(self._thought), self._edition)
+        read = ReadingPlace() if is_anew else place
+        now = ReadingPlace(len(self._answer), len(self._thought), self._edition)
         answer, thought = self._answer[read.answer :], self._thought[read.thought :]
         return Added("".join(answer), "".join(thought), is_anew, now)
 

@@ -31,6 +31,7 @@ BUILTINS = (
     *("sorted", "str", "sum", "tuple", "zip"),
 )
 NAMES = frozenset((*VARIABLES, *MODULES, *BUILTINS))
+STEP = "expression"  # by which a child tells that one begins
 
 
 def check_expression(source: str) -> None:

@@ -10,3 +10,5 @@ LETTERS = string.ascii_uppercase  # by which columns are called
 # Files of text that stand before a question, and how much they may hold all together.
 MOST_FILES = 10
 LARGEST_FILES_BYTES = 2_000_000
+# Tokens by which llama.cpp rounds a context up, and by which its memory is counted.
+CONTEXT_STEP = 256

@@ -20,7 +20,7 @@ _END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Told:
+class ChildTold:
     """What one child told.
 
     Attributes:
@@ -34,7 +34,7 @@ class Told:
     trouble: str = ""
 
 
-def ask(job: str, library: str, use_gpu: bool) -> Told:
+def ask(job: str, library: str, use_gpu: bool) -> ChildTold:
     """Start a child that loads one library, and return what it told.
 
     Args:
@@ -67,7 +67,7 @@ def _places(library: str) -> tuple[str, ...]:
     return tuple(found.submodule_search_locations or ()) if found else ()
 
 
-def ask_all(questions: dict[str, tuple[str, str, bool]]) -> dict[str, Told]:
+def ask_all(questions: dict[str, tuple[str, str, bool]]) -> dict[str, ChildTold]:
     """Ask several children at once: each is at work for seconds, most of them reading files."""
     if not questions:
         return {}
@@ -76,30 +76,30 @@ def ask_all(questions: dict[str, tuple[str, str, bool]]) -> dict[str, Told]:
         return {key: answer.result() for key, answer in asked.items()}
 
 
-def _heard(received: queue.SimpleQueue[protocol.Message]) -> Told:
+def _heard(received: queue.SimpleQueue[protocol.Message]) -> ChildTold:
     sandbox = ""
     while True:
         try:
             message = received.get(timeout=_WAIT_SECONDS)
         except queue.Empty:
-            return Told(sandbox, trouble="The model process did not end.")
+            return ChildTold(sandbox, trouble="The model process did not end.")
         if isinstance(message, protocol.Hello):
             sandbox = message.sandbox
         elif isinstance(message, protocol.FINAL):
             return _end(sandbox, message)
 
 
-def _end(sandbox: str, final: protocol.Message) -> Told:
+def _end(sandbox: str, final: protocol.Message) -> ChildTold:
     if isinstance(final, protocol.Finished):
         try:
-            return Told(sandbox, json.loads(final.text))
+            return ChildTold(sandbox, json.loads(final.text))
         except (ValueError, RecursionError):
-            return Told(sandbox, trouble="The model process told something that is no answer.")
+            return ChildTold(sandbox, trouble="The model process told something that is no answer.")
     if isinstance(final, protocol.Failed):
-        return Told(sandbox, trouble=_first_line(final.message))
+        return ChildTold(sandbox, trouble=_first_line(final.message))
     if isinstance(final, protocol.Crashed):
-        return Told(sandbox, trouble=_first_line(final.cause))
-    return Told(sandbox, trouble="The model process took too long to load its library.")
+        return ChildTold(sandbox, trouble=_first_line(final.cause))
+    return ChildTold(sandbox, trouble="The model process took too long to load its library.")
 
 
 def _first_line(text: str) -> str:

@@ -20,7 +20,7 @@ from comparator.diagnosis import (
     versions,
 )
 from comparator.diagnosis.places import Places
-from comparator.diagnosis.values import LIMITS, Finding, Part, Report, report_of, survived
+from comparator.diagnosis.values import LIMITS, Finding, Report, ReportPart, report_of, survived
 from runners.machine import nvml
 
 # Asks a library's adapter what does not behave as it should; each answer is a sentence.
@@ -44,7 +44,9 @@ def examine(
         with_trial: try engines that were not yet tried on this machine.
         known: what the caller has found already.
     """
-    whole = report_of([("known", Part(None, [*known])), *_parts(asked, probes or {}, with_trial)])
+    whole = report_of(
+        [("known", ReportPart(None, [*known])), *_parts(asked, probes or {}, with_trial)]
+    )
     del whole.parts["known"]
     redaction = privacy.of_this_machine(asked.models_dirs)
     findings = [
@@ -56,7 +58,7 @@ def examine(
 
 def _parts(
     asked: Places, probes: Mapping[str, Probe], with_trial: bool
-) -> Iterable[tuple[str, Part]]:
+) -> Iterable[tuple[str, ReportPart]]:
     yield "system", survived("system", machine.system)
     yield "processor", survived("processor", machine.cpu)
     yield "memory", survived("memory", machine.ram)
@@ -71,22 +73,22 @@ def _parts(
     yield "probes", survived("probes", lambda: asked_adapters(probes))
 
 
-def _engines(with_trial: bool) -> Iterable[tuple[str, Part]]:
+def _engines(with_trial: bool) -> Iterable[tuple[str, ReportPart]]:
     """Yield the parts about engines: the children have ended before the trials measure."""
     has_device = has_accelerator()
-    found: list[engines.Build] = []
-    told: dict[str, children.Told] = {}
+    found: list[engines.EngineLibrary] = []
+    told: dict[str, children.ChildTold] = {}
 
-    def ask() -> Part:
+    def ask() -> ReportPart:
         found.extend(engines.builds())
         told.update(children.ask_all(engines.questions(found, use_gpu=has_device)))
-        return Part()
+        return ReportPart()
 
     asked = survived("engines", ask)
     tried = survived("trials", lambda: trials.trials(with_trial))
     answered_for = trials.answered_for(tried)
     built = survived("engines", lambda: engines.engines(found, told, answered_for, has_device))
-    yield "engines", Part(built.facts, [*asked.findings, *built.findings])
+    yield "engines", ReportPart(built.facts, [*asked.findings, *built.findings])
     yield "sandbox", survived("sandbox", lambda: engines.sandbox(told))
     yield "trials", tried
 
@@ -96,10 +98,10 @@ def has_accelerator() -> bool:
     return bool(nvml.devices()) or any(os.path.exists(path) for path in _DEVICE_FILES)
 
 
-def _models(asked: Places) -> Iterable[tuple[str, Part]]:
+def _models(asked: Places) -> Iterable[tuple[str, ReportPart]]:
     found: list[Any] = []
 
-    def collect() -> Part:
+    def collect() -> ReportPart:
         part, models = places.models(asked)
         found.extend(models)
         return part
@@ -109,14 +111,14 @@ def _models(asked: Places) -> Iterable[tuple[str, Part]]:
     yield "models", part
 
 
-def asked_adapters(probes: Mapping[str, Probe]) -> Part:
+def asked_adapters(probes: Mapping[str, Probe]) -> ReportPart:
     """Return what the adapters of libraries found, as findings; a probe that breaks is one."""
     findings = []
     for library, probe in probes.items():
-        part = survived("probes", lambda probe=probe: Part(list(probe())))  # type: ignore[misc]
+        part = survived("probes", lambda probe=probe: ReportPart(list(probe())))  # type: ignore[misc]
         findings += part.findings
         findings += [_about_probe(library, sentence) for sentence in part.facts or ()]
-    return Part(sorted(probes), findings)
+    return ReportPart(sorted(probes), findings)
 
 
 def _about_probe(library: str, sentence: str) -> Finding:

@@ -14,8 +14,8 @@ from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.diagnosis import flags
-from comparator.diagnosis.children import Told
-from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
+from comparator.diagnosis.children import ChildTold
+from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, ReportPart
 from runners import registry
 from runners.machine import native_build
 
@@ -28,7 +28,7 @@ _JOBS = {"gguf": "describe_gguf", "pytorch": "describe_pytorch"}
 
 
 @dataclass(frozen=True)
-class Build:
+class EngineLibrary:
     """One library that can answer for an engine.
 
     Attributes:
@@ -58,7 +58,7 @@ class Build:
         return self.install.replace("pip install", _ANEW)
 
 
-def builds() -> list[Build]:
+def builds() -> list[EngineLibrary]:
     """Return every library that there is a line for in the registry, installed or not.
 
     None is chosen where the environment names one that does not exist.
@@ -71,7 +71,9 @@ def builds() -> list[Build]:
             if engine is not None:
                 missing = tuple(name for name in engine.requires if not is_installed(name))
                 is_chosen = chosen == engine.requires
-                found.append(Build(kind, engine.requires[0], engine.install, missing, is_chosen))
+                found.append(
+                    EngineLibrary(kind, engine.requires[0], engine.install, missing, is_chosen)
+                )
     return found
 
 
@@ -90,7 +92,7 @@ def is_installed(name: str) -> bool:
         return False
 
 
-def questions(found: Iterable[Build], use_gpu: bool) -> dict[str, tuple[str, str, bool]]:
+def questions(found: Iterable[EngineLibrary], use_gpu: bool) -> dict[str, tuple[str, str, bool]]:
     """Return what the children are asked, by library: only builds that are installed."""
     return {
         build.library: (_JOBS[build.engine], build.library, use_gpu)
@@ -100,8 +102,11 @@ def questions(found: Iterable[Build], use_gpu: bool) -> dict[str, tuple[str, str
 
 
 def engines(
-    found: Collection[Build], told: dict[str, Told], answered_for: Collection[str], has_device: bool
-) -> Part:
+    found: Collection[EngineLibrary],
+    told: dict[str, ChildTold],
+    answered_for: Collection[str],
+    has_device: bool,
+) -> ReportPart:
     """Return the facts of every build, and what is wrong with them.
 
     Args:
@@ -111,10 +116,10 @@ def engines(
         has_device: whether there is an accelerator.
     """
     facts = [_facts(build, told.get(build.library)) for build in found]
-    return Part(facts, [*_about_choice(), *_about(found, told, answered_for, has_device)])
+    return ReportPart(facts, [*_about_choice(), *_about(found, told, answered_for, has_device)])
 
 
-def _facts(build: Build, told: Told | None) -> dict[str, Any]:
+def _facts(build: EngineLibrary, told: ChildTold | None) -> dict[str, Any]:
     described = dict(told.described) if told else {}
     return {
         "engine": build.engine,
@@ -190,7 +195,10 @@ def _about_choice() -> list[Finding]:
 
 
 def _about(
-    found: Collection[Build], told: dict[str, Told], answered_for: Collection[str], has_device: bool
+    found: Collection[EngineLibrary],
+    told: dict[str, ChildTold],
+    answered_for: Collection[str],
+    has_device: bool,
 ) -> Iterator[Finding]:
     for build in found:
         if build.missing:
@@ -202,7 +210,7 @@ def _about(
             yield from _about_gpu(build, told[build.library], has_device)
 
 
-def _about_missing(build: Build, found: Collection[Build]) -> Iterator[Finding]:
+def _about_missing(build: EngineLibrary, found: Collection[EngineLibrary]) -> Iterator[Finding]:
     """Tell of a missing library where it is needed: to answer, or for what no other can do."""
     if build.chosen:
         names = " and ".join(build.missing)
@@ -216,13 +224,13 @@ def _about_missing(build: Build, found: Collection[Build]) -> Iterator[Finding]:
         yield Finding("engines", LIMITS, sentence, build.install)
 
 
-def _about_trouble(build: Build, trouble: str, answered_for: Collection[str]) -> Finding:
+def _about_trouble(build: EngineLibrary, trouble: str, answered_for: Collection[str]) -> Finding:
     sentence = f"{build.package} is installed and cannot be used: {trouble}"
     severity = PREVENTS if build.chosen and build.engine not in answered_for else LIMITS
     return Finding("engines", severity, sentence, build.again)
 
 
-def _about_features(build: Build, told: Told) -> Iterator[Finding]:
+def _about_features(build: EngineLibrary, told: ChildTold) -> Iterator[Finding]:
     """Compare what a build uses of a processor with what this processor has."""
     has = flags.processor_flags()
     if build.engine != "gguf" or not has:
@@ -246,7 +254,7 @@ def _about_features(build: Build, told: Told) -> Iterator[Finding]:
         yield _about_unused(build, unused)
 
 
-def _about_unused(build: Build, unused: list[str]) -> Finding:
+def _about_unused(build: EngineLibrary, unused: list[str]) -> Finding:
     words = f"{build.package} does not use {', '.join(unused)} of this processor, and is slower"
     if build.library == "xllamacpp":
         first = registry.ENGINES["gguf"].install
@@ -254,7 +262,7 @@ def _about_unused(build: Build, unused: list[str]) -> Finding:
     return Finding("engines", LIMITS, f"{words} than it could be.", build.again)
 
 
-def _about_gpu(build: Build, told: Told, has_device: bool) -> Iterator[Finding]:
+def _about_gpu(build: EngineLibrary, told: ChildTold, has_device: bool) -> Iterator[Finding]:
     if not has_device or told.described.get("devices"):
         return
     if told.described.get("gpu_offload"):
@@ -265,14 +273,14 @@ def _about_gpu(build: Build, told: Told, has_device: bool) -> Iterator[Finding]:
     yield Finding("engines", LIMITS, sentence, _with_gpu(build))
 
 
-def _with_gpu(build: Build) -> str:
+def _with_gpu(build: EngineLibrary) -> str:
     """Return the command that installs a build that can use an NVIDIA GPU."""
     if build.engine != "gguf":
         return build.again
     return f'CMAKE_ARGS="-DGGML_CUDA=on" {native_build.rebuild_command()}'
 
 
-def sandbox(told: dict[str, Told]) -> Part:
+def sandbox(told: dict[str, ChildTold]) -> ReportPart:
     """Return what the children said about their sandbox, by library."""
     facts = [
         {"library": library, "state": answer.sandbox or None} for library, answer in told.items()
@@ -282,7 +290,7 @@ def sandbox(told: dict[str, Told]) -> Part:
         if not state.startswith("on"):
             libraries = " and ".join(k for k, answer in told.items() if answer.sandbox == state)
             findings.append(_about_sandbox(libraries, state))
-    return Part(facts, findings)
+    return ReportPart(facts, findings)
 
 
 def _about_sandbox(libraries: str, state: str) -> Finding:

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from comparator.core.units import fine_size
-from comparator.diagnosis.values import LIMITS, NOTE, Finding, Part
+from comparator.diagnosis.values import LIMITS, NOTE, Finding, ReportPart
 from comparator.memory import held as holding
 from runners.machine import cores, memory, nvml
 from runners.machine.processor import this_processor
@@ -21,7 +21,7 @@ FEW_BYTES = 1_000_000_000  # with less, small models may fit and others will not
 _DEVICE_FILES = ("/dev/nvidiactl", "/dev/dxg")
 
 
-def system() -> Part:
+def system() -> ReportPart:
     """Return the operating system and Python."""
     facts = {
         "platform": _platform(),
@@ -30,7 +30,7 @@ def system() -> Part:
         "bits": sys.maxsize.bit_length() + 1,
         "space": bool(os.environ.get("SPACE_ID")),
     }
-    return Part(facts)
+    return ReportPart(facts)
 
 
 def _platform() -> str:
@@ -44,7 +44,7 @@ def _platform() -> str:
     return "-".join(part for part in parts if part)
 
 
-def cpu() -> Part:
+def cpu() -> ReportPart:
     """Return the processor, and how much of it models may use."""
     logical = psutil.cpu_count(logical=True) or os.cpu_count() or 1
     physical = psutil.cpu_count(logical=False)
@@ -63,7 +63,7 @@ def cpu() -> Part:
         "threads": cores.threads_for_one_of(1),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
-    return Part(facts, _about_cpu(facts))
+    return ReportPart(facts, _about_cpu(facts))
 
 
 def _allowed(logical: int) -> int:
@@ -99,7 +99,7 @@ def _about_cpu(facts: dict[str, Any]) -> list[Finding]:
     return found
 
 
-def ram() -> Part:
+def ram() -> ReportPart:
     """Return the memory there is and what of it is free, in bytes."""
     machine, swap = psutil.virtual_memory().total, psutil.swap_memory()
     most, free = memory.total_bytes(), memory.available_bytes()
@@ -111,12 +111,12 @@ def ram() -> Part:
         "swap_used_bytes": swap.used,
         "kills": memory.kills(),
     }
-    return Part(facts, _about_ram(facts))
+    return ReportPart(facts, _about_ram(facts))
 
 
-def held() -> Part:
+def held() -> ReportPart:
     """Return what pages and programs that use this library hold now, in bytes."""
-    return Part([_held(pid, what) for pid, what in holding.running().items()])
+    return ReportPart([_held(pid, what) for pid, what in holding.running().items()])
 
 
 def _held(pid: int, what: holding.Held) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _about_ram(facts: dict[str, Any]) -> list[Finding]:
     return found
 
 
-def devices() -> Part:
+def devices() -> ReportPart:
     """Return the NVIDIA devices that the driver tells of; no engine is asked here."""
     found = nvml.devices()
     facts = {"driver": nvml.driver_version(), "devices": found}
@@ -166,8 +166,8 @@ def devices() -> Part:
             "GPUs are less sure."
         )
         mend = "pip install nvidia-ml-py"
-        return Part(facts, [Finding("devices", LIMITS, sentence, mend)])
-    return Part(facts)
+        return ReportPart(facts, [Finding("devices", LIMITS, sentence, mend)])
+    return ReportPart(facts)
 
 
 def _limit(about: str, sentence: str, mend: str) -> Finding:

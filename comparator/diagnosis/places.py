@@ -16,7 +16,7 @@ from comparator.core.disk import free_bytes
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.core.location import OWN_SOURCE
 from comparator.core.units import fine_size
-from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
+from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, ReportPart
 from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager
 from comparator.storage import database, suite_rows
@@ -56,7 +56,7 @@ class Places:
     named: bool = False
 
 
-def folders(places: Places) -> Part:
+def folders(places: Places) -> ReportPart:
     """Return the state of every folder of ours; only those of models are told by their path."""
     facts = [_folder("models", folder, shown=True) for folder in places.models_dirs]
     for fact in facts:
@@ -67,7 +67,7 @@ def folders(places: Places) -> Part:
         _folder("cache", database.facts_path().parent),
     ]
     facts += list(_temporary())
-    return Part(facts, [finding for fact in facts for finding in _about_folder(fact)])
+    return ReportPart(facts, [finding for fact in facts for finding in _about_folder(fact)])
 
 
 def _folder(role: str, path: Path, shown: bool = False) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _another(role: str, variable: str) -> str:
     return f"export {variable}=FOLDER, one that you may write to"
 
 
-def stores() -> Part:
+def stores() -> ReportPart:
     """Return the state of every SQLite file of ours; nothing in them is changed."""
     facts, findings = [], []
     for role, folder in (
@@ -169,7 +169,7 @@ def stores() -> Part:
     findings += _about_history()
     unlike = {_place(fact): fact for fact in facts}  # both folders may be the same one
     facts = list(unlike.values())
-    return Part(facts, [*(f for fact in facts for f in _about_store(fact)), *findings])
+    return ReportPart(facts, [*(f for fact in facts for f in _about_store(fact)), *findings])
 
 
 def _place(fact: dict[str, Any]) -> tuple[str, int]:
@@ -264,7 +264,7 @@ def _about_put_aside(role: str, names: Sequence[str]) -> Finding:
     return Finding("stores", NOTE, sentence, f"Remove it, if nobody wants to look: {names[0]}.")
 
 
-def sources(places: Places, models: Sequence[Any]) -> Part:
+def sources(places: Places, models: Sequence[Any]) -> ReportPart:
     """Return which programs' models are offered, and how many models each has."""
     counts = collections.Counter(model.source for model in models)
     facts = [{"key": OWN_SOURCE, "title": "your folders", "on": True, "models": counts[OWN_SOURCE]}]
@@ -272,10 +272,10 @@ def sources(places: Places, models: Sequence[Any]) -> Part:
         facts.append(
             {"key": key, "title": kind.title, "on": key in places.sources, "models": counts[key]}
         )
-    return Part(facts)
+    return ReportPart(facts)
 
 
-def models(places: Places) -> tuple[Part, list[Any]]:
+def models(places: Places) -> tuple[ReportPart, list[Any]]:
     """Return how many models there are, without a name; and the models."""
     found, trouble = _found(places)
     loadable = [model for model in found if model.problem is None]
@@ -294,7 +294,7 @@ def models(places: Places) -> tuple[Part, list[Any]]:
     if len(loadable) < len(found):
         sentence = f"{len(found) - len(loadable)} of {len(found)} models cannot be loaded."
         findings.append(Finding("models", NOTE, sentence, "comparator models"))
-    return Part(facts, findings), found
+    return ReportPart(facts, findings), found
 
 
 def _found(places: Places) -> tuple[list[Any], str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from comparator.diagnosis.privacy import is_secret
-from comparator.diagnosis.values import Part
+from comparator.diagnosis.values import ReportPart
 
 _OURS = re.compile(
     r"^(COMPARATOR_.*|GRADIO_.*|HF_.*|HUGGINGFACE_.*|TRANSFORMERS_.*|OLLAMA_MODELS|LLAMA_CACHE|"
@@ -27,11 +27,11 @@ _HARMLESS = re.compile(
 _PLAIN_VALUE = re.compile(r"^[A-Za-z0-9_.,:=+-]{0,60}$")
 
 
-def settings(environment: Mapping[str, str] | None = None) -> Part:
+def settings(environment: Mapping[str, str] | None = None) -> ReportPart:
     """Return the variables of ours and of our libraries that are set; ``value`` null if private."""
     environment = os.environ if environment is None else environment
     names = sorted(name for name in environment if _OURS.match(name))
-    return Part([{"name": name, "value": _shown(name, environment[name])} for name in names])
+    return ReportPart([{"name": name, "value": _shown(name, environment[name])} for name in names])
 
 
 def _shown(name: str, value: str) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from comparator.comparison.trials import Trials, Verdict
-from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part
+from comparator.comparison.engine_trials.trials import Trials, TrialVerdict
+from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, ReportPart
 from runners import registry
 
 KINDS = tuple(kind for kind, engine in registry.ENGINES.items() if engine.trial)
@@ -15,7 +15,7 @@ _COMMAND = re.compile(r"`([^`]+)`")
 _TRY = "comparator doctor, while no model is running"
 
 
-def trials(with_trial: bool, known: Trials | None = None) -> Part:
+def trials(with_trial: bool, known: Trials | None = None) -> ReportPart:
     """Return each engine's verdict, and as findings what is off, with the command that mends it.
 
     Args:
@@ -23,23 +23,25 @@ def trials(with_trial: bool, known: Trials | None = None) -> Part:
         known: where verdicts are kept; None takes this user's.
     """
     asked = known or Trials()
-    part = Part([])
+    part = ReportPart([])
     try:
         for kind in KINDS:
             verdict = asked.verdict_for(kind) if with_trial else asked.known(kind)
-            if verdict is None or verdict != Verdict():  # which is of an engine without a build
-                _add(part, asked, kind, verdict or Verdict())
+            if (
+                verdict is None or verdict != TrialVerdict()
+            ):  # which is of an engine without a build
+                _add(part, asked, kind, verdict or TrialVerdict())
     finally:
         asked.close()
     return part
 
 
-def answered_for(part: Part) -> list[str]:
+def answered_for(part: ReportPart) -> list[str]:
     """Return the kinds of engines that were tried and gave right numbers."""
     return [fact["engine"] for fact in part.facts or () if fact["state"] in (BEST, OFF)]
 
 
-def _add(part: Part, asked: Trials, kind: str, verdict: Verdict) -> None:
+def _add(part: ReportPart, asked: Trials, kind: str, verdict: TrialVerdict) -> None:
     state = _state(asked, verdict)
     part.facts.append(_facts(kind, verdict, state))
     if state == UNTRIED and not verdict.sentences:
@@ -52,7 +54,7 @@ def _add(part: Part, asked: Trials, kind: str, verdict: Verdict) -> None:
     ]
 
 
-def _facts(kind: str, verdict: Verdict, state: str) -> dict[str, Any]:
+def _facts(kind: str, verdict: TrialVerdict, state: str) -> dict[str, Any]:
     return {
         "engine": kind,
         "library": verdict.library or registry.engine(kind).library,
@@ -65,7 +67,7 @@ def _facts(kind: str, verdict: Verdict, state: str) -> dict[str, Any]:
     }
 
 
-def _state(asked: Trials, verdict: Verdict) -> str:
+def _state(asked: Trials, verdict: TrialVerdict) -> str:
     if not verdict.is_tried:
         return UNTRIED
     found = asked.verdicts.of(verdict.key)

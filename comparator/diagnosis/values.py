@@ -32,7 +32,7 @@ class Finding:
 
 
 @dataclass
-class Part:
+class ReportPart:
     """What one collector found: facts that JSON can hold, and findings."""
 
     facts: Any = None
@@ -62,17 +62,17 @@ class Report:
         }
 
 
-def survived(about: str, collect: Callable[[], Part]) -> Part:
+def survived(about: str, collect: Callable[[], ReportPart]) -> ReportPart:
     """Return what a collector found; where it breaks, a sentence in the place of a traceback."""
     try:
         return collect()
     except Exception as error:
         sentence = f"This part could not be examined: {type(error).__name__}: {error}."
         mend = "Report this with the rest of what 'comparator doctor --json' says."
-        return Part(None, [Finding(about, NOTE, sentence, mend)])
+        return ReportPart(None, [Finding(about, NOTE, sentence, mend)])
 
 
-def report_of(parts: Iterable[tuple[str, Part]]) -> Report:
+def report_of(parts: Iterable[tuple[str, ReportPart]]) -> Report:
     """Put the parts together, the worst findings first."""
     parts = list(parts)
     findings = [finding for _, part in parts for finding in part.findings]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from comparator.diagnosis.values import LIMITS, NOTE, Finding, Part
+from comparator.diagnosis.values import LIMITS, NOTE, Finding, ReportPart
 
 DISTRIBUTION = "multi-llm-comparator"
 # Not needed by everybody, and told where they are installed.
@@ -20,12 +20,12 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _PLACES = (_PACKAGE / "_constraints.txt", _PACKAGE.parent / "constraints.txt")
 
 
-def versions() -> Part:
+def versions() -> ReportPart:
     """Return the version of each package that we need, tested and installed."""
     tested, allowed = tested_versions(), _allowed()
     facts = [_facts(name, tested, allowed) for name in sorted({*allowed, *OPTIONAL})]
     facts = [fact for fact in facts if fact["installed"] or fact["name"] in allowed]
-    return Part(facts, [*_about_forbidden(facts), *_about_untested(facts)])
+    return ReportPart(facts, [*_about_forbidden(facts), *_about_untested(facts)])
 
 
 def tested_versions() -> dict[str, str]:

@@ -11,9 +11,9 @@ from comparator.comparison.request import Slot
 from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
 from comparator.core.conversation import BYTES_AROUND_A_TURN, Conversation
 from comparator.core.exceptions import ConfigurationError
+from comparator.core.limits import CONTEXT_STEP
 from comparator.core.models import ModelType
 from comparator.library.facts.lookup import facts_of
-from comparator.memory.need import CONTEXT_STEP
 
 if TYPE_CHECKING:
     from comparator.services.inference_engine import InferenceEngine

@@ -21,7 +21,7 @@ from runners import protocol
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedCell:
     """A cell that is to be asked: what, and with which seed."""
 
     key: CellKey
@@ -50,7 +50,7 @@ class CellFold:
     """
 
     slot: Slot
-    asked: Sequence[Asked]
+    asked: Sequence[AskedCell]
     is_batched: bool = False
     is_loaded: bool = False
     ended: set[int] = field(default_factory=set)

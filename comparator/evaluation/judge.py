@@ -19,6 +19,7 @@ from comparator.core.config import ModelConfig
 from comparator.evaluation import judge_questions, judge_run
 from comparator.evaluation.judge_families import relatives
 from comparator.evaluation.judge_questions import TIE, UNSURE, Judgement, JudgeQuestion, Said
+from comparator.evaluation.statistics.rates import CONFIDENCE
 from comparator.formats.chat_template import SWITCHES
 from comparator.library.facts.lookup import facts_of
 from comparator.services.inference_engine import InferenceEngine
@@ -26,7 +27,6 @@ from comparator.storage.kept_suite import KeptSuite
 
 LEAST_CONSISTENCY = 0.65  # a coin has 0.5 between two letters
 MOST_TOKENS = 8  # of a letter, in any vocabulary
-_CONFIDENCE = 0.95
 
 
 class Judge:
@@ -219,7 +219,7 @@ class Steadiness:
 def _interval(agreed: int, asked: int) -> list[float]:
     from scipy.stats import binomtest
 
-    found = binomtest(agreed, asked).proportion_ci(_CONFIDENCE, "exact")
+    found = binomtest(agreed, asked).proportion_ci(CONFIDENCE, "exact")
     return [float(found.low), float(found.high)]
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation import judge_prompts
-from comparator.storage.kept_suite import Cell, Item, KeptSuite, Outcome, Verdict
+from comparator.storage.kept_suite import AssertionOutcome, Cell, Item, JudgeVerdict, KeptSuite
 
 RUBRIC_TYPES = ("llm-rubric", "not-llm-rubric")
 TIE, YES, NO, UNSURE = "tie", "yes", "no", "unsure"
@@ -176,7 +176,7 @@ def unaskable(text: str) -> str:
     return ""
 
 
-def verdicts_of(kept: KeptSuite, judgements: Judgements, refused: str = "") -> list[Verdict]:
+def verdicts_of(kept: KeptSuite, judgements: Judgements, refused: str = "") -> list[JudgeVerdict]:
     """Return the verdicts on all pairs of answers that were judged so far.
 
     Args:
@@ -184,7 +184,7 @@ def verdicts_of(kept: KeptSuite, judgements: Judgements, refused: str = "") -> l
         judgements: what was said.
         refused: why nothing of it counts; empty where it does.
     """
-    found: list[Verdict] = []
+    found: list[JudgeVerdict] = []
     for cells in answered(kept):
         for one, other in pairs_of_cells(cells):
             question = pair_of(kept, one, other)
@@ -194,20 +194,20 @@ def verdicts_of(kept: KeptSuite, judgements: Judgements, refused: str = "") -> l
     return found
 
 
-def _verdict(one: Cell, other: Cell, said: Judgement | None, refused: str) -> Verdict:
+def _verdict(one: Cell, other: Cell, said: Judgement | None, refused: str) -> JudgeVerdict:
     """Return what is said of two answers; None says that they are the same."""
     place = (one.prompt, one.repeat, one.slot, other.slot)
     if said is None:
-        return Verdict(*place, TIE, TIE, TIE)
+        return JudgeVerdict(*place, TIE, TIE, TIE)
     if refused:
-        return Verdict(*place, None, said.first, said.swapped, refused)
+        return JudgeVerdict(*place, None, said.first, said.swapped, refused)
     winner = said.agreed or None
-    return Verdict(*place, winner, said.first, said.swapped, "" if winner else said.reason)
+    return JudgeVerdict(*place, winner, said.first, said.swapped, "" if winner else said.reason)
 
 
 def outcomes_of(
     kept: KeptSuite, cell: Cell, judgements: Judgements, refused: str = ""
-) -> list[Outcome]:
+) -> list[AssertionOutcome]:
     """Return the outcomes of an answer, those that a judge decides filled in as far as it said."""
     outcomes = list(cell.assertions)
     for place, question in rubrics_of(kept, cell):
@@ -217,12 +217,16 @@ def outcomes_of(
     return outcomes
 
 
-def _outcome(type_: str, said: Judgement, refused: str) -> Outcome:
+def _outcome(type_: str, said: Judgement, refused: str) -> AssertionOutcome:
     if refused:
-        return Outcome(type_, None, refused)
+        return AssertionOutcome(type_, None, refused)
     if said.agreed == UNSURE:
-        return Outcome(type_, None, "The judge says in both orders that it cannot be told.")
+        return AssertionOutcome(
+            type_, None, "The judge says in both orders that it cannot be told."
+        )
     if not said.agreed:
-        return Outcome(type_, None, said.reason)
+        return AssertionOutcome(type_, None, said.reason)
     passed = (said.agreed == YES) != type_.startswith("not-")
-    return Outcome(type_, passed, f"The judge says in both orders {_IN_WORDS[said.agreed]}.")
+    return AssertionOutcome(
+        type_, passed, f"The judge says in both orders {_IN_WORDS[said.agreed]}."
+    )

@@ -21,7 +21,7 @@ _AS_RATE, _AS_RATING = "pass_rate", "rating"
 
 
 @dataclass(frozen=True)
-class Point:
+class ParetoPoint:
     """One slot.
 
     Attributes:
@@ -82,7 +82,7 @@ class Pareto:
     """
 
     quality: str
-    points: list[Point]
+    points: list[ParetoPoint]
     dominated: list[Domination]
     freed_bytes: int
     sentences: list[str]
@@ -122,18 +122,18 @@ def _rated(kept: KeptSuite, ratings: Ratings) -> bool:
     )
 
 
-def _points(kept: KeptSuite, ratings: Ratings | None) -> list[Point]:
+def _points(kept: KeptSuite, ratings: Ratings | None) -> list[ParetoPoint]:
     return [_point(line, kept.slots[line["slot"]], ratings) for line in summary_of(kept)]
 
 
-def _point(line: Mapping[str, Any], slot: SuiteSlot, ratings: Ratings | None) -> Point:
+def _point(line: Mapping[str, Any], slot: SuiteSlot, ratings: Ratings | None) -> ParetoPoint:
     quality, interval = line["pass_rate"], line["interval"]
     if ratings is not None:
         rating = next((one for one in ratings.ratings if one.key == slot.configuration), None)
         quality, interval = (rating.rating, rating.interval) if rating else (None, None)
     alone, together = line["tokens_per_second"], line["aggregate_tokens_per_second"]
     size = slot.model.get("size")
-    return Point(
+    return ParetoPoint(
         line["slot"],
         slot.label or f"Slot {line['slot'] + 1}",
         quality,
@@ -147,10 +147,10 @@ def _point(line: Mapping[str, Any], slot: SuiteSlot, ratings: Ratings | None) ->
 
 
 # By a pair of slots, the smaller first: a (the first is better), b, alike, unclear.
-Verdicts = dict[tuple[int, int], str]
+PairVerdicts = dict[tuple[int, int], str]
 
 
-def _verdicts(kept: KeptSuite, ratings: Ratings | None) -> Verdicts:
+def _verdicts(kept: KeptSuite, ratings: Ratings | None) -> PairVerdicts:
     if ratings is None:
         return {(line["a"], line["b"]): line["verdict"] for line in pairs_of(kept)}
     told = {(pair.a, pair.b): pair.verdict for pair in ratings.pairs}
@@ -167,7 +167,7 @@ def _turned(verdict: str) -> str:
     return {"a": "b", "b": "a"}.get(verdict, verdict)
 
 
-def _verdict(verdicts: Verdicts, one: int, other: int) -> str:
+def _verdict(verdicts: PairVerdicts, one: int, other: int) -> str:
     """Return how one slot's quality stands to another's: ``a`` where the one is better."""
     if one < other:
         return verdicts.get((one, other), "unclear")
@@ -175,9 +175,9 @@ def _verdict(verdicts: Verdicts, one: int, other: int) -> str:
 
 
 def _domination(
-    points: Sequence[Point],
-    verdicts: Verdicts,
-    files: Sequence[Files],
+    points: Sequence[ParetoPoint],
+    verdicts: PairVerdicts,
+    files: Sequence[FilesOnDisk],
     worse: int,
     better: int,
 ) -> Domination | None:
@@ -197,7 +197,7 @@ def _domination(
     return Domination(worse, better, is_certain, better_in, _freed(files, {worse}))
 
 
-def _measures(strong: Point, weak: Point) -> dict[str, int]:
+def _measures(strong: ParetoPoint, weak: ParetoPoint) -> dict[str, int]:
     """Return where the one is better (1), alike (0) or worse (-1), of what is known of both."""
     told = {}
     if strong.is_batch == weak.is_batch:
@@ -215,7 +215,7 @@ def _sign(more: float | None, less: float | None) -> int:
     return 1 if more > less else -1
 
 
-def _is_all_known(strong: Point, weak: Point) -> bool:
+def _is_all_known(strong: ParetoPoint, weak: ParetoPoint) -> bool:
     """Return whether the one was measured in all that the other was, and in the same way."""
     speed = weak.tokens_per_second is None or (
         strong.tokens_per_second is not None and strong.is_batch == weak.is_batch
@@ -223,7 +223,7 @@ def _is_all_known(strong: Point, weak: Point) -> bool:
     return speed and (weak.peak_bytes is None or strong.peak_bytes is not None)
 
 
-def _speeds_overlap(strong: Point, weak: Point, told: Mapping[str, int]) -> bool:
+def _speeds_overlap(strong: ParetoPoint, weak: ParetoPoint, told: Mapping[str, int]) -> bool:
     """Return whether being faster is all that speaks for one, and single answers contradict it."""
     if [name for name, sign in told.items() if sign > 0] != ["speed"]:
         return False
@@ -247,10 +247,10 @@ def _strength(one: Domination) -> tuple[bool, int]:
 
 
 # What a model's files are on the disk: by device and inode, their bytes and how many names.
-Files = dict[tuple[int, int], tuple[int, int]]
+FilesOnDisk = dict[tuple[int, int], tuple[int, int]]
 
 
-def _files(slot: SuiteSlot) -> Files:
+def _files(slot: SuiteSlot) -> FilesOnDisk:
     """Return the files of a slot's model, those that are still there, links followed."""
     path = str(slot.model.get("path") or "")
     if not path or not Path(path).exists():
@@ -266,7 +266,7 @@ def _files(slot: SuiteSlot) -> Files:
     return found
 
 
-def _freed(files: Sequence[Files], gone: set[int]) -> int:
+def _freed(files: Sequence[FilesOnDisk], gone: set[int]) -> int:
     """Return what deleting the models of some slots gives back.
 
     A file that a slot which stays uses as well stays; so does what has more names on the disk
@@ -286,11 +286,11 @@ def _freed(files: Sequence[Files], gone: set[int]) -> int:
 
 
 def _sentences(
-    points: Sequence[Point],
+    points: Sequence[ParetoPoint],
     dominated: Sequence[Domination],
-    verdicts: Verdicts,
+    verdicts: PairVerdicts,
     quality: str,
-    files: Sequence[Files],
+    files: Sequence[FilesOnDisk],
 ) -> list[str]:
     said = [_best(points, verdicts, quality), *_extremes(points)]
     said += [_dominated(points, one, bool(files[one.slot])) for one in dominated]
@@ -302,7 +302,7 @@ def _sentences(
     return [sentence for sentence in said if sentence]
 
 
-def _best(points: Sequence[Point], verdicts: Verdicts, quality: str) -> str:
+def _best(points: Sequence[ParetoPoint], verdicts: PairVerdicts, quality: str) -> str:
     """Return which slot is best, and which others may be."""
     told = sorted(
         (point for point in points if point.quality is not None),
@@ -322,14 +322,14 @@ def _best(points: Sequence[Point], verdicts: Verdicts, quality: str) -> str:
     return f"{sentence}."
 
 
-def _quality(point: Point, quality: str) -> str:
+def _quality(point: ParetoPoint, quality: str) -> str:
     low, high = point.quality_interval or (0.0, 0.0)
     if quality == _AS_RATING:
         return f"rated {point.quality:.0f}, {low:.0f} to {high:.0f}"
     return f"passes {percent(point.quality)}, {100 * low:.0f} to {percent(high)}"
 
 
-def _extremes(points: Sequence[Point]) -> list[str]:
+def _extremes(points: Sequence[ParetoPoint]) -> list[str]:
     """Return the fastest, the smallest in memory and on the disk; nothing where all are alike."""
     return [
         _fastest([point for point in points if point.tokens_per_second]),
@@ -338,7 +338,7 @@ def _extremes(points: Sequence[Point]) -> list[str]:
     ]
 
 
-def _fastest(points: Sequence[Point]) -> str:
+def _fastest(points: Sequence[ParetoPoint]) -> str:
     if len({point.is_batch for point in points}) != 1:
         return ""
     best = max(points, key=lambda point: point.tokens_per_second or 0)
@@ -351,13 +351,13 @@ def _fastest(points: Sequence[Point]) -> str:
     return f"For speed keep {_listed([one.label for one in same], 'or')} ({figure})."
 
 
-def _range(point: Point) -> str:
+def _range(point: ParetoPoint) -> str:
     if not point.speed_range:
         return ""
     return f"; answers had {point.speed_range[0]:.1f} to {point.speed_range[1]:.1f}"
 
 
-def _least(points: Sequence[Point], name: str, tolerance: float, words: str) -> str:
+def _least(points: Sequence[ParetoPoint], name: str, tolerance: float, words: str) -> str:
     known = [point for point in points if getattr(point, name)]
     if not known:
         return ""
@@ -368,7 +368,7 @@ def _least(points: Sequence[Point], name: str, tolerance: float, words: str) -> 
     return words.format(_listed(same, "or"), fine_size(least))
 
 
-def _dominated(points: Sequence[Point], one: Domination, has_files: bool) -> str:
+def _dominated(points: Sequence[ParetoPoint], one: Domination, has_files: bool) -> str:
     weak, strong = points[one.slot].label, points[one.by].label
     better = _listed([_IN[name] for name in one.better_in])
     frees = (

@@ -14,7 +14,7 @@ from comparator.comparison.comparison import Comparison, News
 from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Request, Slot
 from comparator.core.models import InferenceResult
-from comparator.evaluation.cells import Asked, CellFold
+from comparator.evaluation.cells import AskedCell, CellFold
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_suite import Cell
 from runners import protocol
@@ -27,7 +27,7 @@ OnCell = Callable[[Cell], None]
 
 
 @dataclass(frozen=True)
-class Batch:
+class AnswerBatch:
     """How many answers a child decodes at once, and with which context for each."""
 
     size: int = 1
@@ -66,8 +66,8 @@ class _Child(Comparison):
     def __init__(
         self,
         request: Request,
-        asked: Sequence[Asked],
-        batch: Batch,
+        asked: Sequence[AskedCell],
+        batch: AnswerBatch,
         on_cell: OnCell,
         on_loaded: Callable[[], None],
     ) -> None:
@@ -155,19 +155,19 @@ class SlotRun:
 
     engine: InferenceEngine
     request: Request
-    batch: Batch
+    batch: AnswerBatch
     on_cell: OnCell
     on_loaded: Callable[[], None]
     should_stop: ShouldStop
     facts: SlotFacts = field(default_factory=SlotFacts)
     was_stopped: bool = False
 
-    def ask(self, asked: Sequence[Asked]) -> None:
+    def ask(self, asked: Sequence[AskedCell]) -> None:
         """Ask these cells until each has ended, or a stop is asked."""
-        left, suspects = list(asked), list[Asked]()
+        left, suspects = list(asked), list[AskedCell]()
         while (left or suspects) and not self._is_over:
             if suspects:
-                suspects = self._ask_some(suspects, Batch(1, self.batch.context_tokens))[1]
+                suspects = self._ask_some(suspects, AnswerBatch(1, self.batch.context_tokens))[1]
                 continue
             dubious, left = self._ask_some(left, self.batch)
             suspects = dubious
@@ -176,7 +176,9 @@ class SlotRun:
     def _is_over(self) -> bool:
         return self.was_stopped or self.should_stop()
 
-    def _ask_some(self, asked: Sequence[Asked], batch: Batch) -> tuple[list[Asked], list[Asked]]:
+    def _ask_some(
+        self, asked: Sequence[AskedCell], batch: AnswerBatch
+    ) -> tuple[list[AskedCell], list[AskedCell]]:
         """Ask cells of one child; return what has to be asked alone, and what remains to be asked.
 
         Both are empty where all is done; what was stopped remains.
@@ -209,7 +211,7 @@ class SlotRun:
         for number in numbers:
             self.on_cell(child.fold.failed(number, final, child.ended_at))
 
-    def _run(self, asked: Sequence[Asked], batch: Batch) -> _Child:
+    def _run(self, asked: Sequence[AskedCell], batch: AnswerBatch) -> _Child:
         """Run one child to its end."""
         child = _Child(self._request(asked), asked, batch, self.on_cell, self.on_loaded)
         self.engine.start(child)
@@ -225,7 +227,7 @@ class SlotRun:
         self.facts.note(child.result(0), child.receipt)
         return child
 
-    def _request(self, asked: Sequence[Asked]) -> Request:
+    def _request(self, asked: Sequence[AskedCell]) -> Request:
         """Return what one child is admitted by: its longest question that is not too long."""
         request = self.request
         by_length = sorted(

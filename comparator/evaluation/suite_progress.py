@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from comparator.evaluation.disturbed_cells import is_disturbed
 from comparator.storage.kept_suite import Cell, KeptSuite
 
 # A model ten times as large is about ten times as slow; beyond that nothing is guessed.
 _LARGEST_RATIO = 20.0
-Stage = Literal["", "preparing", "loading", "answering", "grading", "judging"]
+SuiteStage = Literal["", "preparing", "loading", "answering", "grading", "judging"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class SuiteProgress:
     """How far a suite has come.
 
     Attributes:
@@ -32,7 +33,7 @@ class Progress:
     total: int
     slot: int | None = None
     seconds_left: float | None = None
-    stage: Stage = ""
+    stage: SuiteStage = ""
     percent: int | None = None
 
     @property
@@ -42,7 +43,7 @@ class Progress:
 
 
 @dataclass
-class Pace:
+class CellPace:
     """What a cell of each slot takes, as far as some have ended in this run.
 
     A slot that was not asked yet is taken to be slower by as much as its model is larger.
@@ -83,7 +84,7 @@ def pending_of(kept: KeptSuite) -> dict[int, int]:
 
 def answering_seconds(cells: Sequence[Cell]) -> float:
     """Return for how long answers were being read and written: overlapping ones count once."""
-    times = sorted((stats["start_time"], stats["end_time"]) for stats in _stats(cells))
+    times = sorted(_span(stats) for stats in _stats(cells))
     total, reached = 0.0, 0.0
     for begin, end in times:
         total += max(0.0, end - max(begin, reached))
@@ -94,11 +95,34 @@ def answering_seconds(cells: Sequence[Cell]) -> float:
 def aggregate_tokens_per_second(cells: Sequence[Cell]) -> float | None:
     """Return tokens of all answers by the time in which they were read and written.
 
-    With one at a time as with several at once, prompts included: what a slot gets done.
+    With one at a time as with several at once, prompts included: what a slot gets done. What was
+    disturbed is left out, with what was written at the same time. None where nothing is left.
     """
+    cells = _undisturbed(cells)
     seconds = answering_seconds(cells)
     tokens = sum(int(stats.get("token_count") or 0) for stats in _stats(cells))
     return tokens / seconds if seconds > 0 else None
+
+
+def _undisturbed(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells that were written at no time at which a disturbed one was."""
+    disturbed = [_span(stats) for stats in _stats([cell for cell in cells if is_disturbed(cell)])]
+    if not disturbed:
+        return list(cells)
+    return [
+        cell
+        for cell in cells
+        for stats in _stats([cell])
+        if not is_disturbed(cell) and not any(_meet(_span(stats), span) for span in disturbed)
+    ]
+
+
+def _span(stats: dict[str, float]) -> tuple[float, float]:
+    return stats["start_time"], stats["end_time"]
+
+
+def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _stats(cells: Sequence[Cell]) -> list[dict[str, float]]:

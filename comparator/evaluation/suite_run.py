@@ -21,18 +21,19 @@ from comparator.comparison.request import Request, Slot
 from comparator.core.exceptions import ConfigurationError, MultiLLMError
 from comparator.evaluation import resuming
 from comparator.evaluation.batch import plan
-from comparator.evaluation.cells import Asked
+from comparator.evaluation.cells import AskedCell
+from comparator.evaluation.disturbed_cells import SecondAsking, is_worth_asking
 from comparator.evaluation.grading import Grading
 from comparator.evaluation.new_suite import conversation_of, seed_of
 from comparator.evaluation.new_suite import new_suite as new_suite
-from comparator.evaluation.slot_run import Batch, SlotFacts, SlotRun
+from comparator.evaluation.slot_run import AnswerBatch, SlotFacts, SlotRun
 from comparator.evaluation.suite_progress import (
-    Pace,
-    Stage,
+    CellPace,
+    SuiteStage,
     aggregate_tokens_per_second,
     pending_of,
 )
-from comparator.evaluation.suite_progress import Progress as Progress
+from comparator.evaluation.suite_progress import SuiteProgress as SuiteProgress
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_suite import Cell, KeptSuite, SuiteState
 from comparator.storage.suites import Claim, Suites
@@ -79,12 +80,12 @@ class SuiteRun:
         self._ended = threading.Event()
         self._claim: Claim | None = None
         self._trouble = ""
-        self._stage: Stage = ""
+        self._stage: SuiteStage = ""
         self._is_full = False  # whether an answer could not be kept
         self._slot: int | None = None
         self._percent: int | None = None  # of a stage that has no cells
         self._grading = Grading(kept.suite.items)
-        self._pace = Pace([int(slot.model.get("size") or 0) for slot in kept.slots])
+        self._pace = CellPace([int(slot.model.get("size") or 0) for slot in kept.slots])
         self._thread = threading.Thread(target=self._live, name="comparator-suite", daemon=True)
 
     def start(self) -> SuiteRun:
@@ -126,7 +127,7 @@ class SuiteRun:
             cells = [self._cells[cell.key] for cell in self._head.cells]
             return msgspec.structs.replace(self._head, cells=cells)
 
-    def progress(self) -> Progress:
+    def progress(self) -> SuiteProgress:
         """Return how far it has come."""
         with self._lock:
             counts = dict(self._counts)
@@ -135,7 +136,7 @@ class SuiteRun:
             for state in ("done", "failed")
         }
         pending = {slot: number for (slot, one), number in counts.items() if one == "pending"}
-        return Progress(
+        return SuiteProgress(
             done=ended["done"],
             failed=ended["failed"],
             total=sum(counts.values()),
@@ -215,7 +216,7 @@ class SuiteRun:
         self._trouble = self._trouble or why
         self._stop_asked.set()
 
-    def _say(self, stage: Stage, slot: int | None = None, percent: int | None = None) -> None:
+    def _say(self, stage: SuiteStage, slot: int | None = None, percent: int | None = None) -> None:
         self._stage, self._slot, self._percent = stage, slot, percent
         self._on_news()
 
@@ -265,20 +266,36 @@ class SuiteRun:
             lambda: self._is_over,
         )
         run.ask(asked)
+        if not run.was_stopped:
+            self._ask_disturbed(run, asked)
         if run.was_stopped:  # the engine ends: it would begin anew for the next model
             self._stop_asked.set()
         self._note_slot(number, run.facts)
         self._grade(cell for cell in self._cells.values() if cell.slot == number)
 
-    def _planned(self, slot: Slot, asked: Sequence[Asked]) -> tuple[Request, Batch]:
+    def _ask_disturbed(self, run: SlotRun, asked: Sequence[AskedCell]) -> None:
+        """Ask once more what was disturbed, and keep what is undisturbed then."""
+        again = [one for one in asked if is_worth_asking(self._cells[one.key])]
+        if not again or self._is_over:
+            return
+        second = SecondAsking(self._keep)
+
+        def is_enough() -> bool:
+            return self._is_over or second.is_in_vain
+
+        rerun = replace(run, on_cell=second.take, should_stop=is_enough, facts=SlotFacts())
+        rerun.ask(again)
+        run.was_stopped = rerun.was_stopped and not second.is_in_vain
+
+    def _planned(self, slot: Slot, asked: Sequence[AskedCell]) -> tuple[Request, AnswerBatch]:
         """Return what all runs of a slot have in common, and how many it answers at once."""
         conversations = [one.conversation for one in asked]
         found = plan(self._engine, slot, conversations, self._head.batch)
         notice = " ".join(filter(None, (slot.notice, found.notice)))
         request = self._request(replace(slot, notice=notice), asked)
-        return request, Batch(found.size, found.context_tokens)
+        return request, AnswerBatch(found.size, found.context_tokens)
 
-    def _request(self, slot: Slot, asked: Sequence[Asked]) -> Request:
+    def _request(self, slot: Slot, asked: Sequence[AskedCell]) -> Request:
         config = replace(slot.config, seed=asked[0].seed)
         request = self._engine.request(
             asked[0].conversation,
@@ -360,7 +377,7 @@ class SuiteRun:
             self._head = msgspec.structs.replace(self._head, slots=slots)
         self._store.update(self._head)
 
-    def _asked(self, number: int) -> list[Asked]:
+    def _asked(self, number: int) -> list[AskedCell]:
         """Return what is pending of a slot: all prompts once, and then again for each repeat."""
         first = int(self._head.slots[number].config["seed"])
         items = self._head.suite.items
@@ -370,7 +387,7 @@ class SuiteRun:
             if cell.slot == number and cell.state == "pending"
         )
         return [
-            Asked(
+            AskedCell(
                 (number, prompt, repeat),
                 conversation_of(items[prompt], prompt + 1),
                 seed_of(first, repeat),

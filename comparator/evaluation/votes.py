@@ -21,7 +21,7 @@ from comparator.storage.names import new_id
 from comparator.storage.votes import BOTH_BAD, LETTERS, TIE, Vote
 
 _WHOLE = ("stop", "length")  # how an answer ends that can be judged
-_FEWEST = 2
+FEWEST = 2
 Record = Mapping[str, Any]
 
 
@@ -56,14 +56,14 @@ def vote_on(
     """
     whole = whole_columns(kept)
     winner = _winner(answer, len(kept.records), whole)
-    if len(whole) < _FEWEST:
+    if len(whole) < FEWEST:
         raise ConfigurationError(
             f"Of this comparison {_columns_in_words(whole)}, and a vote takes two answers. "
             "Ask again, or vote on another comparison."
         )
     records = [kept.records[place] for place in whole]
     configurations = [_configuration(record, digest_of, adapter) for record in records]
-    if len(set(configurations)) < _FEWEST:
+    if len(set(configurations)) < FEWEST:
         raise ConfigurationError(
             "All answers of this comparison are of one model with one set of settings, so a vote "
             "tells nothing. Compare two models, or one with other settings."

@@ -22,9 +22,8 @@ from comparator.core.models import ModelInfo
 from comparator.core.quiet import quiet
 from comparator.hosting import records, reruns
 from comparator.hosting.admission_queue import Admission
-from comparator.hosting.evaluations import Evaluations
-from comparator.hosting.library_actions import LibraryActions
-from comparator.hosting.library_table import LibraryTable
+from comparator.hosting.library.library_actions import LibraryActions
+from comparator.hosting.library.library_table import LibraryTable
 from comparator.hosting.limits import Rates
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.records import Record
@@ -39,6 +38,7 @@ from comparator.hosting.requests import (
     request_of,
 )
 from comparator.hosting.session import BusyError, OnNews, Session, Sessions
+from comparator.hosting.suites.evaluations import Evaluations
 from comparator.hosting.turn_requests import by_id, request_of_turns
 from comparator.hosting.voting import Voting
 from comparator.hub.downloads import Downloads
@@ -47,7 +47,7 @@ from comparator.library.shelf import Shelf
 from comparator.services import prompt_fit
 from comparator.services.inference_engine import InferenceEngine
 from comparator.services.model_manager import ModelManager
-from comparator.services.token_counts import PromptSize
+from comparator.services.token_counts import ModelPromptSize
 from comparator.storage.history import History
 
 CLOSE_SECONDS = 5.0
@@ -231,7 +231,7 @@ class Host:
             (number, size.refusal) for number, size in enumerate(sizes) if size and size.refusal
         ]
 
-    def _sizes(self, request: Request) -> list[PromptSize | None]:
+    def _sizes(self, request: Request) -> list[ModelPromptSize | None]:
         """Count the tokens of prompts that may be too long; strangers' are not counted."""
         if self.options.is_public:
             return []

@@ -12,9 +12,9 @@ from comparator.core.config import ModelConfig
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.limits import MOST_MODELS
 from comparator.hosting.address import root_path, server_name, server_port
+from comparator.hosting.library.models_places import chosen_sources as chosen_sources
+from comparator.hosting.library.models_places import default_models_dir as default_models_dir
 from comparator.hosting.limits import PublicLimits, limits_from
-from comparator.hosting.models_places import chosen_sources as chosen_sources
-from comparator.hosting.models_places import default_models_dir as default_models_dir
 from comparator.hosting.proxies import TrustedProxies, trusted_addresses, trusted_proxies
 from comparator.storage.retention import Retention
 from runners.timeouts import KEEP_WARM_SECONDS, Deadlines

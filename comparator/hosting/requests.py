@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from comparator.comparison.request import Files, Request
-from comparator.comparison.slot_settings import Given
+from comparator.comparison.slot_settings import GivenSettings
 from comparator.core.config import WITHOUT_A_LIMIT, ModelConfig
 from comparator.core.config_text import (
     number_or_none,
@@ -116,13 +116,13 @@ def request_of(
     return replace(request, files=draft.files, on_page=draft.on_page)
 
 
-def _given(draft: RequestDraft, slot: SlotDraft) -> Given:
+def _given(draft: RequestDraft, slot: SlotDraft) -> GivenSettings:
     """Return what a person gave; the maker's values of one slot go before values for all."""
     common = set(draft.settings) if draft.given is None else set(draft.given)
     if draft.system_prompt:
         common.add("system_prompt")
     own = set(slot.settings)
-    return Given(own | common, own if "sampling" in own else own | common)
+    return GivenSettings(own | common, own if "sampling" in own else own | common)
 
 
 def _paths(lora: Sequence[str], look_up: AdapterLookUp) -> tuple[str, ...]:

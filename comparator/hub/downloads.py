@@ -20,7 +20,7 @@ from comparator.core.exceptions import ConfigurationError, HubError
 from comparator.core.models import ModelType
 from comparator.core.quiet import quiet
 from comparator.hub import catalogue, selection
-from comparator.hub.transfer import FetchPlan, Report
+from comparator.hub.transfer import FetchPlan, TransferReport
 
 MOST_AT_ONCE = 4
 _MOST_REMEMBERED = 20
@@ -75,7 +75,7 @@ class Download:
         self._plan = FetchPlan(
             repository.id, repository.commit, str(home), repository.id, offer.files
         )
-        self._report = Report("begin", 0, offer.size)
+        self._report = TransferReport("begin", 0, offer.size)
         self._samples: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
         self._cancelled = False
@@ -145,7 +145,7 @@ class Download:
                 self._follow(process, plan)
             code = process.wait()
         if not self.status().is_over:
-            self._note(Report("failed", message=_ended(self.repository, code)))
+            self._note(TransferReport("failed", message=_ended(self.repository, code)))
         self._over.set()
 
     def _follow(self, process: subprocess.Popen[bytes], plan: bytes) -> None:
@@ -155,11 +155,11 @@ class Download:
             process.stdin.write(plan)
             process.stdin.flush()
             for line in process.stdout:
-                self._note(msgspec.json.decode(line, type=Report))
+                self._note(msgspec.json.decode(line, type=TransferReport))
         except (OSError, msgspec.MsgspecError):
             process.kill()
 
-    def _note(self, report: Report) -> None:
+    def _note(self, report: TransferReport) -> None:
         now = time.monotonic()
         with self._lock:
             if report.step != self._report.step:

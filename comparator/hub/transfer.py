@@ -60,7 +60,7 @@ class FetchPlan(msgspec.Struct, frozen=True):
     files: tuple[RemoteFile, ...]
 
 
-class Report(msgspec.Struct, frozen=True):
+class TransferReport(msgspec.Struct, frozen=True):
     """How far a download is.
 
     Attributes:
@@ -92,9 +92,9 @@ class Transfer:
         self._done = self._total = 0
         self._part: Path | None = None
 
-    def report(self) -> Report:
+    def report(self) -> TransferReport:
         """Return how far it is."""
-        return Report(self._step, self._done + _size(self._part), self._total)
+        return TransferReport(self._step, self._done + _size(self._part), self._total)
 
     def run(self) -> Path:
         """Fetch, check and place everything; return the model's path.
@@ -256,7 +256,7 @@ class Transfer:
         return self._staging / file.digest
 
 
-def run(plan: FetchPlan, tell: Callable[[Report], None]) -> None:
+def run(plan: FetchPlan, tell: Callable[[TransferReport], None]) -> None:
     """Carry out a plan and tell how far it is five times a second, the outcome last."""
     transfer, over = Transfer(plan), threading.Event()
 
@@ -267,9 +267,9 @@ def run(plan: FetchPlan, tell: Callable[[Report], None]) -> None:
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        last = Report("done", path=str(transfer.run()))
+        last = TransferReport("done", path=str(transfer.run()))
     except MultiLLMError as error:
-        last = Report("failed", message=str(error))
+        last = TransferReport("failed", message=str(error))
     over.set()
     watcher.join()
     tell(last)

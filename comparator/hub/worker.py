@@ -30,7 +30,7 @@ def main() -> None:
     transfer.run(plan, _tell)
 
 
-def _tell(report: transfer.Report) -> None:
+def _tell(report: transfer.TransferReport) -> None:
     try:
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
         sys.stdout.buffer.flush()

@@ -21,7 +21,7 @@ from comparator.formats.adapter_files import (
     read_adapter,
 )
 from comparator.formats.shards import shards_of
-from comparator.library.discovery import Skipped, find
+from comparator.library.discovery import Skipped
 from comparator.library.facts.lookup import facts_of
 
 _EMBEDDING = "token_embd.weight"  # whose two matrices lie the other way round
@@ -52,12 +52,6 @@ class LibraryAdapter:
     size: int = 0
     rank: int = 0
     problem: str = ""
-
-
-def find_adapters(folder: Path) -> list[LibraryAdapter]:
-    """Walk a folder and return the adapters in it, by path."""
-    found = find(folder)
-    return adapters_among([placed.model for placed in found.found], found.skipped)
 
 
 def adapters_among(models: Iterable[ModelInfo], skipped: Iterable[Skipped]) -> list[LibraryAdapter]:

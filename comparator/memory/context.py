@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from comparator.core.config import LARGEST_CONTEXT_TOKENS, USUAL_CONTEXT_TOKENS, ModelConfig
+from comparator.core.limits import CONTEXT_STEP
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.units import fine_size
 from comparator.library.facts.lookup import facts_of
 from comparator.memory.fit import TIGHT_SHARE
-from comparator.memory.need import CONTEXT_STEP, LEAST_CONTEXT_TOKENS, MemoryNeed
+from comparator.memory.need import LEAST_CONTEXT_TOKENS, MemoryNeed
 
 Estimate = Callable[[ModelInfo, ModelConfig, "int | None"], MemoryNeed]
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
+from comparator.core.limits import CONTEXT_STEP
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.placement import ALL_LAYERS, can_spread
 from comparator.core.units import fine_size
 from comparator.library.facts.lookup import facts_of
-from comparator.memory.need import CONTEXT_STEP, LEAST_CONTEXT_TOKENS, MemoryNeed
+from comparator.memory.need import LEAST_CONTEXT_TOKENS, MemoryNeed
 from comparator.storage.measurements import Measured
 
 TIGHT_SHARE = 0.85  # a need over this share of what is available is called tight

@@ -16,6 +16,7 @@ from typing import Any
 
 from comparator.core.config import USUAL_CONTEXT_TOKENS, ModelConfig
 from comparator.core.exceptions import ModelLoadError
+from comparator.core.limits import CONTEXT_STEP
 from comparator.core.lora import adapter_of
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.placement import wanted_layers
@@ -46,7 +47,6 @@ VALUES_STAY = "values of the cache stay f16"  # a figure's name: flash attention
 # A number of the cache of llama.cpp: blocks of 32 numbers share a scale of two bytes.
 CACHE_NUMBER_BYTES = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 LEAST_CONTEXT_TOKENS = 512  # that is proposed where memory is scarce
-CONTEXT_STEP = 256  # tokens by which a cache grows, in both engines
 TEMPLATE_TOKENS = 32
 # Types that llama.cpp copies into rows of eight for the processor's vector units, with the
 # size of a weight in bits; from ggml-cpu/repack.cpp, seen in the log of llama-cpp-python 0.3.36.

@@ -33,7 +33,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Place:
+class ModelPlacement:
     """Where a model goes.
 
     Attributes:
@@ -55,7 +55,7 @@ def placed(
     layers: int | None,
     load: Load,
     free_bytes: Sequence[int],
-) -> Place:
+) -> ModelPlacement:
     """Place a model on devices with so much free memory.
 
     Args:
@@ -66,12 +66,12 @@ def placed(
         free_bytes: of each device; empty where there is none.
     """
     if not free_bytes:
-        return Place()
+        return ModelPlacement()
     if kind is ModelType.PYTORCH:
         spread = engines.spread(load.weights, free_bytes, engines.can_spread())
         return _with_share(spread.share(load.weights), load, spread.devices)
     if kind is not ModelType.GGUF:
-        return Place()
+        return ModelPlacement()
     devices = len(free_bytes)
     if wanted_layers is not None:
         return _with_share(_share(wanted_layers, layers), load, devices)
@@ -102,8 +102,10 @@ def _share(wanted: int, layers: int | None) -> float:
     return there / whole
 
 
-def _with_share(share: float, load: Load, devices: int, chosen: int | None = None) -> Place:
+def _with_share(
+    share: float, load: Load, devices: int, chosen: int | None = None
+) -> ModelPlacement:
     if not share:
-        return Place(chosen_layers=chosen)
+        return ModelPlacement(chosen_layers=chosen)
     own = (load.compute + DEVICE_CONTEXT_BYTES) * devices
-    return Place(share, int(load.layers * share) + own, own, chosen)
+    return ModelPlacement(share, int(load.layers * share) + own, own, chosen)

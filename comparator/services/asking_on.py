@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Union
 from comparator.comparison import turns as of_turns
 from comparator.comparison.kept import KeptComparison
 from comparator.comparison.request import Request
-from comparator.comparison.slot_settings import Given
+from comparator.comparison.slot_settings import GivenSettings
 from comparator.comparison.turns import Turn, Turns
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
@@ -40,7 +40,7 @@ def request_on(
     configs, given = {}, {}
     for model, turn in zip(models, turns.turns, strict=True):
         configs[model.id] = ModelConfig.from_dict(turn.settings)
-        given[model.id] = Given(turn.settings, turn.settings)
+        given[model.id] = GivenSettings(turn.settings, turn.settings)
     question = Conversation.of(turns.turns[0].conversation.question)
     request = engine.request(question, models, configs, together=turns.together, given=given)
     return of_turns.as_turns(request, turns)

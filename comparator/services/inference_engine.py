@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from comparator.comparison import turns, warm_up
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.cooldown import Cooldown
+from comparator.comparison.engine_trials.trials import Trials
 from comparator.comparison.request import Lesson, Request, Slot
 from comparator.comparison.results import error_kind_of
-from comparator.comparison.slot_settings import Given
-from comparator.comparison.trials import Trials
+from comparator.comparison.slot_settings import GivenSettings
 from comparator.comparison.warm_up import EngineStart
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import LONGEST_PROMPT_BYTES as LONGEST_PROMPT_BYTES
@@ -148,7 +148,7 @@ class InferenceEngine:
         system_prompt: str | None = None,
         together: bool = False,
         date: str | None = None,
-        given: Mapping[str, Given] | None = None,
+        given: Mapping[str, GivenSettings] | None = None,
     ) -> Request:
         """Check a question and its settings. Who may run is decided at the start (``start``).
 

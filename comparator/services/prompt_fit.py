@@ -11,7 +11,7 @@ from comparator.comparison.request import Request, Slot
 from comparator.core.config import USUAL_CONTEXT_TOKENS
 from comparator.core.conversation import BYTES_AROUND_A_TURN
 from comparator.library.facts.lookup import facts_of
-from comparator.services.token_counts import PromptSize, TokenCounts
+from comparator.services.token_counts import ModelPromptSize, TokenCounts
 
 _SPARE_TOKENS = 256  # for what a chat template writes around a question
 
@@ -26,7 +26,7 @@ def may_be_too_long(request: Request, slot: Slot) -> bool:
     return size > min(context, own or context) // 2 - _SPARE_TOKENS
 
 
-def sizes(counts: TokenCounts, request: Request) -> list[PromptSize | None]:
+def sizes(counts: TokenCounts, request: Request) -> list[ModelPromptSize | None]:
     """Return for each slot how long its prompt is; None where it is short, or nobody can tell.
 
     Not for an event loop: a child reads the vocabulary where it was not asked before.

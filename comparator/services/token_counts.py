@@ -19,8 +19,8 @@ import msgspec
 
 from comparator.comparison import warm_up
 from comparator.comparison.assignments import adapters_of, files_of
+from comparator.comparison.engine_trials.trials import Trials
 from comparator.comparison.request import Request, Slot
-from comparator.comparison.trials import Trials
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType
@@ -42,12 +42,12 @@ _SETTINGS = (
 MOST_MEMORY_BYTES = 2_000_000_000  # for a vocabulary and a template, however large
 LONGEST_REFUSAL = 2000  # characters of what a child says that are kept
 
-Count = Callable[[protocol.Assignment], str]
+CountTokens = Callable[[protocol.Assignment], str]
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 @dataclass(frozen=True)
-class PromptSize:
+class ModelPromptSize:
     """How long a prompt is for one model.
 
     Attributes:
@@ -70,13 +70,13 @@ class TokenCounts:
         count: does the job in a child and returns what it tells; for tests.
     """
 
-    def __init__(self, trials: Trials, count: Count | None = None) -> None:
+    def __init__(self, trials: Trials, count: CountTokens | None = None) -> None:
         self._trials = trials
         self._count = count or _counted
-        self._kept: OrderedDict[str, PromptSize] = OrderedDict()
+        self._kept: OrderedDict[str, ModelPromptSize] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, request: Request) -> list[PromptSize | None]:
+    def of(self, request: Request) -> list[ModelPromptSize | None]:
         """Return for each slot how long its prompt is.
 
         None where nobody can tell: a user's own inferencer, an engine that is not installed or
@@ -87,7 +87,7 @@ class TokenCounts:
             for slot in request.slots
         ]
 
-    def known(self, request: Request) -> list[PromptSize | None]:
+    def known(self, request: Request) -> list[ModelPromptSize | None]:
         """Return the same as far as it was counted before; asks nobody."""
         keys = [_key(slot, request.asked(slot), request.date) for slot in request.slots]
         with self._lock:
@@ -95,7 +95,7 @@ class TokenCounts:
 
     def of_all(
         self, slot: Slot, conversations: Sequence[Conversation], date: str | None = None
-    ) -> list[PromptSize] | None:
+    ) -> list[ModelPromptSize] | None:
         """Return how long several prompts are for one model, counted by one child; none is kept.
 
         None where nobody can tell, as above.
@@ -118,7 +118,7 @@ class TokenCounts:
 
     def _of(
         self, slot: Slot, asked: Conversation, date: str | None, has_factories: bool = False
-    ) -> PromptSize | None:
+    ) -> ModelPromptSize | None:
         kind = slot.model.model_type.value
         if has_factories or kind not in registry.ENGINES or slot.model.problem:
             return None
@@ -134,14 +134,14 @@ class TokenCounts:
             self._keep(key, size)
         return size
 
-    def _asked(self, slot: Slot, asked: Conversation, date: str | None) -> PromptSize | None:
+    def _asked(self, slot: Slot, asked: Conversation, date: str | None) -> ModelPromptSize | None:
         """Ask a child; None where it could not tell."""
         sizes = self._told(slot, (asked,), date)
         return sizes[0] if len(sizes) == 1 else None
 
     def _told(
         self, slot: Slot, asked: tuple[Conversation, ...], date: str | None
-    ) -> list[PromptSize]:
+    ) -> list[ModelPromptSize]:
         """Ask a child; nothing where it could not tell of all."""
         kind = slot.model.model_type.value
         warm_up.note_modules([slot.model])
@@ -150,14 +150,14 @@ class TokenCounts:
         with quiet.beside(_NAME):
             told = self._count(_assignment(slot, asked, date, library))
         try:
-            sizes = msgspec.json.decode(told, type=list[PromptSize])
+            sizes = msgspec.json.decode(told, type=list[ModelPromptSize])
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return []
         if any(size.tokens is None and not size.refusal for size in sizes):
             return []
         return [replace(size, refusal=size.refusal[:LONGEST_REFUSAL]) for size in sizes]
 
-    def _keep(self, key: str, size: PromptSize) -> None:
+    def _keep(self, key: str, size: ModelPromptSize) -> None:
         with self._lock:
             self._kept[key] = size
             while len(self._kept) > MOST_KEPT:
@@ -210,6 +210,6 @@ def _key(slot: Slot, asked: Conversation, date: str | None) -> str:
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def tokens_of(sizes: Sequence[PromptSize | None]) -> list[int | None]:
+def tokens_of(sizes: Sequence[ModelPromptSize | None]) -> list[int | None]:
     """Return the numbers of tokens alone."""
     return [size.tokens if size else None for size in sizes]

@@ -60,7 +60,7 @@ class Suite(msgspec.Struct, frozen=True):
     notes: list[str] = []
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class AssertionOutcome(msgspec.Struct, frozen=True):
     """What became of one assertion.
 
     Attributes:
@@ -93,7 +93,7 @@ class Cell(msgspec.Struct, frozen=True):
     state: CellState = "pending"
     batch: int = 0
     record: Record | None = None
-    assertions: list[Outcome] = []
+    assertions: list[AssertionOutcome] = []
 
     @property
     def key(self) -> CellKey:
@@ -107,7 +107,7 @@ class Cell(msgspec.Struct, frozen=True):
         return all(told) if told and self.state == "done" else None
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class JudgeVerdict(msgspec.Struct, frozen=True):
     """What a judge says of two slots' answers to one prompt, asked in both orders.
 
     Attributes:
@@ -183,6 +183,6 @@ class KeptSuite(msgspec.Struct, frozen=True, kw_only=True):
     repeats: int = 1
     batch: str | int = "auto"
     judge: Record | None = None
-    verdicts: list[Verdict] = []
+    verdicts: list[JudgeVerdict] = []
     machine: Record = {}
     cells: list[Cell] = []

@@ -62,12 +62,6 @@ def script() -> str:
     return static_text("language.js")
 
 
-def script_alone() -> str:
-    """Return the same with the texts, for a page that is not Gradio's."""
-    held = json.dumps({"i18n_translations": texts()}, ensure_ascii=False)
-    return f"window.gradio_config = {held};\n{script()}"
-
-
 def _texts_in(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*.json")):

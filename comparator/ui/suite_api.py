@@ -11,11 +11,11 @@ import gradio as gr
 
 from comparator.evaluation.shown import shown
 from comparator.hosting.host import Host
-from comparator.hosting.live_suite import LiveSuite
 from comparator.hosting.requests import from_endpoint
-from comparator.hosting.suite_drafts import SuiteDraft
-from comparator.hosting.suite_sources import told_source
-from comparator.hosting.suites_seen import as_seen
+from comparator.hosting.suites.live_suite import LiveSuite
+from comparator.hosting.suites.suite_drafts import SuiteDraft
+from comparator.hosting.suites.suite_sources import told_source
+from comparator.hosting.suites.suites_seen import as_seen
 from comparator.storage.kept_suite import KeptSuite
 from comparator.ui.evaluate.following import LOOK_SECONDS, UPDATE_SECONDS
 from comparator.ui.refusals import refusal, refusing

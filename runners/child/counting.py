@@ -12,11 +12,10 @@ from comparator.core.exceptions import MultiLLMError
 from runners import registry
 from runners.base import BaseInferencer
 from runners.engines.context_fit import check_fits, context_limit
+from runners.protocol import JobProgress
 
-Report = Callable[[str, float, float], None]
 
-
-def run(arguments: dict[str, Any], progress: Report, should_stop: Callable[[], bool]) -> str:
+def run(arguments: dict[str, Any], progress: JobProgress, should_stop: Callable[[], bool]) -> str:
     """Count the tokens of conversations as one model is given them.
 
     Args:

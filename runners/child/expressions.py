@@ -20,17 +20,15 @@ from comparator.core import expressions
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import without_surrogates
 from runners.child import memory_limit
+from runners.protocol import JobProgress
 
 SECONDS = 1  # of processor time that each may take, or half of it: the system counts whole ones
 MEMORY_BYTES = 256 * 1024 * 1024
 MOST = 1e300  # of a number; NaN and infinity are none that can be told
 LONGEST_REASON = 500  # characters
-STEP = "expression"
-
-Report = Callable[[str, float, float], None]
 
 
-def run(arguments: dict[str, Any], progress: Report, should_stop: Callable[[], bool]) -> str:
+def run(arguments: dict[str, Any], progress: JobProgress, should_stop: Callable[[], bool]) -> str:
     """Evaluate expressions about one answer, one after another.
 
     Args:
@@ -56,7 +54,7 @@ def run(arguments: dict[str, Any], progress: Report, should_stop: Callable[[], b
     for number, source in enumerate(arguments["expressions"]):
         if should_stop():
             break
-        progress(STEP, number, len(arguments["expressions"]))
+        progress(expressions.STEP, number, len(arguments["expressions"]))
         _limit_time()
         found.append(_result(source, arguments["output"], arguments["context"]))
     return json.dumps(found)

@@ -26,7 +26,7 @@ from runners.child.sandbox import enter_sandbox
 from runners.child.stage import Stage
 from runners.child.telling import Teller, prompted, sentences
 from runners.child.thoughts import AnswerTeller
-from runners.child.token_batching import Pace
+from runners.child.token_batching import TokenBatching
 from runners.machine import cores, memory, temporary
 
 _PR_SET_PDEATHSIG = 1
@@ -164,7 +164,7 @@ def answer(
     inferencer = answerer.inferencer
     inferencer.report_progress = teller.progress
     inferencer.should_stop = stop_is_asked
-    inferencer.is_due = Pace().is_due
+    inferencer.is_due = TokenBatching().is_due
     inferencer.verdict = assignment.verdict
     inferencer.date = work.date
     inferencer.choices = work.choices

@@ -10,7 +10,7 @@ from runners import protocol
 _SLOWER = 2.0  # how much longer than this token the next one may take and still come in time
 
 
-class Pace:
+class TokenBatching:
     """Says after each token whether what was kept back must be told now.
 
     The parent looks at the tokens every ``protocol.LOOK_SECONDS``, at instants that all

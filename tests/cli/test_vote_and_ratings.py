@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from made_suites import suite_of
 
-from comparator.storage.kept_suite import Verdict
+from comparator.storage.kept_suite import JudgeVerdict
 from comparator.storage.suites import Suites
 from tests.cli.test_commands import comparator
 
@@ -90,7 +90,7 @@ def test_a_log_is_read_once_with_what_is_wrong_in_it_and_nonsense_is_refused(
 
 def test_a_judges_verdicts_are_rated_apart_from_votes(folder: Path, tmp_path: Path) -> None:
     kept = suite_of(["u"] * 9, ["u"] * 9)
-    verdicts = [Verdict(prompt, 0, 0, 1, "b") for prompt in range(9)]
+    verdicts = [JudgeVerdict(prompt, 0, 0, 1, "b") for prompt in range(9)]
     judge = {"label": "the judge", "is_refused": False, "sentences": []}
     store = Suites(tmp_path / "data" / "suites.sqlite3")
     assert store.begin(msgspec.structs.replace(kept, verdicts=verdicts, judge=judge))

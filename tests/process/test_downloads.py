@@ -203,7 +203,7 @@ def test_a_link_out_of_the_folder_is_not_followed(filled, tmp_path):
 def test_dangerous_names_are_refused_by_the_process_too(tmp_path):
     file = RemoteFile("../../evil.gguf", 1, "0" * 64)
     job = transfer.FetchPlan("org/m", "0" * 40, str(tmp_path / "gguf"), "org/m", (file,))
-    reports: list[transfer.Report] = []
+    reports: list[transfer.TransferReport] = []
     transfer.run(job, reports.append)
     assert reports[-1].step == "failed"
     assert "dangerous name" in reports[-1].message

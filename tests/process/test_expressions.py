@@ -12,9 +12,9 @@ import pytest
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.expressions import BUILTINS, MODULES
 from comparator.evaluation.assertions import Grader, check, expressions
-from comparator.evaluation.assertions.findings import Finding
+from comparator.evaluation.assertions.findings import AnswerFinding
 from comparator.library.changes import child_jobs
-from comparator.storage.kept_suite import Assertion, Item, Outcome
+from comparator.storage.kept_suite import Assertion, AssertionOutcome, Item
 from runners import protocol
 from runners.timeouts import Deadlines
 
@@ -48,7 +48,7 @@ def sandbox() -> None:
         pytest.skip(f"no sandbox on this kernel: {state}")
 
 
-def graded(answer: str, *assertions: Assertion) -> list[Outcome]:
+def graded(answer: str, *assertions: Assertion) -> list[AssertionOutcome]:
     with Grader() as grader:
         item = Item(ITEM.id, ITEM.messages, ITEM.expected, list(assertions), ITEM.tags, ITEM.vars)
         return grader.grade(item, {"content": answer})
@@ -263,8 +263,8 @@ def test_what_is_no_expression_is_found_before_anything_runs(source: str, why: s
 
 
 def test_a_finding_that_failed_passes_neither_way() -> None:
-    assert [Finding(None, "x").passed(inverse) for inverse in (False, True)] == [False, False]
-    undecided = Finding(None, "x", is_undecided=True)
+    assert [AnswerFinding(None, "x").passed(inverse) for inverse in (False, True)] == [False, False]
+    undecided = AnswerFinding(None, "x", is_undecided=True)
     assert [undecided.passed(inverse) for inverse in (False, True)] == [None, None]
 
 

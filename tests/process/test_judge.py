@@ -18,10 +18,10 @@ from comparator.evaluation.ratings.judged import votes_of_judge
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_suite import (
     Assertion,
+    AssertionOutcome,
     Cell,
     Item,
     KeptSuite,
-    Outcome,
     Suite,
     SuiteSlot,
 )
@@ -88,7 +88,7 @@ def kept(*answers: str, prompts: int = PROMPTS) -> KeptSuite:
         Item(str(n), [{"role": "user", "content": f"Q{n}"}], None, [Assertion("llm-rubric", "ok")])
         for n in range(prompts)
     ]
-    waits = [Outcome("llm-rubric", None, "Waits for the judge.")]
+    waits = [AssertionOutcome("llm-rubric", None, "Waits for the judge.")]
     cells = [
         Cell(slot, prompt, 0, "done", 1, {"content": text}, waits)
         for slot, text in enumerate(answers)

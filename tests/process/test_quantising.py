@@ -316,7 +316,7 @@ def slow(starter_models: dict[str, str], own: Path) -> quantising.Ladder:
     return quantising.plan(model_at(starter_models["gguf_q4_1"]), ["Q8_0", SLOW], own)
 
 
-def is_underway(step: quantising.Progress) -> bool:
+def is_underway(step: quantising.QuantisingProgress) -> bool:
     """Whether the second file is being written."""
     return (
         step.step == "quantise"

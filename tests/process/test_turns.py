@@ -16,7 +16,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import RunState
 from comparator.core.results import Results
 from comparator.services.inference_engine import InferenceEngine
-from comparator.services.token_counts import PromptSize
+from comparator.services.token_counts import ModelPromptSize
 from runners.base import BaseInferencer
 
 CUT = ModelConfig(max_tokens=2)
@@ -142,7 +142,7 @@ def test_a_prompt_is_counted_by_a_child_that_is_gone_then(
     configs = {model.id: ModelConfig(n_ctx=4)}
     fits, too_long = (engine.request(text, [model], configs) for text in ("a b c", "a b c d e"))
     assert engine.prompt_tokens(fits) == [3]
-    assert engine.token_counts.of(fits) == [PromptSize(3, 4)]
+    assert engine.token_counts.of(fits) == [ModelPromptSize(3, 4)]
     (size,) = engine.token_counts.of(too_long)
     assert size is not None
     assert (size.tokens, size.context) == (5, 4)

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from kept_suites import record as record_of
 
-from comparator.evaluation.suite_progress import Progress
-from comparator.hosting.evaluations import Evaluations
+from comparator.evaluation.suite_progress import SuiteProgress
 from comparator.hosting.host import Host
-from comparator.storage.kept_suite import Cell, KeptSuite, Outcome
+from comparator.hosting.suites.evaluations import Evaluations
+from comparator.storage.kept_suite import AssertionOutcome, Cell, KeptSuite
 from comparator.storage.suites import Suites
 
 
@@ -41,7 +41,7 @@ class IdleRun:
         """End one cell."""
         question = self._kept.suite.items[prompt].question
         record = record_of(self._kept.slots[slot], question, content)
-        told = [Outcome("contains", passed, "It does." if passed else "It does not.")]
+        told = [AssertionOutcome("contains", passed, "It does." if passed else "It does not.")]
         self._take(Cell(slot, prompt, 0, "done", 1, record, told))
 
     def fail(self, slot: int, prompt: int, error: str) -> None:
@@ -77,10 +77,12 @@ class IdleRun:
         """Return it as it stands."""
         return self._kept
 
-    def progress(self) -> Progress:
+    def progress(self) -> SuiteProgress:
         """Return how far it is."""
         states = [cell.state for cell in self._kept.cells]
-        return Progress(states.count("done"), states.count("failed"), len(states), 0, 12.0, "asks")
+        return SuiteProgress(
+            states.count("done"), states.count("failed"), len(states), 0, 12.0, "asks"
+        )
 
 
 class IdleRuns:

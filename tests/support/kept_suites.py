@@ -11,13 +11,13 @@ from kept_comparisons import result, thought
 
 from comparator.storage.kept_suite import (
     Assertion,
+    AssertionOutcome,
     Cell,
     Item,
+    JudgeVerdict,
     KeptSuite,
-    Outcome,
     Suite,
     SuiteSlot,
-    Verdict,
 )
 
 CREATED = 1_795_000_000.0
@@ -92,7 +92,7 @@ def cell(
         return Cell(slot, prompt, repeat, "failed", batch, told)
     said = content or ("Yes, it is." if fate else f"No: {slot}.{prompt}.{repeat}.")
     reason = "It contains “yes”." if fate else "It does not contain “yes”."
-    outcomes = [Outcome(one.type, bool(fate), reason) for one in items[prompt].assertions]
+    outcomes = [AssertionOutcome(one.type, bool(fate), reason) for one in items[prompt].assertions]
     answer = record(slots[slot], question, said, batch)
     return Cell(slot, prompt, repeat, "done", batch, answer, outcomes)
 
@@ -145,7 +145,9 @@ def judged(kept: KeptSuite, consistency: float = 0.8, name: str = "judge") -> Ke
     """Return a suite as a judge leaves it: of each prompt a verdict on the first two slots."""
     said = ("a", "b", "tie", None)
     verdicts = [
-        Verdict(prompt, 0, 0, 1, said[prompt % 4], said[prompt % 4] or "a", said[prompt % 4] or "b")
+        JudgeVerdict(
+            prompt, 0, 0, 1, said[prompt % 4], said[prompt % 4] or "a", said[prompt % 4] or "b"
+        )
         for prompt in range(len(kept.suite.items))
     ]
     judge = {
@@ -173,7 +175,10 @@ def hostile_suite() -> KeptSuite:
     answer = record(slots[0], HOSTILE, HOSTILE, thinking=thought(HOSTILE), notice=HOSTILE)
     other = record(slots[1], HOSTILE, f"{HOSTILE} And more.")
     failed = record(slots[1], HOSTILE, "", error=HOSTILE, error_kind="crashed")
-    outcomes = [Outcome("contains", False, HOSTILE), Outcome("<i>", None, HOSTILE, 0.5)]
+    outcomes = [
+        AssertionOutcome("contains", False, HOSTILE),
+        AssertionOutcome("<i>", None, HOSTILE, 0.5),
+    ]
     cells = [
         Cell(0, 0, 0, "done", 1, answer, outcomes),
         Cell(0, 0, 1, "done", 1, answer, outcomes),

@@ -7,10 +7,10 @@ from typing import Any
 
 from comparator.storage.kept_suite import (
     Assertion,
+    AssertionOutcome,
     Cell,
     Item,
     KeptSuite,
-    Outcome,
     Suite,
     SuiteSlot,
 )
@@ -72,7 +72,10 @@ def suite_of(
 def _cell(slot: int, prompt: int, repeat: int, letter: str, batch: int, speed: float) -> Cell:
     if letter == "w":
         return Cell(slot, prompt, repeat)
-    told = {"p": [Outcome("contains", True, "")], "n": [Outcome("contains", False, "No x.")]}
+    told = {
+        "p": [AssertionOutcome("contains", True, "")],
+        "n": [AssertionOutcome("contains", False, "No x.")],
+    }
     alone = speed if batch == 1 else None
     record = {"content": "x", "stats": {"tokens_per_second": alone, "memory_usage": 500}}
     state: Any = _STATES[letter]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from script_alone import script_alone
 
 from comparator.core import units
-from comparator.ui import browser_libraries, language
+from comparator.ui import browser_libraries
 from comparator.ui.compare.tab import COLUMN_SCRIPTS
 from comparator.ui.static_files import STATIC, static_text
 from tests.ui.test_column_script import VIEW
@@ -31,7 +32,7 @@ def scripts(browser: Browser) -> Iterator[Page]:
     """A page with the columns' scripts, styles and libraries, that answers no request."""
     page = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 800})
     page.add_script_tag(content=browser_libraries.script().decode())
-    page.add_script_tag(content=f"{language.script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
+    page.add_script_tag(content=f"{script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
     for name in ("page.css", "board.css"):
         page.add_style_tag(path=STATIC / name)
     page.evaluate("beginMarkdown()")
@@ -311,7 +312,7 @@ def test_a_swipe_leads_to_the_next_column_and_names_are_told_apart(browser: Brow
     )
     phone = context.new_page()
     phone.add_script_tag(content=browser_libraries.script().decode())
-    phone.add_script_tag(content=f"{language.script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
+    phone.add_script_tag(content=f"{script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
     for name in ("page.css", "board.css", "narrow.css"):
         phone.add_style_tag(path=STATIC / name)
     names = ["SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct.Q8_0"]

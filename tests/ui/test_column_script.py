@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from script_alone import script_alone
 
-from comparator.ui import browser_libraries, language
+from comparator.ui import browser_libraries
 from comparator.ui.compare.tab import COLUMN_SCRIPTS
 from comparator.ui.static_files import static_text
 
@@ -160,7 +161,7 @@ def open_page(browser: Browser) -> Iterator[Page]:
     """A page with the board's scripts and their libraries, that answers no request."""
     page = browser.new_page()
     page.add_script_tag(content=browser_libraries.script().decode())
-    page.add_script_tag(content=f"{language.script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
+    page.add_script_tag(content=f"{script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
     page.evaluate("beginMarkdown()")
     yield page
     page.close()
@@ -402,7 +403,7 @@ def test_a_formula_of_bad_syntax_stays_text(open_page: Page, text: str) -> None:
 
 def test_until_the_libraries_have_come_a_text_stands_as_it_is(browser: Browser) -> None:
     page = browser.new_page()
-    page.add_script_tag(content=f"{language.script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
+    page.add_script_tag(content=f"{script_alone()}\n{static_text(*COLUMN_SCRIPTS)}")
     view = {**VIEW, "state": "done", "text": "**bold**\nline"}
     assert page.evaluate(DRAW, [view]) == [["**bold**\nline"] * 2]
     page.add_script_tag(content=browser_libraries.script().decode())

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from panel_records import record
 from playwright.sync_api import Browser, Page
+from script_alone import script_alone
 
-from comparator.ui import language
 from comparator.ui.compare import fair_play, machine
 from comparator.ui.static_files import static_text
 
@@ -23,9 +23,7 @@ def panels(browser: Browser) -> Iterator[Page]:
     """An empty page with the scripts of both panels."""
     page = browser.new_page()
     page.set_content("<div id='fair-play-root'></div><div id='machine-root'></div>")
-    page.add_script_tag(
-        content=f"{language.script_alone()}\n{static_text('fair_play.js', 'machine.js')}"
-    )
+    page.add_script_tag(content=f"{script_alone()}\n{static_text('fair_play.js', 'machine.js')}")
     yield page
     page.close()
 
@@ -100,9 +98,7 @@ def test_a_reader_who_folds_a_panel_finds_it_folded(panels: Page) -> None:
 def test_a_panel_of_another_language_is_whole(browser: Browser) -> None:
     page = browser.new_page(locale="zh-CN")
     page.set_content("<div id='fair-play-root'></div><div id='machine-root'></div>")
-    page.add_script_tag(
-        content=f"{language.script_alone()}\n{static_text('fair_play.js', 'machine.js')}"
-    )
+    page.add_script_tag(content=f"{script_alone()}\n{static_text('fair_play.js', 'machine.js')}")
     told = {"machine": machine.view_of(records()), "fair_play": fair_play.view_of(records())}
     draw(page, {"run": 1, **told})
     words = page.inner_text("body")

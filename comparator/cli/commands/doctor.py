@@ -20,7 +20,7 @@ from comparator.diagnosis import doctor
 from comparator.diagnosis.doctor import Probe
 from comparator.diagnosis.places import Places
 from comparator.diagnosis.values import PREVENTS, Finding, Report
-from comparator.hosting.models_places import chosen_sources
+from comparator.hosting.library.models_places import chosen_sources
 
 _SOURCES_VARIABLE = "COMPARATOR_SOURCES"
 

@@ -12,7 +12,7 @@ import typer
 from comparator.cli.commands.options import ModelsDirs, NoSource, library_of
 from comparator.cli.display.model_table import model_record, models_as_text, shown
 from comparator.core.models import ModelInfo
-from comparator.hosting.model_checks import mark_problems
+from comparator.hosting.library.model_checks import mark_problems
 from comparator.library.adapters import as_text as adapters_as_text
 from comparator.library.discovery import Skipped
 from comparator.library.facts.lookup import facts_of

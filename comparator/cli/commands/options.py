@@ -14,7 +14,7 @@ import typer
 from comparator.core.config import MOST_TOKENS, ModelConfig
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.models import ModelInfo
-from comparator.hosting.models_places import chosen_sources, default_models_dir
+from comparator.hosting.library.models_places import chosen_sources, default_models_dir
 from comparator.library import adapters
 from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager

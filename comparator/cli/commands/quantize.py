@@ -108,7 +108,7 @@ def _bar() -> Iterator[Progress]:
         yield bar
 
 
-def _words(step: quantising.Progress) -> str:
+def _words(step: quantising.QuantisingProgress) -> str:
     if step.step == "wait":
         return "waiting for another program that makes models here"
     if step.rung is None:

@@ -15,10 +15,10 @@ from comparator.cli.display.live import LiveColumns, StateLines
 from comparator.comparison.card import Card, read_card
 from comparator.comparison.replay import (
     AS_ON_THE_CARD,
-    End,
-    Outcome,
+    ColumnEnd,
+    ColumnOutcome,
     Planned,
-    Progress,
+    TextLengths,
     check,
     exit_code,
     outcome,
@@ -89,11 +89,11 @@ def _plan(card: Card, manager: ModelManager, trusts_code: bool, anywhere: bool) 
 
 def _replayed(
     card: Card, planned: Sequence[Planned], engine: InferenceEngine, trusts_code: bool
-) -> list[Outcome]:
+) -> list[ColumnOutcome]:
     """Run the columns that can be asked here; the others say why not."""
     runnable = [one for one in planned if one.model is not None]
     results: list[InferenceResult] = []
-    progress = [Progress() for _ in runnable]
+    progress = [TextLengths() for _ in runnable]
     if runnable:
         request = _request(card, runnable, engine, trusts_code)
         live = sys.stderr.isatty()
@@ -105,7 +105,9 @@ def _replayed(
                 show(results)
     answered = iter(zip(runnable, results, progress, strict=True))
     return [
-        Outcome(End.NOT_RUN, one.problem) if one.model is None else outcome(card, *next(answered))
+        ColumnOutcome(ColumnEnd.NOT_RUN, one.problem)
+        if one.model is None
+        else outcome(card, *next(answered))
         for one in planned
     ]
 
@@ -141,7 +143,7 @@ def _files(word: str) -> Files:
         ) from None
 
 
-def _tell(outcomes: Sequence[Outcome]) -> None:
+def _tell(outcomes: Sequence[ColumnOutcome]) -> None:
     for letter, one in zip(LETTERS, outcomes, strict=False):
         print(f"{letter} {one.sentence}", flush=True)
         for difference in one.differences:

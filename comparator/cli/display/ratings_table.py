@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from comparator.cli.display.columns import aligned
 from comparator.core.text import name_shown
 from comparator.core.units import percent
-from comparator.evaluation.ratings import Pair, Rating, Ratings
+from comparator.evaluation.ratings import RatedPair, Rating, Ratings
 
 MOST_PAIRS = 12  # that are told in sentences
 _HEAD = ("rating", "95 % within", "votes", "both bad", "configuration", "name")
@@ -69,7 +69,7 @@ def _pairs(ratings: Ratings, labels: dict[str, str]) -> Iterator[str]:
         yield "Only neighbours are told; --json has all pairs."
 
 
-def _sentence(pair: Pair, labels: dict[str, str]) -> str:
+def _sentence(pair: RatedPair, labels: dict[str, str]) -> str:
     a, b = labels[pair.a], labels[pair.b]
     low, high = pair.interval
     figures = f"{low:+.0f} to {high:+.0f} points, {_likely(pair.probability_a_better)}"
@@ -89,7 +89,7 @@ def _likely(probability: float) -> str:
     return "under 0.1 %" if probability < 0.001 else f"{100 * probability:.0f} %"
 
 
-def _needed(pair: Pair) -> str:
+def _needed(pair: RatedPair) -> str:
     if pair.votes_needed is None:
         return "more than 1,000 further votes on them would not settle it, as it looks"
     many = pair.votes_needed

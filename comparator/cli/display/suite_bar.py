@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from comparator.cli.display.model_table import shown
 from comparator.core.units import long_time
-from comparator.evaluation.suite_progress import Progress as SuiteProgress
+from comparator.evaluation.suite_progress import SuiteProgress
 from comparator.storage.kept_suite import KeptSuite
 
 Show = Callable[[SuiteProgress], None]

@@ -9,6 +9,7 @@ from comparator.cli.display.columns import aligned
 from comparator.cli.display.model_table import shown
 from comparator.core.text import with_controls_shown
 from comparator.core.units import size
+from comparator.evaluation.disturbed_cells import disturbed_sentence
 from comparator.evaluation.pareto import pareto_of
 from comparator.evaluation.shown import shown as suite_as_json
 from comparator.storage.kept_suite import KeptSuite
@@ -29,6 +30,8 @@ def as_text(kept: KeptSuite) -> str:
     told = suite_as_json(kept)
     lines = [_title(kept, told), "", *_table(kept, told["summary"])]
     lines += ["", _AT_ONCE] if any(cell.batch > 1 for cell in kept.cells) else []
+    disturbed = disturbed_sentence(kept.cells)
+    lines += ["", disturbed] if disturbed else []
     sentences = [pair["sentence"] for pair in told["pairs"] if pair.get("sentence")]
     if not any(item.assertions for item in kept.suite.items) and not kept.verdicts:
         sentences = [_NOTHING_ASSERTED]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from comparator.comparison import fair_play, fair_play_words
+from comparator.comparison.fairness import fair_play, fair_play_words
 from comparator.comparison.kept import KeptComparison
 from comparator.comparison.repeats import repeats_between, repeats_in, words
 from comparator.core.models import InferenceResult
@@ -31,7 +31,7 @@ class Sheet:
     results: Sequence[InferenceResult]
     badges: Sequence[str]
     fairness: str
-    differences: Sequence[fair_play_words.Row]
+    differences: Sequence[fair_play_words.DifferenceRow]
     changes: Sequence[str]
 
     @classmethod

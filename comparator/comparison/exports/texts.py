@@ -12,7 +12,7 @@ from comparator.comparison.exports.words import (
     thinking_figures,
     title,
 )
-from comparator.comparison.fair_play_words import Row
+from comparator.comparison.fairness.fair_play_words import DifferenceRow
 from comparator.core.limits import LETTERS
 from comparator.core.models import InferenceResult
 from comparator.core.text import name_shown, with_controls_shown, without_surrogates
@@ -49,7 +49,7 @@ def sheet_text(sheet: Sheet) -> str:
     return without_surrogates("\n".join([*head, "", *columns, *fair])).rstrip("\n") + "\n"
 
 
-def _line(row: Row) -> str:
+def _line(row: DifferenceRow) -> str:
     """Return a difference on one line: what, in each column, and what it means."""
     return f"- {row.name}: {' | '.join(row.values)} ({row.verdict})"
 

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.core.expressions import check_expression
+from comparator.core.expressions import STEP, check_expression
 from comparator.core.quiet import quiet
-from comparator.evaluation.assertions.findings import Finding, quoted
+from comparator.evaluation.assertions.findings import AnswerFinding, quoted
 from comparator.library.changes import child_jobs
 from runners import protocol
 from runners.timeouts import Deadlines
@@ -27,7 +27,6 @@ MEMORY_BYTES = 64 * 1024 * 1024  # what the child needs itself; it limits its ex
 # sleeps, and poses as if its process came forward, is ended by the limit of all together.
 _DEADLINES = Deadlines(load_seconds=60.0, total_seconds=600.0)
 _WHOLE_RUN = "whole run"
-_STEP = "expression"
 MOST_ENDED = 10  # processes that expressions about one answer may take with them
 _TOO_MANY = (
     f"It was not evaluated: {MOST_ENDED} other expressions about this answer ended their process."
@@ -61,7 +60,7 @@ def findings(
     thresholds: Sequence[float | None],
     answer: str,
     context: Mapping[str, Any],
-) -> list[Finding]:
+) -> list[AnswerFinding]:
     """Evaluate expressions about one answer, in a child.
 
     Args:
@@ -71,7 +70,7 @@ def findings(
         context: what they call so; it must be ready for JSON.
     """
     waiting = dict(enumerate(sources))
-    found: dict[int, Finding] = {}
+    found: dict[int, AnswerFinding] = {}
     told = json.dumps(context)
     while waiting:
         final, number = _run(list(waiting.values()), answer, told)
@@ -81,14 +80,14 @@ def findings(
                 found[place] = _meaning(sources[place], result, thresholds[place])
             break
         if number is None:  # it ended before any of them began
-            failure = Finding(None, _not_begun(final), is_undecided=True)
+            failure = AnswerFinding(None, _not_begun(final), is_undecided=True)
             found |= dict.fromkeys(places, failure)
             break
         place = places[number]
-        found[place] = Finding(None, f"The expression {quoted(sources[place])} {_end(final)}")
+        found[place] = AnswerFinding(None, f"The expression {quoted(sources[place])} {_end(final)}")
         del waiting[place]
         if len(found) == MOST_ENDED:
-            found |= dict.fromkeys(waiting, Finding(None, _TOO_MANY))
+            found |= dict.fromkeys(waiting, AnswerFinding(None, _TOO_MANY))
             break
     return [found[place] for place in range(len(sources))]
 
@@ -105,7 +104,7 @@ def _run(sources: list[str], answer: str, context: str) -> tuple[protocol.Messag
     number: int | None = None
     message: protocol.Message | None = None
     for message in child_jobs.messages(assignment, deadlines=_DEADLINES):
-        if isinstance(message, protocol.Loading) and message.step == _STEP:
+        if isinstance(message, protocol.Loading) and message.step == STEP:
             number = min(int(message.done), len(sources) - 1)
     assert message is not None, "a run ends by a final message"
     return message, number
@@ -119,21 +118,21 @@ def _results(final: protocol.Finished, count: int) -> list[_Result] | None:
     return results if len(results) == count else None
 
 
-def _meaning(source: str, result: _Result, threshold: float | None) -> Finding:
+def _meaning(source: str, result: _Result, threshold: float | None) -> AnswerFinding:
     shown = quoted(source)
     if result.error is not None:
-        return Finding(None, f"The expression {shown} failed: {result.error}.")
+        return AnswerFinding(None, f"The expression {shown} failed: {result.error}.")
     score, passed = result.score, result.passed
     if score is not None and (threshold is not None or passed is None):
         enough = score > 0 if threshold is None else score >= threshold
         passed = enough if passed is None else passed and enough
     told = score if score is None or 0 <= score <= 1 else None  # others measure something else
     if result.reason:
-        return Finding(passed, result.reason, told)
+        return AnswerFinding(passed, result.reason, told)
     if score is None:
-        return Finding(passed, f"The expression {shown} is {passed}.")
+        return AnswerFinding(passed, f"The expression {shown} is {passed}.")
     least = "" if threshold is None else f"; at least {threshold:g} is asked for"
-    return Finding(passed, f"The expression {shown} gives {score:g}{least}.", told)
+    return AnswerFinding(passed, f"The expression {shown} gives {score:g}{least}.", told)
 
 
 def _end(final: protocol.Message) -> str:

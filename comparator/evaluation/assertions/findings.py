@@ -10,7 +10,7 @@ LONGEST_QUOTE = 80
 
 
 @dataclass(frozen=True)
-class Finding:
+class AnswerFinding:
     """What is so of an answer.
 
     Attributes:

@@ -17,9 +17,9 @@ from comparator.evaluation.assertions import (
     schemas,
     texts,
 )
-from comparator.evaluation.assertions.findings import Finding
+from comparator.evaluation.assertions.findings import AnswerFinding
 from comparator.evaluation.assertions.similarity import Embeddings
-from comparator.storage.kept_suite import Assertion, Item, Outcome, Record
+from comparator.storage.kept_suite import Assertion, AssertionOutcome, Item, Record
 
 WAITS = "Waits for the judge."
 LONGEST_SECONDS = 10.0  # of all searches in one answer; each has its own limit beside
@@ -63,7 +63,7 @@ class Grader:
         if used & set(names.JSON_TYPES):
             schemas.make_ready()
 
-    def grade(self, item: Item, record: Record) -> list[Outcome]:
+    def grade(self, item: Item, record: Record) -> list[AssertionOutcome]:
         """Return what became of each assertion of a prompt, in their order.
 
         Args:
@@ -78,7 +78,7 @@ class Grader:
             for number, assertion in enumerate(item.assertions)
         ]
 
-    def _evaluated(self, item: Item, answer: str) -> dict[int, Finding]:
+    def _evaluated(self, item: Item, answer: str) -> dict[int, AnswerFinding]:
         """Return what all ``python`` assertions of a prompt have found, by their places."""
         mine = {
             number: assertion
@@ -92,10 +92,10 @@ class Grader:
         found = expressions.findings(sources, thresholds, answer, _context(item))
         return dict(zip(mine, found, strict=True))
 
-    def _finding(self, assertion: Assertion, answer: str) -> Finding:
+    def _finding(self, assertion: Assertion, answer: str) -> AnswerFinding:
         base, _ = names.split(assertion.type)
         if base == "llm-rubric":
-            return Finding(None, WAITS, is_undecided=True)
+            return AnswerFinding(None, WAITS, is_undecided=True)
         try:
             if base == "similar":
                 return self._embeddings.similar(answer, assertion.value, assertion.threshold)
@@ -103,15 +103,15 @@ class Grader:
                 return self._searched(base, answer, assertion.value)
             return _of_text(base, answer, assertion.value)
         except ConfigurationError as error:  # what ``check`` would have refused
-            return Finding(None, f"It could not be told: {str(error).rstrip('.')}.")
+            return AnswerFinding(None, f"It could not be told: {str(error).rstrip('.')}.")
         except Exception as error:  # of one that was never checked; it must not end its suite
             words = str(error).splitlines()[0][:200] if str(error) else ""
-            return Finding(None, f"It could not be told: {type(error).__name__}: {words}.")
+            return AnswerFinding(None, f"It could not be told: {type(error).__name__}: {words}.")
 
-    def _searched(self, base: str, answer: str, value: Any) -> Finding:
+    def _searched(self, base: str, answer: str, value: Any) -> AnswerFinding:
         """Look for what may take long, unless others have taken all the time that an answer has."""
         if self._searched_seconds > LONGEST_SECONDS:
-            return Finding(
+            return AnswerFinding(
                 None,
                 f"It was not looked at: the assertions before it took {LONGEST_SECONDS:g} s.",
             )
@@ -122,7 +122,7 @@ class Grader:
             self._searched_seconds += time.monotonic() - began
 
 
-def _of_text(base: str, answer: str, value: Any) -> Finding:
+def _of_text(base: str, answer: str, value: Any) -> AnswerFinding:
     ignores_case = base.startswith("icontains")
     match base.removeprefix("i") if ignores_case else base:
         case "equals":
@@ -153,10 +153,10 @@ def _context(item: Item) -> dict[str, Any]:
     return {"prompt": item.question, "vars": given, "test": test}
 
 
-def _outcome(assertion: Assertion, finding: Finding) -> Outcome:
+def _outcome(assertion: Assertion, finding: AnswerFinding) -> AssertionOutcome:
     _, is_inverse = names.split(assertion.type)
     passed = finding.passed(is_inverse)
     score = finding.score
     if score is not None and is_inverse:
         score = 1 - score
-    return Outcome(assertion.type, passed, without_surrogates(finding.why), score)
+    return AssertionOutcome(assertion.type, passed, without_surrogates(finding.why), score)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.evaluation.assertions.findings import Finding, quoted
+from comparator.evaluation.assertions.findings import AnswerFinding, quoted
 
 LONGEST_SECONDS = 1.0  # of processor time
 LONGEST_PATTERN = 2000  # characters
@@ -30,7 +30,7 @@ _REPEAT = re.compile(r"\{\s*([0-9]*)\s*(?:,\s*([0-9]*)\s*)?\}")
 _NOTHING = re.compile(r"\(\?(?:#[^)]*|[a-zA-Z0-9-]+)\)")  # a comment, or flags
 
 
-class TooLong(Exception):
+class SearchTooLong(Exception):
     """A search was ended by its limit of time."""
 
 
@@ -95,24 +95,24 @@ def found(pattern: str, text: str, seconds: float | None = None) -> str | None:
     try:
         match = compiled(pattern).search(text, timeout=limit, concurrent=True)
     except (TimeoutError, MemoryError):
-        raise TooLong from None
+        raise SearchTooLong from None
     return None if match is None else str(match.group())
 
 
-def matches(answer: str, pattern: str) -> Finding:
+def matches(answer: str, pattern: str) -> AnswerFinding:
     """Whether a regular expression matches somewhere in an answer."""
     try:
         text = found(pattern, answer)
-    except TooLong:
-        return Finding(
+    except SearchTooLong:
+        return AnswerFinding(
             None,
             f"The search for {quoted(pattern)} was ended after {LONGEST_SECONDS:g} s of "
             "processor time: this regular expression may try for ever. Write it without repeats "
             "inside repeats.",
         )
     if text is None:
-        return Finding(False, f"Nothing in the answer matches {quoted(pattern)}.")
-    return Finding(True, f"{quoted(text)} in the answer matches {quoted(pattern)}.")
+        return AnswerFinding(False, f"Nothing in the answer matches {quoted(pattern)}.")
+    return AnswerFinding(True, f"{quoted(text)} in the answer matches {quoted(pattern)}.")
 
 
 def _steps(pattern: str) -> int:

@@ -27,7 +27,7 @@ Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
 _deadline = threading.local()  # of the value that this thread holds against a schema
 
 
-class TooLong(Exception):
+class SchemaTooLong(Exception):
     """Holding a value against a schema took longer than it may."""
 
 
@@ -109,8 +109,8 @@ def first_error(schema: Any, value: Any, until: float | None = None) -> str | No
     _deadline.at = time.monotonic() + LONGEST_SECONDS if until is None else until
     try:
         error = best_match(checker.iter_errors(value))
-    except patterns.TooLong:
-        raise TooLong from None
+    except patterns.SearchTooLong:
+        raise SchemaTooLong from None
     except RecursionError:
         return "holding them against each other never ends; the schema refers to itself."
     except (ArithmeticError, TypeError, ValueError) as failure:  # of numbers beyond any bound
@@ -240,7 +240,7 @@ def _minding_the_clock(step: Keyword) -> Keyword:
 def _seconds_left() -> float:
     left: float = _deadline.at - time.monotonic()
     if left <= 0:
-        raise TooLong
+        raise SchemaTooLong
     return left
 
 

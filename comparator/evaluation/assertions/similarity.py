@@ -13,7 +13,7 @@ from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import with_controls_shown
-from comparator.evaluation.assertions.findings import Finding, quoted
+from comparator.evaluation.assertions.findings import AnswerFinding, quoted
 from comparator.evaluation.assertions.texts import as_text
 
 VARIABLE = "COMPARATOR_EMBEDDINGS"
@@ -61,12 +61,12 @@ class Embeddings:
         self._model = None
         self._vectors.clear()
 
-    def similar(self, answer: str, value: Any, threshold: float | None) -> Finding:
+    def similar(self, answer: str, value: Any, threshold: float | None) -> AnswerFinding:
         """Whether an answer is like a text, or the most alike of several, in meaning."""
         try:
             best, likeness = self._nearest(answer, value)
         except ConfigurationError as error:
-            return Finding(None, f"It could not be told: {error}.", is_undecided=True)
+            return AnswerFinding(None, f"It could not be told: {error}.", is_undecided=True)
         least = THRESHOLD if threshold is None else threshold
         relation = "at least" if likeness >= least else "less than"
         why = (
@@ -74,7 +74,7 @@ class Embeddings:
         )
         if not answer.strip():
             why = f"The answer is empty; it should be like {quoted(best)}."
-        return Finding(likeness >= least, why, max(0.0, min(1.0, likeness)))
+        return AnswerFinding(likeness >= least, why, max(0.0, min(1.0, likeness)))
 
     def _nearest(self, answer: str, value: Any) -> tuple[str, float]:
         texts = [as_text(one) for one in (value if isinstance(value, list) else [value])]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.evaluation.assertions.findings import Finding, quoted
+from comparator.evaluation.assertions.findings import AnswerFinding, quoted
 from comparator.evaluation.assertions.json_text import NotJSON, parsed
 
 _AROUND = 20  # characters shown before and behind a place
@@ -42,23 +42,23 @@ def texts_of(value: Any) -> list[str]:
     return [text.strip() for row in rows for text in row]
 
 
-def equals(answer: str, value: Any) -> Finding:
+def equals(answer: str, value: Any) -> AnswerFinding:
     """Whether an answer is this text and nothing else, or JSON with this content."""
     if isinstance(value, (dict, list)):
         return _equals_json(answer, value)
     expected = as_text(value)
     if answer == expected:
-        return Finding(True, f"The answer is {quoted(expected)}.")
+        return AnswerFinding(True, f"The answer is {quoted(expected)}.")
     if answer.strip() == expected.strip():
-        return Finding(
+        return AnswerFinding(
             False,
             f"The answer is {quoted(expected.strip())} but for blanks or line breaks at its begin "
             "or end.",
         )
-    return Finding(False, _first_difference(answer, expected))
+    return AnswerFinding(False, _first_difference(answer, expected))
 
 
-def contains(answer: str, value: Any, *, ignores_case: bool = False) -> Finding:
+def contains(answer: str, value: Any, *, ignores_case: bool = False) -> AnswerFinding:
     """Whether a text is somewhere in an answer."""
     expected = as_text(value)
     place = _folded(answer, ignores_case).find(_folded(expected, ignores_case))
@@ -68,36 +68,38 @@ def contains(answer: str, value: Any, *, ignores_case: bool = False) -> Finding:
             if ignores_case or expected.casefold() not in answer.casefold()
             else (", only with other capitals (icontains ignores them)")
         )
-        return Finding(False, f"{quoted(expected)} is not in the answer{other_case}.")
-    return Finding(True, f"{quoted(expected)} is in the answer.")
+        return AnswerFinding(False, f"{quoted(expected)} is not in the answer{other_case}.")
+    return AnswerFinding(True, f"{quoted(expected)} is in the answer.")
 
 
-def contains_all(answer: str, value: Any, *, ignores_case: bool = False) -> Finding:
+def contains_all(answer: str, value: Any, *, ignores_case: bool = False) -> AnswerFinding:
     """Whether all of several texts are in an answer."""
     wanted = texts_of(value)
     missing = _missing(answer, wanted, ignores_case)
     if missing:
-        return Finding(False, f"Missing in the answer: {_listed(missing)}.")
-    return Finding(True, f"All of {_listed(wanted)} are in the answer.")
+        return AnswerFinding(False, f"Missing in the answer: {_listed(missing)}.")
+    return AnswerFinding(True, f"All of {_listed(wanted)} are in the answer.")
 
 
-def contains_any(answer: str, value: Any, *, ignores_case: bool = False) -> Finding:
+def contains_any(answer: str, value: Any, *, ignores_case: bool = False) -> AnswerFinding:
     """Whether at least one of several texts is in an answer."""
     wanted = texts_of(value)
     missing = set(_missing(answer, wanted, ignores_case))
     found = [text for text in wanted if text not in missing]
     if found:
-        return Finding(True, f"In the answer: {_listed(found)}.")
-    return Finding(False, f"None of {_listed(wanted)} is in the answer.")
+        return AnswerFinding(True, f"In the answer: {_listed(found)}.")
+    return AnswerFinding(False, f"None of {_listed(wanted)} is in the answer.")
 
 
-def starts_with(answer: str, value: Any) -> Finding:
+def starts_with(answer: str, value: Any) -> AnswerFinding:
     """Whether an answer begins with a text."""
     expected = as_text(value)
     if answer.startswith(expected):
-        return Finding(True, f"The answer begins with {quoted(expected)}.")
+        return AnswerFinding(True, f"The answer begins with {quoted(expected)}.")
     begin = answer[: len(expected) + _AROUND]
-    return Finding(False, f"The answer begins with {quoted(begin)}, not with {quoted(expected)}.")
+    return AnswerFinding(
+        False, f"The answer begins with {quoted(begin)}, not with {quoted(expected)}."
+    )
 
 
 def _folded(text: str, ignores_case: bool) -> str:
@@ -133,15 +135,15 @@ def _first_difference(answer: str, expected: str) -> str:
     )
 
 
-def _equals_json(answer: str, expected: Any) -> Finding:
+def _equals_json(answer: str, expected: Any) -> AnswerFinding:
     try:
         found = parsed(answer)
     except NotJSON as error:
-        return Finding(False, f"The answer is no JSON: {error}.")
+        return AnswerFinding(False, f"The answer is no JSON: {error}.")
     place = _json_difference(found, expected, "$")
     if place is None:
-        return Finding(True, "The answer is JSON with the content that is expected.")
-    return Finding(False, f"The JSON of the answer differs from what is expected at {place}.")
+        return AnswerFinding(True, "The answer is JSON with the content that is expected.")
+    return AnswerFinding(False, f"The JSON of the answer differs from what is expected at {place}.")
 
 
 def _json_difference(found: Any, expected: Any, path: str) -> str | None:

@@ -60,7 +60,7 @@ class Rating:
 
 
 @dataclass(frozen=True)
-class Pair:
+class RatedPair:
     """Two contenders.
 
     Attributes:
@@ -121,7 +121,7 @@ class Ratings:
 
     by: By
     ratings: list[Rating]
-    pairs: list[Pair]
+    pairs: list[RatedPair]
     votes: int
     tie_rate: float
     notes: list[str]
@@ -207,7 +207,7 @@ def _ratings(contests: Contests, posterior: Posterior, order: Sequence[int]) -> 
 
 def _pairs(
     contests: Contests, posterior: Posterior, order: Sequence[int], parts: Sequence[set[int]]
-) -> Iterator[Pair]:
+) -> Iterator[RatedPair]:
     part_of = {one: number for number, part in enumerate(parts) for one in part}
     has_all = len(order) <= MOST_WITH_ALL_PAIRS
     for a, b in itertools.combinations(order, 2):
@@ -223,7 +223,7 @@ def _pair(
     b: int,
     met: Meetings | None,
     is_connected: bool,
-) -> Pair:
+) -> RatedPair:
     from comparator.evaluation.ratings.fit import information
 
     covariance = posterior.covariance
@@ -232,7 +232,7 @@ def _pair(
     told = information(lead, posterior.ties)
     reach = REACH * math.sqrt(variance)
     interval = POINTS * (lead - reach), POINTS * (lead + reach)
-    return Pair(
+    return RatedPair(
         contests.keys[a],
         contests.keys[b],
         POINTS * lead,

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from comparator.comparison.exports.words import settings_of
-from comparator.comparison.record_facts import list_of, number_of, text_of
+from comparator.comparison.record_facts import number_of, text_of
 from comparator.core.models import InferenceResult
 from comparator.core.text import name_shown, plain, without_folders, without_paths
 from comparator.core.units import fine_size, seconds, speed
+from comparator.evaluation.disturbed_cells import disturbed_sentence
 from comparator.evaluation.pareto import Pareto, pareto_of
 from comparator.evaluation.report.words import NOT_MEASURED, counted, letter_of, rate_in_words
 from comparator.evaluation.statistics import pairs_of, summary_of
@@ -137,15 +138,7 @@ class Contents:
     @cached_property
     def disturbed(self) -> str:
         """How many answers were disturbed, in a sentence; empty for none."""
-        records = [cell.record for cell in self.kept.cells if cell.record]
-        count = sum(bool(list_of(record, "stats", "disturbed")) for record in records)
-        if not count:
-            return ""
-        of_all = f"{count} of {counted(len(records), 'answer')}"
-        return (
-            f"Other programs took processor time from {of_all}: these speeds are not "
-            "the models' own, and alone they would be higher."
-        )
+        return disturbed_sentence(self.kept.cells)
 
     def speeds(self, slot: int) -> tuple[str, str]:
         """Return the speed of an answer written alone, and that of answers written at once."""

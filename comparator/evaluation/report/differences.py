@@ -17,17 +17,17 @@ MOST_LIKENESSES = 300_000  # of a word of one answer with one of the other: comp
 LEAST_ALIKE = 0.1  # of all words; answers that have less in common are better read one by one
 _SHOWN_AROUND = 12  # words of what both have, before and after a difference
 
-Kind = Literal["same", "left", "right", "gap"]
+WordRunKind = Literal["same", "left", "right", "gap"]
 
 
-class Piece(NamedTuple):
+class WordRun(NamedTuple):
     """A run of words: in both answers, in one of them, or left out because both have it."""
 
-    kind: Kind
+    kind: WordRunKind
     text: str
 
 
-def pieces_of(left: str, right: str) -> list[Piece] | None:
+def pieces_of(left: str, right: str) -> list[WordRun] | None:
     """Return how two answers differ, word by word.
 
     None where that would tell nobody anything: they have next to nothing in common, or are too
@@ -56,22 +56,22 @@ def _count(words: Sequence[str]) -> int:
 
 def _pieces(
     a: Sequence[str], b: Sequence[str], kind: str, a0: int, a1: int, b0: int, b1: int
-) -> Iterator[Piece]:
+) -> Iterator[WordRun]:
     if kind == "equal":
         yield from _shortened(a, a0, a1)
         return
     if a1 > a0:
-        yield Piece("left", "".join(a[a0:a1]))
+        yield WordRun("left", "".join(a[a0:a1]))
     if b1 > b0:
-        yield Piece("right", "".join(b[b0:b1]))
+        yield WordRun("right", "".join(b[b0:b1]))
 
 
-def _shortened(words: Sequence[str], begin: int, end: int) -> Iterator[Piece]:
+def _shortened(words: Sequence[str], begin: int, end: int) -> Iterator[WordRun]:
     """Yield what both have, its middle left out where that is long."""
     first, last = begin + _SHOWN_AROUND, end - _SHOWN_AROUND
     if last - first <= _SHOWN_AROUND:
-        yield Piece("same", "".join(words[begin:end]))
+        yield WordRun("same", "".join(words[begin:end]))
         return
-    yield Piece("same", "".join(words[begin:first]) if begin else "")
-    yield Piece("gap", "…")
-    yield Piece("same", "".join(words[last:end]) if end < len(words) else "")
+    yield WordRun("same", "".join(words[begin:first]) if begin else "")
+    yield WordRun("gap", "…")
+    yield WordRun("same", "".join(words[last:end]) if end < len(words) else "")

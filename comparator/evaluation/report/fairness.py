@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from comparator.comparison import fair_play, fair_play_words
-from comparator.comparison.fair_play_words import Row
+from comparator.comparison.fairness import fair_play, fair_play_words
+from comparator.comparison.fairness.fair_play_words import DifferenceRow
 from comparator.comparison.record_facts import end_of, texts_of
 from comparator.evaluation.report.contents import Contents
 from comparator.storage.kept_suite import Cell, Record
@@ -30,7 +30,7 @@ class Fairness:
     """
 
     sentence: str
-    differences: Sequence[Row]
+    differences: Sequence[DifferenceRow]
     changes: Sequence[str]
     happened: dict[str, list[str]]
     remarks: Sequence[str]
@@ -56,7 +56,7 @@ def fairness_of(contents: Contents) -> Fairness:
     )
 
 
-def _with_room(column: fair_play.Given) -> fair_play.Given:
+def _with_room(column: fair_play.GivenColumn) -> fair_play.GivenColumn:
     """Return what a slot was given that wrote several at once: its context is of one of them.
 
     Also where the answer that is looked at was the last one, and so alone.
@@ -68,11 +68,11 @@ def _with_room(column: fair_play.Given) -> fair_play.Given:
     return dataclasses.replace(column, settings=settings)
 
 
-def _whole(contents: Contents, by_slot: Mapping[int, Record], row: Row) -> Row:
+def _whole(contents: Contents, by_slot: Mapping[int, Record], row: DifferenceRow) -> DifferenceRow:
     """Return a row with a value for every slot."""
     told = dict(zip(by_slot, map(contents.without_paths, row.values), strict=True))
     values = [told.get(slot, fair_play_words.NOTHING) for slot in contents.slots]
-    return Row(row.name, values, row.verdict)
+    return DifferenceRow(row.name, values, row.verdict)
 
 
 def _one_of_each(contents: Contents) -> dict[int, Record]:

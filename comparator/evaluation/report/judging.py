@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from comparator.comparison.record_facts import list_of, number_of, text_of, texts_of, value_of
 from comparator.core.units import percent
 from comparator.evaluation.report.contents import Contents
-from comparator.storage.kept_suite import Verdict
+from comparator.storage.kept_suite import JudgeVerdict
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PairCount:
     not_steady: int
 
 
-def pair_counts_of(verdicts: Sequence[Verdict]) -> list[PairCount]:
+def pair_counts_of(verdicts: Sequence[JudgeVerdict]) -> list[PairCount]:
     """Return the verdicts, counted by pairs of slots; what got no verdict at all is left out."""
     by_pair: dict[tuple[int, int], list[str | None]] = {}
     for one in verdicts:
@@ -35,7 +35,7 @@ def pair_counts_of(verdicts: Sequence[Verdict]) -> list[PairCount]:
     ]
 
 
-def _is_whole(verdict: Verdict) -> bool:
+def _is_whole(verdict: JudgeVerdict) -> bool:
     """Whether the judge said something in both orders."""
     return bool(verdict.first and verdict.swapped)
 
@@ -72,7 +72,7 @@ def verdicts_in_words(contents: Contents, prompt: int) -> list[str]:
     return [_verdict_in_words(contents, one) for one in said]
 
 
-def _verdict_in_words(contents: Contents, verdict: Verdict) -> str:
+def _verdict_in_words(contents: Contents, verdict: JudgeVerdict) -> str:
     """Return what a judge said of two answers."""
     a, b = contents.labels[verdict.a], contents.labels[verdict.b]
     names = {"a": f"{a} is better", "b": f"{b} is better", "tie": "neither is better"}

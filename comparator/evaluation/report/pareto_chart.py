@@ -10,7 +10,7 @@ from html import escape
 
 from comparator.core.text import name_shown
 from comparator.core.units import fine_size, speed
-from comparator.evaluation.pareto import Pareto, Point
+from comparator.evaluation.pareto import Pareto, ParetoPoint
 from comparator.evaluation.report import svg
 from comparator.evaluation.report.pareto_layout import Box, Disc, LogAxis, places_of_labels
 from comparator.evaluation.report.words import NOT_MEASURED, rate_in_words
@@ -81,7 +81,7 @@ def pareto_svg(pareto: Pareto, labels: Sequence[str]) -> str:
 _QUALITY = {"pass_rate": "the share of answers that passed", "rating": "the rating by votes"}
 
 
-def _bubble_of(point: Point, label: str, quality: str, scale: _Scale) -> Bubble:
+def _bubble_of(point: ParetoPoint, label: str, quality: str, scale: _Scale) -> Bubble:
     value = point.quality or 0.0
     low, high = point.quality_interval or (value, value)
     if quality == "pass_rate":
@@ -111,7 +111,7 @@ class _Scale:
         return (value - self.low) / (self.high - self.low)
 
 
-def _scale(quality: str, points: Sequence[Point]) -> tuple[_Scale, _Ticks]:
+def _scale(quality: str, points: Sequence[ParetoPoint]) -> tuple[_Scale, _Ticks]:
     if quality == "pass_rate":
         return _Scale(), _PERCENT
     ends = [end for one in points for end in one.quality_interval or (one.quality or 0.0,)]

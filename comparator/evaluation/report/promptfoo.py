@@ -30,7 +30,7 @@ from comparator.comparison.exports.promptfoo import (
 )
 from comparator.core.models import InferenceResult
 from comparator.evaluation.report.contents import Contents
-from comparator.storage.kept_suite import Assertion, Cell, Item, Outcome, SuiteSlot
+from comparator.storage.kept_suite import Assertion, AssertionOutcome, Cell, Item, SuiteSlot
 
 Json = dict[str, Any]
 
@@ -141,7 +141,7 @@ def _grading(cell: Cell, item: Item) -> Json:
     }
 
 
-def _component(outcome: Outcome, assertion: Assertion | None) -> Json:
+def _component(outcome: AssertionOutcome, assertion: Assertion | None) -> Json:
     return {
         "pass": outcome.passed,
         "score": outcome.score if outcome.score is not None else int(bool(outcome.passed)),

@@ -14,7 +14,7 @@ from comparator.comparison.record_facts import text_of, value_of
 from comparator.core.text import plain
 from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.shown import shown
-from comparator.storage.kept_suite import Cell, Outcome, Record
+from comparator.storage.kept_suite import AssertionOutcome, Cell, Record
 
 _STATS = ("prompt_tokens", "token_count", "tokens_per_second", "time_to_first_token", "duration",
           "finish_reason")  # fmt: skip
@@ -96,6 +96,6 @@ def _row(contents: Contents, cell: Cell) -> Record:
     }
 
 
-def _assertions(outcomes: list[Outcome]) -> Iterator[str]:
+def _assertions(outcomes: list[AssertionOutcome]) -> Iterator[str]:
     words = {True: "passed", False: "failed", None: "not told"}
     return (f"{one.type}: {words[one.passed]}: {one.reason}" for one in outcomes)

@@ -12,14 +12,14 @@ from comparator.comparison.record_facts import end_of
 from comparator.core.models import InferenceResult
 from comparator.core.units import NOT_MEASURED, seconds, speed
 from comparator.evaluation.report.contents import Contents
-from comparator.evaluation.report.differences import Piece, pieces_of
+from comparator.evaluation.report.differences import WordRun, pieces_of
 from comparator.evaluation.report.fates import Fate, differ, fate_of_cell, fates_of
 from comparator.evaluation.report.judging import verdicts_in_words
 from comparator.evaluation.report.languages import language_of
 from comparator.evaluation.report.texts import beginning, clipped
 from comparator.evaluation.report.web_tables import PARTS, bdi, fate, word
 from comparator.evaluation.report.words import assertion_in_words, counted, letter_of
-from comparator.storage.kept_suite import Assertion, Cell, Item, Outcome
+from comparator.storage.kept_suite import Assertion, AssertionOutcome, Cell, Item
 
 FEW_PROMPTS = 5  # are open from the start
 LONG_ANSWER = 2000  # characters; longer ones are read only if they are opened
@@ -130,7 +130,7 @@ def _answer(text: str) -> str:
 
 
 def _checks(
-    contents: Contents, outcomes: Sequence[Outcome], assertions: Sequence[Assertion]
+    contents: Contents, outcomes: Sequence[AssertionOutcome], assertions: Sequence[Assertion]
 ) -> Iterator[str]:
     if not outcomes:
         return
@@ -207,7 +207,7 @@ def _difference(answers: Mapping[int, str], a: int, b: int) -> str:
 _TAGS = {"left": "del", "right": "ins"}
 
 
-def _piece(piece: Piece) -> str:
+def _piece(piece: WordRun) -> str:
     text = safe_text(piece.text)
     if piece.kind == "gap":
         return ' <span class="gap">[…]</span> '

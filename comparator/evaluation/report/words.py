@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from comparator.core.limits import LETTERS
 from comparator.core.units import NOT_MEASURED as NOT_MEASURED
-from comparator.storage.kept_suite import Outcome, Record
+from comparator.storage.kept_suite import AssertionOutcome, Record
 
 _SHORT = 60  # letters of what an assertion compares with
 
@@ -16,7 +16,7 @@ def letter_of(slot: int) -> str:
     return LETTERS[slot] if slot < len(LETTERS) else str(slot + 1)
 
 
-def assertion_in_words(outcome: Outcome, value: object = None) -> str:
+def assertion_in_words(outcome: AssertionOutcome, value: object = None) -> str:
     """Return an assertion's type, what it compares with where that is short, and its score."""
     told = f" “{value}”" if isinstance(value, str) and 0 < len(value) <= _SHORT else ""
     score = "" if outcome.score is None else f" ({outcome.score:.2f})"

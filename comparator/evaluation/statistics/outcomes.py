@@ -13,7 +13,7 @@ _NOT = "not-"
 
 
 @dataclass(frozen=True)
-class Share:
+class PassShare:
     """How many of a prompt's answers (its repeats) passed, of those that could be told."""
 
     passed: int
@@ -30,7 +30,7 @@ class Share:
         return 2 * self.passed > self.told
 
 
-Shares = dict[int, Share]  # by prompt; a prompt of which nothing can be told is not in it
+Shares = dict[int, PassShare]  # by prompt; a prompt of which nothing can be told is not in it
 
 
 def shares_of(kept: KeptSuite) -> list[Shares]:
@@ -48,7 +48,7 @@ def shares_of(kept: KeptSuite) -> list[Shares]:
         if told is not None:
             passed[cell.slot][cell.prompt].append(told)
     return [
-        {prompt: Share(sum(told), len(told)) for prompt, told in sorted(of_slot.items())}
+        {prompt: PassShare(sum(told), len(told)) for prompt, told in sorted(of_slot.items())}
         for of_slot in passed
     ]
 

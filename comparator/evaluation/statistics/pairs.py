@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from comparator.evaluation.statistics import paired
-from comparator.evaluation.statistics.outcomes import Share, Shares, shares_of
+from comparator.evaluation.statistics.outcomes import PassShare, Shares, shares_of
 from comparator.storage.kept_suite import KeptSuite
 
 LIKELY = 0.05  # a p-value, adjusted for the number of pairs, from which on nothing is told
@@ -65,7 +65,7 @@ def _line(a: int, b: int, of_a: Shares, of_b: Shares) -> Line:
     }
 
 
-def _difference(a: Share, b: Share) -> Fraction:
+def _difference(a: PassShare, b: PassShare) -> Fraction:
     return Fraction(a.passed, a.told) - Fraction(b.passed, b.told)
 
 

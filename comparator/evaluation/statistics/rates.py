@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from comparator.evaluation.statistics.outcomes import Share
+from comparator.evaluation.statistics.outcomes import PassShare
 
 CONFIDENCE = 0.95
 Interval = tuple[float, float]
@@ -27,12 +27,12 @@ def exact(passed: float, told: float, confidence: float = CONFIDENCE) -> Interva
     return low, high
 
 
-def pass_rate(shares: Sequence[Share]) -> float | None:
+def pass_rate(shares: Sequence[PassShare]) -> float | None:
     """Return the mean of the prompts' rates: each prompt counts the same. None for none."""
     return statistics.fmean(share.rate for share in shares) if shares else None
 
 
-def interval(shares: Sequence[Share], confidence: float = CONFIDENCE) -> Interval | None:
+def interval(shares: Sequence[PassShare], confidence: float = CONFIDENCE) -> Interval | None:
     """Return the interval of ``pass_rate``; None where nothing could be told.
 
     The prompts are taken as drawn from those that a person might ask, so repeats of one prompt
@@ -45,7 +45,7 @@ def interval(shares: Sequence[Share], confidence: float = CONFIDENCE) -> Interva
     return exact(rate * number, number, confidence)
 
 
-def effective_number(shares: Sequence[Share], confidence: float = CONFIDENCE) -> float:
+def effective_number(shares: Sequence[PassShare], confidence: float = CONFIDENCE) -> float:
     """Return how many independent answers the answers are worth.
 
     For one answer to a prompt their number. For several: Korn and Graubard (Survey Methodology

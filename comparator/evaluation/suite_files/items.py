@@ -29,7 +29,7 @@ _ALONE_UP_TO = 3  # characters; a shorter word is in others by chance
 
 
 @dataclass(frozen=True)
-class Row:
+class FileRow:
     """What a file says of one prompt.
 
     Attributes:
@@ -43,7 +43,7 @@ class Row:
     filled: dict[str, Any] = field(default_factory=dict)
 
 
-def suite_of(name: str, rows: Iterable[Row], notes: Notes) -> Suite:
+def suite_of(name: str, rows: Iterable[FileRow], notes: Notes) -> Suite:
     """Return the suite that rows say.
 
     Raises:
@@ -97,7 +97,7 @@ def _numbered(items: list[Item], given: set[str]) -> Iterator[Item]:
         yield item if item.id else replace(item, id=own)
 
 
-def _item(row: Row, notes: Notes) -> Item:
+def _item(row: FileRow, notes: Notes) -> Item:
     values = _known(row, notes)
     expected = _expected(values.get("expected"), row.where)
     checked = assertions_of(values.get("assert"), row.where, notes)
@@ -113,7 +113,7 @@ def _item(row: Row, notes: Notes) -> Item:
     )
 
 
-def _known(row: Row, notes: Notes) -> dict[str, Any]:
+def _known(row: FileRow, notes: Notes) -> dict[str, Any]:
     """Return what is known of a row, without what is empty."""
     known = {}
     for name, value in row.values.items():

@@ -11,7 +11,7 @@ from typing import Any
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.text import name_shown
 from comparator.evaluation.assertions.findings import quoted
-from comparator.evaluation.suite_files.items import COLUMNS, PROMPTS, Row
+from comparator.evaluation.suite_files.items import COLUMNS, PROMPTS, FileRow
 from comparator.evaluation.suite_files.notes import Notes
 
 _DELIMITERS = ",;\t"
@@ -22,22 +22,22 @@ def lines_of(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def of_text(name: str, text: str, _notes: Notes) -> Iterator[Row]:
+def of_text(name: str, text: str, _notes: Notes) -> Iterator[FileRow]:
     """Yield a row for each line that is not blank."""
     for number, line in enumerate(lines_of(text), start=1):
         if line.strip():
-            yield Row(f"{name}, line {number}", {"prompt": line.strip()})
+            yield FileRow(f"{name}, line {number}", {"prompt": line.strip()})
 
 
-def of_json_lines(name: str, text: str, _notes: Notes) -> Iterator[Row]:
+def of_json_lines(name: str, text: str, _notes: Notes) -> Iterator[FileRow]:
     """Yield a row for each line, which is a JSON object."""
     for number, line in enumerate(lines_of(text), start=1):
         if line.strip():
             where = f"{name}, line {number}"
-            yield Row(where, _object(json_of(line, where), where))
+            yield FileRow(where, _object(json_of(line, where), where))
 
 
-def of_json(name: str, text: str, notes: Notes) -> Iterator[Row]:
+def of_json(name: str, text: str, notes: Notes) -> Iterator[FileRow]:
     """Yield a row for each object of a JSON list."""
     found = json_of(text, name)
     if not isinstance(found, list):
@@ -47,7 +47,7 @@ def of_json(name: str, text: str, notes: Notes) -> Iterator[Row]:
         )
     for number, one in enumerate(found, start=1):
         where = f"{name}, item {number}"
-        yield Row(where, _object(one, where))
+        yield FileRow(where, _object(one, where))
 
 
 def json_of(text: str, where: str) -> Any:
@@ -76,7 +76,7 @@ def _object(value: Any, where: str) -> dict[str, Any]:
     return value
 
 
-def of_csv(name: str, text: str, notes: Notes) -> Iterator[Row]:
+def of_csv(name: str, text: str, notes: Notes) -> Iterator[FileRow]:
     """Yield a row for each line below the first, which names the columns."""
     delimiter = delimiter_of(text)
     if delimiter != ",":
@@ -91,7 +91,7 @@ def of_csv(name: str, text: str, notes: Notes) -> Iterator[Row]:
             where = f"{name}, line {begin}"
             begin = reader.line_num + 1
             if any(cell.strip() for cell in cells):
-                yield Row(where, _row_of(cells, header, where))
+                yield FileRow(where, _row_of(cells, header, where))
     except csv.Error as error:
         raise ConfigurationError(f"{name}, line {begin}: {_no_csv(error)}") from None
 

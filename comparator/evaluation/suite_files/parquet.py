@@ -10,7 +10,7 @@ from typing import Any
 from comparator.core.exceptions import ConfigurationError
 from comparator.core.units import fine_size
 from comparator.evaluation.suite_files import bounds
-from comparator.evaluation.suite_files.items import COLUMNS, PROMPTS, Row
+from comparator.evaluation.suite_files.items import COLUMNS, PROMPTS, FileRow
 from comparator.evaluation.suite_files.notes import Notes
 
 _MOST_ROWS_AT_ONCE = 100
@@ -18,7 +18,7 @@ _MOST_BYTES_AT_ONCE = 100_000_000  # one text may stand for many rows, and is wh
 _LARGEST_HEADER = 10_000_000  # bytes of one text in it
 
 
-def rows_of(name: str, data: bytes, notes: Notes) -> Iterator[Row]:
+def rows_of(name: str, data: bytes, notes: Notes) -> Iterator[FileRow]:
     """Yield a row for each of the file, of the columns that are known.
 
     Raises:
@@ -93,12 +93,14 @@ def _size(group: Any, known: list[str]) -> int:
     )
 
 
-def _rows(name: str, file: Any, known: list[str], at_once: int) -> Iterator[Row]:
+def _rows(name: str, file: Any, known: list[str], at_once: int) -> Iterator[FileRow]:
     number = 0
     for batch in file.iter_batches(at_once, columns=known, use_threads=False):
         for values in batch.to_pylist():
             number += 1
-            yield Row(f"{name}, row {number}", {key: _plain(one) for key, one in values.items()})
+            yield FileRow(
+                f"{name}, row {number}", {key: _plain(one) for key, one in values.items()}
+            )
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation.assertions.findings import quoted
 from comparator.evaluation.suite_files import bounds, templates
-from comparator.evaluation.suite_files.items import Row
+from comparator.evaluation.suite_files.items import FileRow
 from comparator.evaluation.suite_files.notes import Notes
 
 _THE_PROMPT = "{{prompt}}"  # promptfoo's own where a file has no prompts
@@ -69,7 +69,7 @@ class _Prompt:
     messages: list[Any] | None = None
 
 
-def rows_of(name: str, found: Any, notes: Notes) -> Iterator[Row]:
+def rows_of(name: str, found: Any, notes: Notes) -> Iterator[FileRow]:
     """Yield a row for each prompt with each test.
 
     Args:
@@ -106,7 +106,7 @@ def _asked(
     usual: Mapping[str, Any],
     test: Mapping[str, Any],
     variables: dict[str, Any],
-) -> Iterator[Row]:
+) -> Iterator[FileRow]:
     """Yield the rows of one test with one choice of its variables."""
     is_alone = (test.get("options") or {}).get("disableDefaultAsserts") is True
     asserted = [*([] if is_alone else usual.get("assert") or []), *(test.get("assert") or [])]
@@ -124,7 +124,7 @@ def _asked(
             values |= _as_chat(asked)
         else:
             values["messages"] = _filled_in(prompt.messages, variables, at)
-        yield Row(at, values, variables)
+        yield FileRow(at, values, variables)
 
 
 def _as_chat(text: str) -> dict[str, Any]:

@@ -13,19 +13,19 @@ from comparator.core.text import name_shown, with_controls_shown
 from comparator.core.units import fine_size
 from comparator.evaluation.suite_files import bounds, lines, parquet, promptfoo, yaml_text
 from comparator.evaluation.suite_files.decoding import text_of
-from comparator.evaluation.suite_files.items import Row, suite_of
+from comparator.evaluation.suite_files.items import FileRow, suite_of
 from comparator.evaluation.suite_files.notes import Notes
 from comparator.storage.kept_suite import Suite
 
-Rows = Callable[[str, str, Notes], Iterator[Row]]
+Rows = Callable[[str, str, Notes], Iterator[FileRow]]
 PASTED = "What was pasted"
 
 
-def _of_yaml(name: str, text: str, notes: Notes) -> Iterator[Row]:
+def _of_yaml(name: str, text: str, notes: Notes) -> Iterator[FileRow]:
     yield from promptfoo.rows_of(name, yaml_text.value_of(name, text), notes)
 
 
-def _of_json(name: str, text: str, notes: Notes) -> Iterator[Row]:
+def _of_json(name: str, text: str, notes: Notes) -> Iterator[FileRow]:
     if text.lstrip().startswith("{"):
         yield from promptfoo.rows_of(name, lines.json_of(text, name), notes)
     else:
@@ -120,7 +120,7 @@ def pasted(text: str) -> Suite:
     return _suite("Pasted prompts", PASTED, rows(PASTED, plain, notes), notes)
 
 
-def _suite(title: str, name: str, rows: Iterator[Row], notes: Notes) -> Suite:
+def _suite(title: str, name: str, rows: Iterator[FileRow], notes: Notes) -> Suite:
     try:
         return suite_of(title, rows, notes)
     except ConfigurationError as error:

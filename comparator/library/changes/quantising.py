@@ -82,7 +82,7 @@ class Ladder:
 
 
 @dataclass(frozen=True)
-class Progress:
+class QuantisingProgress:
     """How far the making is.
 
     Attributes:
@@ -113,7 +113,7 @@ class _Measured(msgspec.Struct):
     needs_matrix: bool
 
 
-Progresses = Generator[Progress, None, None]
+Progresses = Generator[QuantisingProgress, None, None]
 
 
 def plan(source: ModelInfo, words: Sequence[str], models_dir: Path) -> Ladder:
@@ -166,7 +166,7 @@ class _Making:
         self._reading = _READING_COST * sum(path.stat().st_size for path in self._shards)
         self._before = 0.0  # what is done of all, in bytes written
 
-    def progress(self) -> Iterator[Progress]:
+    def progress(self) -> Iterator[QuantisingProgress]:
         folder = self._ladder.models_dir / "gguf"
         folder.mkdir(parents=True, exist_ok=True)
         # Not bound to a thread: a page's generator is advanced by one thread and closed by another.
@@ -181,12 +181,14 @@ class _Making:
         finally:
             lock.release()
 
-    def _at(self, step: str, rung: Rung | None, done: float, total: float) -> Progress:
+    def _at(self, step: str, rung: Rung | None, done: float, total: float) -> QuantisingProgress:
         all_of_it = self._reading + self._ladder.needed_bytes
         now = self._reading * done / max(total, 1.0) if step == "read" else done
-        return Progress(step, rung, done, total, min(1.0, (self._before + now) / all_of_it))
+        return QuantisingProgress(
+            step, rung, done, total, min(1.0, (self._before + now) / all_of_it)
+        )
 
-    def _waited_for(self, lock: FileLock) -> Iterator[Progress]:
+    def _waited_for(self, lock: FileLock) -> Iterator[QuantisingProgress]:
         while True:
             with contextlib.suppress(Timeout):
                 lock.acquire()
@@ -199,7 +201,7 @@ class _Making:
         if self._should_stop():
             raise child_jobs.Stopped
 
-    def _read_source(self) -> Generator[Progress, None, dict[str, str]]:
+    def _read_source(self) -> Generator[QuantisingProgress, None, dict[str, str]]:
         """Take the checksum of the source; return the entries of a header that name it."""
         digest, done = hashlib.sha256(), 0
         total = sum(path.stat().st_size for path in self._shards)
@@ -214,7 +216,7 @@ class _Making:
         self._before = self._reading
         return _origin(self._ladder.source, self._shards[0].name, total, digest.hexdigest())
 
-    def _make(self, rung: Rung, metadata: dict[str, str]) -> Iterator[Progress]:
+    def _make(self, rung: Rung, metadata: dict[str, str]) -> Iterator[QuantisingProgress]:
         _refuse_existing(rung.path)
         _refuse_too_large(rung.expected_bytes, self._ladder.models_dir)
         folder = rung.path.with_name(f"{_HIDDEN}{os.getpid()}")
@@ -225,9 +227,11 @@ class _Making:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         done = self._at("made", rung, rung.expected_bytes, rung.expected_bytes)
-        yield Progress(**{**vars(done), "model": discovery.inspect(rung.path)})
+        yield QuantisingProgress(**{**vars(done), "model": discovery.inspect(rung.path)})
 
-    def _quantise(self, rung: Rung, target: Path, metadata: dict[str, str]) -> Iterator[Progress]:
+    def _quantise(
+        self, rung: Rung, target: Path, metadata: dict[str, str]
+    ) -> Iterator[QuantisingProgress]:
         arguments = {
             "target": str(target),
             "type": rung.quantisation,

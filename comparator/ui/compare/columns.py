@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
 from comparator.comparison.kept import Record
-from comparator.comparison.written import Piece, Place
+from comparator.comparison.written import AnswerPart, ReadingPlace
 from comparator.core import units
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown
@@ -42,7 +42,7 @@ class Column:
         self.attempt = attempt
         self.shows_tokens = False
         self._text = self._thought = ""
-        self._place = Place()
+        self._place = ReadingPlace()
         self._left = TimeLeft()
         comparison = session.comparison
         asked = comparison.request.asked(comparison.request.slots[slot])
@@ -191,7 +191,7 @@ def said_before(
     return [], question[:LONGEST_BEGIN] + "…"
 
 
-def token_lengths(pieces: Iterable[Piece]) -> list[list[Any]]:
+def token_lengths(pieces: Iterable[AnswerPart]) -> list[list[Any]]:
     """Return for each piece how long it is, of how many tokens, and how likely it was found.
 
     The length is that of the text as it is shown, in UTF-16 code units: what a browser counts.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from comparator.comparison import fair_play
+from comparator.comparison.fairness import fair_play
 from comparator.comparison.record_facts import Record
 from comparator.core.text import with_controls_shown
 from comparator.ui.compare.columns import AnyColumn

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 
-from comparator.hosting.evaluations import Evaluations
+from comparator.hosting.suites.evaluations import Evaluations
 from comparator.storage.kept_suite import KeptSuite
 from comparator.ui.evaluate.results import result_of
 from comparator.ui.evaluate.views import Matrix, View, of_live

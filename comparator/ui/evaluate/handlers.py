@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.hosting.evaluations import GONE, Evaluations
 from comparator.hosting.host import Host
 from comparator.hosting.requests import RequestDraft
 from comparator.hosting.session import BusyError
-from comparator.hosting.suite_drafts import SuiteDraft
-from comparator.hosting.suite_sources import builtin_names
-from comparator.hosting.suites_seen import as_seen
+from comparator.hosting.suites.evaluations import GONE, Evaluations
+from comparator.hosting.suites.suite_drafts import SuiteDraft
+from comparator.hosting.suites.suite_sources import builtin_names
+from comparator.hosting.suites.suites_seen import as_seen
 from comparator.storage.kept_suite import KeptSuite
 from comparator.ui import adapter
 from comparator.ui.compare.slot_handlers import draft_of

@@ -8,9 +8,9 @@ import gradio as gr
 
 from comparator.core.exceptions import ConfigurationError
 from comparator.evaluation.report import FORMATS, file_name, written
-from comparator.hosting.evaluations import GONE
 from comparator.hosting.host import Host
-from comparator.hosting.suites_seen import as_seen
+from comparator.hosting.suites.evaluations import GONE
+from comparator.hosting.suites.suites_seen import as_seen
 from comparator.ui import adapter
 from comparator.ui.evaluate.views import numbered
 from comparator.ui.events import LONGEST_ID, Handler, Updates, Widget, telling

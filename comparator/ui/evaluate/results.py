@@ -6,6 +6,7 @@ from typing import Any
 
 from comparator.core.text import with_controls_shown
 from comparator.evaluation import statistics
+from comparator.evaluation.disturbed_cells import disturbed_sentence
 from comparator.evaluation.pareto import pareto_of
 from comparator.evaluation.report.pareto_chart import pareto_svg
 from comparator.hosting.errors import sentence_of
@@ -37,7 +38,10 @@ def _figures(kept: KeptSuite) -> View:
         ],
         "judge": _judge(kept.judge),
         "chart": pareto_svg(found, [slot.label for slot in kept.slots]),
-        "sentences": list(map(with_controls_shown, found.sentences)),
+        "sentences": [
+            *filter(None, [disturbed_sentence(kept.cells)]),
+            *map(with_controls_shown, found.sentences),
+        ],
     }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from comparator.core.text import with_controls_shown
-from comparator.hosting.live_suite import LiveSuite
+from comparator.hosting.suites.live_suite import LiveSuite
 from comparator.storage.history import Entry
 from comparator.storage.kept_suite import Assertion, Cell, Item, KeptSuite, Suite
 

@@ -7,10 +7,10 @@ from typing import Any
 import gradio as gr
 
 from comparator.core.exceptions import ConfigurationError
-from comparator.hosting.evaluations import GONE
 from comparator.hosting.host import Host
 from comparator.hosting.session import BusyError
-from comparator.hosting.suite_votes import comparison_of
+from comparator.hosting.suites.evaluations import GONE
+from comparator.hosting.suites.suite_votes import comparison_of
 from comparator.storage.kept_comparison import KeptComparison
 from comparator.ui import adapter
 from comparator.ui.compare.board import Board

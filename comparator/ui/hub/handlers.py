@@ -13,7 +13,7 @@ from comparator.core.exceptions import ConfigurationError
 from comparator.core.models import ModelType
 from comparator.core.text import with_controls_shown
 from comparator.core.units import fine_size
-from comparator.hosting import download_fit
+from comparator.hosting.library import download_fit
 from comparator.hub import catalogue, selection
 from comparator.hub.downloads import Downloads
 from comparator.library.labels import ENGINE_NAMES
@@ -28,7 +28,7 @@ from comparator.ui.threads import in_thread
 PICK_FIRST = "Search first, and press a line of the table."
 _MOST_TEXT = 200
 
-Measure = Callable[[], download_fit.Room]
+Measure = Callable[[], download_fit.DownloadRoom]
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _look(tab: HubTab, measure: Measure, name: str) -> Updates:
     }
 
 
-def _option(choice: selection.Offer, room: download_fit.Room) -> str:
+def _option(choice: selection.Offer, room: download_fit.DownloadRoom) -> str:
     name, engine = with_controls_shown(choice.name), ENGINE_NAMES[choice.engine.value]
     return f"{name} · {engine} · {fine_size(choice.size)} · {_fit(room.word_for(choice))}"
 

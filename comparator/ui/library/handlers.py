@@ -11,7 +11,7 @@ import gradio as gr
 
 from comparator.core.time_left import TimeLeft
 from comparator.hosting.host import Host
-from comparator.hosting.library_actions import LadderStatus
+from comparator.hosting.library.library_actions import LadderStatus
 from comparator.ui import adapter
 from comparator.ui.events import AT_ONCE, QUIET, STREAM, Handler, Updates, Values, Widget, telling
 from comparator.ui.library import render

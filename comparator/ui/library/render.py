@@ -9,8 +9,8 @@ from typing import Any
 
 from comparator.core.text import with_controls_shown
 from comparator.core.units import count, long_time, size, speed
-from comparator.hosting.library_actions import LadderStatus
-from comparator.hosting.library_table import Apart, Row, Table
+from comparator.hosting.library.library_actions import LadderStatus
+from comparator.hosting.library.library_table import Apart, LibraryRow, LibrarySnapshot
 from comparator.library.changes.quantising import Ladder
 from comparator.library.changes.removal import Removal
 from comparator.library.labels import ENGINE_NAMES
@@ -61,7 +61,7 @@ MOST_APART = 500
 View = dict[str, Any]
 
 
-def view(table: Table, is_public: bool, most_models: int) -> View:
+def view(table: LibrarySnapshot, is_public: bool, most_models: int) -> View:
     """Return what the table shows; on a public page without sources and without making.
 
     The column of makers is there where one is known.
@@ -185,12 +185,12 @@ def _bits(value: float) -> str:
     return said("library.rung_bits", bits=f"{value:.2f}") if value else ""
 
 
-def _row(row: Row, keys: Sequence[str]) -> View:
+def _row(row: LibraryRow, keys: Sequence[str]) -> View:
     cells = _cells(row)
     return {"id": row.id, "why": row.fit_sentence, "cells": [cells[key] for key in keys]}
 
 
-def _cells(row: Row) -> dict[str, Any]:
+def _cells(row: LibraryRow) -> dict[str, Any]:
     """Return the cells by column: a text, or a number to sort by and its text."""
     bits, rank = row.bits_per_weight, WORDS.index(row.fit) if row.fit in WORDS else None
     return {

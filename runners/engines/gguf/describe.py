@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from runners.engines.gguf import devices, library
+from runners.protocol import JobProgress
 
-Report = Callable[[str, float, float], None]
 _SEPARATOR, _OF_BACKEND = "|", ":"
 
 
-def run(arguments: dict[str, Any], progress: Report, should_stop: Callable[[], bool]) -> str:
+def run(arguments: dict[str, Any], progress: JobProgress, should_stop: Callable[[], bool]) -> str:
     """Load one build and return what it says, as JSON.
 
     Args:

@@ -23,7 +23,7 @@ from runners.engines.gguf.model import GGUFContext, GGUFModel
 from runners.engines.gguf.sampling import GGUFSampler
 from runners.engines.gguf.several import Several, room_for
 from runners.engines.gguf.text import GGUFText, thought_marks
-from runners.engines.seeds import seeded
+from runners.engines.sampling import seeded
 from runners.machine.cores import thread_count
 
 _PROGRESS_STEP = 0.02

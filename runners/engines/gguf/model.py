@@ -11,6 +11,7 @@ from typing import Any
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.exceptions import InferenceError, ModelLoadError
+from comparator.core.limits import CONTEXT_STEP
 from comparator.formats.checks import check_gguf_file
 from runners.engines.chat_prompt import PreparedPrompt, Template
 from runners.engines.gguf import adapter, library
@@ -19,7 +20,6 @@ from runners.engines.gguf.mixed_batch import MixedBatch, Part
 from runners.engines.gguf.prompt import chat_template, make_prompt
 
 BATCH_TOKENS = 512
-_CONTEXT_STEP = 256  # llama.cpp rounds a context up to it; the limit we tell stays exact
 _FIRST_PIECE_BYTES = 64
 _LARGEST_METADATA_BYTES = 16 * 1024 * 1024
 
@@ -275,7 +275,7 @@ class GGUFContext(Scores):
         parameters = adapter.context_parameters(
             llama,
             flash_attention=flash_attention,
-            n_ctx=-(-limit // _CONTEXT_STEP) * _CONTEXT_STEP * sequences,
+            n_ctx=-(-limit // CONTEXT_STEP) * CONTEXT_STEP * sequences,
             n_batch=BATCH_TOKENS,
             n_outputs_max=sequences,  # of each conversation only the last token
             n_threads=threads,

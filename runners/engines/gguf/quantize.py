@@ -20,8 +20,7 @@ from comparator.core.exceptions import ConfigurationError, ModelLoadError
 from comparator.formats.checks import check_gguf_file
 from runners.engines.gguf import adapter, library
 from runners.machine.cores import thread_count
-
-Report = Callable[[str, float, float], None]
+from runners.protocol import JobProgress
 
 MAKER = "quantize.engine"  # the key of the header that says which llama.cpp made a file
 NOWHERE = os.path.join(os.devnull, "unused")  # a dry run that writes all the same fails there
@@ -33,7 +32,7 @@ _BUFFER_BYTES = 1024**3  # rows of a tensor that are held at once; llama.cpp's o
 _LONGEST_TEXT_BYTES = 127  # llama.h: llama_model_kv_override.val_str
 
 
-def measure(arguments: dict[str, Any], report: Report, should_stop: Callable[[], bool]) -> str:
+def measure(arguments: dict[str, Any], report: JobProgress, should_stop: Callable[[], bool]) -> str:
     """Say how large a GGUF file becomes in other quantisations, by llama.cpp's dry run.
 
     Args:
@@ -78,7 +77,9 @@ def _measured(log: str, source_bytes: int) -> dict[str, float | bool]:
     }
 
 
-def quantize(arguments: dict[str, Any], report: Report, should_stop: Callable[[], bool]) -> None:
+def quantize(
+    arguments: dict[str, Any], report: JobProgress, should_stop: Callable[[], bool]
+) -> None:
     """Make a GGUF file of another quantisation, also of one that is quantised already.
 
     Args:
@@ -180,8 +181,8 @@ def _file_type(llama: Any, name: str) -> int:
 
 
 @contextlib.contextmanager
-def _growth_reported(target: Path, expected: int, report: Report) -> Iterator[None]:
-    """Report a file's size whenever it has grown during the body, from a thread of its own.
+def _growth_reported(target: Path, expected: int, report: JobProgress) -> Iterator[None]:
+    """JobProgress a file's size whenever it has grown during the body, from a thread of its own.
 
     A quantiser that writes nothing any more is no sign of life, so it sends none.
     """

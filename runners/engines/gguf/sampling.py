@@ -10,23 +10,15 @@ from __future__ import annotations
 
 import ctypes
 import math
-import secrets
 from collections import deque
 from typing import Any
 
-from comparator.core.config import LARGEST_SEED, ModelConfig
+from comparator.core.config import ModelConfig
 from comparator.core.exceptions import InferenceError
 from runners.engines.choices import Choices
 from runners.engines.gguf import adapter
 from runners.engines.gguf.model import Scores
-
-PENALTY_WINDOW_TOKENS = 64
-
-
-def seed_of(settings: ModelConfig) -> int:
-    """Return the configured seed, or a new one."""
-    seed = settings.seed
-    return secrets.randbelow(LARGEST_SEED + 1) if seed is None else seed
+from runners.engines.sampling import PENALTY_WINDOW_TOKENS, seed_of
 
 
 class GGUFSampler:

@@ -18,7 +18,7 @@ from runners.engines.gguf.mixed_batch import MixedBatch, Part
 from runners.engines.gguf.model import BATCH_TOKENS, GGUFContext, GGUFModel, Scores
 from runners.engines.gguf.sampling import GGUFSampler
 from runners.engines.gguf.text import GGUFText
-from runners.engines.seeds import seeded
+from runners.engines.sampling import seeded
 
 Pieces = Iterator[tuple[int, "Piece | Refused"]]
 _ALONE = (

@@ -21,6 +21,7 @@ from runners.engines.gguf import adapter, library, tiny_model
 from runners.engines.gguf.trial_model import TinyContext, TinyModel
 from runners.engines.gguf.trial_reference import REFERENCE, STEP, TOKENS
 from runners.engines.gguf.trial_speed import faster_settings
+from runners.protocol import JobProgress
 
 ROWS_AT_ONCE = 40  # two tiles of 16 and a rest
 # Activations are rounded to 8 bits, one part in 127 of the largest of a block: 0.7 % of each,
@@ -30,10 +31,8 @@ MOST_ROW_ERROR = 0.40
 BUSY_SECONDS = 0.1  # of computing, after which other programs must have the cores
 _MIB = 1024 * 1024
 
-Report = Callable[[str, float, float], None]
 
-
-def run(arguments: dict[str, Any], progress: Report, should_stop: Callable[[], bool]) -> str:
+def run(arguments: dict[str, Any], progress: JobProgress, should_stop: Callable[[], bool]) -> str:
     """Try one level of settings.
 
     Args:
@@ -83,7 +82,7 @@ class _Trial:
         self._seconds = 0.0
         self.figures: dict[str, float] = {}
 
-    def first_wrong(self, progress: Report, should_stop: Callable[[], bool]) -> str:
+    def first_wrong(self, progress: JobProgress, should_stop: Callable[[], bool]) -> str:
         """Return what is wrong with the first type that is computed wrongly, empty if none is."""
         kinds = list(tiny_model.BLOCK_TYPES)
         for number, kind in enumerate(kinds):

@@ -16,11 +16,12 @@ from runners.engines.pytorch import adapter
 from runners.engines.pytorch.loading import engine_version
 from runners.engines.pytorch.progress import load_reported
 from runners.machine.cores import thread_count
+from runners.protocol import JobProgress
 
-Report = Callable[[str, float, float], None]
 
-
-def dequantize(arguments: dict[str, Any], report: Report, should_stop: Callable[[], bool]) -> None:
+def dequantize(
+    arguments: dict[str, Any], report: JobProgress, should_stop: Callable[[], bool]
+) -> None:
     """Make a transformers directory (bfloat16 safetensors) of a GGUF file's weights.
 
     Args:

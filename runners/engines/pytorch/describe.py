@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-Report = Callable[[str, float, float], None]
+from runners.protocol import JobProgress
+
 _COMPILER = re.compile(r"^\s*- (GCC [\d.]+|clang [\d.]+|MSVC \d+)", re.MULTILINE)
 _ONEDNN = re.compile(r"MKL-DNN v([\d.]+)")
 
 
-def run(arguments: dict[str, Any], progress: Report, should_stop: Callable[[], bool]) -> str:
+def run(arguments: dict[str, Any], progress: JobProgress, should_stop: Callable[[], bool]) -> str:
     """Import the libraries and return what they say, as JSON.
 
     Args:

@@ -43,7 +43,7 @@ from runners.engines.pytorch.prompt import (
 )
 from runners.engines.pytorch.sampling import TorchSampler, held_to
 from runners.engines.pytorch.tokenizer_file import TokenizerFile
-from runners.engines.seeds import seeded
+from runners.engines.sampling import seeded
 from runners.engines.stop_strings import StopText
 from runners.machine.cores import thread_count
 

@@ -15,7 +15,8 @@ from comparator.core.text import with_controls_shown
 from comparator.formats.model_files import is_safetensors_name
 from comparator.formats.weights import WeightFiles, weights_of
 from runners.engines.pytorch import adapter, pinned_memory, placement
-from runners.engines.pytorch.progress import Progress, load_reported
+from runners.engines.pytorch.progress import load_reported
+from runners.protocol import JobProgress
 
 FAST_ATTENTION = "sdpa"
 
@@ -181,7 +182,7 @@ def load_weights(
     device: Any,
     dtype: Any,
     trust_remote_code: bool,
-    progress: Progress,
+    progress: JobProgress,
 ) -> Any:
     """Load a causal language model to a device, with every weight from its files.
 

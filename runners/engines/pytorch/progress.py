@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from runners.engines.pytorch import adapter
-
-Progress = Callable[[str, float, float], None]
+from runners.protocol import JobProgress
 
 _LOOK_SECONDS = 2.0  # bars are quicker than that, where there are any
 
 
 @contextlib.contextmanager
-def load_reported(progress: Progress, weight_bytes: int) -> Iterator[None]:
+def load_reported(progress: JobProgress, weight_bytes: int) -> Iterator[None]:
     """Report a load while the body runs, so that a long one is not taken for a hung one.
 
     By the bars of transformers' loader; while those say nothing, because a version has none or
@@ -37,7 +36,7 @@ def load_reported(progress: Progress, weight_bytes: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _growth_reported(progress: Progress, total: int, told: threading.Event) -> Iterator[None]:
+def _growth_reported(progress: JobProgress, total: int, told: threading.Event) -> Iterator[None]:
     """Report the growth of this process from a thread, until something else is ``told``."""
     done = threading.Event()
 
@@ -71,7 +70,7 @@ def _resident_bytes() -> int:
 class Bar:
     """Stands in for a progress bar and reports at most twenty times."""
 
-    def __init__(self, items: Any, total: int | None, progress: Progress) -> None:
+    def __init__(self, items: Any, total: int | None, progress: JobProgress) -> None:
         self._items = items
         self._total = total or (len(items) if hasattr(items, "__len__") else 0)
         self._done = self._told = 0

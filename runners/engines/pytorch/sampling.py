@@ -8,15 +8,14 @@ last 64 tokens, top_k, top_p, min_p, temperature, draw.
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from comparator.core.config import LARGEST_SEED, ModelConfig
+from comparator.core.config import ModelConfig
 from comparator.core.exceptions import InferenceError
 from runners.engines.choices import Choices, choices_of
+from runners.engines.sampling import PENALTY_WINDOW_TOKENS, seed_of
 
-PENALTY_WINDOW_TOKENS = 64
 _FEW_CANDIDATES = 512
 
 
@@ -86,9 +85,8 @@ class TorchSampler:
         self._top_p = float(settings.top_p)
         self._min_p = float(settings.min_p)
         self._temperature = float(settings.temperature)
-        seed = settings.seed
         self._random = torch.Generator("cpu")
-        self._random.manual_seed(secrets.randbelow(LARGEST_SEED) if seed is None else seed)
+        self._random.manual_seed(seed_of(settings))
         self._last = prompt[-PENALTY_WINDOW_TOKENS:]
         self._device = device
         self.choices = choices

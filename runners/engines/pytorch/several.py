@@ -19,7 +19,7 @@ from runners.engines.context_fit import most_tokens
 from runners.engines.pytorch.batch_forward import BatchReader, of_like_length
 from runners.engines.pytorch.detokenizer import Detokenizer
 from runners.engines.pytorch.sampling import TorchSampler
-from runners.engines.seeds import seeded
+from runners.engines.sampling import seeded
 from runners.engines.stop_strings import StopText
 
 Pieces = Iterator[tuple[int, "Piece | Refused"]]

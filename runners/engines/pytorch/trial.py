@@ -15,6 +15,7 @@ from typing import Any
 
 from runners.engines.pytorch import trial_speed
 from runners.machine.cores import thread_count
+from runners.protocol import JobProgress
 
 # rows, inner size, outer size
 SHAPES = ((1, 64, 48), (3, 65, 33), (8, 576, 192), (64, 576, 512))
@@ -22,10 +23,8 @@ ONE_ROW = ((1, 65, 33), (1, 576, 1536))
 # Of the length of a result, what rounding costs at most: sums are in 32 bits, results rounded.
 MOST_ERROR = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 4e-3}
 
-Report = Callable[[str, float, float], None]
 
-
-def run(arguments: dict[str, Any], progress: Report, should_stop: Callable[[], bool]) -> str:
+def run(arguments: dict[str, Any], progress: JobProgress, should_stop: Callable[[], bool]) -> str:
     """Try one level of settings.
 
     Args:

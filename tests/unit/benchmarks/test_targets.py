@@ -7,7 +7,7 @@ import pytest
 from benchmarks.company import BARE_LOOP, BY_HAND, PAGE, SERVER, SPAWNED
 from benchmarks.record import MEASURES, Record
 from benchmarks.suite import SCENARIOS
-from benchmarks.targets import TARGETS, Verdict, verdicts
+from benchmarks.targets import TARGETS, TargetVerdict, verdicts
 
 
 def test_targets_name_what_the_suite_measures() -> None:
@@ -15,7 +15,7 @@ def test_targets_name_what_the_suite_measures() -> None:
     assert {target.measure for target in TARGETS} <= set(MEASURES)
 
 
-def judged(record: Record, scenario: str, measure: str, peer: str) -> list[Verdict]:
+def judged(record: Record, scenario: str, measure: str, peer: str) -> list[TargetVerdict]:
     return [
         verdict
         for verdict in verdicts(record, (scenario,))

@@ -10,19 +10,19 @@ import pytest
 from kept_suites import item, kept_suite
 from rich.console import Console
 
-from comparator.cli.commands.suite_options import _end, exit_code, print_suite
-from comparator.cli.commands.suite_run import with_usual
+from comparator.cli.commands.suite.options import _end, exit_code, print_suite
+from comparator.cli.commands.suite.run import with_usual
 from comparator.cli.display import suite_table
 from comparator.cli.display.suite_bar import SuiteBar, SuiteLines, figures_of, step_of
-from comparator.evaluation.suite_progress import Progress
+from comparator.evaluation.suite_progress import SuiteProgress
 from comparator.storage.kept_suite import KeptSuite
 
 STEPS = [
-    Progress(0, 0, 40, 0, None, "loading"),
-    *(Progress(done, 0, 40, 0, 60.0, "answering") for done in range(21)),
-    Progress(20, 1, 40, 1, 30.0, "answering"),
-    Progress(39, 1, 40, None, None, "grading"),
-    Progress(39, 1, 40, None, 0.0, ""),
+    SuiteProgress(0, 0, 40, 0, None, "loading"),
+    *(SuiteProgress(done, 0, 40, 0, 60.0, "answering") for done in range(21)),
+    SuiteProgress(20, 1, 40, 1, 30.0, "answering"),
+    SuiteProgress(39, 1, 40, None, None, "grading"),
+    SuiteProgress(39, 1, 40, None, 0.0, ""),
 ]
 
 
@@ -50,7 +50,7 @@ def test_a_terminal_has_a_bar_that_is_drawn_when_something_has_come() -> None:
 
 
 def test_of_a_judge_it_is_told_how_far_it_is() -> None:
-    assert step_of(kept_suite(), Progress(4, 0, 4, None, None, "judging", 40)) == (
+    assert step_of(kept_suite(), SuiteProgress(4, 0, 4, None, None, "judging", 40)) == (
         "judging, 40 % done"
     )
 
@@ -60,8 +60,8 @@ def test_one_prompt_is_no_prompts() -> None:
 
 
 def test_figures_tell_no_time_where_none_is_known() -> None:
-    assert figures_of(Progress(1, 0, 4)) == "1/4"
-    assert figures_of(Progress(4, 0, 4, seconds_left=3.0)) == "4/4"
+    assert figures_of(SuiteProgress(1, 0, 4)) == "1/4"
+    assert figures_of(SuiteProgress(4, 0, 4, seconds_left=3.0)) == "4/4"
 
 
 def test_the_table_has_each_slot_its_interval_and_the_pairs() -> None:

@@ -293,13 +293,13 @@ def test_threads_and_context_are_those_that_the_column_had(made, digests, weight
 def compared(made, digests, weights, now, progress=()):
     read = card_in(as_file(made), "it")
     (one,) = replay.plan(read, [model_at(weights)], [], digests)
-    noted = replay.Progress(list(progress))
+    noted = replay.TextLengths(list(progress))
     return replay.outcome(read, one, now, noted)
 
 
 def test_the_same_answer_is_identical(made, digests, weights):
     ended = compared(made, digests, weights, result())
-    assert ended.end is replay.End.IDENTICAL
+    assert ended.end is replay.ColumnEnd.IDENTICAL
     assert ended.sentence == "first: identical, 3 tokens"
 
 
@@ -307,7 +307,7 @@ def test_another_answer_parts_at_a_token_and_a_word_and_tells_what_differs(made,
     made["slots"][0]["engine"]["threads"] = 4
     lengths = [(1, 0, 3), (2, 0, 7), (3, 0, 10)]
     ended = compared(made, digests, weights, result("An other."), lengths)
-    assert ended.end is replay.End.PARTED
+    assert ended.end is replay.ColumnEnd.PARTED
     assert ended.sentence == (
         "first: parted at token 2 of the new answer, word 2: then 'answer.', now 'other.'"
     )
@@ -316,12 +316,12 @@ def test_another_answer_parts_at_a_token_and_a_word_and_tells_what_differs(made,
 
 def test_a_failure_now_could_not_run(made, digests, weights):
     ended = compared(made, digests, weights, result("", error="No room.", error_kind="refused"))
-    assert (ended.end, ended.sentence) == (replay.End.NOT_RUN, "first: No room.")
+    assert (ended.end, ended.sentence) == (replay.ColumnEnd.NOT_RUN, "first: No room.")
 
 
 def test_an_answer_that_was_stopped_is_the_begin_of_the_new_one(made, digests, weights):
     made["slots"][0]["answer"].update(text="An", finish_reason="cancelled")
-    assert compared(made, digests, weights, result()).end is replay.End.IDENTICAL
+    assert compared(made, digests, weights, result()).end is replay.ColumnEnd.IDENTICAL
 
 
 @pytest.mark.parametrize(
@@ -334,12 +334,12 @@ def test_an_answer_that_was_stopped_is_the_begin_of_the_new_one(made, digests, w
     ],
 )
 def test_the_exit_code_tells_the_worst(ends, code):
-    outcomes = [replay.Outcome(replay.End[name], "") for name in ends]
+    outcomes = [replay.ColumnOutcome(replay.ColumnEnd[name], "") for name in ends]
     assert replay.exit_code(outcomes) == code
 
 
 def test_an_answer_that_turned_out_to_be_a_thought_parts_at_its_own_token():
-    noted = replay.Progress()
+    noted = replay.TextLengths()
     late = thought("First it seemed.")
     told = [
         result(" First it"),

@@ -215,7 +215,6 @@ MIDDLE = st.one_of(
         seconds,
         words,
     ),
-    st.just(protocol.Tick()),
 )
 FINALS = st.one_of(
     st.builds(protocol.Finished, seconds),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from comparator.comparison.request import Slot
-from comparator.comparison.slot_settings import NO_ADVICE, Given, settings_of
+from comparator.comparison.slot_settings import NO_ADVICE, GivenSettings, settings_of
 from comparator.core.config import ModelConfig
 from comparator.core.models import ModelInfo, ModelType
 
@@ -60,7 +60,7 @@ def test_what_a_person_gave_stands(model: ModelInfo) -> None:
 
 
 def test_who_gives_the_usual_value_gives_it_too(model: ModelInfo) -> None:
-    given = Given({"temperature", "sampling"}, {"temperature", "sampling"})
+    given = GivenSettings({"temperature", "sampling"}, {"temperature", "sampling"})
     settled = settings_of(model, ModelConfig(sampling="maker"), given)
     assert (settled.config.temperature, settled.sources["temperature"]) == (0.7, "given")
 

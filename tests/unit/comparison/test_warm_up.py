@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from comparator.comparison import warm_up
+from comparator.comparison.engine_trials.trials import TrialVerdict
 from comparator.comparison.request import Advice, Request, Slot
-from comparator.comparison.trials import Verdict
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType
@@ -48,18 +48,18 @@ class Trials:
 
     def __init__(self, known: tuple[str, ...] = ()) -> None:
         self.asked: list[list[str]] = []
-        self.verdicts = dict.fromkeys(known, Verdict(is_tried=True))
+        self.verdicts = dict.fromkeys(known, TrialVerdict(is_tried=True))
         self.done = threading.Event()
 
     def server_of(self, kind: str) -> str:
         return f"{kind}/of its verdict"
 
-    def known(self, kind: str) -> Verdict | None:
+    def known(self, kind: str) -> TrialVerdict | None:
         return self.verdicts.get(kind)
 
-    def verdict_for(self, kind: str, _should_stop: object) -> Verdict:
+    def verdict_for(self, kind: str, _should_stop: object) -> TrialVerdict:
         self.asked.append([kind])
-        return self.verdicts.setdefault(kind, Verdict(is_tried=True))
+        return self.verdicts.setdefault(kind, TrialVerdict(is_tried=True))
 
     def for_model(self, model: ModelInfo, _should_stop: object) -> tuple[dict[str, str], tuple[()]]:
         return {"of": model.name}, ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comparator.comparison.results import ResultBuilder
-from comparator.comparison.written import Place, Written
+from comparator.comparison.written import ReadingPlace, Written
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import InferenceResult, ModelInfo, ModelType, Thinking
@@ -123,7 +123,7 @@ def test_it_is_said_of_no_other_run(messages: tuple[protocol.Message, ...]) -> N
 def test_a_reader_gets_what_is_new_and_all_anew_after_a_change_of_mind() -> None:
     written = Written()
     written.take(token(1, "Let "))
-    first = written.since(Place())
+    first = written.since(ReadingPlace())
     assert (first.answer, first.thought, first.is_anew) == ("Let ", "", False)
     written.take(token(2, "me"))
     second = written.since(first.place)
@@ -179,9 +179,9 @@ class TestAnAnswerGoneOnWith:
     def test_a_reader_is_told_the_begin_first(self) -> None:
         written = Written("Because")
         written.take(token(1, " of"))
-        assert written.since(Place()).answer == "Because of"
+        assert written.since(ReadingPlace()).answer == "Because of"
         assert written.has_answer
-        assert Written("").since(Place()).answer == ""
+        assert Written("").since(ReadingPlace()).answer == ""
 
     def test_a_thought_that_is_told_late_does_not_take_the_begin(self) -> None:
         written = Written("Because")

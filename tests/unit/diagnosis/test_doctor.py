@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from comparator.diagnosis import children, doctor, engines
-from comparator.diagnosis.children import Told
+from comparator.diagnosis.children import ChildTold
 from comparator.diagnosis.places import Places
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding
 
@@ -25,7 +25,9 @@ def no_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Children that say at once that all is well."""
     told = {"built_with": {}, "gpu_offload": False, "devices": []}
     monkeypatch.setattr(
-        children, "ask_all", lambda questions: {key: Told("on (files)", told) for key in questions}
+        children,
+        "ask_all",
+        lambda questions: {key: ChildTold("on (files)", told) for key in questions},
     )
     monkeypatch.setattr(engines, "_native", lambda library: [])  # those here are large
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from comparator.diagnosis import engines, flags
-from comparator.diagnosis.children import Told
-from comparator.diagnosis.engines import Build
+from comparator.diagnosis.children import ChildTold
+from comparator.diagnosis.engines import EngineLibrary
 from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding
 from runners import registry
 
-NATIVE = Build("gguf", "llama_cpp", 'pip install "llama-cpp-python>=0.3.36"', (), True)
-PREBUILT = Build("gguf", "xllamacpp", 'pip install "xllamacpp>=2026.10"', (), False)
-TORCH = Build("pytorch", "torch", 'pip install "torch>=2.10"', (), True)
-GOOD = Told("on (files)", {"built_with": {"AVX2": "1"}, "gpu_offload": False, "devices": []})
+NATIVE = EngineLibrary("gguf", "llama_cpp", 'pip install "llama-cpp-python>=0.3.36"', (), True)
+PREBUILT = EngineLibrary("gguf", "xllamacpp", 'pip install "xllamacpp>=2026.10"', (), False)
+TORCH = EngineLibrary("pytorch", "torch", 'pip install "torch>=2.10"', (), True)
+GOOD = ChildTold("on (files)", {"built_with": {"AVX2": "1"}, "gpu_offload": False, "devices": []})
 NATIVE_FILES = engines._native
 AGAIN = NATIVE.again
 
@@ -29,16 +29,16 @@ def processor(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def findings(
-    builds: list[Build],
-    told: dict[str, Told],
+    builds: list[EngineLibrary],
+    told: dict[str, ChildTold],
     answered_for: tuple[str, ...] = (),
     has_device: bool = False,
 ) -> list[Finding]:
     return engines.engines(builds, told, answered_for, has_device).findings
 
 
-def without(build: Build, *missing: str, chosen: bool) -> Build:
-    return Build(build.engine, build.library, build.install, missing, chosen)
+def without(build: EngineLibrary, *missing: str, chosen: bool) -> EngineLibrary:
+    return EngineLibrary(build.engine, build.library, build.install, missing, chosen)
 
 
 def test_good_builds_need_nothing() -> None:
@@ -61,7 +61,7 @@ def test_where_the_prebuilt_one_answers_a_missing_build_only_limits() -> None:
 
 
 def test_a_build_that_cannot_be_loaded_is_to_be_installed_anew() -> None:
-    told = {"llama_cpp": Told("on (files)", trouble="libllama.so: file too short.")}
+    told = {"llama_cpp": ChildTold("on (files)", trouble="libllama.so: file too short.")}
     (finding,) = findings([NATIVE], told)
     assert (finding.severity, finding.mend) == (PREVENTS, AGAIN)
     assert "file too short" in finding.sentence
@@ -70,13 +70,13 @@ def test_a_build_that_cannot_be_loaded_is_to_be_installed_anew() -> None:
 
 
 def test_it_only_limits_where_a_trial_ended_well_on_another_build() -> None:
-    told = {"llama_cpp": Told(trouble="broken"), "xllamacpp": GOOD}
+    told = {"llama_cpp": ChildTold(trouble="broken"), "xllamacpp": GOOD}
     (finding,) = findings([NATIVE, PREBUILT], told, answered_for=("gguf",))
     assert finding.severity == LIMITS
 
 
 def test_a_build_for_another_processor_is_told() -> None:
-    foreign = Told("on", {"built_with": {"AVX2": "1", "AVX512": "1", "AMX_INT8": "0"}})
+    foreign = ChildTold("on", {"built_with": {"AVX2": "1", "AVX512": "1", "AMX_INT8": "0"}})
     (finding,) = findings([NATIVE], {"llama_cpp": foreign})
     assert (finding.severity, finding.mend) == (LIMITS, AGAIN)
     assert "AVX512, which this one does not have" in finding.sentence
@@ -99,10 +99,10 @@ def test_a_build_in_reserve_is_not_held_to_the_best(processor: set[str]) -> None
 def test_a_gpu_that_a_build_cannot_use_is_told() -> None:
     (finding,) = findings([NATIVE], {"llama_cpp": GOOD}, has_device=True)
     assert finding.mend == f'CMAKE_ARGS="-DGGML_CUDA=on" {AGAIN}'
-    blind = Told("on", {"gpu_offload": True, "devices": []})
+    blind = ChildTold("on", {"gpu_offload": True, "devices": []})
     (finding,) = findings([TORCH], {"torch": blind}, has_device=True)
     assert finding.mend == "nvidia-smi"
-    seeing = Told("on", {"gpu_offload": True, "devices": [{"name": "A"}]})
+    seeing = ChildTold("on", {"gpu_offload": True, "devices": [{"name": "A"}]})
     assert findings([TORCH], {"torch": seeing}, has_device=True) == []
 
 
@@ -142,7 +142,7 @@ def test_the_native_files_of_the_builds_here_are_found(library: str) -> None:
 
 
 def test_the_sandbox_is_told_as_the_children_say_it() -> None:
-    part = engines.sandbox({"torch": Told("on (files)"), "llama_cpp": Told("")})
+    part = engines.sandbox({"torch": ChildTold("on (files)"), "llama_cpp": ChildTold("")})
     assert part.facts == [
         {"library": "torch", "state": "on (files)"},
         {"library": "llama_cpp", "state": None},
@@ -159,7 +159,9 @@ def test_the_sandbox_is_told_as_the_children_say_it() -> None:
     ],
 )
 def test_a_sandbox_that_is_not_whole_is_told(state: str, severity: str) -> None:
-    (finding,) = engines.sandbox({"torch": Told(state), "llama_cpp": Told(state)}).findings
+    (finding,) = engines.sandbox(
+        {"torch": ChildTold(state), "llama_cpp": ChildTold(state)}
+    ).findings
     assert finding.severity == severity
     assert "torch and llama_cpp" in finding.sentence
     assert state in finding.sentence

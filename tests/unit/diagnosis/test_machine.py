@@ -30,7 +30,7 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cores, "PROCESSORS", "/nowhere")
 
 
-def sentences(part: machine.Part) -> str:
+def sentences(part: machine.ReportPart) -> str:
     assert all(finding.severity == LIMITS and finding.mend for finding in part.findings)
     return " ".join(f"{finding.sentence} {finding.mend}" for finding in part.findings)
 

@@ -11,7 +11,7 @@ import pytest
 
 from comparator.diagnosis import places
 from comparator.diagnosis.places import Places
-from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Part
+from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, ReportPart
 from comparator.storage import database
 
 
@@ -36,7 +36,7 @@ def kept(path: Path, version: int) -> None:
         connection.executescript(f"CREATE TABLE t (x); PRAGMA user_version = {version};")
 
 
-def told(part: Part) -> list[tuple[str, str, str]]:
+def told(part: ReportPart) -> list[tuple[str, str, str]]:
     return [(f.severity, f.sentence, f.mend) for f in part.findings]
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from comparator.comparison.trial_job import NotTried, Tried
-from comparator.comparison.trials import Trials
+from comparator.comparison.engine_trials.trial_job import NotTried, Tried
+from comparator.comparison.engine_trials.trials import Trials
 from comparator.diagnosis import trials
-from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Part
+from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, ReportPart
 from comparator.storage.digests import Digests
-from comparator.storage.verdicts import Failure, Verdicts
+from comparator.storage.trial_verdicts import Failure, TrialVerdicts
 
 Level = dict[str, Any]
 
@@ -26,9 +26,9 @@ class Machine:
         self.refuses = ""
         self.tried: list[str] = []
 
-    def examined(self, with_trial: bool = True) -> Part:
+    def examined(self, with_trial: bool = True) -> ReportPart:
         known = Trials(
-            Verdicts(self.folder / "trials"), Digests(self.folder / "digests"), self._try
+            TrialVerdicts(self.folder / "trials"), Digests(self.folder / "digests"), self._try
         )
         return trials.trials(with_trial, known)
 
@@ -43,11 +43,13 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr("comparator.comparison.builds.native_files", lambda library: [])
+    monkeypatch.setattr(
+        "comparator.comparison.engine_trials.builds.native_files", lambda library: []
+    )
     return Machine(tmp_path)
 
 
-def states(part: Part) -> dict[str, str]:
+def states(part: ReportPart) -> dict[str, str]:
     return {fact["engine"]: fact["state"] for fact in part.facts}
 
 

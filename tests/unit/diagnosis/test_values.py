@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from comparator.diagnosis.values import LIMITS, NOTE, PREVENTS, Finding, Part, report_of, survived
+from comparator.diagnosis.values import (
+    LIMITS,
+    NOTE,
+    PREVENTS,
+    Finding,
+    ReportPart,
+    report_of,
+    survived,
+)
 
 
 def finding(severity: str) -> Finding:
@@ -10,7 +18,7 @@ def finding(severity: str) -> Finding:
 
 
 def test_a_collector_that_breaks_becomes_a_sentence() -> None:
-    def broken() -> Part:
+    def broken() -> ReportPart:
         raise FileNotFoundError("there is no /proc")
 
     part = survived("processor", broken)
@@ -21,19 +29,22 @@ def test_a_collector_that_breaks_becomes_a_sentence() -> None:
 
 
 def test_findings_stand_with_the_worst_first() -> None:
-    parts = [("a", Part(1, [finding(NOTE), finding(LIMITS)])), ("b", Part(2, [finding(PREVENTS)]))]
+    parts = [
+        ("a", ReportPart(1, [finding(NOTE), finding(LIMITS)])),
+        ("b", ReportPart(2, [finding(PREVENTS)])),
+    ]
     report = report_of(parts)
     assert [f.severity for f in report.findings] == [PREVENTS, LIMITS, NOTE]
     assert report.parts == {"a": 1, "b": 2}
 
 
 def test_only_what_prevents_an_answer_is_unhealthy() -> None:
-    assert report_of([("a", Part(None, [finding(LIMITS), finding(NOTE)]))]).healthy
-    assert not report_of([("a", Part(None, [finding(PREVENTS)]))]).healthy
+    assert report_of([("a", ReportPart(None, [finding(LIMITS), finding(NOTE)]))]).healthy
+    assert not report_of([("a", ReportPart(None, [finding(PREVENTS)]))]).healthy
 
 
 def test_the_record_has_the_parts_beside_the_verdict() -> None:
-    record = report_of([("system", Part({"bits": 64}, [finding(LIMITS)]))]).to_record()
+    record = report_of([("system", ReportPart({"bits": 64}, [finding(LIMITS)]))]).to_record()
     assert list(record) == ["schema", "version", "healthy", "findings", "system"]
     assert record["findings"] == [
         {"about": "engines", "severity": LIMITS, "sentence": "It limits.", "mend": "mend it"}

@@ -26,12 +26,12 @@ from comparator.evaluation.assertions import (
     schemas,
 )
 from comparator.evaluation.assertions.similarity import VARIABLE
-from comparator.storage.kept_suite import Assertion, Item, Outcome
+from comparator.storage.kept_suite import Assertion, AssertionOutcome, Item
 
 CITY = {"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}}
 
 
-def graded(answer: str, *assertions: Assertion) -> list[Outcome]:
+def graded(answer: str, *assertions: Assertion) -> list[AssertionOutcome]:
     item = Item("1", [{"role": "user", "content": "Why?"}], assertions=list(assertions))
     with Grader() as grader:
         return grader.grade(item, {"content": answer, "thinking": {"text": "Paris"}})
@@ -118,7 +118,7 @@ def test_the_judge_is_waited_for() -> None:
     rubric = Assertion("llm-rubric", "is kind"), Assertion("not-llm-rubric", "is rude")
     for one in rubric:
         check(one, "Item 1")
-    assert graded("Hello", *rubric) == [Outcome(one.type, None, WAITS) for one in rubric]
+    assert graded("Hello", *rubric) == [AssertionOutcome(one.type, None, WAITS) for one in rubric]
 
 
 def test_thoughts_are_not_graded() -> None:

@@ -19,7 +19,7 @@ from comparator.evaluation import batch
 from comparator.memory import devices
 from comparator.memory.fit import TIGHT_SHARE
 from comparator.services.memory_manager import MemoryManager
-from comparator.services.token_counts import PromptSize
+from comparator.services.token_counts import ModelPromptSize
 
 OWN = 8192
 TOKEN_BYTES = 24 * 2 * 3 * 64 * 2  # of keys and values in 16 bits
@@ -52,9 +52,9 @@ class Engine:
         self.token_counts = SimpleNamespace(of_all=tokens or self._count)
         self.counted: list[str] = []
 
-    def _count(self, _slot: Slot, asked: Sequence[Conversation]) -> list[PromptSize]:
+    def _count(self, _slot: Slot, asked: Sequence[Conversation]) -> list[ModelPromptSize]:
         self.counted += [one.question for one in asked]
-        return [PromptSize(PROMPT_TOKENS, OWN) for _ in asked]
+        return [ModelPromptSize(PROMPT_TOKENS, OWN) for _ in asked]
 
 
 def questions(count: int) -> list[Conversation]:
@@ -160,8 +160,8 @@ def test_a_script_with_more_tokens_for_its_bytes_is_counted_too(
         latin = sum(letter.isascii() for letter in one.question)
         return latin // 4 + 3 * (len(one.question) - latin)
 
-    def counted(_slot: Slot, asked: Sequence[Conversation]) -> list[PromptSize]:
-        return [PromptSize(tokens_of(one), OWN) for one in asked]
+    def counted(_slot: Slot, asked: Sequence[Conversation]) -> list[ModelPromptSize]:
+        return [ModelPromptSize(tokens_of(one), OWN) for one in asked]
 
     texts = [*["word " * 240] * 4, *["\u4e2d" * 370] * 4, "word " * 200]
     asked = [Conversation.of(text) for text in texts]

@@ -8,7 +8,7 @@ from comparator.comparison.disturbance import Beside
 from comparator.comparison.request import Advice, Slot
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelConfig, ModelInfo, ModelType
-from comparator.evaluation.cells import Asked, CellFold
+from comparator.evaluation.cells import AskedCell, CellFold
 from comparator.storage.kept_suite import Cell
 from runners import protocol
 
@@ -17,7 +17,7 @@ MODEL = ModelInfo("m", "Model", "/models/m.gguf", ModelType.GGUF, 1)
 
 def fold_of(*questions: str, is_batched: bool = False) -> CellFold:
     asked = [
-        Asked((0, number, 0), Conversation.of(question), 10 + number)
+        AskedCell((0, number, 0), Conversation.of(question), 10 + number)
         for number, question in enumerate(questions)
     ]
     fold = CellFold(Slot(MODEL, ModelConfig()), asked, is_batched)

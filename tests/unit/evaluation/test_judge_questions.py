@@ -17,16 +17,16 @@ from comparator.library.facts.values import ModelFacts
 from comparator.services.inference_engine import InferenceEngine
 from comparator.storage.kept_suite import (
     Assertion,
+    AssertionOutcome,
     Cell,
     Item,
     KeptSuite,
-    Outcome,
     Suite,
     SuiteSlot,
 )
 
 RUBRIC = Assertion("llm-rubric", "It is polite.")
-WAITS = Outcome("llm-rubric", None, "Waits for the judge.")
+WAITS = AssertionOutcome("llm-rubric", None, "Waits for the judge.")
 
 
 def item(*assertions: Assertion, expected: str | None = None) -> Item:
@@ -36,7 +36,7 @@ def item(*assertions: Assertion, expected: str | None = None) -> Item:
 
 def suite(answers: list[list[str | None]], *assertions: Assertion) -> KeptSuite:
     """Return a suite of one prompt: of each slot its answers, one a repeat; None failed."""
-    outcomes = [Outcome(one.type, None, "Waits for the judge.") for one in assertions]
+    outcomes = [AssertionOutcome(one.type, None, "Waits for the judge.") for one in assertions]
     cells = [
         Cell(slot, 0, repeat, "failed", 1, {"error": "gone"})
         if text is None

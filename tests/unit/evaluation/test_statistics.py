@@ -11,7 +11,7 @@ import pytest
 from made_suites import item, slot, suite_of
 
 from comparator.evaluation.statistics import paired, pairs_of, rates, summary_of
-from comparator.evaluation.statistics.outcomes import Share
+from comparator.evaluation.statistics.outcomes import PassShare
 
 # ---- what counts ----
 
@@ -87,7 +87,7 @@ def test_the_interval_of_one_answer_to_a_prompt_is_that_of_clopper_and_pearson(
     passed, told, low, high
 ):
     """As tables have them, and R's binom.test."""
-    shares = [Share(1, 1)] * passed + [Share(0, 1)] * (told - passed)
+    shares = [PassShare(1, 1)] * passed + [PassShare(0, 1)] * (told - passed)
     assert rates.interval(shares) == pytest.approx((low, high), abs=1e-4)
 
 
@@ -101,26 +101,26 @@ def test_it_is_what_scipy_calls_exact():
 
 
 def test_repeats_that_agree_tell_no_more_than_one_answer_each():
-    once = [Share(1, 1)] * 6 + [Share(0, 1)] * 4
-    thrice = [Share(3, 3)] * 6 + [Share(0, 3)] * 4
+    once = [PassShare(1, 1)] * 6 + [PassShare(0, 1)] * 4
+    thrice = [PassShare(3, 3)] * 6 + [PassShare(0, 3)] * 4
     assert rates.interval(thrice) == pytest.approx(rates.interval(once))
 
 
 def test_repeats_that_do_not_are_worth_more_but_never_more_than_they_are():
-    mixed = [Share(number % 4, 4) for number in range(20)]
+    mixed = [PassShare(number % 4, 4) for number in range(20)]
     assert 20 < rates.effective_number(mixed) <= 80
-    assert rates.effective_number([Share(1, 2)] * 20) == 40
+    assert rates.effective_number([PassShare(1, 2)] * 20) == 40
 
 
 def test_each_prompt_counts_the_same_however_many_of_its_repeats_are_there():
-    assert rates.pass_rate([Share(5, 5), Share(0, 1)]) == 0.5
+    assert rates.pass_rate([PassShare(5, 5), PassShare(0, 1)]) == 0.5
 
 
-def a_share(draw: random.Random, rate: float, alike: float, repeats: int) -> Share:
+def a_share(draw: random.Random, rate: float, alike: float, repeats: int) -> PassShare:
     """One prompt of a made suite, whose own rate is Beta's around the suite's."""
     number = 1 / alike - 1 if alike else 1e9
     own = draw.betavariate(rate * number, (1 - rate) * number)
-    return Share(sum(draw.random() < own for _ in range(repeats)), repeats)
+    return PassShare(sum(draw.random() < own for _ in range(repeats)), repeats)
 
 
 @pytest.mark.parametrize("prompts", [8, 30])
@@ -191,7 +191,7 @@ def test_many_prompts_are_counted_and_approximated_alike(monkeypatch):
 
 
 def test_repeats_of_very_unequal_numbers_are_told_without_counting_for_ever(monkeypatch):
-    told = [Share(n % 3, 11 + n % 10) for n in range(40)]  # their common unit: 1 / 232,792,560
+    told = [PassShare(n % 3, 11 + n % 10) for n in range(40)]  # their common unit: 1 / 232,792,560
     differences = [Fraction(one.passed, one.told) - Fraction(1, 13) for one in told]
     value = paired.p_value(differences)
     assert 0 < value < 1

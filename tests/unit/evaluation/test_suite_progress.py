@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comparator.evaluation.suite_progress import (
-    Pace,
+    CellPace,
     aggregate_tokens_per_second,
     answering_seconds,
 )
@@ -18,11 +18,11 @@ def cell(begin: float, end: float, tokens: int, state: str = "done") -> Cell:
 
 
 def test_nothing_is_guessed_before_a_cell_has_ended() -> None:
-    assert Pace([1, 1]).seconds_left({0: 5}) is None
+    assert CellPace([1, 1]).seconds_left({0: 5}) is None
 
 
 def test_the_rest_takes_as_long_as_what_has_ended() -> None:
-    pace = Pace([100, 100])
+    pace = CellPace([100, 100])
     pace.note(0, 10.0, 5)
     assert pace.seconds_left({0: 3}) == 6.0
     assert pace.seconds_left({0: 3, 1: 4}) == 14.0
@@ -32,7 +32,7 @@ def test_the_rest_takes_as_long_as_what_has_ended() -> None:
 
 
 def test_a_larger_model_is_expected_to_be_slower() -> None:
-    pace = Pace([100, 300, 0, 10**9])
+    pace = CellPace([100, 300, 0, 10**9])
     pace.note(0, 10.0, 5)
     assert pace.seconds_left({1: 2}) == pytest.approx(12.0)
     assert pace.seconds_left({2: 1}) == pytest.approx(0.1)  # and of no size nothing much

@@ -15,6 +15,7 @@ from comparator.core.lora import Adapter, adapter_of, with_home
 from comparator.core.models import ModelInfo, ModelType
 from comparator.formats.adapter_files import read_adapter
 from comparator.library import adapters
+from comparator.library.discovery import find
 from comparator.memory.need import estimate
 
 
@@ -57,8 +58,13 @@ def test_the_home_folder_is_meant_by_a_wave(monkeypatch: pytest.MonkeyPatch) -> 
     assert with_home("polite") == "polite"
 
 
+def adapters_in(folder: Path) -> list[adapters.LibraryAdapter]:
+    found = find(folder)
+    return adapters.adapters_among([placed.model for placed in found.found], found.skipped)
+
+
 def test_adapters_are_found_and_are_no_models(shelf: Path) -> None:
-    broken, polite, rude = adapters.find_adapters(shelf)
+    broken, polite, rude = adapters_in(shelf)
     assert (polite.name, polite.kind, polite.base) == ("polite", ModelType.PYTORCH, "someone/base")
     assert (rude.name, rude.kind, rude.base) == ("rude", ModelType.GGUF, "Base 7B")
     assert polite.rank == rude.rank == 4
@@ -70,7 +76,7 @@ def test_adapters_are_found_and_are_no_models(shelf: Path) -> None:
 
 
 def test_each_is_shown_beside_the_base_that_it_fits(shelf: Path, tmp_path: Path) -> None:
-    found = adapters.find_adapters(shelf)
+    found = adapters_in(shelf)
     of_folder, of_gguf = map(model_files.as_model, (shelf / "base", shelf / "base.gguf"))
     assert adapters.details(of_folder, found) == [("Adapters", "polite")]
     assert adapters.details(of_gguf, found) == [("Adapters", "rude")]
@@ -84,14 +90,14 @@ def test_an_adapter_of_other_layers_fits_no_model(shelf: Path, tmp_path: Path) -
     (tmp_path / "config.json").write_text("{}")
     model_files.write_weights(tmp_path, {"h.0.attn.c_attn.weight": _zeros(8, 8)})
     other = ModelInfo("", "base", str(tmp_path), ModelType.PYTORCH, 1)
-    (polite,) = [one for one in adapters.find_adapters(shelf) if one.name == "polite"]
+    (polite,) = [one for one in adapters_in(shelf) if one.name == "polite"]
     assert not adapters.suits(polite, other)
     with pytest.raises(ModelLoadError, match="base has no such layer"):
         adapters.check([Adapter(polite.path)], other)
 
 
 def test_of_a_base_whose_weights_tell_nothing_the_name_decides(shelf: Path, tmp_path: Path) -> None:
-    (polite,) = [one for one in adapters.find_adapters(shelf) if one.name == "polite"]
+    (polite,) = [one for one in adapters_in(shelf) if one.name == "polite"]
     for name, fits in (("base", True), ("another", False)):
         folder = tmp_path / "models" / name
         folder.mkdir(parents=True)
@@ -106,7 +112,7 @@ def _zeros(*shape: int) -> object:
 
 
 def test_an_id_or_a_name_means_one_adapter(shelf: Path) -> None:
-    found = adapters.find_adapters(shelf)
+    found = adapters_in(shelf)
     assert adapters.meant(found, "rude") == adapters.meant(found, found[2].id) == found[2]
     with pytest.raises(ModelNotFoundError, match=r"No adapter 'gone'. There are: polite"):
         adapters.meant(found, "gone")

@@ -53,7 +53,6 @@ def test_messages_cut_anywhere_are_put_together(size):
     [
         protocol.Cancelled("load"),
         protocol.TimedOut("load", 1.0),
-        protocol.Tick(),
         protocol.FellBack(("It is slow.",)),
         protocol.Crashed(1, "because", "load", ""),
     ],

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from comparator.hosting import models_places
-from comparator.hosting.models_places import default_models_dir
+from comparator.hosting.library import models_places
+from comparator.hosting.library.models_places import default_models_dir
 
 
 @pytest.fixture

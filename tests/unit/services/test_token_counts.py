@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from comparator.comparison.engine_trials.trials import Trials
 from comparator.comparison.request import Request, Slot
-from comparator.comparison.trials import Trials
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType
 from comparator.core.quiet import quiet
 from comparator.services import token_counts
-from comparator.services.token_counts import PromptSize, TokenCounts
+from comparator.services.token_counts import ModelPromptSize, TokenCounts
 from runners import protocol
 
 SIZE = {"tokens": 3, "context": 2048, "refusal": ""}
@@ -55,7 +55,7 @@ def test_a_prompt_is_counted_once_until_something_of_it_changes(model: ModelInfo
     child = Child()
     of = counts(child).of
     for _ in range(3):
-        assert of(asked(model)) == [PromptSize(3, 2048)]
+        assert of(asked(model)) == [ModelPromptSize(3, 2048)]
     assert len(child.asked) == 1
     others = [
         asked(model, "Why not?"),
@@ -88,12 +88,12 @@ def test_while_a_model_is_measured_only_what_is_known_is_told(model: ModelInfo) 
     of(asked(model, "known"))
     run = quiet.begin_run()
     try:
-        assert of(asked(model, "known")) == [PromptSize(3, 2048)]
+        assert of(asked(model, "known")) == [ModelPromptSize(3, 2048)]
         assert of(asked(model, "new")) == [None]
         assert len(child.asked) == 1
     finally:
         quiet.end_run(run)
-    assert of(asked(model, "new")) == [PromptSize(3, 2048)]
+    assert of(asked(model, "new")) == [ModelPromptSize(3, 2048)]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_child_that_tells_nothing_leaves_it_unknown_and_is_asked_again(
 
 def test_a_refusal_is_told_with_what_is_known(model: ModelInfo) -> None:
     child = Child(json.dumps([{"tokens": 9, "context": 4, "refusal": "It does not fit."}]))
-    assert counts(child).of(asked(model)) == [PromptSize(9, 4, "It does not fit.")]
+    assert counts(child).of(asked(model)) == [ModelPromptSize(9, 4, "It does not fit.")]
 
 
 def test_of_what_a_child_says_no_more_is_kept_than_people_read(model: ModelInfo) -> None:

@@ -16,7 +16,7 @@ from suite_cells import cell, kept_suite
 from comparator.core.exceptions import ConfigurationError
 from comparator.storage import suite_rows
 from comparator.storage import suites as module
-from comparator.storage.kept_suite import Outcome
+from comparator.storage.kept_suite import AssertionOutcome
 from comparator.storage.suites import MOST_OF_A_VISITOR, Suites
 
 
@@ -52,7 +52,7 @@ def test_a_cell_takes_the_place_of_the_one_that_was_there(suites: Suites) -> Non
     kept = kept_suite()
     suites.begin(kept)
     suites.add_cells(kept.id, [cell(0, 0, state="failed")])
-    graded = cell(0, 0, assertions=[Outcome("equals", True, "It is equal.")])
+    graded = cell(0, 0, assertions=[AssertionOutcome("equals", True, "It is equal.")])
     assert suites.add_cells(kept.id, [graded])
     found = suites.get(kept.id)
     assert found is not None

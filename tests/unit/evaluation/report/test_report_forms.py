@@ -17,7 +17,7 @@ from comparator.evaluation.report.contents import Contents
 from comparator.evaluation.report.markdown import suite_markdown
 from comparator.evaluation.report.tables import COLUMNS
 from comparator.evaluation.shown import shown
-from comparator.storage.kept_suite import Cell, Outcome, Suite
+from comparator.storage.kept_suite import AssertionOutcome, Cell, Suite
 
 SMALL = judged(kept_suite(((True, False, None), (True, True, ""))))
 
@@ -59,7 +59,7 @@ def test_no_form_for_others_tells_where_models_lie(ending):
 @pytest.mark.parametrize("ending", FORMATS)
 def test_a_reason_that_quotes_a_pattern_is_whole(ending):
     kept = kept_suite(((False,),))
-    outcomes = [Outcome("regex", False, r"Nothing matches “^\s*12\W*$”.")]
+    outcomes = [AssertionOutcome("regex", False, r"Nothing matches “^\s*12\W*$”.")]
     cells = [msgspec.structs.replace(kept.cells[0], assertions=outcomes)]
     text = written(msgspec.structs.replace(kept, cells=cells), ending).decode()
     assert r"^\s*12\W*$" in text.replace("\\\\", "\\").replace("\\*", "*").replace("\\$", "$")
@@ -203,7 +203,7 @@ def test_promptfoo_has_the_fields_that_its_viewer_reads():
 
 def test_what_a_judge_could_not_tell_neither_passes_nor_fails_in_promptfoo():
     kept = kept_suite(((True,),))
-    outcomes = [Outcome("llm-rubric", None, "It was not steady.")]
+    outcomes = [AssertionOutcome("llm-rubric", None, "It was not steady.")]
     cells = [msgspec.structs.replace(kept.cells[0], assertions=outcomes)]
     file = json.loads(written(msgspec.structs.replace(kept, cells=cells), ".promptfoo.json"))
     (one,) = file["results"]["results"]

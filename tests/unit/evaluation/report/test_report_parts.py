@@ -101,7 +101,7 @@ def test_what_befell_answers_is_counted():
         *kept.cells[1:],
     ]
     contents = Contents.of(msgspec.structs.replace(kept, cells=cells))
-    assert contents.disturbed.startswith("Other programs took processor time from 1 of 4 answers")
+    assert contents.disturbed.startswith("Other programs took processor time from 1 of 3 answers")
     assert Contents.of(kept).disturbed == ""
     found = fairness_of(contents)
     assert found.happened == {

@@ -17,7 +17,7 @@ from comparator.evaluation.report.judging import pair_counts_of
 from comparator.evaluation.report.markdown import suite_markdown
 from comparator.evaluation.report.web_page import suite_html
 from comparator.evaluation.report.web_tables import PARTS
-from comparator.storage.kept_suite import Verdict
+from comparator.storage.kept_suite import JudgeVerdict
 
 VOID = {"meta", "input", "line", "rect", "circle", "br"}
 
@@ -150,7 +150,7 @@ def test_the_judge_is_shown_with_its_steadiness_and_a_refused_one_without_its_ve
 def test_what_the_judge_did_not_say_is_not_called_unsteady():
     kept = judged(kept_suite(((True,) * 2, (False,) * 2)))
     why = "The judge ended before it was asked this: it crashed."
-    unsaid = [Verdict(prompt, 0, 0, 1, None, "", "", why) for prompt in range(2)]
+    unsaid = [JudgeVerdict(prompt, 0, 0, 1, None, "", "", why) for prompt in range(2)]
     page = "".join(page_of(msgspec.structs.replace(kept, verdicts=unsaid)).text)
     assert page.count(f"no verdict. {why}") == 2
     assert "so it counts nothing" not in page

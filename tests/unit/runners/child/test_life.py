@@ -28,7 +28,7 @@ from runners.base import (
     TokenText,
 )
 from runners.child import answerer, life
-from runners.child.token_batching import Pace
+from runners.child.token_batching import TokenBatching
 from runners.machine.processor_share import ProcessorShare
 from runners.process import pickled
 
@@ -83,7 +83,7 @@ def test_an_engine_is_given_the_pace_and_its_tokens_keep_their_moments(
     with ours, theirs:
         life.do(assigned("hello", started=started), life.Teller(theirs, started), life.Stage())
         messages = protocol.LineReader().feed(ours.recv(65_536))
-    assert isinstance(getattr(keeper.is_due, "__self__", None), Pace)
+    assert isinstance(getattr(keeper.is_due, "__self__", None), TokenBatching)
     kept, at_once = [message for message in messages if isinstance(message, protocol.Token)]
     assert kept.seconds == pytest.approx(1.5)
     assert at_once.seconds >= 100

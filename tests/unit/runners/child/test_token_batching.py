@@ -15,7 +15,7 @@ def due_at(monkeypatch: pytest.MonkeyPatch):
     def due_at(instants: list[float]) -> list[float]:
         clock = iter(instants)
         monkeypatch.setattr(token_batching.time, "monotonic", lambda: next(clock))
-        keeper = token_batching.Pace()
+        keeper = token_batching.TokenBatching()
         return [instant for instant in instants if keeper.is_due()]
 
     return due_at

@@ -9,7 +9,7 @@ import pytest
 from comparator.comparison.comparison import Comparison
 from comparator.comparison.kept import KeptComparison, kept
 from comparator.comparison.request import Request, Slot
-from comparator.comparison.written import Piece
+from comparator.comparison.written import AnswerPart
 from comparator.core.config import ModelConfig
 from comparator.core.conversation import Conversation
 from comparator.core.models import ModelInfo, ModelType
@@ -108,7 +108,7 @@ def test_lengths_of_tokens_are_those_of_the_shown_text_as_a_browser_counts() -> 
     board.show_tokens()
     (column,) = board.view["columns"]
     assert column["tokens"] == [[len("Hi \\x1b"), 1, None], [2, 2, None]]
-    assert token_lengths([Piece("a", 1, 0.25)]) == [[1, 1, 0.25]]
+    assert token_lengths([AnswerPart("a", 1, 0.25)]) == [[1, 1, 0.25]]
 
 
 def test_a_kept_comparison_is_shown_as_it_ended_and_can_be_kept_again() -> None:

@@ -16,7 +16,7 @@ from idle_suites import IdleRuns, with_idle_suites
 from comparator.hosting.host import Host
 from comparator.hosting.options import ServerOptions
 from comparator.hosting.requests import RequestDraft, SlotDraft
-from comparator.hosting.suite_drafts import SuiteDraft
+from comparator.hosting.suites.suite_drafts import SuiteDraft
 from comparator.storage.history import History, Retention
 from comparator.storage.votes import Votes
 from comparator.ui.compare.boards import Boards

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from kept_suites import item, judged, kept_suite
 
-from comparator.evaluation.suite_progress import Progress, Stage
-from comparator.storage.kept_suite import Assertion, Cell, KeptSuite, Outcome
+from comparator.evaluation.suite_progress import SuiteProgress, SuiteStage
+from comparator.storage.kept_suite import Assertion, AssertionOutcome, Cell, KeptSuite
 from comparator.ui.evaluate import views
 from comparator.ui.evaluate.results import result_of
 from comparator.ui.language import texts
@@ -52,7 +52,7 @@ def test_what_goes_on_is_a_name_for_which_the_page_has_words_in_each_language() 
             is_stopping=False,
             position=0,
             trouble="",
-            progress=lambda: Progress(*told),
+            progress=lambda: SuiteProgress(*told),
         )
         return views.of_live(kept_suite(), views.Matrix(), live)["stage"]
 
@@ -61,14 +61,17 @@ def test_what_goes_on_is_a_name_for_which_the_page_has_words_in_each_language() 
     judging = {"name": "judging", "of": "", "percent": 40}
     assert stage(4, 0, 4, None, None, "judging", 40) == judging
     assert stage(4, 0, 4) is None
-    wanted = {f"evaluate.stage_{name}" for name in get_args(Stage) if name}
+    wanted = {f"evaluate.stage_{name}" for name in get_args(SuiteStage) if name}
     assert all(wanted <= known.keys() for known in texts().values())
 
 
 def test_an_answer_is_shown_whole_with_what_its_assertions_asked() -> None:
     told = [Assertion("contains", "apple"), Assertion("is-json", {"type": "object"})]
     kept = kept_suite(((True,),), items=[item(0, "A\x1b[2J?", assertions=told)])
-    outcomes = [Outcome("contains", True, "There."), Outcome("is-json", None, "Not told.")]
+    outcomes = [
+        AssertionOutcome("contains", True, "There."),
+        AssertionOutcome("is-json", None, "Not told."),
+    ]
     cell = msgspec.structs.replace(kept.cells[0], assertions=outcomes)
     view = views.of_cell(kept, cell)
     assert [one["words"] for one in view["assertions"]] == [

@@ -11,7 +11,7 @@ import pytest
 from comparator.core.exceptions import ModelLoadError
 from comparator.core.models import ModelInfo, ModelType
 from comparator.hosting.background_work import BackgroundWork, WorkStopped
-from comparator.hosting.library_actions import LadderProgress, LadderStatus, make_ladder
+from comparator.hosting.library.library_actions import LadderProgress, LadderStatus, make_ladder
 from comparator.library.changes import quantising
 from comparator.ui.library import render
 
@@ -22,9 +22,9 @@ RUNGS = tuple(
 LADDER = quantising.Ladder(SOURCE, Path("/models"), RUNGS, ())
 
 
-def made(rung: quantising.Rung) -> quantising.Progress:
+def made(rung: quantising.Rung) -> quantising.QuantisingProgress:
     model = ModelInfo(rung.quantisation, rung.quantisation, str(rung.path), ModelType.GGUF, 5)
-    return quantising.Progress("made", rung, 5, 5, 1.0, model)
+    return quantising.QuantisingProgress("made", rung, 5, 5, 1.0, model)
 
 
 @pytest.fixture
@@ -34,7 +34,9 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[LadderStatus, l
     def make_it(
         files: int, error: Exception | None = None, stopped: bool = False
     ) -> tuple[LadderStatus, list[str]]:
-        def making(_ladder: object, _is_stopping: object) -> Iterator[quantising.Progress]:
+        def making(
+            _ladder: object, _is_stopping: object
+        ) -> Iterator[quantising.QuantisingProgress]:
             yield from map(made, RUNGS[:files])
             if error:
                 raise error
@@ -88,7 +90,7 @@ def test_what_goes_wrong_is_told_with_what_was_made(make: Make) -> None:
 
 
 def test_how_far_it_is_is_told_with_the_time_that_is_left() -> None:
-    news = quantising.Progress("quantise", RUNGS[0], 5_000_000, 10_000_000, 0.25)
+    news = quantising.QuantisingProgress("quantise", RUNGS[0], 5_000_000, 10_000_000, 0.25)
     status = LadderStatus(LadderProgress(news))
     assert shown(status, 80) == "Making Q8_0, 5.0 MB of 10 MB, 1 min 20 s left"
     assert 'value="0.250"' in render.making(status)

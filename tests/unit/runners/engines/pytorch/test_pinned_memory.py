@@ -89,7 +89,8 @@ class Shared(torch.nn.Module):
 def test_a_model_keeps_what_it_shares(small_pieces):
     model = Shared()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    places = {tensor.data_ptr() for tensor in model.state_dict().values()}
+    moved = model.state_dict()  # held, so that no place is free to be taken again
+    places = {tensor.data_ptr() for tensor in moved.values()}
     told = []
     pinned_memory.move(model, torch.device("cpu"), lambda *done: told.append(done), Queue())
     after = model.state_dict()

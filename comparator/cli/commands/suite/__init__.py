@@ -1,0 +1,1 @@
+"""``comparator suite``: a module for each of its commands."""

@@ -1,0 +1,1 @@
+"""Whether the columns of a comparison can be held against each other."""
