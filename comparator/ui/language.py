@@ -59,7 +59,7 @@ def script() -> str:
 
     The texts themselves are in the page once, as Gradio's.
     """
-    return static_text("language.js")
+    return static_text("language.js", "sentences.js")
 
 
 def script_alone() -> str:
