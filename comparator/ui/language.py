@@ -59,13 +59,13 @@ def script() -> str:
 
     The texts themselves are in the page once, as Gradio's.
     """
-    return static_text("language.js", "sentences.js")
+    return static_text("language.js")
 
 
 def script_alone() -> str:
     """Return the same with the texts, for a page that is not Gradio's."""
     held = json.dumps({"i18n_translations": texts()}, ensure_ascii=False)
-    return f"window.gradio_config = {held};\n{script()}"
+    return f"window.gradio_config = {held};\n{script()}\n{static_text('sentences.js')}"
 
 
 def _texts_in(folder: Path) -> dict[str, str]:

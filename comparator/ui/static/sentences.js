@@ -1,6 +1,7 @@
 // Sentences of services, which are made, kept and told to programs in English, in the reader's
 // language: each English text of sentences.json is a pattern, whose braces take what a sentence
-// says. A sentence that no pattern knows stays as it is.
+// says. A sentence that no pattern knows stays as it is. It is in the page once, in its heading;
+// every script asks it by inWords of language.js.
 
 const SENTENCES = LANGUAGE === "en" ? [] : patternsOf("whole");
 const SENTENCE_PARTS = LANGUAGE === "en" ? [] : patternsOf("part");
@@ -22,14 +23,14 @@ function patternsOf(kind) {
 }
 
 // Every sentence of a text that is known in the reader's language, the others as they are.
-function inWords(text) {
+window.comparatorInWords = (text) => {
   if (!text || !SENTENCES.length || text.length > LONGEST_WORDED) return text || "";
   if (!wordedBefore.has(text)) {
     if (wordedBefore.size >= MOST_WORDED) wordedBefore.clear();
     wordedBefore.set(text, sentencesInWords(text));
   }
   return wordedBefore.get(text);
-}
+};
 
 function sentencesInWords(text) {
   const told = [];
