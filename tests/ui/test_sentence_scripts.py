@@ -53,10 +53,13 @@ def test_what_services_say_comes_in_the_readers_language(chinese: Page) -> None:
         "它与另外 2 个模型同时运行，因此速度是分摊后的。它得到了所需处理器时间的 50 %。"
         "它的上一个回答没有写完，已有的部分留在了它的对话历史中。",
         "它每次都取可能性最大的词元，与随机种子无关，所以回答仍会相同。想要不同的回答，请关闭贪心。"
-        "提示词有 600 个词元；A. model 最多 512 个。请缩短，或提高上下文（n_ctx，此模型最多 8192）。",
+        "提示词有 600 个词元；A. model 最多 512 个。"
+        "请缩短，或提高上下文（n_ctx，此模型最多 8192）。",
         "您的对比仍在运行。请先停止，或等它结束。",
     ]
-    assert chinese.evaluate("inWords", refusal("temperature", 9)).startswith("temperature 的值不能是")
+    assert chinese.evaluate("inWords", refusal("temperature", 9)).startswith(
+        "temperature 的值不能是"
+    )
 
 
 def test_what_no_pattern_knows_stays_as_it_is(chinese: Page) -> None:

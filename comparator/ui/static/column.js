@@ -137,7 +137,7 @@ class Column {
     if (view.attempt !== this.attempt) this.clear(view.attempt);
     const over = !ACTIVE.includes(view.state);
     this.turns.draw(view);
-    this.root.toggleAttribute("data-turns", Boolean(view.turns?.length || view.reopened));
+    this.root.toggleAttribute("data-turns", Boolean(view.turns?.length || view.reopened || view.asked_on));
     put(this.kind, view.kind);
     put(this.state, stateInWords(view));
     this.root.dataset.attempt = String(view.attempt);
