@@ -280,7 +280,9 @@ def _suite(tab: Page, _given: str, _look: Look) -> None:
         tab.click("#evaluate-tab-button")
         tab.click("#evaluate-begin")
     tab.wait_for_selector(".evaluate-told[data-state='done']")
-    tab.wait_for_selector(".evaluate-summary tbody tr")
+    tab.wait_for_selector(
+        ".evaluate-summary thead th:nth-child(8)"
+    )  # all figures, not counts alone
 
 
 def _top(tab: Page, selector: str, _look: Look) -> None:

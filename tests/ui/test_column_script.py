@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from comparator.ui import browser_libraries, language
 from comparator.ui.compare.tab import COLUMN_SCRIPTS
@@ -173,6 +173,16 @@ def _shown(page: Page, text: str) -> None:
 
 def _text(characters: int, start: int = 0) -> str:
     return "".join(f"{number:07d}🙂" for number in range(start, start + characters // 8))
+
+
+def test_headings_of_an_answer_stand_below_its_models_name_whatever_it_leaves_out(
+    open_page: Page,
+) -> None:
+    _shown(open_page, "# One\n\ntext\n\n#### Four\n\ntext")
+    told = "(nodes) => nodes.map((node) => [node.tagName, node.ariaLevel])"
+    headings = open_page.locator(".markdown :is(h1, h4)")
+    expect(headings).to_have_count(2)
+    assert headings.evaluate_all(told) == [["H1", "3"], ["H4", "3"]]
 
 
 def test_a_text_that_grows_piece_by_piece_is_whole(open_page: Page) -> None:
