@@ -28,5 +28,6 @@ space-run:
 	$(PYTHON) scripts/make_space_run.py
 
 # Pictures of every screen on the starter models, in docs/screens, and docs/screens.md with them.
+# What was cut off goes on by: python scripts/make_screens.py --resume
 screenshots:
 	$(PYTHON) scripts/make_screens.py

@@ -1,8 +1,11 @@
 """Take pictures of every screen of the page on the starter models: ``docs/screens`` and its index.
 
-Usage: ``python scripts/make_screens.py [MODELS_DIR] [--only NAME ...] [--output FOLDER]``
+Usage: ``python scripts/make_screens.py [MODELS_DIR] [--only NAME ...] [--resume] [--output DIR]``
 
-``screens.py`` lists what is shown and how one gets there; here is how that is done.
+``screens.py`` lists what is shown and how one gets there; here is how that is done. Each question
+is asked once for a language: a further look opens its answers from the history. A look keeps its
+window, in which each group begins with the page loaded anew, and pictures are written while the
+next is prepared. ``--resume`` leaves out what is there already.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -57,51 +61,103 @@ def main() -> None:
     parser.add_argument("models_dir", type=Path, nargs="?", default=REPOSITORY / "models")
     parser.add_argument("--only", nargs="*", default=[], help="names of screens, of looks, or both")
     parser.add_argument("--every-look", action="store_true", help="each screen in all looks")
+    parser.add_argument("--resume", action="store_true", help="only what is not there yet")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "screens")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as places:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for group in SCREENS:
-            folder = Path(places) / "empty" if group == "empty" else arguments.models_dir
-            folder.mkdir(exist_ok=True)
-            with served(folder.resolve(), Path(places) / group) as address:
-                for look in LOOKS:
-                    take(browser, address, group, look, arguments)
+        place = Path(places)
+        (place / "empty").mkdir()
+        served_groups = (
+            (["empty"], place / "empty"),
+            ([group for group in SCREENS if group != "empty"], arguments.models_dir.resolve()),
+        )
+        for groups, folder in served_groups:
+            take_all(browser, groups, folder, place / f"of-{groups[0]}", arguments)
         browser.close()
     if not arguments.only:
         write_index(arguments.output)
 
 
-def take(
-    browser: Browser, address: str, group: str, look: Look, arguments: argparse.Namespace
+def take_all(
+    browser: Browser, groups: list[str], folder: Path, place: Path, arguments: argparse.Namespace
 ) -> None:
-    """Go through a group's screens in one look, and take those that are wanted."""
-    taken = [
+    """Take the screens of some groups from one page, which is served over a models folder."""
+    if not any(wanted_of(group, look, arguments) for group in groups for look in LOOKS):
+        return
+    tabs: dict[str, Page] = {}
+    with served(folder, place) as address, ThreadPoolExecutor(1) as writer:
+        saved = []
+        for group in groups:
+            for look in LOOKS:
+                if wanted := wanted_of(group, look, arguments):
+                    if look.name not in tabs:
+                        tabs[look.name] = new_tab(browser, look)
+                    begin(tabs[look.name], address)
+                    saved += take(tabs[look.name], group, look, wanted, arguments, writer)
+        for one in saved:
+            one.result()
+        for tab in tabs.values():
+            tab.context.close()
+
+
+def wanted_of(group: str, look: Look, arguments: argparse.Namespace) -> list[Screen]:
+    """Return which screens of a group are to be taken in a look."""
+    return [
         one
         for one in SCREENS[group]
-        if arguments.every_look or not one.looks or look.name in one.looks
+        if (arguments.every_look or not one.looks or look.name in one.looks)
+        and is_wanted(one, look, arguments.only)
+        and not (arguments.resume and picture_of(one, look, arguments).exists())
     ]
-    wanted = [one for one in taken if is_wanted(one, look, arguments.only)]
-    if not wanted:
-        return
+
+
+def picture_of(screen: Screen, look: Look, arguments: argparse.Namespace) -> Path:
+    """Return where a picture is kept."""
+    folder: Path = arguments.output
+    return folder / f"{screen.name}-{look.name}.webp"
+
+
+def new_tab(browser: Browser, look: Look) -> Page:
+    """Return a window of a look, with a memory of its own."""
     size: Any = {"width": look.width, "height": look.height}
     scheme: Any = look.scheme
     context = browser.new_context(
         viewport=size, color_scheme=scheme, locale=look.language, reduced_motion="reduce"
     )
     context.set_default_timeout(WAIT_SECONDS * 1000)
-    tab = context.new_page()
+    return context.new_page()
+
+
+def begin(tab: Page, address: str) -> None:
+    """Open the page as for whoever comes for the first time."""
+    if tab.url != "about:blank":
+        tab.evaluate("localStorage.clear(); sessionStorage.clear()")
     tab.goto(address)
     tab.wait_for_selector("#board-root .modes", state="attached")
+
+
+def take(
+    tab: Page,
+    group: str,
+    look: Look,
+    wanted: list[Screen],
+    arguments: argparse.Namespace,
+    writer: ThreadPoolExecutor,
+) -> list[Future[None]]:
+    """Go through a group's screens in one look; return the pictures that are being written."""
+    saved = []
     for screen in SCREENS[group][: SCREENS[group].index(wanted[-1]) + 1]:
         if screen.is_apart and screen not in wanted:
             continue
         for word, given in screen.steps:
             DO[word](tab, given, look)
         if screen in wanted:
-            save(tab, screen, arguments.output / f"{screen.name}-{look.name}.webp")
-    context.close()
+            tab.wait_for_function(STILL)
+            shown = tab.screenshot(full_page=screen.is_whole)
+            saved.append(writer.submit(save, shown, picture_of(screen, look, arguments)))
+    return saved
 
 
 def is_wanted(screen: Screen, look: Look, only: list[str]) -> bool:
@@ -111,12 +167,12 @@ def is_wanted(screen: Screen, look: Look, only: list[str]) -> bool:
     return (not names or screen.name in names) and (not looks or look.name in looks)
 
 
-def save(tab: Page, screen: Screen, path: Path) -> None:
-    """Save a picture without losses and small, once nothing moves any more."""
-    tab.wait_for_function(STILL)
-    picture = Image.open(BytesIO(tab.screenshot(full_page=screen.is_whole)))
-    few = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).convert("RGB")
-    few.save(path, "WEBP", lossless=True, method=6)
+def save(shown: bytes, path: Path) -> None:
+    """Save a picture without losses and small, whole or not at all."""
+    few = Image.open(BytesIO(shown)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    begun = path.with_suffix(".part")
+    few.convert("RGB").save(begun, "WEBP", lossless=True, method=4)
+    begun.replace(path)
     print(f"{path.name}: {path.stat().st_size // 1000} kB", flush=True)
 
 
@@ -219,9 +275,14 @@ def _suite(tab: Page, _given: str, _look: Look) -> None:
     if kept.is_visible():
         kept.click()
     else:
+        tab.locator("#tabs button[role=tab]").first.click()
+        tab.fill("#max-tokens input, #max-tokens textarea", TOKENS)
+        tab.click("#evaluate-tab-button")
         tab.click("#evaluate-begin")
     tab.wait_for_selector(".evaluate-told[data-state='done']")
-    tab.wait_for_selector(".evaluate-summary tbody tr")
+    tab.wait_for_selector(
+        ".evaluate-summary thead th:nth-child(8)"
+    )  # all figures, not counts alone
 
 
 def _top(tab: Page, selector: str, _look: Look) -> None:
@@ -233,7 +294,7 @@ def _top(tab: Page, selector: str, _look: Look) -> None:
 
 
 def _wait_for_models(tab: Page, _given: str, _look: Look) -> None:
-    tab.wait_for_function("(document.querySelector('#model-a input')?.value || 'none') !== 'none'")
+    tab.wait_for_function("document.querySelector('#model-a input')?.value.includes(' · ')")
 
 
 def _open(tab: Page, selector: str, _look: Look) -> None:

@@ -190,7 +190,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         Screen(
             "ratings",
             "What the votes say",
-            (("wait", ".ratings-table"), ("show", "#ratings-title")),
+            (("wait", ".ratings-table, .ratings-empty"), ("show", "#ratings-title")),
             looks=BOTH_ENDS,
         ),
     ),

@@ -64,5 +64,5 @@ def _heading() -> Widget:
     with gr.Row(elem_id="heading"):
         words = {"skip": said("page.skip"), "tagline": said("page.tagline")}
         shown = static_text("heading.html").format(**words, help=said_label("page.help_open"))
-        worded(shown, scripts=("shortcuts.js", "page.js"), scale=1)
+        worded(shown, scripts=("sentences.js", "shortcuts.js", "page.js"), scale=1)
         return worded(visible=False, elem_id="unusable", scale=0)

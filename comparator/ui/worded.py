@@ -1,7 +1,7 @@
 """Words in HTML that the server makes: English, each with its key for the browser.
 
-``said`` puts a text into HTML; an element of ``worded`` shows it in the reader's language
-(``static/worded.js``). Sentences of services stay as they are.
+``said`` puts a text into HTML, and ``sentence`` one that a service has made; an element of
+``worded`` shows both in the reader's language (``static/worded.js``, ``static/sentences.js``).
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ def said(key: str, **values: object) -> str:
     plain = {name: _plain(value) for name, value in values.items()}
     words = html.escape(english(key).format(**plain))
     return f"<span {_marks('said', key, plain)}>{words}</span>"
+
+
+def sentence(words: str) -> str:
+    """Return sentences of a service as HTML; those that the page's texts know are put in words."""
+    shown = html.escape(with_controls_shown(words))
+    return f'<span data-sentence="{shown}">{shown}</span>'
 
 
 def said_label(key: str, **values: object) -> str:

@@ -476,7 +476,7 @@ def test_facts_of_the_model(engine: EngineUnderTest) -> None:
     if engine.has_weights:
         assert (info["vocab_size"], info["model_size"]) == (49152, 134515008)
         assert info["device"] == "cpu"
-        assert info["dtype"]
+        assert info["dtype"] == {"gguf": "Q4_1", "pytorch": "bfloat16"}[engine.kind]
         assert info["threads"] >= 1
 
 

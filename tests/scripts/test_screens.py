@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -31,6 +32,18 @@ def test_every_screen_can_be_reached(make_screens: Any) -> None:
         assert {word for word, _ in screen.steps} <= set(make_screens.DO), screen.name
         assert set(screen.looks) <= known, screen.name
     assert len({screen.name for screen in screens}) == len(screens)
+
+
+def test_what_is_there_already_is_left_out_of_a_run_that_goes_on(
+    make_screens: Any, tmp_path: Path
+) -> None:
+    look, screen = make_screens.LOOKS[0], make_screens.SCREENS["page"][0]
+    asked = {"only": [screen.name], "every_look": False, "output": tmp_path}
+    begun, further = (argparse.Namespace(**asked, resume=value) for value in (False, True))
+    assert make_screens.wanted_of("page", look, further) == [screen]
+    make_screens.picture_of(screen, look, further).touch()
+    assert make_screens.wanted_of("page", look, further) == []
+    assert make_screens.wanted_of("page", look, begun) == [screen]
 
 
 @pytest.mark.skipif(not (DOCS / "screens.md").exists(), reason="make screenshots was not run yet")

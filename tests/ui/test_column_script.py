@@ -176,6 +176,15 @@ def _text(characters: int, start: int = 0) -> str:
     return "".join(f"{number:07d}🙂" for number in range(start, start + characters // 8))
 
 
+def test_headings_of_an_answer_stand_below_its_models_name_whatever_it_leaves_out(
+    open_page: Page,
+) -> None:
+    _shown(open_page, "# One\n\ntext\n\n#### Four\n\ntext")
+    told = "(nodes) => nodes.map((node) => [node.tagName, node.ariaLevel])"
+    headings = open_page.locator("h1, h4")
+    assert headings.evaluate_all(told) == [["H1", "3"], ["H4", "3"]]
+
+
 def test_a_text_that_grows_piece_by_piece_is_whole(open_page: Page) -> None:
     pieces = [_text(1000, 1000 * number) for number in range(9)]
     texts = ["".join(pieces[: number + 1]) for number in range(9)]

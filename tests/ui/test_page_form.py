@@ -56,6 +56,20 @@ def _remembers(tab: Page, condition: str) -> None:
     tab.wait_for_function(f"(() => {{ const kept = {REMEMBERED}; return kept && {condition}; }})()")
 
 
+def test_what_is_typed_in_a_list_searches_whatever_was_chosen(tab: Page) -> None:
+    choose(tab, "Quick", "Long")
+    tab.click("#model-a input")  # by the pointer, then by keys alone
+    tab.keyboard.type("mend")
+    expect(tab.locator("ul[role=listbox] li")).to_have_count(1)
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#model-a .chosen-name")).to_have_text("Mended")
+    tab.focus("#model-b input")
+    tab.keyboard.type("thinker")
+    expect(tab.locator("ul[role=listbox] li")).to_have_count(1)
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#model-b .chosen-name")).to_have_text("Thinker")
+
+
 def test_one_model_sits_in_two_slots_with_settings_of_their_own(tab: Page) -> None:
     choose(tab, "Quick", "Long")
     set_own(tab, "a", "max_tokens", "2")

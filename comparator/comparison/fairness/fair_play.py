@@ -287,6 +287,12 @@ def _adapters(record: Record) -> list[str]:
     return [os.path.basename(one.rstrip("/")) for one in texts_of(record, "config", "lora")]
 
 
+def _template_source(record: Record) -> str | None:
+    """Return where its chat template comes from; None where it never came to a prompt."""
+    source = text_of(record, "prompt", "template_source")
+    return source if source and text_of(record, "prompt", "rendered") else None
+
+
 def _read(name: str, *path: str) -> Callable[[Record], Any]:
     return lambda record: value_of(record, *path, name) or None
 
@@ -297,7 +303,7 @@ _FACTS: tuple[tuple[str, Callable[[Record], Any], VerdictOf], ...] = (
     ("ended", lambda record: end_of(record) or None, _ended),
     ("question", _question, _chosen(otherwise=UNEVEN)),
     ("figures", _figures_of, _chosen(otherwise=UNEVEN)),
-    ("template", _read("template_source", "prompt"), _template),
+    ("template", _template_source, _template),
     (
         "fallbacks",
         lambda record: texts_of(record, "engine", "fallbacks"),

@@ -41,6 +41,7 @@ class Board:
         others: further columns, by place.
         kept: the comparison that it goes on from, or reopens.
         ballot: what may be said of the answers, and whether their names are hidden until then.
+        asked_on: whether the question was asked on the board, and does not stand in the form.
     """
 
     def __init__(
@@ -50,12 +51,16 @@ class Board:
         others: Mapping[int, AnyColumn] | None = None,
         kept: KeptComparison | None = None,
         ballot: Ballot | None = None,
+        asked_on: bool = False,
     ) -> None:
         self.ballot = ballot or Ballot()
         columns = dict(others or {})
         if session is not None:
             slots = range(len(session.comparison.request.slots))
-            columns |= {place: Column(session, slot) for slot, place in enumerate(places or slots)}
+            columns |= {
+                place: Column(session, slot, asked_on=asked_on)
+                for slot, place in enumerate(places or slots)
+            }
         self._number = next(_numbers)
         self._latest = session
         self._kept = kept
@@ -90,7 +95,7 @@ class Board:
         self._kept_before = self.view["comparison"]
         self.ballot = Ballot()
         before = self._columns[number]
-        self._columns[number] = Column(session, 0, before.attempt + 1)
+        self._columns[number] = Column(session, 0, before.attempt + 1, before.asked_on)
         self._columns[number].shows_tokens = before.shows_tokens
         self._latest = session
         live = (column.session for column in self._columns)

@@ -32,14 +32,18 @@ class Column:
         session: the comparison.
         slot: its place in that.
         attempt: how often the column was begun anew.
+        asked_on: whether its question was asked on the board, and does not stand in the form.
         shows_tokens: whether its view tells the answer's tokens as soon as it is over.
         view: what it shows, made by ``redraw``.
     """
 
-    def __init__(self, session: Session, slot: int, attempt: int = 0) -> None:
+    def __init__(
+        self, session: Session, slot: int, attempt: int = 0, asked_on: bool = False
+    ) -> None:
         self.session: Session = session
         self.slot = slot
         self.attempt = attempt
+        self.asked_on = asked_on
         self.shows_tokens = False
         self._text = self._thought = ""
         self._place = ReadingPlace()
@@ -62,7 +66,12 @@ class Column:
         result, label = comparison.status(self.slot), comparison.request.slots[self.slot].label
         shown = render.Shown(self._text, self._thought, self._turns, self._question)
         column = render.column(result, shown, label, self.session.position)
-        self.view = {**column, "attempt": self.attempt, "seconds_left": self._seconds_left(result)}
+        self.view = {
+            **column,
+            "attempt": self.attempt,
+            "asked_on": self.asked_on,
+            "seconds_left": self._seconds_left(result),
+        }
         if self.shows_tokens and result.is_complete:
             self.view["tokens"] = token_lengths(comparison.pieces(self.slot))
 
@@ -106,6 +115,7 @@ class KeptColumn:
 
     session = None
     is_complete = True
+    asked_on = False
     looks = 0
 
     def __init__(self, slot: int, record: Record, attempt: int = 0) -> None:
@@ -203,10 +213,12 @@ def token_lengths(pieces: Iterable[AnswerPart]) -> list[list[Any]]:
 
 
 def label_of(record: Record) -> str:
-    """Return engine and size of a record's model in words; its files may be gone."""
+    """Return engine, quantisation and size of a record's model in words; its files may be gone."""
     model = record.get("model") or {}
     kind = str(model.get("model_type") or "")
-    parts = (ENGINE_NAMES.get(kind, kind), units.size(model.get("size")))
+    told = str((record.get("engine") or {}).get("dtype") or "") if kind == "gguf" else ""
+    quantisation = "" if " " in told else told  # of earlier versions: "llama 256M Q8_0"
+    parts = (ENGINE_NAMES.get(kind, kind), quantisation, units.size(model.get("size")))
     return with_controls_shown(" · ".join(part for part in parts if part))
 
 

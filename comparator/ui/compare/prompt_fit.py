@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,12 +9,12 @@ import gradio as gr
 
 from comparator.core.exceptions import MultiLLMError
 from comparator.core.limits import LETTERS
-from comparator.core.text import with_controls_shown
 from comparator.hosting.host import Host
 from comparator.hosting.requests import RequestDraft
 from comparator.ui.compare.tab import CompareTab
 from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
 from comparator.ui.threads import in_thread
+from comparator.ui.worded import sentence
 
 # A look takes a moment: what is changed meanwhile is looked at, too, and not passed over. Never
 # "always_last": several lists that change at once then let Gradio tell their changes for ever.
@@ -58,8 +57,7 @@ def in_html(said: Iterable[tuple[int, str]]) -> str:
         said: numbers of slots, and a sentence for each.
     """
     lines = [
-        f'<p class="misfit"><b class="letter">{LETTERS[number]}</b> '
-        f"{html.escape(with_controls_shown(sentence))}</p>"
-        for number, sentence in said
+        f'<p class="misfit"><b class="letter">{LETTERS[number]}</b> {sentence(words)}</p>'
+        for number, words in said
     ]
     return f'<div role="status">{"".join(lines)}</div>' if lines else ""

@@ -17,7 +17,7 @@ from typing import Any
 from comparator.core.models import InferenceResult, RunState
 from comparator.core.text import with_controls_shown, without_paths
 from comparator.core.units import long_time
-from comparator.ui.worded import said, said_label
+from comparator.ui.worded import said, said_label, sentence
 
 Turn = dict[str, str]
 
@@ -83,7 +83,7 @@ def refused(sentence: str) -> dict[str, Any]:
 
 def advice(sentences: Iterable[str]) -> str:
     """Return what makers advise, as HTML; empty sentences are left out."""
-    told = (f'<p class="notice">{html.escape(text)}</p>' for text in sentences if text)
+    told = (f'<p class="notice">{sentence(text)}</p>' for text in sentences if text)
     return "".join(told)
 
 

@@ -77,10 +77,10 @@ def build_compare_tab(offered: ServerOptions, unusable: Widget) -> CompareTab:
     with gr.Tab(text("compare.tab"), id="compare"):
         panel, button, progress = _starter_panel(offered.is_public)
         row = build_slots(offered)
-        advice = gr.HTML("", visible=False, padding=False, elem_id="advice")
+        advice = worded(visible=False, elem_id="advice")
         catalogue = _script_only("choices.js", "catalogue")
         prompt, system_prompt, run, stop, settings = _question_row(offered)
-        fits = gr.HTML("", visible=False, padding=False, elem_id="fits")
+        fits = worded(visible=False, elem_id="fits")
         with gr.Row(elem_id="form-tools-row"):
             blind = gr.Checkbox(
                 False, label=text("blind.switch"), container=False, min_width=80, elem_id="blind"

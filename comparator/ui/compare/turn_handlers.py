@@ -108,7 +108,7 @@ class GoingOn:
             for place, why in session.left_out.items()
         }
         ballot = begun(self.host.voting, session, shown.is_blind, shown.ballot.next())
-        board = Board(session, session.columns, left_out, kept, ballot)
+        board = Board(session, session.columns, left_out, kept, ballot, asked_on=True)
         self.boards.keep(session_of(request), board)
         return Going(board, session, wakeup)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from comparator.core.text import with_controls_shown
 from comparator.storage.history import Entry
+from comparator.ui.worded import sentence
 
 View = dict[str, Any]
 _numbers = itertools.count(1)
@@ -43,10 +43,9 @@ def listed(
     }
 
 
-def note(sentence: str) -> str:
+def note(words: str) -> str:
     """Return what went wrong as HTML; empty for nothing."""
-    shown = html.escape(with_controls_shown(sentence))
-    return f'<p class="error" role="alert">{shown}</p>' if sentence else ""
+    return f'<p class="error" role="alert">{sentence(words)}</p>' if words else ""
 
 
 def _entry(entry: Entry) -> View:

@@ -10,6 +10,7 @@ from comparator.ui.compare.exporting import build_receiver
 from comparator.ui.events import Widget
 from comparator.ui.language import script, text
 from comparator.ui.static_files import static_text
+from comparator.ui.worded import worded
 
 # Beside the list there is room for what takes a comparison away.
 ROOTS = '<div id="history-root"></div><div id="history-export-root"></div>'
@@ -43,6 +44,6 @@ def build_history_tab() -> HistoryTab:
             padding=False,
             elem_id="history",
         )
-        note = gr.HTML("", padding=False, elem_id="history-notes")
+        note = worded(elem_id="history-notes")
         taken_away = build_receiver("history-taken-away")
     return HistoryTab(tab, table, note, taken_away)

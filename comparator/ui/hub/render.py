@@ -9,14 +9,14 @@ from comparator.core.text import with_controls_shown
 from comparator.core.units import fine_size, long_time
 from comparator.hub import catalogue, words
 from comparator.hub.downloads import DownloadStatus
-from comparator.ui.worded import said, said_label
+from comparator.ui.worded import said, said_label, sentence
 
 COLUMNS = ("repository", "engine", "parameters", "licence", "downloads", "sizes")
 
 
-def note(sentence: str) -> str:
+def note(words: str) -> str:
     """Return a service's sentence for the line under the search row."""
-    return _note(html.escape(sentence), "warning")
+    return _note(sentence(words), "warning")
 
 
 def nothing_found() -> str:

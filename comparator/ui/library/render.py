@@ -16,7 +16,7 @@ from comparator.library.changes.removal import Removal
 from comparator.library.labels import ENGINE_NAMES
 from comparator.library.sources import title_of
 from comparator.memory.fit import WORDS
-from comparator.ui.worded import said, said_label
+from comparator.ui.worded import said, said_label, sentence
 
 # key, whether numbers stand in it, width in pixels; the heading is the text "column_KEY"
 COLUMNS: tuple[tuple[str, bool, int], ...] = (
@@ -94,9 +94,9 @@ def _label(label: str) -> str:
     return said(f"library.detail_{DETAILS[label]}") if label in DETAILS else _escaped(label)
 
 
-def note(sentence: str, is_trouble: bool = False) -> str:
+def note(words: str, is_trouble: bool = False) -> str:
     """Return a service's sentence for the line under the table as HTML; empty for none."""
-    return _note(_escaped(sentence), is_trouble) if sentence else ""
+    return _note(sentence(words.replace("\n", "\\n")), is_trouble) if words else ""
 
 
 def _note(words: str, is_trouble: bool = False) -> str:

@@ -44,7 +44,7 @@ class VoteRow {
       button.setAttribute("aria-pressed", String(button.dataset.answer === vote.answer));
     }
     put(this.words, voteInWords(vote, columns));
-    put(this.trouble, vote.trouble);
+    put(this.trouble, inWords(vote.trouble));
   }
 
   build(count) {

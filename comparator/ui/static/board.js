@@ -91,9 +91,9 @@ function fresh(view) {
 function draw() {
   const view = props.value;
   if (!view || typeof view !== "object") return;
-  put(refusal, view.refused || "");
+  put(refusal, inWords(view.refused));
   const inLine = view.position ? said("board.in_line", { number: view.position }) : "";
-  put(note, [inLine, view.note].filter(Boolean).join(" "));
+  put(note, [inLine, inWords(view.note)].filter(Boolean).join(" "));
   showRunning();
   if (view.refused) return;
   const isFresh = view.run !== run;
@@ -144,7 +144,7 @@ function showRunning() {
 function speak() {
   const news = views.filter((view, slot) => view.state !== states[slot] && view.state !== "waiting");
   states = views.map((view) => view.state);
-  const words = news.map((view) => [`${view.name}: ${stateWord(view.state)}.`, view.error].join(" ").trim());
+  const words = news.map((view) => [`${view.name}: ${stateWord(view.state)}.`, inWords(view.error)].join(" ").trim());
   if (words.length) spoken.textContent = words.join(" ");
 }
 

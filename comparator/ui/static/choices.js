@@ -43,3 +43,16 @@ function put(node, text) {
 window.addEventListener("comparator-chosen", draw);
 watch("value", draw);
 draw();
+
+// Whoever begins to type in a list searches: what is chosen is selected, so that the letters take
+// its place. A press sets the caret after the focus came, hence the second look.
+function isList(node) {
+  return node instanceof HTMLInputElement && Boolean(node.closest("#models [id^='model-']"));
+}
+
+let wasThere = null; // what had the focus when the pointer went down
+document.addEventListener("focusin", ({ target }) => { if (isList(target)) target.select(); });
+document.addEventListener("pointerdown", () => { wasThere = document.activeElement; }, true);
+document.addEventListener("click", ({ target }) => {
+  if (isList(target) && target !== wasThere) target.select();
+});

@@ -137,15 +137,15 @@ class Column {
     if (view.attempt !== this.attempt) this.clear(view.attempt);
     const over = !ACTIVE.includes(view.state);
     this.turns.draw(view);
-    this.root.toggleAttribute("data-turns", Boolean(view.turns?.length || view.reopened));
+    this.root.toggleAttribute("data-turns", Boolean(view.turns?.length || view.reopened || view.asked_on));
     put(this.kind, view.kind);
     put(this.state, stateInWords(view));
     this.root.dataset.attempt = String(view.attempt);
     this.drawButtons(view);
     this.bar.dataset.busy = view.share === null ? view.state : "share";
     this.fill.style.width = view.share === null ? "" : `${Math.round(view.share * 100)}%`;
-    put(this.error, view.missing ? said("blind.no_answer") : view.error);
-    put(this.notice, view.notice);
+    put(this.error, view.missing ? said("blind.no_answer") : inWords(view.error));
+    put(this.notice, inWords(view.notice));
     this.drawChanged("fallbacks", view.fallbacks, (sentences) => this.drawFallbacks(sentences));
     this.drawChanged("numbers", view.numbers, (pairs) => this.drawNumbers(pairs));
     this.drawChanged("details", view.details, (pairs) => this.drawDetails(pairs, view.state));
@@ -187,7 +187,7 @@ class Column {
   // What is off in this run and why, a sentence each.
   drawFallbacks(sentences) {
     this.fallbacks.replaceChildren();
-    for (const sentence of sentences) make("p", this.fallbacks, "notice").textContent = sentence;
+    for (const sentence of sentences) make("p", this.fallbacks, "notice").textContent = inWords(sentence);
   }
 
   // With every word of an answer its speed is another one: the figures stay, their values change.

@@ -161,13 +161,17 @@ class Together {
   }
 }
 
-// How many letters all names begin with, up to the last part of one: where there is little room they
-// would push out what tells the names apart. 0 where it is not worth it.
-function sharedBegin([first, ...others]) {
+// Names without the parts that all of them begin with, where there is little room: they would push
+// out what tells the names apart. One that is all of that keeps its last part.
+function shortNames(names) {
+  const [first, ...others] = names;
   let count = 0;
   while (count < first.length && others.every((name) => name[count] === first[count])) count += 1;
-  const whole = first.slice(0, count).search(/[^\s._/-]*$/);
-  return others.length && whole >= LONG_BEGIN ? whole : 0;
+  const lastPart = (text) => text.search(/[^\s._/-]*$/);
+  const isPart = (name) => name.length === count || /[\s._/-]/.test(name[count]);
+  const begin = names.every(isPart) ? count : lastPart(first.slice(0, count));
+  if (!others.length || begin < LONG_BEGIN) return names;
+  return names.map((name) => `…${name.slice(begin).replace(/^[\s._/-]+/, "") || name.slice(lastPart(name))}`);
 }
 
 // On a narrow screen one column fills it, and this row of names and states leads to the others.
@@ -194,11 +198,10 @@ class ColumnTabs {
   }
 
   draw(views) {
-    const begin = sharedBegin(views.map(({ name }) => name));
+    const names = shortNames(views.map(({ name }) => name));
     views.forEach((view, slot) => {
       const button = this.buttons[slot];
-      const name = begin ? `…${view.name.slice(begin)}` : view.name;
-      put(button.nameNode, letterAndName(slot, { ...view, name }));
+      put(button.nameNode, letterAndName(slot, { ...view, name: names[slot] }));
       button.title = view.name;
       put(button.stateNode, stateInWords(view));
       button.dataset.state = view.state;

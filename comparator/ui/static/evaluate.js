@@ -59,7 +59,7 @@ function drawLive(view) {
   put(told, words.join(" · "));
   told.dataset.state = view.state;
   put(stage, view.is_live && view.stage ? stageWords(view.stage) : "");
-  put(runTrouble, view.trouble);
+  put(runTrouble, inWords(view.trouble));
   matrix.take(view.lines);
   results.count(view.lines, view.is_live);
 }

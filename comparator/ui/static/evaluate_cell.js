@@ -56,7 +56,7 @@ class CellPanel {
       }
     }
     makeButton(bar, "evaluate.close", () => this.close());
-    if (view.trouble) make("p", this.root, "error", view.trouble);
+    if (view.trouble) make("p", this.root, "error", inWords(view.trouble));
     else this.drawWhole(view);
     this.root.focus({ preventScroll: true });
     this.root.scrollIntoView({ block: "nearest" });

@@ -14,7 +14,7 @@ class KeptSuites {
   }
 
   draw(view) {
-    put(this.trouble, view.trouble || "");
+    put(this.trouble, inWords(view.trouble));
     if (!view.entries) return;
     const focused = this.list.contains(document.activeElement);
     this.list.replaceChildren(...view.entries.map((entry) => this.row(entry, view.running)));

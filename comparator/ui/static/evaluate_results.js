@@ -39,7 +39,7 @@ class Results {
     window.addEventListener("comparator-taken-away", ({ detail }) => {
       if (!this.waits) return;
       this.waits = false;
-      put(this.news, detail.trouble || said(detail.outcome, { name: detail.name }));
+      put(this.news, inWords(detail.trouble) || said(detail.outcome, { name: detail.name }));
     });
   }
 
@@ -72,7 +72,7 @@ class Results {
   }
 
   draw(result) {
-    put(this.told, result.trouble || "");
+    put(this.told, inWords(result.trouble));
     if (result.trouble || !result.summary.length) return;
     this.isWhole = true;
     this.keeping.replaceChildren();
@@ -91,7 +91,7 @@ class Results {
     this.drawPairs(result.pairs);
     this.drawJudge(result.judge);
     this.chart.innerHTML = result.chart || ""; // drawn by the server, its texts escaped there
-    for (const sentence of result.sentences || []) make("li", this.keeping, "", sentence);
+    for (const sentence of result.sentences || []) make("li", this.keeping, "", inWords(sentence));
   }
 
   drawTable(names, rows) {
@@ -115,7 +115,7 @@ class Results {
     const { prompts } = this.opened;
     for (const { sentence, adjusted_p_value: value, flips } of pairs) {
       const item = make("li", this.pairs);
-      makeText("span", item, "", sentence);
+      makeText("span", item, "", inWords(sentence));
       if (value !== null) make("span", item, "notice", ` ${said("evaluate.p_value", { p: value.toPrecision(2) })}`);
       if (!flips.length) continue;
       const names = flips.slice(0, MOST_FLIPS).map((prompt) => prompts[prompt]?.[0] ?? prompt);

@@ -184,7 +184,7 @@ class NewSuite {
       makeText("span", label, "", question || said("history.no_question"));
     }
     if (!this.comparisons.childElementCount) {
-      make("li", this.comparisons, "notice", view.trouble || said("evaluate.no_comparisons"));
+      make("li", this.comparisons, "notice", inWords(view.trouble) || said("evaluate.no_comparisons"));
     }
   }
 
@@ -204,7 +204,7 @@ class NewSuite {
   }
 
   drawPreview(view) {
-    put(this.told, view.trouble || "");
+    put(this.told, inWords(view.trouble));
     this.start.disabled = false;
     if (view.trouble) return this.preview.replaceChildren();
     if (view.count === undefined) return undefined;
@@ -215,7 +215,7 @@ class NewSuite {
       const time = durationWords(view.most_seconds);
       make("p", this.preview, "notice", said("evaluate.estimate", { time }));
     }
-    for (const note of view.notes) make("p", this.preview, "notice", note);
+    for (const note of view.notes) make("p", this.preview, "notice", inWords(note));
     const list = make("ol", this.preview);
     for (const item of view.first) this.drawItem(make("li", list), item);
     if (view.count > view.first.length) {

@@ -75,7 +75,7 @@ class ExportMenu {
     if (!this.waits) return;
     this.waits = false;
     if (shown) this.show(name, shown);
-    const words = trouble || said(outcome, { name });
+    const words = inWords(trouble) || said(outcome, { name });
     this.news.textContent = [words, note].filter(Boolean).join(" ");
     this.news.classList.toggle("error", Boolean(trouble));
   }

@@ -93,7 +93,7 @@ function historyTell(view) {
   const count = historyEntries.length;
   historyCount.textContent = count
     ? said(view.more ? "history.shown_more" : "history.shown", { count }) : "";
-  historyTrouble.textContent = view.trouble || (view.on || !count ? "" : said("history.off"));
+  historyTrouble.textContent = inWords(view.trouble) || (view.on || !count ? "" : said("history.off"));
   historyEmpty.replaceChildren();
   if (count || view.trouble) return;
   if (historyWords()) historyMake("p", historyEmpty).textContent = said("history.nothing");

@@ -9,3 +9,8 @@ function said(key, values = {}) {
   const text = TEXTS[LANGUAGE][key] ?? TEXTS.en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
+
+// Sentences of a service in the reader's language, as far as they are known (sentences.js).
+function inWords(text) {
+  return window.comparatorInWords?.(text) ?? text ?? "";
+}

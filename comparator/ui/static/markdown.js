@@ -15,7 +15,7 @@ const MATH_ATTRIBUTES =
   "stretchy fence separator symmetric largeop movablelimits accent accentunder form lspace rspace " +
   "minsize maxsize linethickness notation width height depth voffset " +
   "columnalign columnspacing columnlines rowalign rowspacing rowlines frame";
-const ATTRIBUTES = `target rel title class start data-host ${MATH_ATTRIBUTES}`.split(" ");
+const ATTRIBUTES = `aria-level target rel title class start data-host ${MATH_ATTRIBUTES}`.split(" ");
 const ALLOWED = {
   ALLOWED_TAGS: `${TEXT_TAGS} ${MATH_TAGS}`.split(" "),
   ALLOWED_ATTR: ["href", ...ATTRIBUTES],
@@ -61,6 +61,8 @@ function makeMarkdown() {
   rules.text = (tokens, at) => escaped(withMarksShown(tokens[at].content));
   rules.link_open = openLink;
   rules.image = imageAsLink;
+  // Below the model's name, whichever levels an answer leaves out: it looks as it is written.
+  rules.heading_open = (tokens, at) => `<${tokens[at].tag} aria-level="3">`;
   rules.fence = (tokens, at) => codeBlock(tokens[at].content, tokens[at].info);
   rules.code_block = (tokens, at) => codeBlock(tokens[at].content, "");
   rules.table_open = () => '<div class="table-frame"><table>';

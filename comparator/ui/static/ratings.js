@@ -69,7 +69,7 @@ function ratingsLook() {
 function ratingsSave() {
   trigger("export_votes", {});
   window.addEventListener("comparator-taken-away", ({ detail }) => {
-    ratingsTrouble.textContent = detail.trouble;
+    ratingsTrouble.textContent = inWords(detail.trouble);
   }, { once: true });
 }
 
@@ -87,7 +87,7 @@ async function ratingsTake() {
 function ratingsDraw() {
   const view = props.value;
   if (!view || typeof view !== "object") return;
-  ratingsTrouble.textContent = view.trouble || "";
+  ratingsTrouble.textContent = inWords(view.trouble);
   ratingsImport.hidden = !view.imports;
   if (!view.ratings) return;
   ratingsBy.value = view.by;
@@ -102,7 +102,7 @@ function ratingsDraw() {
     return;
   }
   ratingsTable(view.ratings);
-  for (const note of view.notes) ratingsMake("p", ratingsBody, "notice").textContent = note;
+  for (const note of view.notes) ratingsMake("p", ratingsBody, "notice").textContent = inWords(note);
   if (view.next) ratingsNext(view.next, view.by);
   if (view.pairs.length) ratingsPairs(view.pairs);
 }

@@ -21,13 +21,13 @@ class Turns {
     this.question.hidden = true;
   }
 
-  draw({ turns = [], question = "" }) {
-    const mark = JSON.stringify([turns.length, question]);
+  draw({ turns = [], question = "", asked_on: askedOn = false }) {
+    const mark = JSON.stringify([turns.length, question, askedOn]);
     if (mark === this.mark) return; // turns that are over stay as they are
     this.mark = mark;
     this.turns = turns;
     this.count = turns.length;
-    this.edit.hidden = !turns.length;
+    this.edit.hidden = !turns.length && !askedOn;
     this.question.hidden = !question;
     put(this.asked, question);
     const many = turns.length - 1;

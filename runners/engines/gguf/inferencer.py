@@ -12,6 +12,7 @@ from comparator.core.exceptions import InferenceError
 from comparator.core.lora import adapter_of
 from comparator.core.placement import ALL_LAYERS, layers_on_device, wanted_layers
 from comparator.formats.checks import check_gguf_file
+from comparator.formats.gguf_header import FILE_TYPES
 from runners.base import End, Piece, PromptSize, Refused, TokenInferencer, as_conversation
 from runners.engines.chat_prompt import PreparedPrompt
 from runners.engines.choices import Choices, choices_of
@@ -200,7 +201,7 @@ class GGUFInferencer(TokenInferencer):
         return {
             "model_type": "gguf",
             "device": self._device_in_words(),
-            "dtype": self.model.description,
+            "dtype": _number_type(self.model),
             "engine": library.version(self._library()),
             "threads": self._threads,
             "context_length": self._context.limit,
@@ -289,6 +290,17 @@ class GGUFInferencer(TokenInferencer):
 def _gpu_layers(settings: ModelConfig) -> int:
     wanted = wanted_layers(settings.use_gpu, settings.n_gpu_layers)
     return ALL_LAYERS if wanted is None else int(wanted)
+
+
+def _number_type(model: GGUFModel) -> str:
+    """Return what most weights are kept as, such as ``Q8_0``: the recipe that the header declares.
+
+    Where it declares none that is known it is llama.cpp's own word, which ends its description:
+    "llama 256M Q8_0 (guessed)".
+    """
+    declared = model.metadata("general.file_type") or ""
+    known = FILE_TYPES.get(int(declared)) if declared.isdecimal() else None
+    return known or " ".join(model.description.split()[2:])
 
 
 def _trained_context(model: GGUFModel) -> int | None:

@@ -68,6 +68,11 @@ def test_what_makes_a_comparison_uneven_is_marked_and_comes_first(name, changes)
     assert not found.is_fair
 
 
+def test_a_column_that_never_came_to_a_prompt_has_no_template_to_differ_by():
+    stopped = {"prompt__template_source": "none", "prompt__rendered": ""}
+    assert "template" not in verdicts(record(), second(**stopped))
+
+
 def test_settings_that_a_person_gave_one_column_are_a_choice():
     own = second(config__temperature=1.5, config_sources={"temperature": "given"})
     found = fair_play.of([record(), own])

@@ -16,7 +16,13 @@ from comparator.core.models import ModelInfo, ModelType
 from comparator.core.time_left import TimeLeft
 from comparator.hosting.session import Session
 from comparator.ui.compare.board import Board
-from comparator.ui.compare.columns import LONGEST_BEGIN, LeftOutColumn, said_before, token_lengths
+from comparator.ui.compare.columns import (
+    LONGEST_BEGIN,
+    LeftOutColumn,
+    label_of,
+    said_before,
+    token_lengths,
+)
 from runners import protocol
 
 MODEL = ModelInfo("a", "al\x1bpha", "/a.echo.json", ModelType.ECHO, 10)
@@ -55,6 +61,14 @@ def test_a_column_tells_the_turns_of_its_own_history() -> None:
     assert column["turns"] == [{"question": "One?", "answer": "First."}]
     assert (column["question"], column["text"]) == ("Two?\\x07", "Hi \\x1b🙂")
     assert column["cut"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "words"), [("Q8_0", "GGUF · Q8_0 · 98 MB"), ("llama 256M Q8_0", "GGUF · 98 MB")]
+)
+def test_a_kept_column_names_its_quantisation_as_a_live_one_does(dtype: str, words: str) -> None:
+    model = {"model_type": "gguf", "size": 98_000_000}
+    assert label_of({"model": model, "engine": {"dtype": dtype}}) == words
 
 
 def test_a_first_question_stands_in_the_form_so_that_its_begin_does() -> None:

@@ -26,7 +26,8 @@ def test_each_slot_is_named_and_what_others_wrote_is_text() -> None:
     host = SimpleNamespace(prompt_fit=lambda _draft: [(1, "<b>\x1b too long")])
     told = looked(host, lambda _values: "draft")
     assert told["visible"]
-    assert '<b class="letter">B</b> &lt;b&gt;\\x1b too long' in told["value"]
+    assert '<b class="letter">B</b> <span data-sentence="&lt;b&gt;' in told["value"]
+    assert ">&lt;b&gt;\\x1b too long</span>" in told["value"]
 
 
 def test_nothing_is_said_where_all_fits_or_nothing_is_typed() -> None:

@@ -120,6 +120,8 @@ def test_an_edited_turn_takes_the_place_of_what_came_after_it() -> None:
     assert [(column["turns"], column["question"]) for column in view["columns"]] == [
         ([], "Or?")
     ] * 2
+    # The form has the question that was asked first, so the board shows this one.
+    assert [column["asked_on"] for column in view["columns"]] == [True, True]
 
 
 def test_one_column_is_written_anew_or_gone_on_with_and_the_others_stay() -> None:
