@@ -1,5 +1,7 @@
 # Every target uses the environment that scripts/test makes (.venv).
 PYTHON = .venv/bin/python
+# As in scripts/test: several tests at once, those of a file together.
+WORKERS = -n auto --dist loadfile --no-loadscope-reorder
 RESULTS = build/results
 
 .PHONY: test soak promises space-run screenshots
@@ -19,7 +21,7 @@ soak:
 # All other tests, and docs/promises.md with their results.
 promises:
 	mkdir -p $(RESULTS)
-	$(PYTHON) -m pytest -m "not soak" --junitxml=$(RESULTS)/tests.xml; \
+	$(PYTHON) -m pytest $(WORKERS) -m "not soak" --junitxml=$(RESULTS)/tests.xml; \
 	status=$$?; $(PYTHON) scripts/make_promises.py $(RESULTS)/tests.xml && exit $$status
 
 # The run in a Space's surroundings, and docs/spaces.md with its record.

@@ -286,7 +286,9 @@ def models(places: Places) -> tuple[ReportPart, list[Any]]:
         "by_engine": dict(sorted(by_engine.items())),
     }
     findings = []
-    if not loadable:
+    if not loadable and _no_folder(places.models_dirs[0]):
+        pass  # the folders' own finding says it; nothing can be put into a file
+    elif not loadable:
         sentence = trouble or "There are no models, so there is nothing to ask."
         findings.append(Finding("models", PREVENTS, sentence, "comparator starter"))
     elif trouble:
@@ -295,6 +297,10 @@ def models(places: Places) -> tuple[ReportPart, list[Any]]:
         sentence = f"{len(found) - len(loadable)} of {len(found)} models cannot be loaded."
         findings.append(Finding("models", NOTE, sentence, "comparator models"))
     return ReportPart(facts, findings), found
+
+
+def _no_folder(path: Path) -> bool:
+    return path.exists() and not path.is_dir()
 
 
 def _found(places: Places) -> tuple[list[Any], str]:

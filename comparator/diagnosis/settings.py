@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from comparator.diagnosis.privacy import is_secret
-from comparator.diagnosis.values import ReportPart
+from comparator.diagnosis.values import NOTE, Finding, ReportPart
 
 _OURS = re.compile(
     r"^(COMPARATOR_.*|GRADIO_.*|HF_.*|HUGGINGFACE_.*|TRANSFORMERS_.*|OLLAMA_MODELS|LLAMA_CACHE|"
@@ -24,6 +24,9 @@ _HARMLESS = re.compile(
     r"ONEDNN_.*|DNNL_.*|CUDA_VISIBLE_DEVICES|HIP_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|MALLOC_.*|"
     r"GRADIO_(SERVER_PORT|NUM_WORKERS|ANALYTICS_ENABLED|SSR_MODE|MCP_SERVER)|PYTHONMALLOC|SYSTEM)$"
 )
+# llama-cpp-python would take its library from there. Model processes are not given it: what was
+# tried on this machine, and what a sandbox lets them read, is the build that is installed.
+_NOT_FOLLOWED = "LLAMA_CPP_LIB_PATH"
 _PLAIN_VALUE = re.compile(r"^[A-Za-z0-9_.,:=+-]{0,60}$")
 
 
@@ -31,7 +34,15 @@ def settings(environment: Mapping[str, str] | None = None) -> ReportPart:
     """Return the variables of ours and of our libraries that are set; ``value`` null if private."""
     environment = os.environ if environment is None else environment
     names = sorted(name for name in environment if _OURS.match(name))
-    return ReportPart([{"name": name, "value": _shown(name, environment[name])} for name in names])
+    facts = [{"name": name, "value": _shown(name, environment[name])} for name in names]
+    return ReportPart(facts, [_not_followed()] if _NOT_FOLLOWED in names else [])
+
+
+def _not_followed() -> Finding:
+    sentence = (
+        f"{_NOT_FOLLOWED} is set and not followed: models run on the llama.cpp that is installed."
+    )
+    return Finding("environment", NOTE, sentence, f"unset {_NOT_FOLLOWED}")
 
 
 def _shown(name: str, value: str) -> str | None:

@@ -128,6 +128,8 @@ class ModelManager:
 
 
 def _existing(folder: Path) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise ModelNotFoundError(f"The models folder {folder} is no folder. Name another one.")
     if not folder.is_dir():
         raise ModelNotFoundError(
             f"There is no models folder at {folder}. Create it and put models into it, "

@@ -16,7 +16,7 @@ import pytest
 from doc_scripts import script
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-INSTALL_SECONDS = 420
+INSTALL_SECONDS = 1200  # of a machine on which other things run
 QUIET = ("--quiet", "--disable-pip-version-check")
 
 

@@ -14,7 +14,8 @@ GONE_SECONDS = 5.0
 PATIENCE_SECONDS = 120.0
 
 SCRIPT = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who runs the tests by nohup hands on that it is not
 from comparator.core.models import ModelInfo, ModelType
 from comparator.services.inference_engine import InferenceEngine
 

@@ -183,6 +183,7 @@ def test_a_build_that_fails_shows_why_and_goes_on_and_is_tried_again_when_asked(
     asked = place.run("start", "--rebuild")
     assert asked.returncode == 1
     assert "the compiler is unhappy" in asked.stderr
+    assert asked.stderr.endswith("by: ./scripts/start --prebuilt\n")
     said = place.said()
     assert len(built(said)) == 1
     assert not [line for line in said if line.startswith("comparator")]

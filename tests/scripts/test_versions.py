@@ -237,3 +237,17 @@ class TestThePublicWorkflow:
 
     def test_every_job_ends_by_itself(self, jobs):
         assert all("timeout-minutes" in job for job in jobs.values())
+
+    def test_nothing_is_asked_for_that_the_host_has_ended(self, jobs):
+        images = {
+            image
+            for job in jobs.values()
+            for image in job.get("strategy", {}).get("matrix", {}).get("os", [job["runs-on"]])
+        }
+        assert not images & {"macos-12", "macos-13", "macos-14", "windows-2019", "ubuntu-20.04"}
+        used = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
+        assert used
+        # The first major versions on Node 24.
+        first = {"actions/checkout": 5, "actions/setup-python": 6, "actions/cache": 5}
+        for name, _, version in (action.partition("@v") for action in used):
+            assert int(version) >= first[name]

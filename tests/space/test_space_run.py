@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.timeout(600)  # installing alone takes minutes
+pytestmark = pytest.mark.timeout(1800)  # installing alone takes minutes
 MODELS = ["SmolLM2-135M-Instruct.Q4_1", "SmolLM2-135M-Instruct"]
 
 

@@ -33,9 +33,9 @@ NOBODY = 65534
 USUAL_PORT = 7860
 TEMPORARY_BYTES = 600_000_000  # of /tmp, where it can be chosen
 MOST_PAGE_BYTES = 64 * 1024  # to which a tmpfs is rounded up
-INSTALL_SECONDS = 420
-START_SECONDS = 120.0
-END_SECONDS = 20.0
+INSTALL_SECONDS = 1200  # of a machine on which other things run
+START_SECONDS = 600.0
+END_SECONDS = 120.0
 # What Hugging Face sets for a Space of Gradio's kind, by its documentation and its images.
 HUGGING_FACE = {
     "ACCELERATOR": "none",

@@ -15,6 +15,7 @@ from comparator.core.config import MOST_TOKENS, ModelConfig
 from comparator.core.exceptions import ModelNotFoundError
 from comparator.core.models import ModelInfo
 from comparator.hosting.library.models_places import chosen_sources, default_models_dir
+from comparator.hosting.surroundings import refuse_bad_folder
 from comparator.library import adapters
 from comparator.library.sources import SOURCES
 from comparator.services.model_manager import ModelManager
@@ -259,9 +260,11 @@ def library_of(models_dirs: Sequence[Path] | None, no_source: Sequence[str] | No
 
     Raises:
         ModelNotFoundError: the first folder was named and is not there.
-        ConfigurationError: no source has that name.
+        ConfigurationError: a folder that was named is none, or no source has that name.
     """
     own, more = own_folder(models_dirs), (models_dirs or ())[1:]
+    for folder in models_dirs or ():
+        refuse_bad_folder(folder)
     if models_dirs and not own.is_dir():
         raise ModelNotFoundError(
             f"There is no models folder at {own}. Create it and put models into it, "

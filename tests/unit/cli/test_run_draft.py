@@ -52,3 +52,10 @@ def test_without_a_folder_a_path_is_enough(tmp_path: Path, monkeypatch: pytest.M
     assert look_up_in(None, None)(str(path)).name == "alpha"
     with pytest.raises(ModelNotFoundError, match="There is no models folder"):
         look_up_in([tmp_path / "missing"], None)
+
+
+def test_a_folder_that_is_a_file_is_a_wrong_request(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folders in ([tmp_path / "file"], [tmp_path, tmp_path / "file"]):
+        with pytest.raises(ConfigurationError, match=r"models folder .*file is no folder"):
+            look_up_in(folders, None)

@@ -77,6 +77,12 @@ def test_a_models_folder_that_is_a_file_prevents_answers(tmp_path: Path) -> None
     assert "--models-dir FOLDER" in mend
 
 
+def test_nobody_is_told_to_bring_models_into_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    part, found = places.models(Places((tmp_path / "file",), ()))
+    assert (part.findings, found) == ([], [])
+
+
 def test_a_models_folder_of_the_environment_is_mended_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

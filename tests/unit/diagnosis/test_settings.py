@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from comparator.diagnosis.settings import settings
+from comparator.diagnosis.values import NOTE
+from runners.supervision.environment import cleaned
 
 
 def test_harmless_values_are_told_and_all_others_are_only_named() -> None:
@@ -35,3 +37,11 @@ def test_harmless_values_are_told_and_all_others_are_only_named() -> None:
 def test_a_harmless_name_does_not_make_a_strange_value_harmless() -> None:
     (fact,) = settings({"COMPARATOR_GGUF_ENGINE": "/home/anna/lib x"}).facts
     assert fact["value"] is None
+
+
+def test_a_folder_of_libraries_that_no_model_process_is_given_is_told_as_not_followed() -> None:
+    environment = {"LLAMA_CPP_LIB_PATH": "/home/anna/llama"}
+    assert "LLAMA_CPP_LIB_PATH" not in cleaned(environment)
+    (finding,) = settings(environment).findings
+    assert (finding.severity, finding.mend) == (NOTE, "unset LLAMA_CPP_LIB_PATH")
+    assert settings({"GGML_LOG": "1"}).findings == []

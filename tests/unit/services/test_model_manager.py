@@ -24,6 +24,12 @@ def test_a_missing_folder_is_a_sentence(tmp_path):
         ModelManager(tmp_path / "nowhere").scan_models()
 
 
+def test_a_folder_that_is_a_file_is_told_as_one(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelNotFoundError, match=r"models folder .*file is no folder"):
+        ModelManager(tmp_path / "file").scan_models()
+
+
 def test_another_folder_may_be_scanned(manager, tmp_path):
     assert len(manager.scan_models(str(tmp_path / "gguf" / "d1"))) == 1
     assert len(manager.get_available_models()) == 1
