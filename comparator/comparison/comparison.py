@@ -118,7 +118,7 @@ class Comparison:
         ]
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._runs: dict[int, Executor] = {}
-        self._learned: dict[int, dict[str, Any]] = {}
+        self._loaded: dict[int, protocol.Loaded] = {}
         self._measured: dict[int, MeasuredRun] = {}
         self._beside: dict[int, tuple[str, ...]] = {}
         self._waiting = list(range(len(request.slots)))
@@ -350,25 +350,26 @@ class Comparison:
             self._beside[number] = quiet.end_run(self._measured[number])
         self._tell(number, message)
         if isinstance(message, protocol.Prompted):
-            self._read_ahead()
+            self._read_ahead(number)
         elif isinstance(message, protocol.Loaded):
-            self._learned[number] = message.learned
+            self._loaded[number] = message
         elif isinstance(message, protocol.FINAL):
             self._keep_lesson(number)
             if not self.request.together:
                 self._start_next()
 
     def _keep_lesson(self, number: int) -> None:
-        run, learned = self._runs.get(number), self._learned.get(number) or {}
-        if run is not None and (learned or run.evaded_crash):
-            lesson = Lesson(run.verdict, learned, run.evaded_crash)
+        run, loaded = self._runs.get(number), self._loaded.get(number)
+        if run is not None and ((loaded and loaded.learned) or run.evaded_crash):
+            lesson = Lesson(run.verdict, loaded.learned if loaded else {}, run.evaded_crash)
             self.on_lesson(self.request.slots[number], lesson)
 
-    def _read_ahead(self) -> None:
+    def _read_ahead(self, number: int) -> None:
         with self._lock:
-            following = self._waiting[0] if self._waiting else None
-        if following is not None and self.request.files is not Files.COLD:
-            read_ahead.begin(self.request.slots[following].model)
+            following = next(iter(self._waiting), None)
+        loaded, is_cold = self._loaded.get(number), self.request.files is Files.COLD
+        if following is not None and loaded is not None and not is_cold:
+            read_ahead.begin(self.request.slots[following].model, loaded.threads)
 
     def _tell(self, number: int, message: protocol.Message) -> None:
         self._news.put(News(number, message, time.monotonic()))

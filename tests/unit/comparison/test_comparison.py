@@ -159,7 +159,7 @@ class TestWhatElseThereWas:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen: list[tuple[str, Files]] = []
-        ahead: list[str] = []
+        ahead: list[tuple[str, int]] = []
 
         def prepared(model: ModelInfo, wanted: Files, _stop: object) -> tuple[float, str]:
             seen.append((model.name, wanted))
@@ -167,17 +167,19 @@ class TestWhatElseThereWas:
 
         monkeypatch.setattr("comparator.comparison.file_cache.prepared", prepared)
         monkeypatch.setattr(
-            "comparator.comparison.read_ahead.begin", lambda model: ahead.append(model.name)
+            "comparator.comparison.read_ahead.begin",
+            lambda model, threads: ahead.append((model.name, threads)),
         )
         for files in (Files.COLD, Files.AS_THEY_ARE):
             comparison, executors = comparison_of("ab", files=files)
-            executors[0].tell(protocol.Prompted(1.0, 1, "", "none"), *ANSWER)
+            loaded = protocol.Loaded(1.0, 512, "cpu", threads=3)
+            executors[0].tell(loaded, protocol.Prompted(1.0, 1, "", "none"), *ANSWER)
             executors[1].tell(*ANSWER)
             comparison.drain()
             for result in comparison.results():
                 assert (result.stats.files_cached, result.notice) == (0.5, "Half of them stayed.")
         assert seen == [(name, files) for files in (Files.COLD, Files.AS_THEY_ARE) for name in "ab"]
-        assert ahead == ["b"]
+        assert ahead == [("b", 3)]
 
 
 ANSWER = (

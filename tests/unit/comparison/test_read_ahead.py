@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from comparator.comparison import read_ahead
+from comparator.core.models import ModelInfo, ModelType
 from comparator.core.quiet import quiet
+from runners.machine import cores
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "posix_fadvise"), reason="this system has no advice for files"
@@ -50,3 +52,17 @@ def test_nothing_is_read_for_a_comparison_that_is_over(
 ) -> None:
     read_ahead._advise(file)
     assert advised == []
+
+
+@pytest.mark.parametrize(("threads", "is_read"), [(0, False), (1, True), (2, True), (3, False)])
+def test_files_are_read_ahead_where_the_model_that_writes_leaves_a_core(
+    threads: int, is_read: bool, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(cores, "free_physical_cores", lambda: 3)
+    monkeypatch.setattr(read_ahead, "_advise", lambda path: begun.append(path.name))
+    following = ModelInfo("", "next", str(file), ModelType.GGUF, LENGTH)
+    thread = read_ahead.begin(following, threads)
+    if thread is not None:
+        thread.join()
+    assert bool(begun) is is_read
