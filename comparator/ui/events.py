@@ -27,6 +27,9 @@ Tell = Callable[[str], Updates]
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 AT_ONCE: dict[str, Any] = {**QUIET, "queue": False}
+# A look takes a moment: what is changed meanwhile is looked at, too, and not passed over. Never
+# "always_last": several lists that change at once then let Gradio tell their changes for ever.
+LATEST: dict[str, Any] = {**AT_ONCE, "trigger_mode": "multiple"}
 # Waits of its own, which must not hold up another visitor's.
 STREAM: dict[str, Any] = {**QUIET, "concurrency_limit": None, "trigger_mode": "multiple"}
 NOTE_SECONDS = 4.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import gradio as gr
 
@@ -12,13 +11,9 @@ from comparator.core.limits import LETTERS
 from comparator.hosting.host import Host
 from comparator.hosting.requests import RequestDraft
 from comparator.ui.compare.tab import CompareTab
-from comparator.ui.events import AT_ONCE, Handler, Updates, Values, Widget
+from comparator.ui.events import LATEST, Handler, Updates, Values, Widget
 from comparator.ui.threads import in_thread
 from comparator.ui.worded import sentence
-
-# A look takes a moment: what is changed meanwhile is looked at, too, and not passed over. Never
-# "always_last": several lists that change at once then let Gradio tell their changes for ever.
-LATEST: dict[str, Any] = {**AT_ONCE, "trigger_mode": "multiple"}
 
 
 def wire_prompt_fit(

@@ -25,6 +25,7 @@ from comparator.ui.evaluate.reports import make_take_away
 from comparator.ui.evaluate.tab import EvaluateTab
 from comparator.ui.events import (
     AT_ONCE,
+    LATEST,
     LONGEST_ID,
     STREAM,
     Handler,
@@ -56,7 +57,7 @@ def wire_evaluate_tab(
     root, parts = tab.root, tab.parts
     page.unload(does.leave)
     tab.tab.select(does.kept, None, parts["kept"], api_name="evaluate_kept", **AT_ONCE)
-    root.read(does.read, asked, parts["read"], api_name="evaluate_read", **AT_ONCE)
+    root.read(does.read, asked, parts["read"], api_name="evaluate_read", **LATEST)
     offered = parts["comparisons"]
     root.comparisons(does.comparisons, None, offered, api_name="evaluate_history", **AT_ONCE)
     root.remove(does.remove, None, parts["kept"], api_name="evaluate_remove", **AT_ONCE)
