@@ -27,9 +27,7 @@ def trials(with_trial: bool, known: Trials | None = None) -> ReportPart:
     try:
         for kind in KINDS:
             verdict = asked.verdict_for(kind) if with_trial else asked.known(kind)
-            if (
-                verdict is None or verdict != TrialVerdict()
-            ):  # which is of an engine without a build
+            if verdict != TrialVerdict():  # which is of an engine without a build
                 _add(part, asked, kind, verdict or TrialVerdict())
     finally:
         asked.close()

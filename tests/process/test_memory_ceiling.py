@@ -144,7 +144,9 @@ def test_the_starter_models_run_under_a_ceiling_just_above_their_need(starter_mo
         engine.run_inference("Hello", [model], {model.id: ModelConfig(max_tokens=3)}), maxlen=1
     )
     result = results[model.id]
-    assert (result.error, result.stats.finish_reason) == (None, "length")
+    # It is sampled, so a model may end by itself before its three tokens are written.
+    assert result.error is None
+    assert result.stats.finish_reason in ("length", "stop")
     assert result.stats.memory_usage < need.peak * 1.15
 
 

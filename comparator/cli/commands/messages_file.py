@@ -14,7 +14,7 @@ from comparator.core.units import fine_size
 
 STANDARD_INPUT = "-"
 MOST_BYTES = 8 * LONGEST_PROMPT_BYTES  # JSON may write a character in six
-_NOT_DONE = ("tools", "functions", "documents")  # of a request to a chat API; the prompt has them
+_NOT_DONE = ("tools", "functions", "documents")  # what a request to a chat API may have besides
 _ADVICE = 'It must be a list such as [{"role": "user", "content": "Why?"}].'
 
 
@@ -46,8 +46,8 @@ def _refuse_what_is_not_done(request: dict[str, Any], name: str) -> None:
     for key in _NOT_DONE:
         if request.get(key):
             raise ConfigurationError(
-                f"{name} has {key}: models are asked with messages alone, no tools are offered or "
-                "run here. Leave it out."
+                f"{name} has {key}: models are asked with messages alone, and would not be given "
+                "them. Leave them out."
             )
 
 

@@ -182,7 +182,7 @@ def _file_type(llama: Any, name: str) -> int:
 
 @contextlib.contextmanager
 def _growth_reported(target: Path, expected: int, report: JobProgress) -> Iterator[None]:
-    """JobProgress a file's size whenever it has grown during the body, from a thread of its own.
+    """Report a file's size whenever it has grown during the body, from a thread of its own.
 
     A quantiser that writes nothing any more is no sign of life, so it sends none.
     """

@@ -48,3 +48,4 @@ def test_no_event_of_the_page_lets_gradio_tell_changes_for_ever(tmp_path: Path) 
         host.close()
     modes = {one["api_name"]: one["trigger_mode"] for one in page.get_config_file()["dependencies"]}
     assert (modes["page_fits"], modes["page_fits_slot"]) == ("multiple", "multiple")
+    assert modes["evaluate_read"] == "multiple"  # with "once" a choice made while it reads is lost
